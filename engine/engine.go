@@ -1,0 +1,190 @@
+// Package engine is the contract between workflow languages and execution
+// engines: what a client may ask of an engine, and the feed of work items whose
+// results are handed back. Every engine passes the suite in engine/enginetest.
+//
+// Promises that every engine keeps:
+//
+//   - A method of Client that returns nil has taken effect durably. Every
+//     answer, refusals and absences included, depends only on durable facts.
+//   - Every message takes effect on its instance's state exactly once.
+//   - Delivery is first in, first out per pair of instances.
+//   - At most one step of an instance is with workers at a time, at most one
+//     result per scheduled activity is recorded.
+//   - A client's read that follows its own acknowledged write sees it.
+package engine
+
+import (
+	"context"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// Engine runs one task hub.
+type Engine interface {
+	Client
+	Feed
+	// Close refuses new work with ErrClosed, gives running steps until ctx ends,
+	// makes everything durable and releases all resources. Idempotent.
+	Close(ctx context.Context) error
+}
+
+// Client is what programs outside of a workflow may ask of a hub. All methods
+// are safe for concurrent use and return when their outcome is durable, or
+// with ctx's error, after which the outcome is unknown but never applied twice.
+type Client interface {
+	// Start creates an instance. ErrExists if the ID is taken and the policy
+	// does not allow to take it over.
+	Start(context.Context, StartRequest) (Started, error)
+	// Raise delivers an external event. ErrNotFound if there is no such
+	// instance; an ended one takes it without effect.
+	Raise(context.Context, RaiseRequest) error
+	// Suspend holds back an orchestration's messages until Resume. Both are
+	// without effect if already so; ErrEnded if the instance has ended.
+	Suspend(ctx context.Context, instance, reason string) error
+	Resume(ctx context.Context, instance, reason string) error
+	// Terminate ends an orchestration at once, with output; a step in flight
+	// has no effect. Without effect if it has ended already.
+	Terminate(context.Context, TerminateRequest) error
+	// Rewind takes back the failures of a failed orchestration and runs it on
+	// from there. ErrNotFailed if it did not fail.
+	Rewind(ctx context.Context, instance, reason string) error
+	// Purge forgets an ended instance, with its history, and with recursive its
+	// ended children. Zero if it has not ended; ErrNotFound if unknown.
+	Purge(ctx context.Context, instance string, recursive bool) (deleted int, err error)
+	// PurgeWhere forgets ended instances that match, a bounded number per call.
+	// It is resumed with the returned token until that is empty.
+	PurgeWhere(ctx context.Context, q Query) (deleted int, token string, err error)
+
+	// Get reads one instance. ErrNotFound if unknown.
+	Get(ctx context.Context, instance string, o GetOptions) (*model.Instance, error)
+	// Wait returns when the instance has reached the given state, ErrNotFound
+	// if there is none or it was purged meanwhile.
+	Wait(ctx context.Context, instance string, until Until, o GetOptions) (*model.Instance, error)
+	// History reads the history of the instance's current execution.
+	History(ctx context.Context, instance string) ([]model.Event, error)
+	// Query reads a page of instances from indexes.
+	Query(context.Context, Query) (Page, error)
+
+	// Signal sends a one-way operation to an entity, creating it if need be.
+	Signal(context.Context, SignalRequest) error
+	// CleanEntities deletes entities that have no state, no backlog and no lock,
+	// and releases locks whose holder no longer runs; in bounded slices like PurgeWhere.
+	CleanEntities(ctx context.Context, o CleanOptions) (Cleaned, error)
+}
+
+// StartRequest asks for a new orchestration instance.
+type StartRequest struct {
+	Instance string // chosen by the engine when empty
+	Name     string
+	Version  string
+	Input    []byte
+	At       model.Time // not before; zero is now
+	Tags     map[string]string
+	Trace    *model.Trace
+	IfExists Reuse
+	// Replaceable, when not nil, is the exact set of statuses whose instance is
+	// replaced (the protocol's reuse policy); it overrides IfExists.
+	Replaceable []model.Status
+	// Key, when set, makes repeated requests one: it is remembered for a bounded
+	// time. Without it each call is a request of its own.
+	Key string
+}
+
+// Reuse says what Start does about an instance of the same ID.
+type Reuse uint8
+
+const (
+	// ReplaceEnded refuses with ErrExists while the instance lives, and replaces it once ended.
+	ReplaceEnded Reuse = iota
+	// FailIfExists refuses with ErrExists whatever its status.
+	FailIfExists
+	// AttachIfExists leaves a living instance alone and reports it as the result; an ended one is replaced.
+	AttachIfExists
+	// ReplaceAny terminates a living instance and replaces it, in one step.
+	ReplaceAny
+)
+
+// Started is the outcome of Start.
+type Started struct {
+	Instance  string
+	Execution model.ExecutionID
+	Attached  bool // it existed already (AttachIfExists)
+}
+
+// RaiseRequest asks for an external event to be delivered.
+type RaiseRequest struct {
+	Instance string
+	Event    string // compared without case by languages
+	Payload  []byte
+	Key      string // see StartRequest.Key
+}
+
+// TerminateRequest asks for an orchestration to be ended.
+type TerminateRequest struct {
+	Instance  string
+	Output    []byte // becomes the output
+	Recursive bool   // and its living children, and theirs
+}
+
+// SignalRequest asks for a one-way entity operation.
+type SignalRequest struct {
+	Entity    string // instance ID, "@type@key"
+	Operation string
+	Input     []byte
+	At        model.Time // not before; zero is now
+	Trace     *model.Trace
+	Key       string // see StartRequest.Key
+}
+
+// GetOptions says how much of an instance to read.
+type GetOptions struct {
+	Payloads bool // input, output, custom status, entity state
+	Waits    bool // what it waits for
+}
+
+// Until says what Wait waits for.
+type Until uint8
+
+const (
+	// UntilEnded waits for a final status.
+	UntilEnded Until = iota
+	// UntilStarted waits for any status but Pending.
+	UntilStarted
+)
+
+// Query selects instances. Zero fields do not restrict.
+type Query struct {
+	Entities    bool // entities instead of orchestrations
+	Names       []string
+	Statuses    []model.Status
+	Tags        map[string]string // all must match
+	IDPrefix    string
+	CreatedFrom model.Time // inclusive
+	CreatedTo   model.Time // exclusive
+	UpdatedFrom model.Time // inclusive
+	UpdatedTo   model.Time // exclusive
+	PageSize    int        // 1 to 1,000; 0 is 100
+	Token       string     // from the previous page
+	GetOptions
+}
+
+// Page is one page of a query's result. Pages of several partitions are each
+// read at a position of their own: a query is not a snapshot of the hub.
+type Page struct {
+	Instances []*model.Instance
+	Token     string // empty at the end
+}
+
+// CleanOptions says what CleanEntities does.
+type CleanOptions struct {
+	RemoveEmpty          bool
+	ReleaseOrphanedLocks bool
+	Token                string
+}
+
+// Cleaned is the outcome of one CleanEntities call.
+type Cleaned struct {
+	Removed  int
+	Released int
+	Token    string // empty at the end
+}

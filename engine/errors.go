@@ -1,0 +1,24 @@
+package engine
+
+import "errors"
+
+// Errors of the contract. They are wrapped with what was attempted; test with errors.Is.
+var (
+	ErrNotFound       = errors.New("instance not found")
+	ErrExists         = errors.New("instance already exists")
+	ErrEnded          = errors.New("instance has ended")
+	ErrNotFailed      = errors.New("instance has not failed")
+	ErrInvalid        = errors.New("invalid request")
+	ErrTooLarge       = errors.New("payload too large")
+	ErrClosed         = errors.New("hub is closed")
+	ErrHeld           = errors.New("directory is held by another process")
+	ErrBusy           = errors.New("hub is over its memory limit, try again later")
+	ErrDiskFull       = errors.New("disk is full")
+	ErrUnavailable    = errors.New("partition is unavailable")
+	ErrOutcomeUnknown = errors.New("outcome unknown: the request is too old to be told from a repetition")
+	ErrDamaged        = errors.New("stored data is damaged")
+	ErrNewerFormat    = errors.New("stored data has a newer format than this program reads")
+	ErrForeign        = errors.New("not a task hub directory")
+	ErrStale          = errors.New("work item is no longer this worker's")
+	ErrQuarantined    = errors.New("instance is quarantined")
+)
