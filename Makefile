@@ -1,0 +1,59 @@
+# The commands of this project. A target with a "##" comment is listed by "make help".
+
+SHELL := bash
+GO    := go
+# FUZZTIME is spent on each fuzz target, BENCH selects benchmarks.
+FUZZTIME ?= 20s
+BENCH    ?= .
+PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+# FAST is what "make check" tests: no real disks, no processes.
+FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... ./substrate/mem/... ./internal/arch/...
+
+.DEFAULT_GOAL := help
+.PHONY: help build test check fmt vet lint race cross bench fuzz demo tools
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build the command to bin/netherite
+	$(GO) build -o bin/netherite ./cmd/netherite
+
+test: tools fmt vet lint race cross ## run every check and test (what CI runs)
+	@echo "make test: all passed"
+
+check: fmt vet lint ## run the fast checks and tests, about a minute
+	$(GO) test $(FAST)
+
+fmt: ## check that all files are gofmt-ed
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then \
+		echo "not gofmt-ed (run: gofmt -w FILE):"; echo "$$unformatted"; exit 1; fi
+
+vet: ## run go vet
+	$(GO) vet ./...
+
+lint: ## run staticcheck, at the version in go.mod
+	$(GO) tool staticcheck ./...
+
+race: tools ## run all tests with the race detector, in random order
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
+
+cross: ## build for linux, darwin and windows on amd64 and arm64, without cgo
+	@for p in $(PLATFORMS); do \
+		echo "build $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; done
+
+bench: ## run the Go benchmarks (BENCH=regexp); "netherite bench" runs the workloads
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+fuzz: ## run every fuzz target for FUZZTIME each
+	@for pkg in $$($(GO) list ./...); do \
+		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
+			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+demo: ## run the workloads of the evaluation, then a crash in the middle of 10,000 transfers
+	$(GO) run ./cmd/netherite demo
+
+# tools makes sure of what the tests need beside Go. It installs what is missing
+# where it may (root, apt-get); otherwise it says what to install. strace shows
+# that acknowledgements wait for the disk; only Linux has it.
+tools:
+	@.ci/tools
