@@ -44,8 +44,10 @@ func (d *Damage) Error() string {
 	return fmt.Sprintf("damaged: file=%s offset=%d kind=%s: %s", d.File, d.Offset, d.Kind, d.Detail)
 }
 
-// Is makes errors.Is(d, ErrDamaged) hold.
-func (d *Damage) Is(target error) bool { return target == ErrDamaged }
+// Is makes errors.Is(d, ErrDamaged) hold, and ErrForeign for kind foreign.
+func (d *Damage) Is(target error) bool {
+	return target == ErrDamaged || target == ErrForeign && d.Kind == "foreign"
+}
 
 // Offset is a place in a log: the number of group bytes before it, counted from
 // the log's beginning and never reset. It does not count headers or padding.
@@ -99,6 +101,14 @@ type LogStats struct {
 	DeviceBytes   int64 // with headers and padding
 	Segments      int64
 	SyncNanos     int64 // time spent in Sync
+
+	// What Open found. CleanStart: the previous incarnation was closed, or there
+	// was none. RewrittenBytes: group bytes that were not known to be durable,
+	// written anew. DroppedBytes: bytes after the last whole group, an estimate;
+	// none of them had been reported durable unless they are damaged as well.
+	CleanStart     bool
+	RewrittenBytes int64
+	DroppedBytes   int64
 }
 
 // Space is one of a store's two keyspaces.

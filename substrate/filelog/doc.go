@@ -1,0 +1,2 @@
+// Package filelog is a substrate.Log on files.
+package filelog

@@ -1,0 +1,192 @@
+package filelog
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+const (
+	identityName  = "identity"
+	identityMagic = "NthrHub\n"
+	stateMagic    = "NthrLgS\n"
+	identityBytes = 3 * sectorBytes
+)
+
+// state is what changes in the identity file: the number of the newest
+// incarnation, and where the log begins. Two slots are written in turn, so that
+// a torn write leaves the other one.
+type state struct {
+	sequence    uint64
+	incarnation uint64
+	baseOrdinal uint64
+	base        substrate.Offset
+}
+
+type identity struct {
+	hub   HubID
+	state state
+}
+
+// sealSector puts magic and checksum around a sector's content in [12:].
+func sealSector(sector []byte, magic string) {
+	copy(sector, magic)
+	binary.LittleEndian.PutUint32(sector[8:], crc32.Checksum(sector[12:], castagnoli))
+}
+
+func sectorHolds(sector []byte, magic string) bool {
+	return string(sector[:8]) == magic &&
+		binary.LittleEndian.Uint32(sector[8:]) == crc32.Checksum(sector[12:], castagnoli)
+}
+
+func (s state) put(sector []byte) {
+	clear(sector)
+	le := binary.LittleEndian
+	le.PutUint64(sector[16:], s.sequence)
+	le.PutUint64(sector[24:], s.incarnation)
+	le.PutUint64(sector[32:], s.baseOrdinal)
+	le.PutUint64(sector[40:], uint64(s.base))
+	sealSector(sector, stateMagic)
+}
+
+func parseState(sector []byte) (state, bool) {
+	if !sectorHolds(sector, stateMagic) {
+		return state{}, false
+	}
+	le := binary.LittleEndian
+	return state{
+		sequence:    le.Uint64(sector[16:]),
+		incarnation: le.Uint64(sector[24:]),
+		baseOrdinal: le.Uint64(sector[32:]),
+		base:        substrate.Offset(le.Uint64(sector[40:])),
+	}, true
+}
+
+// createIdentity makes the identity file of a new log, durable and whole.
+func createIdentity(fsys vfs.FS, dir string, hub HubID) (identity, error) {
+	if hub == (HubID{}) {
+		if _, err := rand.Read(hub[:]); err != nil {
+			return identity{}, fmt.Errorf("make a hub ID: %w", err)
+		}
+	}
+	id := identity{hub: hub, state: state{sequence: 1, baseOrdinal: 1}}
+	buf := make([]byte, identityBytes)
+	binary.LittleEndian.PutUint16(buf[12:], formatVersion)
+	copy(buf[16:32], hub[:])
+	sealSector(buf[:sectorBytes], identityMagic)
+	id.state.put(buf[sectorBytes : 2*sectorBytes])
+	tmp := fsys.PathJoin(dir, identityName+tmpSuffix)
+	f, err := fsys.OpenReadWrite(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return identity{}, fmt.Errorf("create the log's identity file: %w", spaceError(err))
+	}
+	_, err = f.WriteAt(buf, 0)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = fsys.Rename(tmp, fsys.PathJoin(dir, identityName))
+	}
+	if err == nil {
+		err = syncDir(fsys, dir)
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("create the log's identity file: %w", spaceError(err))
+	}
+	return id, nil
+}
+
+// loadIdentity reads the identity file; fs.ErrNotExist if there is none.
+func loadIdentity(fsys vfs.FS, dir string) (identity, error) {
+	f, err := fsys.Open(fsys.PathJoin(dir, identityName))
+	if err != nil {
+		return identity{}, err
+	}
+	buf := make([]byte, identityBytes)
+	n, err := f.ReadAt(buf, 0)
+	_ = f.Close() // opened for reading: nothing can be lost
+	if n < identityBytes {
+		return identity{}, &substrate.Damage{File: identityName, Offset: int64(n), Kind: kindShort,
+			Detail: fmt.Sprintf("%d bytes, want %d (%v)", n, identityBytes, err)}
+	}
+	return parseIdentity(buf)
+}
+
+func parseIdentity(buf []byte) (identity, error) {
+	head := buf[:sectorBytes]
+	if !bytes.HasPrefix(head, []byte(identityMagic)) {
+		return identity{}, &substrate.Damage{File: identityName, Kind: kindForeign, Detail: "not the identity file of a task hub's log"}
+	}
+	if !sectorHolds(head, identityMagic) {
+		return identity{}, &substrate.Damage{File: identityName, Kind: kindCRC, Detail: "checksum of the identity does not match"}
+	}
+	if v := binary.LittleEndian.Uint16(head[12:]); v > formatVersion {
+		return identity{}, newerFormat(identityName, 0, v)
+	}
+	id := identity{hub: HubID(head[16:32])}
+	a, okA := parseState(buf[sectorBytes : 2*sectorBytes])
+	b, okB := parseState(buf[2*sectorBytes:])
+	switch {
+	case okA && (!okB || a.sequence > b.sequence):
+		id.state = a
+	case okB:
+		id.state = b
+	default:
+		return identity{}, &substrate.Damage{File: identityName, Offset: sectorBytes, Kind: kindCRC, Detail: "neither copy of the log's state has a matching checksum"}
+	}
+	return id, nil
+}
+
+// saveState writes the next state into the slot that does not hold the newest.
+func saveState(fsys vfs.FS, dir string, s state) error {
+	f, err := fsys.OpenReadWrite(fsys.PathJoin(dir, identityName), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return fmt.Errorf("open the log's identity file: %w", err)
+	}
+	sector := make([]byte, sectorBytes)
+	s.put(sector)
+	slot := int64(sectorBytes)
+	if s.sequence%2 == 0 {
+		slot = 2 * sectorBytes
+	}
+	_, err = f.WriteAt(sector, slot)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("write the log's state into %s: %w", identityName, err)
+	}
+	return nil
+}
+
+func newerFormat(file string, offset int64, version uint16) error {
+	return fmt.Errorf("%s at offset %d has format version %d, this program reads up to %d, use a newer one: %w",
+		file, offset, version, formatVersion, substrate.ErrNewerFormat)
+}
+
+// loadOrCreateIdentity refuses a directory that holds segments but no identity.
+func loadOrCreateIdentity(fsys vfs.FS, dir string, want HubID, segments int) (identity, error) {
+	id, err := loadIdentity(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if segments > 0 {
+			return identity{}, &substrate.Damage{File: identityName, Kind: kindShort, Detail: "missing, though the log has segments"}
+		}
+		return createIdentity(fsys, dir, want)
+	}
+	if err != nil {
+		return identity{}, fmt.Errorf("read the log's identity: %w", err)
+	}
+	if want != (HubID{}) && want != id.hub {
+		return identity{}, fmt.Errorf("%s in %s belongs to hub %v, not to %v: %w", identityName, dir, id.hub, want, substrate.ErrForeign)
+	}
+	return id, nil
+}

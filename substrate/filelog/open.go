@@ -1,0 +1,226 @@
+package filelog
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// leastSegmentBytes is the smallest first segment of an incarnation, tried if
+// there is no space for a proper one: it lets a log on a full disk be opened.
+const leastSegmentBytes = 64 << 10
+
+// Open creates or opens a log and begins a new incarnation. Errors wrap
+// substrate.ErrDamaged (see substrate.Damage for file, offset and kind),
+// ErrForeign, ErrNewerFormat or ErrDiskFull; then nothing has been changed that
+// matters.
+func Open(opts Options) (*Log, error) {
+	opts = opts.withDefaults()
+	l, err := open(opts)
+	if err != nil {
+		return nil, fmt.Errorf("open the commit log in %s: %w", opts.Dir, err)
+	}
+	return l, nil
+}
+
+func open(opts Options) (*Log, error) {
+	if err := makeDir(opts.FS, opts.Dir); err != nil {
+		return nil, spaceError(err)
+	}
+	files, unfinished, err := listSegments(opts.FS, opts.Dir)
+	if err != nil {
+		return nil, err
+	}
+	id, err := loadOrCreateIdentity(opts.FS, opts.Dir, opts.Hub, len(files))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range unfinished {
+		if err := opts.FS.Remove(opts.FS.PathJoin(opts.Dir, name)); err != nil {
+			return nil, fmt.Errorf("remove unfinished %s: %w", name, err)
+		}
+	}
+	s := newScan(opts.FS, opts.Dir, id, files)
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	if err := s.first(); err != nil {
+		return nil, err
+	}
+	l := &Log{opts: opts, hub: id.hub, state: id.state}
+	if err := l.begin(s, files); err != nil {
+		l.release()
+		return nil, err
+	}
+	l.report(s)
+	l.pool.start(l)
+	return l, nil
+}
+
+// begin starts the incarnation. The order of the steps is what makes it safe to
+// crash between any two: the number is durable before it is used; the groups
+// that no mark covers, which may be only in the page cache, are written anew and
+// durable before the open frame says so; only then are their old copies void.
+func (l *Log) begin(s *scan, files []*segment) error {
+	incarnation, ordinal := s.start()
+	l.incarnation = incarnation
+	l.state.incarnation = incarnation
+	if err := l.saveState(); err != nil {
+		return err
+	}
+	l.pool.free = unused(files, s.used)
+	seg, err := l.firstSegment(ordinal)
+	if err != nil {
+		return err
+	}
+	void := s.synced
+	l.end, l.synced = void, void
+	if err := l.use(seg); err != nil {
+		return err
+	}
+	frame, h := l.openFrame(s, void)
+	seg.used = sectorBytes
+	l.prev = h.crc
+	if err := l.rewrite(s); err != nil {
+		return err
+	}
+	if err := l.writeOpenFrame(seg, frame); err != nil {
+		return err
+	}
+	l.synced = l.end
+	l.stats = substrate.LogStats{
+		CleanStart:     s.closed || s.id.state.incarnation == 0,
+		RewrittenBytes: int64(l.end - void),
+		DroppedBytes:   s.dropped,
+	}
+	return l.adopt(s, void)
+}
+
+func (l *Log) saveState() error {
+	l.state.sequence++
+	return saveState(l.opts.FS, l.opts.Dir, l.state)
+}
+
+func unused(files, used []*segment) (free []*segment) {
+	in := make(map[uint64]bool, len(used))
+	for _, seg := range used {
+		in[seg.ordinal] = true
+	}
+	for _, seg := range files {
+		if !in[seg.ordinal] {
+			free = append(free, seg)
+		}
+	}
+	return free
+}
+
+func (l *Log) firstSegment(ordinal uint64) (*segment, error) {
+	seg, err := l.pool.make(l, ordinal, l.opts.MinSegmentBytes)
+	if errors.Is(err, substrate.ErrDiskFull) && l.opts.MinSegmentBytes > leastSegmentBytes {
+		seg, err = l.pool.make(l, ordinal, leastSegmentBytes)
+	}
+	return seg, err
+}
+
+// openFrame lays out the open frame, which is written last but which the copies
+// chain to.
+func (l *Log) openFrame(s *scan, void substrate.Offset) ([]byte, header) {
+	frame := make([]byte, sectorBytes)
+	openBody{previous: s.cur.incarnation, previousEnd: void, end: s.end()}.put(frame[headerBytes:])
+	l.prev = s.crcAt(void)
+	h := l.header(kindOpen, l.cur, openBodyBytes)
+	h.seal(frame)
+	return frame, h
+}
+
+// rewrite appends the groups that no mark covers to the new incarnation and
+// syncs them.
+func (l *Log) rewrite(s *scan) error {
+	w := window{hub: l.hub}
+	defer w.close()
+	for _, g := range s.tail {
+		if from := s.used[g.segment]; w.file == nil || w.ordinal != from.ordinal {
+			if err := w.open(l.opts.FS, l.opts.Dir, from); err != nil {
+				return err
+			}
+		}
+		var h header
+		payload, v, err := w.frame(g.place, &h)
+		if err != nil {
+			return err
+		}
+		if v != frameGood || h.crc != g.crc {
+			return &substrate.Damage{File: segmentName(w.ordinal), Offset: g.place, Kind: kindCRC, Detail: "a frame that was whole a moment ago is not any more"}
+		}
+		if err := l.append(kindCopy, payload); err != nil {
+			return err
+		}
+	}
+	return l.sync()
+}
+
+func (l *Log) writeOpenFrame(seg *segment, frame []byte) error {
+	f := seg.file
+	if f == nil { // the copies filled it and went on elsewhere
+		var err error
+		f, err = l.opts.FS.OpenReadWrite(l.opts.FS.PathJoin(l.opts.Dir, segmentName(seg.ordinal)), vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return fmt.Errorf("open %s: %w", segmentName(seg.ordinal), err)
+		}
+		defer f.Close() //nolint:errcheck // synced below
+	}
+	if _, err := f.WriteAt(frame, 0); err != nil {
+		return fmt.Errorf("write the open frame of %s: %w", segmentName(seg.ordinal), err)
+	}
+	if err := f.SyncData(); err != nil {
+		return fmt.Errorf("sync the open frame of %s: %w", segmentName(seg.ordinal), err)
+	}
+	return nil
+}
+
+// adopt takes over the segments of earlier incarnations, without what is void
+// now, and frees those that hold nothing.
+func (l *Log) adopt(s *scan, void substrate.Offset) error {
+	var keep []*segment
+	for _, seg := range s.used {
+		seg.end = min(seg.end, void)
+		if seg.first < seg.end {
+			keep = append(keep, seg)
+		} else {
+			l.pool.free = append(l.pool.free, seg)
+		}
+	}
+	l.used = append(keep, l.used...)
+	if base := l.used[0]; base.ordinal != l.state.baseOrdinal {
+		l.state.baseOrdinal, l.state.base = base.ordinal, base.first
+		if err := l.saveState(); err != nil {
+			return err
+		}
+	}
+	l.pool.discard(l)
+	return nil
+}
+
+func (l *Log) report(s *scan) {
+	st := l.stats
+	switch {
+	case st.CleanStart:
+	case st.DroppedBytes > 0:
+		l.opts.Logger.Warn("commit log was not closed: dropped what a crash left unfinished at its end; none of it had been reported durable, unless the disk is damaged there as well",
+			"dir", l.opts.Dir, "dropped_bytes", st.DroppedBytes, "at", uint64(s.end()), "rewritten_bytes", st.RewrittenBytes)
+	default:
+		l.opts.Logger.Info("commit log was not closed; nothing is missing", "dir", l.opts.Dir, "rewritten_bytes", st.RewrittenBytes)
+	}
+}
+
+// release closes what a failed open has left open.
+func (l *Log) release() {
+	for _, seg := range l.used {
+		if seg.file != nil {
+			_ = seg.file.Close() // the error that made open fail is the one to report
+		}
+	}
+}

@@ -1,0 +1,272 @@
+package filelog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+const (
+	// keptFree is how many files that hold nothing any more are kept for reuse.
+	keptFree = 2
+	// retryLowSpace is how often a full disk is tried again while nothing else
+	// asks for it.
+	retryLowSpace = time.Second
+)
+
+// prepared makes the next segment ahead of need: a file that is there at full
+// size, written and synced, under its own name, so that appending to it costs
+// one write and one data sync and cannot run out of space. Files that a trim has
+// freed are taken before new ones are made.
+type prepared struct {
+	mu   sync.Mutex
+	next *segment    // ready for use, not open
+	free []*segment  // files that hold nothing any more
+	idle atomic.Bool // next is there and nothing else is to be done
+
+	kick chan struct{}
+	quit chan struct{}
+	done chan struct{}
+}
+
+// start begins the background work, unless the log prepares inline.
+func (p *prepared) start(l *Log) {
+	p.kick, p.quit, p.done = make(chan struct{}, 1), make(chan struct{}), make(chan struct{})
+	if l.opts.Inline {
+		close(p.done)
+		return
+	}
+	go p.run(l)
+}
+
+func (p *prepared) stop() {
+	close(p.quit)
+	<-p.done
+}
+
+// want asks for the next segment to be prepared. It does not wait, unless the
+// log prepares inline.
+func (p *prepared) want(l *Log) {
+	if p.idle.Load() {
+		return
+	}
+	if l.opts.Inline {
+		p.ahead(l)
+		return
+	}
+	select {
+	case p.kick <- struct{}{}:
+	default:
+	}
+}
+
+func (p *prepared) run(l *Log) {
+	defer close(p.done)
+	retry := time.NewTimer(retryLowSpace)
+	defer retry.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case <-p.kick:
+		case <-retry.C:
+			retry.Reset(retryLowSpace)
+			if !l.low.Load() {
+				continue
+			}
+		}
+		p.ahead(l)
+	}
+}
+
+// ahead prepares the next segment if there is none, and drops files that are
+// not worth keeping.
+func (p *prepared) ahead(l *Log) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.failed.Load() != nil {
+		return
+	}
+	if p.next == nil {
+		ordinal, size := l.writing()
+		p.prepare(l, ordinal+1, l.opts.after(size))
+	}
+	p.discard(l)
+	p.idle.Store(p.next != nil)
+}
+
+// prepare makes p.next. No space is no failure: the log is then low on space.
+func (p *prepared) prepare(l *Log, ordinal uint64, size int64) {
+	seg, err := p.make(l, ordinal, size)
+	switch {
+	case err == nil:
+		p.next = seg
+		if l.low.CompareAndSwap(true, false) {
+			l.opts.Logger.Info("commit log has space again", "dir", l.opts.Dir)
+		}
+	case errors.Is(err, substrate.ErrDiskFull):
+		if l.low.CompareAndSwap(false, true) {
+			l.opts.Logger.Warn("commit log is low on space: new work is refused until there is more", "dir", l.opts.Dir, "err", err)
+		}
+	default:
+		_ = l.fail(fmt.Errorf("prepare %s", segmentName(ordinal)), err) // the next call returns it
+	}
+}
+
+// make returns a segment of at least the size, from a free file or a new one.
+func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
+	fsys, dir := l.opts.FS, l.opts.Dir
+	seg := p.take(l, ordinal, size)
+	if seg == nil {
+		if usage, err := fsys.GetDiskUsage(dir); err == nil && usage.AvailBytes < uint64(size) {
+			return nil, fmt.Errorf("%w: a segment needs %d bytes, there are %d", substrate.ErrDiskFull, size, usage.AvailBytes)
+		}
+		if err := createZeroed(fsys, dir, segmentName(ordinal), size); err != nil {
+			return nil, fmt.Errorf("make %s of %d bytes: %w", segmentName(ordinal), size, spaceError(err))
+		}
+		seg = &segment{size: size}
+	} else if seg.ordinal != ordinal {
+		if err := fsys.Rename(fsys.PathJoin(dir, segmentName(seg.ordinal)), fsys.PathJoin(dir, segmentName(ordinal))); err != nil {
+			return nil, fmt.Errorf("reuse %s as %s: %w", segmentName(seg.ordinal), segmentName(ordinal), spaceError(err))
+		}
+	}
+	if err := syncDir(fsys, dir); err != nil {
+		return nil, spaceError(err)
+	}
+	seg.ordinal = ordinal
+	return seg, nil
+}
+
+// take picks a free file: the one that has the name already, else the smallest
+// that is large enough. A file of that name which is too small is forgotten: the
+// new one replaces it.
+func (p *prepared) take(l *Log, ordinal uint64, size int64) *segment {
+	if i := slices.IndexFunc(p.free, func(s *segment) bool { return s.ordinal == ordinal }); i >= 0 {
+		if seg := p.remove(i); seg.size >= size {
+			return seg
+		}
+	}
+	if l.reading() {
+		return nil
+	}
+	best := -1
+	for i, seg := range p.free {
+		if seg.size >= size && (best < 0 || seg.size < p.free[best].size) {
+			best = i
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	return p.remove(best)
+}
+
+func (p *prepared) remove(i int) *segment {
+	seg := p.free[i]
+	p.free = append(p.free[:i], p.free[i+1:]...)
+	seg.recycled = true
+	return seg
+}
+
+// discard removes the smallest free files while there are too many. A file that
+// cannot be removed now is tried again later.
+func (p *prepared) discard(l *Log) {
+	for len(p.free) > keptFree && !l.reading() {
+		small := 0
+		for i, seg := range p.free {
+			if seg.size < p.free[small].size {
+				small = i
+			}
+		}
+		if err := l.opts.FS.Remove(l.opts.FS.PathJoin(l.opts.Dir, segmentName(p.free[small].ordinal))); err != nil {
+			return
+		}
+		p.remove(small)
+	}
+}
+
+// give returns files that hold nothing any more.
+func (p *prepared) give(files ...*segment) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.free = append(p.free, files...)
+	p.idle.Store(false)
+}
+
+// nextSegment makes the log go on in the next segment, of at least the size. It
+// waits for one only if none is ready.
+func (l *Log) nextSegment(size int64) error {
+	p := &l.pool
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	seg, err := p.ready(l, l.cur.ordinal+1, size)
+	if err != nil {
+		return err
+	}
+	return l.use(seg)
+}
+
+// ready returns the prepared segment, or makes one now.
+func (p *prepared) ready(l *Log, ordinal uint64, size int64) (*segment, error) {
+	if next := p.next; next != nil {
+		p.next = nil
+		p.idle.Store(false)
+		if next.size >= size {
+			return next, nil
+		}
+		p.free = append(p.free, next) // too small for this group
+	}
+	want := max(roundUp(size), l.opts.after(l.cur.size))
+	seg, err := p.make(l, ordinal, want)
+	if least := max(roundUp(size), l.opts.MinSegmentBytes); errors.Is(err, substrate.ErrDiskFull) && least < want {
+		seg, err = p.make(l, ordinal, least)
+	}
+	if errors.Is(err, substrate.ErrDiskFull) {
+		l.low.Store(true)
+		return nil, fmt.Errorf("append to the log in %s: %w", l.opts.Dir, err)
+	}
+	if err != nil {
+		return nil, l.fail(fmt.Errorf("prepare %s", segmentName(ordinal)), err)
+	}
+	return seg, nil
+}
+
+// use opens a prepared segment and makes it the one that is written to.
+func (l *Log) use(seg *segment) error {
+	name := l.opts.FS.PathJoin(l.opts.Dir, segmentName(seg.ordinal))
+	f, err := l.opts.FS.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return l.fail(fmt.Errorf("open %s", segmentName(seg.ordinal)), err)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.cur != nil && !l.cur.dirty {
+		_ = l.cur.file.Close() // synced: closing has nothing left to lose
+		l.cur.file = nil
+	}
+	seg.file, seg.used, seg.incarnation = f, 0, l.incarnation
+	seg.first, seg.end = l.end, l.end
+	l.used = append(l.used, seg)
+	l.cur = seg
+	return nil
+}
+
+// writing returns the ordinal and the size of the segment that is written to.
+func (l *Log) writing() (ordinal uint64, size int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cur.ordinal, l.cur.size
+}
+
+func (l *Log) reading() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.readers > 0
+}

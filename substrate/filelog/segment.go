@@ -1,0 +1,176 @@
+package filelog
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+const (
+	segmentSuffix = ".log"
+	tmpSuffix     = ".tmp"
+)
+
+// Kinds of damage, as CONTRACTS names them.
+const (
+	kindCRC     = "crc"
+	kindChain   = "chain"
+	kindShort   = "short"
+	kindForeign = "foreign"
+	kindVersion = "version"
+)
+
+// segment is one file of the log.
+type segment struct {
+	ordinal  uint64
+	size     int64
+	recycled bool
+
+	// Of a segment in use: the offsets of its first group and behind its last
+	// one, and the bytes that its frames take.
+	first, end  substrate.Offset
+	used        int64
+	incarnation uint64
+
+	file  vfs.File // open for writing, or nil
+	dirty bool     // written since the last sync
+}
+
+func segmentName(ordinal uint64) string {
+	return fmt.Sprintf("%016d%s", ordinal, segmentSuffix)
+}
+
+func parseSegmentName(name string) (ordinal uint64, ok bool) {
+	digits, ok := strings.CutSuffix(name, segmentSuffix)
+	if !ok || len(digits) != 16 {
+		return 0, false
+	}
+	ordinal, err := strconv.ParseUint(digits, 10, 64)
+	return ordinal, err == nil && ordinal > 0
+}
+
+// listSegments returns the directory's segment files by ordinal, and the names
+// of unfinished ones.
+func listSegments(fsys vfs.FS, dir string) (segments []*segment, unfinished []string, err error) {
+	names, err := fsys.List(dir)
+	if err != nil {
+		return nil, nil, fmt.Errorf("list the log's directory: %w", err)
+	}
+	for _, name := range names {
+		if strings.HasSuffix(name, tmpSuffix) {
+			unfinished = append(unfinished, name)
+			continue
+		}
+		ordinal, ok := parseSegmentName(name)
+		if !ok {
+			continue
+		}
+		info, err := fsys.Stat(fsys.PathJoin(dir, name))
+		if err != nil {
+			return nil, nil, fmt.Errorf("look at segment %s: %w", name, err)
+		}
+		segments = append(segments, &segment{ordinal: ordinal, size: info.Size()})
+	}
+	slices.SortFunc(segments, func(a, b *segment) int {
+		if a.ordinal < b.ordinal {
+			return -1
+		}
+		return 1
+	})
+	return segments, unfinished, nil
+}
+
+func syncDir(fsys vfs.FS, dir string) error {
+	d, err := fsys.OpenDir(dir)
+	if err != nil {
+		return fmt.Errorf("open directory %s to sync it: %w", dir, err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync directory %s: %w", dir, err)
+	}
+	return nil
+}
+
+// makeDir creates the directory and makes its name durable in each parent that
+// did not exist.
+func makeDir(fsys vfs.FS, dir string) error {
+	var parents []string
+	for d := dir; ; {
+		if _, err := fsys.Stat(d); err == nil {
+			break
+		}
+		parent := fsys.PathDir(d)
+		if parent == d {
+			break
+		}
+		parents = append(parents, parent)
+		d = parent
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create directory %s: %w", dir, err)
+	}
+	for _, parent := range slices.Backward(parents) {
+		if err := syncDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// spaceError makes an error of a full disk an ErrDiskFull.
+func spaceError(err error) error {
+	if err != nil && vfs.IsNoSpaceError(err) && !errors.Is(err, substrate.ErrDiskFull) {
+		return fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
+	}
+	return err
+}
+
+var zeros = make([]byte, 256<<10)
+
+// fillStep is how much of a new segment is written between two syncs, so that
+// the log's own syncs never wait behind a long one.
+const fillStep = 1 << 20
+
+// createZeroed makes a file of zeros, synced, under the temporary name and gives
+// it its final one. The directory is not synced yet.
+func createZeroed(fsys vfs.FS, dir, name string, size int64) error {
+	tmp := fsys.PathJoin(dir, name+tmpSuffix)
+	f, err := fsys.OpenReadWrite(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	err = fillZeros(f, size)
+	if err == nil {
+		err = f.Sync()
+	}
+	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = fsys.Rename(tmp, fsys.PathJoin(dir, name))
+	}
+	if err != nil {
+		_ = fsys.Remove(tmp) // Open removes what is left behind
+	}
+	return err
+}
+
+func fillZeros(f vfs.File, size int64) error {
+	for at := int64(0); at < size; {
+		n := min(int64(len(zeros)), size-at)
+		if _, err := f.WriteAt(zeros[:n], at); err != nil {
+			return err
+		}
+		at += n
+		if at%fillStep == 0 && at < size {
+			if err := f.SyncData(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

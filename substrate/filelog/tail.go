@@ -1,0 +1,186 @@
+package filelog
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// evidence is what lies behind a place where the next frame is not.
+type evidence struct {
+	marked  bool // a later frame knew the missing one to be durable
+	proof   string
+	bytes   int64  // payload of later frames of the incarnation
+	missing uint64 // a segment that must have existed
+	begun   int    // index of the first file of an incarnation that has lost its open frame, or -1
+
+	next       int // where a walk can go on: file, place; next < 0 if nowhere
+	nextOffset int64
+	nextFrame  header
+}
+
+// bad decides what it means that no frame continues the log here: damage, after
+// which the walk goes on at the next frame that makes sense, or the end.
+func (s *scan) bad(h *header, v verdict) (again bool, err error) {
+	file := s.files[s.file]
+	ev, err := s.search()
+	if err != nil {
+		return false, err
+	}
+	kind, detail := "", ""
+	switch {
+	case v == frameForeign:
+		kind, detail = kindForeign, fmt.Sprintf("a frame of hub %v, this one is %v", h.hub, s.id.hub)
+	case v == frameGood && h.incarnation == s.cur.incarnation:
+		// A place is written once per incarnation, so this is no leftover.
+		kind, detail = kindChain, fmt.Sprintf("frame says offset %d and previous checksum %08x, want %d and %08x", h.at, h.prev, s.cur.at, s.cur.prev)
+	case ev.missing != 0:
+		s.hurt(ev.missing, 0, kindShort, "segment is missing")
+		return s.resume(ev)
+	case ev.begun >= 0:
+		s.hurt(s.files[ev.begun].ordinal, 0, kindCRC, "the frame that opens the incarnation is unreadable, later ones are there")
+		return s.resume(ev)
+	case s.cur.at < s.synced:
+		kind, detail = kindCRC, fmt.Sprintf("offset %d is unreadable, and was durable up to %d", s.cur.at, s.synced)
+	case ev.marked:
+		kind, detail = kindCRC, fmt.Sprintf("offset %d is unreadable, %s", s.cur.at, ev.proof)
+	case s.cur.incarnation == 0 && s.id.state.baseOrdinal > 1:
+		kind, detail = kindCRC, "the log's first frame is unreadable"
+	}
+	if kind == "" {
+		s.dropped = s.tornBytes(h, v, ev)
+		return false, nil
+	}
+	if kind == kindCRC && s.offset >= file.size {
+		kind = kindShort
+	}
+	s.hurt(file.ordinal, s.offset, kind, detail)
+	return s.resume(ev)
+}
+
+// resume goes on behind damage, as well as it can.
+func (s *scan) resume(ev evidence) (again bool, err error) {
+	if ev.next < 0 {
+		return false, nil
+	}
+	s.cur = cursor{incarnation: ev.nextFrame.incarnation, at: ev.nextFrame.at, anyPrev: true}
+	if ev.nextFrame.kind == kindOpen {
+		s.cur.incarnation = 0
+	}
+	return true, s.enter(ev.next, ev.nextOffset)
+}
+
+// search looks at every sector behind the current place.
+func (s *scan) search() (evidence, error) {
+	ev := evidence{begun: -1, next: -1}
+	if s.closed && s.cur.incarnation == s.id.state.incarnation {
+		return ev, nil // nothing follows a close frame
+	}
+	from := s.offset + sectorBytes
+	for i := s.file; i < len(s.files); i++ {
+		if err := s.look.open(s.fs, s.dir, s.files[i]); err != nil {
+			return ev, err
+		}
+		for at := from; at < s.files[i].size; {
+			var h header
+			_, v, err := s.look.frame(at, &h)
+			if err != nil {
+				return ev, err
+			}
+			if v == frameGood {
+				if s.weigh(&ev, &h, i, at) {
+					return ev, nil
+				}
+				at += frameBytes(int(h.length))
+				continue
+			}
+			at += sectorBytes
+		}
+		from = 0
+	}
+	return ev, nil
+}
+
+// weigh takes a later frame into account; done says that it settles the matter.
+func (s *scan) weigh(ev *evidence, h *header, file int, at int64) (done bool) {
+	switch {
+	case h.incarnation < s.cur.incarnation:
+		return false // of an incarnation that has ended: void
+	case h.incarnation == s.cur.incarnation:
+		ev.bytes += int64(h.advance())
+		if h.end() > s.cur.at {
+			ev.goOn(h, file, at)
+		}
+		if h.synced > s.cur.at && !ev.marked {
+			ev.marked = true
+			ev.proof = fmt.Sprintf("and was durable when %s was written at offset %d", segmentName(s.files[file].ordinal), at)
+		}
+		if want := s.files[s.file].ordinal + 1; file > s.file && s.files[s.file+1].ordinal != want && ev.missing == 0 {
+			// A segment's name is durable before the next one is used.
+			if s.files[file].ordinal > want {
+				ev.missing = want
+			}
+		}
+	case h.kind == kindOpen:
+		// A later incarnation that began beyond this place: what it builds on is gone.
+		ev.goOn(h, file, at)
+		ev.marked = true
+		ev.proof = fmt.Sprintf("and incarnation %d was built on it", h.incarnation)
+		return true
+	case h.kind != kindCopy:
+		// Copies may be the remains of a recovery that was cut short; but no group
+		// is written before the open frame is durable.
+		if ev.begun < 0 {
+			ev.begun = s.opening(file)
+		}
+		ev.goOn(h, file, at)
+		return true
+	}
+	return ev.marked && ev.next >= 0
+}
+
+func (ev *evidence) goOn(h *header, file int, at int64) {
+	if ev.next < 0 {
+		ev.next, ev.nextOffset, ev.nextFrame = file, at, *h
+	}
+}
+
+// opening returns the file that lost its open frame, if a later incarnation has
+// frames in the file given: it began right behind what it was built on.
+func (s *scan) opening(file int) int {
+	if s.cur.incarnation == 0 {
+		return s.file
+	}
+	return min(s.file+1, file)
+}
+
+// tornBytes estimates what a crash dropped behind the last whole group.
+func (s *scan) tornBytes(h *header, v verdict, ev evidence) int64 {
+	lost := ev.bytes
+	switch {
+	case v == frameBroken && h.incarnation == s.cur.incarnation, s.win.resembles(s.offset, s.cur):
+		if h.length > 0 && h.length <= MaxGroupBytes && s.offset+int64(h.length) <= s.win.size {
+			return lost + int64(h.length)
+		}
+		return lost + 1
+	case len(s.used) > 0 && s.used[len(s.used)-1].recycled:
+		return lost // what is there may be an older use of the file
+	}
+	for at := s.offset; at < s.win.size && !s.win.isZero(at); at += sectorBytes {
+		lost += sectorBytes
+	}
+	return lost
+}
+
+// start returns the incarnation that the next opening gets, and the ordinal of
+// its first segment.
+func (s *scan) start() (incarnation, ordinal uint64) {
+	ordinal = s.id.state.baseOrdinal
+	if n := len(s.used); n > 0 {
+		ordinal = s.used[n-1].ordinal + 1
+	}
+	return max(s.id.state.incarnation, s.cur.incarnation) + 1, ordinal
+}
+
+// end is the log's end.
+func (s *scan) end() substrate.Offset { return s.cur.at }

@@ -1,0 +1,41 @@
+package filelog
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Trim implements substrate.Log. It costs a sync of the identity file if it
+// frees a segment, and nothing otherwise. The files are reused for later
+// segments; at most two are kept for that.
+func (l *Log) Trim(before substrate.Offset) error {
+	if err := l.usable(); err != nil {
+		return fmt.Errorf("trim the log before offset %d: %w", before, err)
+	}
+	l.trimming.Lock()
+	defer l.trimming.Unlock()
+	l.mu.Lock()
+	n := 0
+	for n < len(l.used)-1 && l.used[n].end <= before {
+		n++
+	}
+	base := l.used[n]
+	l.mu.Unlock()
+	if n == 0 {
+		return nil
+	}
+	// Where the log begins is durable before anything in front of it is touched:
+	// a segment that is missing behind it has been lost.
+	l.state.baseOrdinal, l.state.base = base.ordinal, base.first
+	if err := l.saveState(); err != nil {
+		return l.fail(fmt.Errorf("trim the log"), err)
+	}
+	l.mu.Lock()
+	freed := l.used[:n:n]
+	l.used = l.used[n:]
+	l.mu.Unlock()
+	l.pool.give(freed...)
+	l.pool.want(l)
+	return nil
+}

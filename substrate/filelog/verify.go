@@ -1,0 +1,81 @@
+package filelog
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Report is what Verify found.
+type Report struct {
+	Hub         HubID
+	Incarnation uint64 // the newest one
+	Begin, End  substrate.Offset
+	// Durable is the offset up to which the log itself knows its content to be
+	// durable. What is beyond was perhaps never reported so.
+	Durable  substrate.Offset
+	Segments int
+	Frames   int64 // of any kind
+	Groups   int64
+	Closed   bool // the newest incarnation was closed
+	// DroppedBytes estimates what lies behind the last whole group.
+	DroppedBytes int64
+	Damage       []*substrate.Damage
+}
+
+// Verify reads a whole log, of a hub that nobody has open, and changes nothing.
+// It lists all damage that it finds. The error says that it could not read: a
+// missing log (fs.ErrNotExist), a newer format, a failing disk.
+func Verify(fsys vfs.FS, dir string) (Report, error) {
+	s, err := look(fsys, dir)
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok {
+		return Report{Damage: []*substrate.Damage{damage}}, nil
+	}
+	if err != nil {
+		return Report{}, fmt.Errorf("verify the commit log in %s: %w", dir, err)
+	}
+	return Report{
+		Hub: s.id.hub, Incarnation: s.id.state.incarnation,
+		Begin: s.id.state.base, End: s.end(), Durable: s.synced,
+		Segments: len(s.used), Frames: s.frames, Groups: s.groups,
+		Closed: s.closed, DroppedBytes: s.dropped, Damage: s.damage,
+	}, nil
+}
+
+// Groups calls f for each group of a log that nobody has open, from an offset
+// on, and changes nothing. It ends with f's first error; damage is an error.
+func Groups(fsys vfs.FS, dir string, from substrate.Offset, f func(at substrate.Offset, group []byte) error) error {
+	s, err := look(fsys, dir)
+	if err == nil {
+		err = s.first()
+	}
+	if err != nil {
+		return fmt.Errorf("read the commit log in %s: %w", dir, err)
+	}
+	used := make([]segment, 0, len(s.used))
+	for _, seg := range s.used {
+		used = append(used, *seg)
+	}
+	return walk(fsys, dir, s.id.hub, used, from, s.end(), f)
+}
+
+// look scans a log without opening it.
+func look(fsys vfs.FS, dir string) (*scan, error) {
+	files, _, err := listSegments(fsys, dir)
+	if err != nil {
+		return nil, err
+	}
+	id, err := loadIdentity(fsys, dir)
+	if errors.Is(err, fs.ErrNotExist) && len(files) > 0 {
+		err = &substrate.Damage{File: identityName, Kind: kindShort, Detail: "missing, though the log has segments"}
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := newScan(fsys, dir, id, files)
+	return s, s.run()
+}
