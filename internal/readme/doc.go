@@ -1,0 +1,4 @@
+// Package readme holds the README to its word: its test follows "Your first five
+// minutes" as a new user would, in an empty directory, and kills the program in
+// the middle.
+package readme

@@ -1,0 +1,176 @@
+//go:build unix
+
+package readme
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience bounds one command. The first build of the program compiles all of
+// the library.
+const patience = 5 * time.Minute
+
+func TestREADMEWorkflowSurvivesBeingKilled(t *testing.T) {
+	doc := read(t, "../../README.md")
+	section := after(t, doc, "## Your first five minutes")
+	setup := after(t, section, "```sh\n")
+	program := after(t, section, "```go\n")
+	want := strings.TrimSpace(block(after(t, after(t, program, "prints"), "```\n")))
+	line := regexp.MustCompile(`after\s+"([^"]+)"`).FindStringSubmatch(section)
+	if line == nil {
+		t.Fatal(`README does not say after which line to kill the program ("after "greeting X"")`)
+	}
+
+	dir := directory(t)
+	for _, command := range strings.Split(strings.TrimSpace(block(setup)), "\n") {
+		if command, _, _ = strings.Cut(command, "#"); strings.HasPrefix(command, "go ") {
+			sh(t, dir, command)
+		}
+	}
+	write(t, filepath.Join(dir, "main.go"), block(program))
+
+	first := start(t, dir)
+	seen := first.until(t, line[1])
+	first.kill(t)
+	second := start(t, dir)
+	again := second.all(t)
+
+	if got := again[len(again)-1]; got != want {
+		t.Errorf("second run ends with %q, README promises %q", got, want)
+	}
+	for _, l := range seen[:len(seen)-1] {
+		for _, m := range again[:len(again)-1] {
+			if l == m {
+				t.Errorf("%q was done before the kill and is done again", l)
+			}
+		}
+	}
+}
+
+// directory makes an empty directory with the project beside it under the name
+// that the README uses.
+func directory(t *testing.T) string {
+	project, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	parent := t.TempDir()
+	if err := os.Symlink(project, filepath.Join(parent, "netherite")); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(parent, "tour")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func read(t *testing.T, name string) string {
+	data, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func write(t *testing.T, name, text string) {
+	if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// after returns what follows mark in text.
+func after(t *testing.T, text, mark string) string {
+	_, rest, ok := strings.Cut(text, mark)
+	if !ok {
+		t.Fatalf("README lacks %q where the test looks for it", mark)
+	}
+	return rest
+}
+
+// block returns text up to the end of the fenced block that it is in.
+func block(text string) string {
+	text, _, _ = strings.Cut(text, "```")
+	return text
+}
+
+func sh(t *testing.T, dir, command string) {
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v\n%s", command, err, out)
+	}
+}
+
+// run is a "go run ." under way, in a process group of its own.
+type run struct {
+	cmd    *exec.Cmd
+	lines  *bufio.Scanner
+	stderr strings.Builder
+}
+
+func start(t *testing.T, dir string) *run {
+	r := &run{cmd: exec.Command("go", "run", ".")}
+	r.cmd.Dir = dir
+	r.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	r.cmd.Stderr = &r.stderr
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	r.lines = bufio.NewScanner(io.Reader(out))
+	watchdog := time.AfterFunc(patience, func() { r.signal() })
+	t.Cleanup(func() { watchdog.Stop(); r.signal() })
+	return r
+}
+
+// signal kills the group: go run, and the program that it built.
+func (r *run) signal() error { return syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) }
+
+// until reads lines up to the given one.
+func (r *run) until(t *testing.T, line string) (seen []string) {
+	for r.lines.Scan() {
+		if seen = append(seen, r.lines.Text()); r.lines.Text() == line {
+			return seen
+		}
+	}
+	t.Fatalf("program ended before it printed %q, after %q: %v\n%s", line, seen, r.cmd.Wait(), r.stderr.String())
+	return nil
+}
+
+func (r *run) kill(t *testing.T) {
+	if err := r.signal(); err != nil {
+		t.Fatal(err)
+	}
+	var exit *exec.ExitError
+	if err := r.cmd.Wait(); !errors.As(err, &exit) {
+		t.Fatalf("killed program: %v", err)
+	}
+}
+
+// all reads to the end of a run that must succeed.
+func (r *run) all(t *testing.T) (seen []string) {
+	for r.lines.Scan() {
+		seen = append(seen, r.lines.Text())
+	}
+	if err := r.cmd.Wait(); err != nil || len(seen) == 0 {
+		t.Fatalf("program failed after %q: %v\n%s", seen, err, r.stderr.String())
+	}
+	return seen
+}
