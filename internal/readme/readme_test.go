@@ -117,9 +117,11 @@ func sh(t *testing.T, dir, command string) {
 
 // run is a "go run ." under way, in a process group of its own.
 type run struct {
-	cmd    *exec.Cmd
-	lines  *bufio.Scanner
-	stderr strings.Builder
+	cmd      *exec.Cmd
+	lines    *bufio.Scanner
+	stderr   strings.Builder
+	watchdog *time.Timer
+	ended    bool
 }
 
 func start(t *testing.T, dir string) *run {
@@ -135,13 +137,24 @@ func start(t *testing.T, dir string) *run {
 		t.Fatal(err)
 	}
 	r.lines = bufio.NewScanner(io.Reader(out))
-	watchdog := time.AfterFunc(patience, func() { r.signal() })
-	t.Cleanup(func() { watchdog.Stop(); r.signal() })
+	r.watchdog = time.AfterFunc(patience, func() { r.signal() })
+	t.Cleanup(func() {
+		if !r.ended {
+			r.signal()
+			r.wait()
+		}
+	})
 	return r
 }
 
 // signal kills the group: go run, and the program that it built.
 func (r *run) signal() error { return syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) }
+
+func (r *run) wait() error {
+	defer r.watchdog.Stop()
+	r.ended = true
+	return r.cmd.Wait()
+}
 
 // until reads lines up to the given one.
 func (r *run) until(t *testing.T, line string) (seen []string) {
@@ -150,7 +163,7 @@ func (r *run) until(t *testing.T, line string) (seen []string) {
 			return seen
 		}
 	}
-	t.Fatalf("program ended before it printed %q, after %q: %v\n%s", line, seen, r.cmd.Wait(), r.stderr.String())
+	t.Fatalf("program ended before it printed %q, after %q: %v\n%s", line, seen, r.wait(), r.stderr.String())
 	return nil
 }
 
@@ -159,7 +172,7 @@ func (r *run) kill(t *testing.T) {
 		t.Fatal(err)
 	}
 	var exit *exec.ExitError
-	if err := r.cmd.Wait(); !errors.As(err, &exit) {
+	if err := r.wait(); !errors.As(err, &exit) {
 		t.Fatalf("killed program: %v", err)
 	}
 }
@@ -169,7 +182,7 @@ func (r *run) all(t *testing.T) (seen []string) {
 	for r.lines.Scan() {
 		seen = append(seen, r.lines.Text())
 	}
-	if err := r.cmd.Wait(); err != nil || len(seen) == 0 {
+	if err := r.wait(); err != nil || len(seen) == 0 {
 		t.Fatalf("program failed after %q: %v\n%s", seen, err, r.stderr.String())
 	}
 	return seen
