@@ -214,6 +214,7 @@ func TestNestingBeyondTheLimitIsCutOffByEncoding(t *testing.T) {
 // another encoding, or to nothing sensible.
 func TestSecondEncodingsAreRefused(t *testing.T) {
 	deep := bytes.Repeat([]byte{partPresent | failureCause}, MaxDepth+1)
+	carried := bytes.Repeat(append(AppendUvarint([]byte{3, eventExt}, extCarryOver), 1), MaxDepth+1)
 	tests := map[string]struct {
 		in   []byte
 		want string
@@ -239,6 +240,7 @@ func TestSecondEncodingsAreRefused(t *testing.T) {
 		"no lock set":        {append(AppendUvarint([]byte{3, eventExt}, extLockSet), 0), "lock set present but zero"},
 		"absent failure":     {append(AppendUvarint([]byte{3}, eventFailure), 0), "failure present but zero"},
 		"causes too deep":    {append(append(AppendUvarint([]byte{3}, eventFailure), deep...), partPresent), "too deeply"},
+		"carried too deep":   {append(carried, 3, 0), "too deeply"},
 		"huge payload":       {AppendUvarint([]byte{3, eventPayload}, math.MaxUint64), "length beyond"},
 		"huge count":         {AppendUvarint(AppendUvarint([]byte{3, eventExt}, extCarryOver), math.MaxUint64), "count beyond"},
 		"number of 65 bits":  {append(append([]byte{3, eventTime}, bytes.Repeat([]byte{0xff}, 9)...), 2), "number too long"},
