@@ -1,0 +1,177 @@
+package partition
+
+import (
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Bounds of request deduplication.
+const (
+	// SessionWindow is how many requests of one session may be unresolved.
+	SessionWindow = 4096
+	// SessionRetention is how long an unused session is remembered.
+	SessionRetention = time.Hour
+	// KeyRetention is how long a key that a caller chose is remembered.
+	KeyRetention = time.Hour
+	// MaxSessions and MaxKeys bound them in number; the oldest go first.
+	MaxSessions = 10_000
+	MaxKeys     = 65_536
+)
+
+// clients remembers which requests were applied: per session a floor, below
+// which all is resolved, and a window of those above; and the keys that callers
+// chose. Order of use is order in the lists, so that expiry is deterministic.
+type clients struct {
+	sessions map[[16]byte]*session
+	keys     map[string]*requestKey
+	// keyOrder lists keys from the oldest; deadSessions and deadKeys those whose
+	// stored rows are to be deleted.
+	keyOrder     []*requestKey
+	deadSessions [][16]byte
+	deadKeys     []string
+	dirty        []*session
+	newKeys      []*requestKey
+}
+
+type session struct {
+	id     [16]byte
+	floor  uint64 // all below are resolved
+	window [SessionWindow / 64]uint64
+	used   model.Time
+	stored bool
+	dirty  bool
+}
+
+// requestKey is a key that a caller chose, with what its request started.
+type requestKey struct {
+	key       string
+	at        model.Time
+	execution model.ExecutionID
+	stored    bool
+}
+
+func (c *clients) init() {
+	c.sessions, c.keys = map[[16]byte]*session{}, map[string]*requestKey{}
+}
+
+// applied reports whether the request has taken effect before.
+func (ses *session) applied(seq uint64) bool {
+	return ses.window[seq/64%uint64(len(ses.window))]>>(seq%64)&1 != 0
+}
+
+// raise moves the floor up and forgets what falls below it.
+func (ses *session) raise(floor uint64) {
+	if floor >= ses.floor+SessionWindow {
+		clear(ses.window[:])
+		ses.floor = floor
+		return
+	}
+	for ; ses.floor < floor; ses.floor++ {
+		ses.window[ses.floor/64%uint64(len(ses.window))] &^= 1 << (ses.floor % 64)
+	}
+}
+
+// checkClient decides about a request before it is logged: whether it is a
+// repetition, or too old to tell. retry says that it may have been sent before.
+func (s *State) checkClient(c *Client, retry bool, ans *Answer) Verdict {
+	if c.Key != "" {
+		if k := s.clients.keys[c.Key]; k != nil && s.now.Sub(k.at) < KeyRetention {
+			ans.Started.Execution = k.execution
+			return Refuse
+		}
+	}
+	if c.Seq == 0 {
+		return Admit
+	}
+	ses := s.clients.sessions[c.Session]
+	switch {
+	case ses == nil && retry:
+		ans.Err = engine.ErrOutcomeUnknown
+		return Refuse
+	case ses == nil:
+		return Admit
+	case c.Seq < ses.floor, c.Seq >= max(ses.floor, c.Floor)+SessionWindow:
+		ans.Err = engine.ErrOutcomeUnknown
+		return Refuse
+	case ses.applied(c.Seq):
+		return Refuse // done before: the same answer as then
+	}
+	return Admit
+}
+
+// resolve remembers that a request has been applied.
+func (s *State) resolve(c *Client, execution model.ExecutionID) {
+	if c.Seq != 0 {
+		ses := s.clients.sessions[c.Session]
+		if ses == nil {
+			ses = s.openSession(c.Session)
+		}
+		ses.raise(c.Floor)
+		ses.window[c.Seq/64%uint64(len(ses.window))] |= 1 << (c.Seq % 64)
+		ses.used = max(ses.used, s.now)
+		if !ses.dirty {
+			ses.dirty = true
+			s.clients.dirty = append(s.clients.dirty, ses)
+		}
+	}
+	if c.Key != "" {
+		s.remember(c.Key, execution)
+	}
+}
+
+// openSession makes room for a session and adds it.
+func (s *State) openSession(id [16]byte) *session {
+	c := &s.clients
+	var oldest *session
+	for _, ses := range c.sessions { // order-free: the result does not depend on it
+		if s.now.Sub(ses.used) > SessionRetention {
+			s.closeSession(ses)
+		} else if oldest == nil || ses.used < oldest.used || ses.used == oldest.used && string(ses.id[:]) < string(oldest.id[:]) {
+			oldest = ses
+		}
+	}
+	if len(c.sessions) >= MaxSessions {
+		s.closeSession(oldest)
+	}
+	ses := &session{id: id, used: s.now}
+	c.sessions[id] = ses
+	return ses
+}
+
+func (s *State) closeSession(ses *session) {
+	delete(s.clients.sessions, ses.id)
+	if ses.stored {
+		s.clients.deadSessions = append(s.clients.deadSessions, ses.id)
+	}
+}
+
+// remember adds a key and drops those that are too old or too many.
+func (s *State) remember(key string, execution model.ExecutionID) {
+	c := &s.clients
+	if old := c.keys[key]; old != nil {
+		s.forgetKey(old)
+		for i, k := range c.keyOrder {
+			if k == old {
+				c.keyOrder = append(c.keyOrder[:i:i], c.keyOrder[i+1:]...)
+				break
+			}
+		}
+	}
+	for len(c.keyOrder) > 0 && (len(c.keyOrder) >= MaxKeys || s.now.Sub(c.keyOrder[0].at) >= KeyRetention) {
+		s.forgetKey(c.keyOrder[0])
+		c.keyOrder = c.keyOrder[1:]
+	}
+	k := &requestKey{key: key, at: s.now, execution: execution}
+	c.keys[key] = k
+	c.keyOrder = append(c.keyOrder, k)
+	c.newKeys = append(c.newKeys, k)
+}
+
+func (s *State) forgetKey(k *requestKey) {
+	delete(s.clients.keys, k.key)
+	if k.stored {
+		s.clients.deadKeys = append(s.clients.deadKeys, k.key)
+	}
+}

@@ -1,0 +1,43 @@
+package partition
+
+// Seen is the highest sequence number received from an origin.
+func (s *State) Seen(origin int) uint64 { return s.seen[origin] }
+
+// checkReceived admits the continuation of what was seen, and cuts off what was
+// seen before.
+func (s *State) checkReceived(e *Received) Verdict {
+	seen := s.seen[e.Origin]
+	switch last := e.First + uint64(len(e.Messages)) - 1; {
+	case e.First > seen+1:
+		return Gap
+	case last <= seen:
+		return Drop
+	}
+	if skip := seen + 1 - e.First; skip > 0 {
+		e.Messages, e.First = e.Messages[skip:], seen+1
+	}
+	for i := range e.Messages {
+		e.Messages[i].Event.Time = s.now // stamped on arrival; costs no bytes
+	}
+	return Admit
+}
+
+// received delivers messages of another partition.
+func (s *State) received(e *Received) {
+	s.seen[e.Origin] = e.First + uint64(len(e.Messages)) - 1
+	s.acknowledge(e.Origin)
+	for i := range e.Messages {
+		s.deliver(&e.Messages[i])
+	}
+}
+
+// acknowledge notes that the origin can be told how far it was received.
+func (s *State) acknowledge(origin int) {
+	for i := range s.fx.Acks {
+		if s.fx.Acks[i].Origin == origin {
+			s.fx.Acks[i].Through = s.seen[origin]
+			return
+		}
+	}
+	s.fx.Acks = append(s.fx.Acks, Ack{Origin: origin, Through: s.seen[origin]})
+}

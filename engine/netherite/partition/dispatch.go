@@ -1,0 +1,143 @@
+package partition
+
+import (
+	"slices"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Dispatch builds up to max work items of what became ready since the last
+// call: once per batch, so that one item carries all that came in it. It
+// reports whether there is more. Handing out is volatile: what is lost is
+// offered again by Resume.
+func (s *State) Dispatch(epoch uint64, now model.Time, max int, items *engine.Items) (more bool) {
+	n := min(max, len(s.tasks))
+	for _, due := range s.tasks[:n] {
+		s.dispatchTask(due, items)
+	}
+	s.tasks = drop(s.tasks, n)
+	max -= n
+	n = 0
+	for n < len(s.ready) && max > 0 {
+		if s.dispatchStep(s.ready[n], epoch, now, items) {
+			max--
+		}
+		n++
+	}
+	s.ready = drop(s.ready, n)
+	return len(s.tasks) > 0 || len(s.ready) > 0
+}
+
+// DispatchAfterCommit builds the items of tasks whose schedule must be durable
+// before they start.
+func (s *State) DispatchAfterCommit(items *engine.Items) {
+	for _, due := range s.committed {
+		s.dispatchTask(due, items)
+	}
+	s.committed = drop(s.committed, len(s.committed))
+}
+
+// drop removes the first n elements, keeping the memory when nothing is left.
+func drop[T any](q []T, n int) []T {
+	clear(q[:n])
+	if n == len(q) {
+		return q[:0]
+	}
+	return q[n:]
+}
+
+func (s *State) dispatchTask(due dueTask, items *engine.Items) {
+	t := due.inst.tasks.get(due.id)
+	if t == nil || due.inst.gone || due.inst.quarantine != nil {
+		return
+	}
+	items.Activities = append(items.Activities, s.activityItem(due.inst, t))
+}
+
+// dispatchStep hands out a step if there is one to make.
+func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items *engine.Items) bool {
+	inst.queued = false
+	n, ok := s.runnable(inst)
+	if !ok {
+		return false
+	}
+	s.handouts++
+	inst.handout, inst.handed = engine.Name{Epoch: epoch, Number: s.handouts}, n
+	now = max(now, inst.updated)
+	events := make([]model.Event, n)
+	for i := range events {
+		events[i] = inst.inbox[i].event
+		events[i].Time = now
+	}
+	t := engine.Token{Partition: uint32(s.cfg.Partition), Instance: inst.ord, Task: model.NoID, Name: inst.handout}
+	if inst.isEntity() {
+		items.Entities = append(items.Entities, &engine.EntityItem{
+			Token: t, Instance: inst.id, Last: inst.last, Now: now, Execution: inst.execution,
+			State: inst.entity.state, Operations: events, LockedBy: inst.entity.holder,
+		})
+		return true
+	}
+	items.Orchestrations = append(items.Orchestrations, &engine.OrchestrationItem{
+		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
+		Last: inst.last, Now: now, NewEvents: events, PastEvents: inst.events,
+	})
+	return true
+}
+
+// Abandon takes a hand-out back: it is offered again at the next Dispatch. One
+// that is not in flight any more is left alone. The instance must be loaded.
+func (s *State) Abandon(kind engine.ItemKind, t engine.Token) {
+	inst := s.byOrd[t.Instance]
+	if inst == nil {
+		return
+	}
+	if kind == engine.ActivityKind {
+		if task := inst.tasks.get(t.Task); task != nil && task.name == t.Name && task.handed {
+			task.handed = false
+			inst.running--
+			s.offer(inst, task)
+		}
+		return
+	}
+	if inst.handout == t.Name {
+		inst.handout, inst.handed = engine.Name{}, 0
+		s.wake(inst)
+	}
+}
+
+// ResumeLoaded ends replay: from now on Steps queue work. What the instances in
+// memory have to run is queued, and all that the outbox retains is unsent.
+func (s *State) ResumeLoaded() {
+	s.live = true
+	ords := make([]uint64, 0, len(s.byOrd))
+	for ord := range s.byOrd { // sorted: below
+		ords = append(ords, ord)
+	}
+	slices.Sort(ords)
+	for _, ord := range ords {
+		s.Resume(ord)
+	}
+	for dest := range s.outbox {
+		s.Resend(dest, 0)
+	}
+}
+
+// Resume queues what a loaded instance has to run and is not handed out.
+func (s *State) Resume(ord uint64) {
+	inst := s.byOrd[ord]
+	if inst == nil {
+		return
+	}
+	if !inst.ended() {
+		inst.tasks.all(func(_ int32, t *task) bool {
+			if !t.handed {
+				s.offer(inst, t)
+			}
+			return true
+		})
+	}
+	if _, ok := s.runnable(inst); ok {
+		s.wake(inst)
+	}
+}

@@ -1,0 +1,65 @@
+package partition
+
+import (
+	"github.com/netherite-go/netherite/model"
+)
+
+// tail is the part of an instance's history that is not stored yet, encoded as
+// the chunk that the next checkpoint will store: one chunk for each checkpoint
+// in which the instance made progress.
+type tail struct {
+	first int64 // index in the history of the first event in buf
+	base  model.Time
+	buf   []byte
+	// held is a chunk that was captured and is not known to be applied yet.
+	held      []byte
+	heldFirst int64
+}
+
+// chunkVersion begins every history chunk.
+const chunkVersion = 1
+
+// record appends an event to the instance's history.
+func (s *State) record(inst *instance, ev *model.Event) {
+	t := &inst.tail
+	if len(t.buf) == 0 {
+		t.base = ev.Time
+		t.buf = append(t.buf, chunkVersion)
+		t.buf = model.AppendVarint(t.buf, int64(t.base))
+	}
+	before := len(t.buf)
+	t.buf = model.AppendEvent(t.buf, ev, t.base)
+	inst.bytes += int64(len(t.buf) - before)
+	inst.size += int64(len(t.buf) - before)
+	inst.events++
+}
+
+// restart forgets the tail: another history begins.
+func (t *tail) restart() { *t = tail{} }
+
+// hold takes the tail out as a chunk to be stored; next is the number of events
+// in the history so far.
+func (t *tail) hold(next int64) (first int64, chunk []byte) {
+	first, chunk = t.first, t.buf
+	t.held, t.heldFirst = chunk, first
+	t.first, t.buf = next, nil
+	return first, chunk
+}
+
+// decodeChunk appends a chunk's events.
+func decodeChunk(dst []model.Event, chunk []byte) ([]model.Event, error) {
+	r := model.NewReader(chunk)
+	if v := r.Byte(); v != chunkVersion {
+		r.Fail("unknown history chunk version")
+		return dst, r.Err()
+	}
+	base := model.Time(r.Varint())
+	for r.Len() > 0 {
+		ev, err := model.DecodeEvent(r, base)
+		if err != nil {
+			return dst, err
+		}
+		dst = append(dst, ev)
+	}
+	return dst, r.Done()
+}

@@ -1,0 +1,159 @@
+package partition
+
+import (
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// instance is an orchestration or entity with everything that belongs to it.
+// It is stored as a main row plus a row for each element of its queues, so that
+// what lives and dies between two checkpoints is never written.
+type instance struct {
+	// Durable: the main row.
+	ord        uint64
+	hist       uint64 // ordinal of the current execution's history
+	id         string
+	name       string
+	version    string
+	execution  model.ExecutionID
+	status     model.Status
+	suspended  bool // messages behind ExecutionSuspended are held back
+	more       bool // the last step asked to go on
+	created    model.Time
+	updated    model.Time // never goes back
+	completed  model.Time
+	scheduled  model.Time
+	input      []byte
+	output     []byte
+	custom     []byte
+	failure    *model.Failure
+	tags       map[string]string
+	parent     *model.Parent
+	awaits     []string
+	sections   []section
+	calls      []pendingCall
+	request    request // the client request that started it
+	quarantine *model.Failure
+	entity     *entity
+	events     int64 // of the current execution's history
+	bytes      int64
+	steps      uint64
+	nextSeq    uint64 // of the next inbox entry
+	nextWake   int32  // of the next engine-made timer
+
+	// Durable: a row for each element.
+	inbox    []entry
+	tasks    table[*task]
+	timers   table[*timer]
+	children table[*child]
+
+	// What of this is stored.
+	stored storedRows
+	tail   tail // history events not yet captured
+
+	// Volatile.
+	handout engine.Name // of the step that is with a worker; zero if none
+	handed  int         // inbox entries it has
+	last    engine.Name // hand-out of the last committed step
+	queued  bool        // in State.ready
+	dirty   bool
+	captive bool // captured, not yet encoded
+	pinned  bool // encoded, not yet applied
+	gone    bool // buried
+	running int  // tasks handed out or queued for it
+	size    int64
+	node    lruNode
+}
+
+// request names the client request that started an instance.
+type request struct {
+	session [16]byte
+	seq     uint64
+}
+
+// entry is a message in an instance's inbox or an entity's backlog.
+type entry struct {
+	seq     uint64
+	from    string
+	event   model.Event
+	stored  bool
+	dirty   bool // its row is not up to date
+	backlog bool // it is in the backlog
+}
+
+// task is an activity that has been scheduled and not completed.
+type task struct {
+	event   model.Event // TaskScheduled
+	name    engine.Name // of the record that scheduled it
+	stored  bool
+	handed  bool // volatile: with the dispatcher or a worker
+	dropped bool // volatile: nobody awaits the result
+}
+
+// timer is a timer that has not fired: an orchestration's (msg is nil), a
+// scheduled start's or a scheduled signal's (msg is delivered when it fires).
+type timer struct {
+	id     int32
+	fireAt model.Time
+	msg    *entry
+	stored bool
+}
+
+// child is a sub-orchestration, kept also when done for recursive purge.
+type child struct {
+	id       int32
+	instance string
+	name     string
+	done     bool
+	dirty    bool // its row is not up to date
+	stored   bool
+}
+
+// pendingCall is an entity call without an answer.
+type pendingCall struct {
+	id        int32
+	request   string
+	entity    string
+	operation string
+}
+
+// isEntity reports whether the instance is an entity.
+func (inst *instance) isEntity() bool { return inst.entity != nil }
+
+// ended reports whether the instance can make no further step.
+func (inst *instance) ended() bool { return inst.status.Ended() }
+
+// touch announces a change of the instance's durable part. It must come before
+// the change: if the instance waits to be encoded for a checkpoint, that is
+// done now, so that the checkpoint holds the state at its position.
+func (s *State) touch(inst *instance) {
+	if inst.captive {
+		s.encodeCaptive(inst)
+	}
+	if !inst.dirty {
+		inst.dirty = true
+		s.dirty = append(s.dirty, inst)
+	}
+	s.lru.use(inst)
+}
+
+// advance ratchets the instance's clock and returns it.
+func (s *State) advance(inst *instance) model.Time {
+	inst.updated = max(inst.updated, s.now)
+	return inst.updated
+}
+
+// sectionIndex returns the index of the critical section, or -1.
+func (inst *instance) sectionIndex(id string) int {
+	for i := range inst.sections {
+		if inst.sections[i].id == id {
+			return i
+		}
+	}
+	return -1
+}
+
+// eventSize estimates what an event costs in memory.
+func eventSize(e *model.Event) int64 {
+	return 240 + int64(len(e.Payload)+len(e.Name)+len(e.Instance)+len(e.RequestID))
+}

@@ -1,0 +1,252 @@
+package partition
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// wakeBase is the first ID of the timers that the engine makes itself
+// (scheduled starts and signals), above all that orchestrations choose.
+const wakeBase = 1 << 30
+
+// startSeq is the inbox position reserved for ExecutionStarted, so that a
+// scheduled start comes before what was raised meanwhile.
+const startSeq = 1
+
+// create makes a new orchestration from its ExecutionStarted event. There must
+// be none of that ID in memory any more.
+func (s *State) create(id string, ev model.Event, req request) *instance {
+	x := ev.Extra()
+	inst := s.newInstance(id, x.Execution)
+	inst.name, inst.version, inst.input = ev.Name, ev.Version, ev.Payload
+	inst.tags, inst.parent, inst.request = x.Tags, x.Parent, req
+	inst.hist = s.ordinal()
+	inst.status = model.Pending
+	ev.Kind, ev.ID, ev.Instance = model.ExecutionStarted, model.NoID, id
+	if ev.FireAt > s.now {
+		inst.scheduled = ev.FireAt
+		s.wakeAt(inst, ev.FireAt, &entry{seq: startSeq, event: ev})
+	} else {
+		s.enqueueEntry(inst, entry{seq: startSeq, event: ev})
+	}
+	s.changed(inst)
+	return inst
+}
+
+// newInstance adds an instance to memory.
+func (s *State) newInstance(id string, execution model.ExecutionID) *instance {
+	inst := &instance{
+		ord: s.ordinal(), id: id, execution: execution,
+		created: s.now, updated: s.now,
+		nextSeq: startSeq + 1, nextWake: wakeBase,
+	}
+	s.byOrd[inst.ord], s.byID[id] = inst, inst
+	delete(s.absent, Key{ID: id})
+	s.touch(inst)
+	return inst
+}
+
+// finish ends an orchestration: its last event is recorded, its parent
+// answered, its locks released, and all that it waited for forgotten.
+func (s *State) finish(inst *instance, ev model.Event) {
+	x := ev.Extra()
+	s.record(inst, &ev)
+	inst.status, inst.output, inst.failure = x.Status, ev.Payload, ev.Failure
+	inst.completed = s.advance(inst)
+	if len(x.Tags) > 0 {
+		inst.tags = x.Tags
+	}
+	s.answerParent(inst)
+	s.forgetWork(inst)
+	s.dropInbox(inst)
+	inst.more, inst.suspended, inst.awaits = false, false, nil
+	s.changed(inst)
+}
+
+// forgetWork drops what an execution waits for and releases its locks.
+func (s *State) forgetWork(inst *instance) {
+	inst.tasks.all(func(id int32, t *task) bool {
+		s.cancelTask(inst, t)
+		if t.stored {
+			inst.stored.dead(subTask, uint64(uint32(id)))
+		}
+		return true
+	})
+	inst.tasks.reset()
+	inst.timers.all(func(id int32, t *timer) bool {
+		inst.stored.deadTimer(t)
+		return true
+	})
+	inst.timers.reset()
+	inst.calls = nil
+	for _, sec := range inst.sections {
+		s.unlockAll(inst.id, sec.id, sec.lockSet)
+	}
+	inst.sections = nil
+}
+
+// answerParent tells the parent how its child ended.
+func (s *State) answerParent(inst *instance) {
+	p := inst.parent
+	if p == nil {
+		return
+	}
+	ev := model.Event{Kind: model.ChildCompleted, ID: model.NoID, Ref: p.ID, Payload: inst.output}
+	if inst.status != model.Completed {
+		ev.Kind, ev.Payload, ev.Failure = model.ChildFailed, nil, inst.failure
+		if ev.Failure == nil {
+			ev.Failure = &model.Failure{
+				Type:    inst.status.String(),
+				Message: fmt.Sprintf("sub-orchestration %q ended as %s", inst.id, inst.status),
+			}
+		}
+	}
+	s.send(model.Message{To: p.Instance, ToExecution: p.Execution, From: inst.id, Event: ev})
+}
+
+// terminate ends an orchestration at once, without its worker.
+func (s *State) terminate(inst *instance, output []byte, recurse bool) {
+	s.touch(inst)
+	now := s.advance(inst)
+	s.record(inst, &model.Event{Kind: model.OrchestratorStarted, ID: model.NoID, Time: now})
+	if inst.events == 1 {
+		s.recordUnstarted(inst, now)
+	}
+	told := model.Event{Kind: model.ExecutionTerminated, ID: model.NoID, Time: now, Payload: output}
+	if recurse {
+		told.Ext = &model.Ext{Recurse: true}
+	}
+	s.record(inst, &told)
+	if recurse {
+		s.terminateChildren(inst)
+	}
+	s.finish(inst, model.Event{
+		Kind: model.ExecutionCompleted, ID: model.NoID, Time: now, Payload: output,
+		Ext: &model.Ext{Status: model.Terminated},
+	})
+}
+
+// recordUnstarted records the ExecutionStarted of an instance that never made a step.
+func (s *State) recordUnstarted(inst *instance, now model.Time) {
+	var start *model.Event
+	if len(inst.inbox) > 0 && inst.inbox[0].event.Kind == model.ExecutionStarted {
+		start = &inst.inbox[0].event
+	}
+	inst.timers.all(func(_ int32, t *timer) bool {
+		if t.msg != nil && t.msg.event.Kind == model.ExecutionStarted {
+			start = &t.msg.event
+		}
+		return start == nil
+	})
+	if start != nil {
+		ev := *start
+		ev.Time = now
+		s.record(inst, &ev)
+	}
+}
+
+// terminateChildren tells the living children to end, and theirs.
+func (s *State) terminateChildren(inst *instance) {
+	inst.children.all(func(id int32, c *child) bool {
+		if !c.done {
+			s.send(model.Message{To: c.instance, From: inst.id, Event: model.Event{
+				Kind: model.ExecutionTerminated, ID: model.NoID, Ref: id,
+				Ext: &model.Ext{Recurse: true},
+			}})
+		}
+		return true
+	})
+}
+
+// continueAsNew begins the next execution of an orchestration.
+func (s *State) continueAsNew(inst *instance, ev *model.Event) {
+	x := ev.Extra()
+	rest := inst.inbox
+	s.forgetWork(inst)
+	inst.children.all(func(id int32, c *child) bool {
+		if c.stored {
+			inst.stored.dead(subChild, uint64(uint32(id)))
+		}
+		return true
+	})
+	inst.children.reset()
+	s.dropInbox(inst)
+	s.newHistory(inst)
+	inst.execution = model.NextExecution(inst.execution)
+	inst.input, inst.awaits, inst.more = ev.Payload, nil, false
+	if x.NewVersion != nil {
+		inst.version = *x.NewVersion
+	}
+	start := model.Event{
+		Kind: model.ExecutionStarted, ID: model.NoID, Name: inst.name, Version: inst.version,
+		Instance: inst.id, Payload: inst.input,
+		Ext: &model.Ext{Execution: inst.execution, Parent: inst.parent, Tags: inst.tags},
+	}
+	s.push(inst, "", start)
+	for i := range x.CarryOver {
+		s.push(inst, "", x.CarryOver[i])
+	}
+	for i := range rest {
+		if keptAcrossExecutions(rest[i].event.Kind) {
+			s.push(inst, rest[i].from, rest[i].event)
+		}
+	}
+}
+
+// keptAcrossExecutions reports whether an unconsumed message is for the
+// instance rather than for one of its executions.
+func keptAcrossExecutions(k model.Kind) bool {
+	switch k {
+	case model.EventRaised, model.ExecutionSuspended, model.ExecutionResumed, model.GenericEvent:
+		return true
+	}
+	return false
+}
+
+// newHistory makes the instance begin another history; the old one is deleted
+// with the next checkpoint.
+func (s *State) newHistory(inst *instance) {
+	if inst.stored.chunks {
+		inst.stored.deadHist = append(inst.stored.deadHist, inst.hist)
+		inst.stored.chunks = false
+	}
+	inst.hist = s.ordinal()
+	inst.tail.restart()
+	inst.events, inst.bytes = 0, 0
+}
+
+// bury forgets an instance. Its rows are deleted with the next checkpoint.
+func (s *State) bury(inst *instance) {
+	s.touch(inst)
+	inst.gone = true
+	delete(s.byOrd, inst.ord)
+	delete(s.byID, inst.id)
+	s.lru.remove(inst)
+	if inst.stored.row || inst.stored.chunks || len(inst.stored.deadHist) > 0 {
+		s.graves[inst.ord] = &grave{inst: inst}
+		s.graveIDs[inst.id] = inst.ord
+	} else {
+		s.absent[Key{ID: inst.id}] = struct{}{}
+		s.absent[Key{Ord: inst.ord}] = struct{}{}
+	}
+}
+
+// changed reports a status that somebody may wait for.
+func (s *State) changed(inst *instance) {
+	s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Status: inst.status})
+}
+
+// quarantined sets an instance aside: nothing of it runs until it is
+// terminated, rewound or purged.
+func (s *State) quarantined(e *Quarantined) {
+	if e.Through > 0 {
+		s.seen[e.Origin] = max(s.seen[e.Origin], e.Through)
+		s.acknowledge(e.Origin)
+	}
+	if inst := s.find(e.Instance); inst != nil {
+		s.touch(inst)
+		s.advance(inst)
+		inst.quarantine = e.Reason
+	}
+}

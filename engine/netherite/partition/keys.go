@@ -1,0 +1,132 @@
+package partition
+
+import (
+	"encoding/binary"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// Store keys. All begin with the partition (2 bytes) and a table (1 byte);
+// numbers are big-endian so that keys sort as they do.
+//
+// Main space:
+//
+//	M                                    the singletons
+//	s session(16)                        a client session
+//	k key                                a request key that a caller chose
+//	o dest(2) seq(8)                     an outbox entry
+//	i ord(8)                             an instance's main row
+//	i ord(8) sub(1) number(8)            an element of the instance
+//	n id                                 -> ord
+//	a ord(8)                             the instance has something to run
+//	t fireAt(8) ord(8) id(4)             a timer
+//	x e(1) name 0 status(1) id           -> ord, for queries by name and status
+//	c e(1) status(1) created(8) ord(8)   -> nothing, for queries by time
+//	g tag 0 value 0 id                   -> ord, for queries by tag
+//
+// History space:
+//
+//	hist(8) first(8)                     a chunk of events from index first on
+//
+// e is 1 for entities. Text before a 0 byte has its zero bytes replaced, which
+// only makes the query look at a few more rows.
+const (
+	tableMeta     = 'M'
+	tableSession  = 's'
+	tableKey      = 'k'
+	tableOutbox   = 'o'
+	tableInstance = 'i'
+	tableID       = 'n'
+	tableActive   = 'a'
+	tableTimer    = 't'
+	tableName     = 'x'
+	tableCreated  = 'c'
+	tableTag      = 'g'
+)
+
+// Sub-tables of an instance.
+const (
+	subInbox = 'm'
+	subTask  = 't'
+	subWake  = 'w'
+	subChild = 'c'
+)
+
+// Key layouts begin with the partition, so one store can hold all of a node.
+func (s *State) key(table byte) []byte { return tableKeyOf(s.cfg.Partition, table) }
+
+func tableKeyOf(partition int, table byte) []byte {
+	return append(binary.BigEndian.AppendUint16(make([]byte, 0, 32), uint16(partition)), table)
+}
+
+func instanceKey(partition int, ord uint64) []byte {
+	return binary.BigEndian.AppendUint64(tableKeyOf(partition, tableInstance), ord)
+}
+
+func subKey(partition int, ord uint64, sub byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(instanceKey(partition, ord), sub), number)
+}
+
+func idKey(partition int, id string) []byte { return append(tableKeyOf(partition, tableID), id...) }
+
+func activeKey(partition int, ord uint64) []byte {
+	return binary.BigEndian.AppendUint64(tableKeyOf(partition, tableActive), ord)
+}
+
+func outboxKey(partition, dest int, seq uint64) []byte {
+	b := binary.BigEndian.AppendUint16(tableKeyOf(partition, tableOutbox), uint16(dest))
+	return binary.BigEndian.AppendUint64(b, seq)
+}
+
+func timerKey(partition int, t TimerRef) []byte {
+	b := binary.BigEndian.AppendUint64(tableKeyOf(partition, tableTimer), uint64(t.FireAt))
+	b = binary.BigEndian.AppendUint64(b, t.Ord)
+	return binary.BigEndian.AppendUint32(b, uint32(t.ID))
+}
+
+func historyKey(partition int, hist uint64, first int64) []byte {
+	b := binary.BigEndian.AppendUint16(make([]byte, 0, 24), uint16(partition))
+	b = binary.BigEndian.AppendUint64(b, hist)
+	return binary.BigEndian.AppendUint64(b, uint64(first))
+}
+
+func historyRange(partition int, hist uint64) (low, high []byte) {
+	return historyKey(partition, hist, 0), historyKey(partition, hist+1, 0)
+}
+
+// tableRange spans a table of a partition.
+func tableRange(partition int, table byte) (low, high []byte) {
+	return tableKeyOf(partition, table), tableKeyOf(partition, table+1)
+}
+
+func entityByte(entity bool) byte {
+	if entity {
+		return 1
+	}
+	return 0
+}
+
+// appendText appends text and a 0 byte.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		b = append(b, max(s[i], 1))
+	}
+	return append(b, 0)
+}
+
+func nameKey(partition int, entity bool, name string, status model.Status, id string) []byte {
+	b := append(tableKeyOf(partition, tableName), entityByte(entity))
+	b = append(appendText(b, name), byte(status))
+	return append(b, id...)
+}
+
+func createdKey(partition int, entity bool, status model.Status, created model.Time, ord uint64) []byte {
+	b := append(tableKeyOf(partition, tableCreated), entityByte(entity), byte(status))
+	b = binary.BigEndian.AppendUint64(b, uint64(created))
+	return binary.BigEndian.AppendUint64(b, ord)
+}
+
+func tagKey(partition int, tag, value, id string) []byte {
+	b := appendText(appendText(tableKeyOf(partition, tableTag), tag), value)
+	return append(b, id...)
+}

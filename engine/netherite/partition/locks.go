@@ -1,0 +1,149 @@
+package partition
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// A critical section locks its entities one after the other in ascending order
+// of their IDs, so that no cycle of waiting can arise: the request travels from
+// entity to entity, and the last one tells the orchestration. Whatever way an
+// orchestration ends, the engine releases what it holds; a grant that finds
+// nobody any more is answered with a release, so that no lock is ever orphaned.
+
+// section is a critical section that an orchestration asked for or holds.
+type section struct {
+	id      string
+	lockSet []string // not yet released
+	granted bool
+}
+
+// requestLock begins to acquire a critical section.
+func (s *State) requestLock(inst *instance, ev *model.Event) {
+	set := slices.Clone(ev.Extra().LockSet)
+	slices.Sort(set)
+	set = slices.Compact(set)
+	if len(set) == 0 {
+		return
+	}
+	inst.sections = append(inst.sections, section{id: ev.RequestID, lockSet: set})
+	s.send(model.Message{To: set[0], From: inst.id, Event: model.Event{
+		Kind: model.EntityLockRequested, ID: model.NoID, RequestID: ev.RequestID,
+		Ext: &model.Ext{LockSet: set, Parent: parentOf(inst, ev.ID)},
+	}})
+}
+
+// releaseLock releases one entity of a critical section.
+func (s *State) releaseLock(inst *instance, ev *model.Event) {
+	s.unlock(inst.id, ev.RequestID, ev.Instance)
+	i := inst.sectionIndex(ev.RequestID)
+	if i < 0 {
+		return
+	}
+	sec := &inst.sections[i]
+	sec.lockSet = slices.DeleteFunc(slices.Clone(sec.lockSet), func(e string) bool { return e == ev.Instance })
+	if len(sec.lockSet) == 0 {
+		inst.sections = slices.Delete(inst.sections, i, i+1)
+	}
+}
+
+// unlock tells one entity that the holder gives up a critical section.
+func (s *State) unlock(holder, sectionID, entity string) {
+	s.send(model.Message{To: entity, From: holder, Event: model.Event{
+		Kind: model.EntityUnlockSent, ID: model.NoID, RequestID: sectionID, Instance: entity,
+	}})
+}
+
+// unlockAll releases a whole critical section.
+func (s *State) unlockAll(holder, sectionID string, lockSet []string) {
+	for _, e := range lockSet {
+		s.unlock(holder, sectionID, e)
+	}
+}
+
+// settle takes and releases the lock as long as that is what the inbox begins
+// with, and then lets operations run or the entity end.
+func (s *State) settle(inst *instance) {
+	for len(inst.inbox) > 0 && !isOperation(inst.inbox[0].event.Kind) {
+		e := inst.inbox[0]
+		s.consume(inst, 1)
+		if e.event.Kind == model.EntityUnlockSent {
+			s.giveUpLock(inst, e.event.RequestID)
+			continue
+		}
+		s.takeLock(inst, &e.event)
+	}
+	if inst.idle() {
+		s.bury(inst)
+		return
+	}
+	s.wake(inst)
+}
+
+// takeLock gives the lock to a critical section and passes its request on. What
+// others have in the inbox behind it must wait in the backlog.
+func (s *State) takeLock(inst *instance, req *model.Event) {
+	ent, x := inst.entity, req.Extra()
+	ent.section, ent.holder = req.RequestID, x.Parent.Instance
+	rest := inst.inbox
+	inst.inbox = nil
+	for i := range rest {
+		e := rest[i]
+		if e.from == ent.holder {
+			inst.inbox = append(inst.inbox, e)
+			continue
+		}
+		e.requeue(true)
+		ent.backlog = append(ent.backlog, e)
+	}
+	if next := int(x.Position) + 1; next < len(x.LockSet) {
+		s.send(model.Message{To: x.LockSet[next], From: inst.id, Event: model.Event{
+			Kind: model.EntityLockRequested, ID: model.NoID, RequestID: req.RequestID,
+			Ext: &model.Ext{LockSet: x.LockSet, Position: int32(next), Parent: x.Parent},
+		}})
+		return
+	}
+	s.send(model.Message{To: x.Parent.Instance, ToExecution: x.Parent.Execution, From: inst.id, Event: model.Event{
+		Kind: model.EntityLockGranted, ID: model.NoID, RequestID: req.RequestID, Ext: &model.Ext{LockSet: x.LockSet},
+	}})
+}
+
+// giveUpLock releases the lock if the section holds it and lets the backlog in.
+func (s *State) giveUpLock(inst *instance, sectionID string) {
+	ent := inst.entity
+	if ent.section == "" || ent.section != sectionID {
+		return
+	}
+	ent.section, ent.holder = "", ""
+	all := inst.inbox
+	for i := range ent.backlog {
+		e := ent.backlog[i]
+		e.requeue(false)
+		all = append(all, e)
+	}
+	// Back into the order of arrival, which is also that of their rows.
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.seq, b.seq) })
+	inst.inbox = all
+	ent.backlog = nil
+}
+
+// requeue says that the entry moved between inbox and backlog.
+func (e *entry) requeue(backlog bool) { e.backlog, e.dirty = backlog, true }
+
+// withdraw takes a queued lock request back when its orchestration ends before
+// it was its turn.
+func (s *State) withdraw(inst *instance, unlock *model.Event) {
+	ent := inst.entity
+	ent.backlog = slices.DeleteFunc(ent.backlog, func(e entry) bool {
+		match := e.event.Kind == model.EntityLockRequested && e.event.RequestID == unlock.RequestID
+		if match {
+			inst.size -= eventSize(&e.event)
+			if e.stored {
+				inst.stored.dead(subInbox, e.seq)
+			}
+		}
+		return match
+	})
+}

@@ -1,0 +1,223 @@
+package partition
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// sortedGraves lists the graves in the order of their ordinals.
+func (s *State) sortedGraves() []uint64 {
+	ords := make([]uint64, 0, len(s.graves))
+	for ord := range s.graves { // sorted: below
+		ords = append(ords, ord)
+	}
+	slices.Sort(ords)
+	return ords
+}
+
+// captureMeta writes the singletons.
+func (s *State) captureMeta() {
+	w := s.capture.w
+	w.SetMain(s.key(tableMeta), s.appendMeta(nil))
+	s.captureOutbox(w)
+	c := &s.clients
+	for _, id := range c.deadSessions {
+		w.DeleteMain(append(s.key(tableSession), id[:]...))
+	}
+	for _, key := range c.deadKeys {
+		w.DeleteMain(append(s.key(tableKey), key...))
+	}
+	for _, ses := range c.dirty {
+		ses.dirty = false
+		if c.sessions[ses.id] == ses {
+			ses.stored = true
+			w.SetMain(append(s.key(tableSession), ses.id[:]...), appendSession(nil, ses))
+		}
+	}
+	for _, k := range c.newKeys {
+		if c.keys[k.key] == k {
+			k.stored = true
+			w.SetMain(append(s.key(tableKey), k.key...), appendRequestKey(nil, k))
+		}
+	}
+	c.deadSessions, c.deadKeys, c.dirty, c.newKeys = nil, nil, nil, nil
+	s.metaDirty = false
+}
+
+func (s *State) captureOutbox(w Writer) {
+	p := s.cfg.Partition
+	for dest := range s.outbox {
+		o := &s.outbox[dest]
+		for seq := o.storedFirst; seq < min(o.first, o.storedNext); seq++ {
+			w.DeleteMain(outboxKey(p, dest, seq))
+		}
+		for seq := max(o.first, o.storedNext); seq < o.next; seq++ {
+			w.SetMain(outboxKey(p, dest, seq), model.AppendMessage([]byte{rowVersion}, o.entries[seq-o.first], 0))
+		}
+		o.storedFirst, o.storedNext = o.first, o.next
+	}
+}
+
+// appendMeta appends the counters.
+func (s *State) appendMeta(b []byte) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendUvarint(b, s.last.Epoch)
+	b = model.AppendUvarint(b, s.last.Number)
+	b = model.AppendUvarint(b, s.nextOrd)
+	b = model.AppendUvarint(b, uint64(len(s.outbox)))
+	for i := range s.outbox {
+		b = model.AppendUvarint(b, s.outbox[i].first)
+		b = model.AppendUvarint(b, s.outbox[i].next)
+		b = model.AppendUvarint(b, s.seen[i])
+	}
+	return b
+}
+
+func appendSession(b []byte, ses *session) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendUvarint(b, ses.floor)
+	b = model.AppendVarint(b, int64(ses.used))
+	for i, word := range ses.window {
+		if word != 0 {
+			b = model.AppendUvarint(b, uint64(i))
+			b = binary.BigEndian.AppendUint64(b, word)
+		}
+	}
+	return b
+}
+
+func decodeSession(id [16]byte, row []byte) (*session, error) {
+	r := rowReader(row)
+	ses := &session{id: id, floor: r.Uvarint(), used: model.Time(r.Varint()), stored: true}
+	for r.Len() > 0 {
+		i := r.Uvarint()
+		word := r.Fixed(8)
+		if i >= uint64(len(ses.window)) || len(word) != 8 {
+			r.Fail("session window")
+			break
+		}
+		ses.window[i] = binary.BigEndian.Uint64(word)
+	}
+	return ses, r.Done()
+}
+
+func appendRequestKey(b []byte, k *requestKey) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendVarint(b, int64(k.at))
+	return append(b, k.execution[:]...)
+}
+
+// Meta is a partition's singletons as stored.
+type Meta struct {
+	state *State
+}
+
+// FetchMeta reads a partition's singletons; empty ones if it is new.
+func FetchMeta(r Reader, cfg Config) (*Meta, error) {
+	s := New(cfg)
+	row, err := r.Get(true, s.key(tableMeta))
+	if err != nil || row == nil {
+		return &Meta{s}, err
+	}
+	if err := s.decodeMeta(row); err != nil {
+		return nil, fmt.Errorf("partition %d: singletons: %w", cfg.Partition, err)
+	}
+	for _, fetch := range []func(Reader) error{s.fetchOutbox, s.fetchSessions, s.fetchKeys} {
+		if err := fetch(r); err != nil {
+			return nil, fmt.Errorf("partition %d: %w", cfg.Partition, err)
+		}
+	}
+	return &Meta{s}, nil
+}
+
+// InstallMeta takes the singletons over into a new state.
+func (s *State) InstallMeta(m *Meta) {
+	s.last, s.nextOrd = m.state.last, m.state.nextOrd
+	s.outbox, s.seen, s.clients = m.state.outbox, m.state.seen, m.state.clients
+}
+
+func (s *State) decodeMeta(row []byte) error {
+	r := rowReader(row)
+	s.last = engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}
+	s.nextOrd = r.Uvarint()
+	if n := r.Count(3); n != len(s.outbox) && r.Err() == nil {
+		r.Fail(fmt.Sprintf("made for %d partitions, opened with %d", n, len(s.outbox)))
+	}
+	for i := range s.outbox {
+		s.outbox[i].first, s.outbox[i].next, s.seen[i] = r.Uvarint(), r.Uvarint(), r.Uvarint()
+	}
+	return r.Done()
+}
+
+// fetchOutbox reads what is retained for other partitions; a hole is damage.
+func (s *State) fetchOutbox(r Reader) error {
+	for dest := range s.outbox {
+		o := &s.outbox[dest]
+		o.storedFirst, o.storedNext = o.first, o.next
+		var bad error
+		err := r.Scan(true, outboxKey(s.cfg.Partition, dest, o.first), outboxKey(s.cfg.Partition, dest, o.next), func(key, value []byte) bool {
+			seq := binary.BigEndian.Uint64(key[len(key)-8:])
+			if want := o.first + uint64(len(o.entries)); seq != want {
+				bad = fmt.Errorf("%w: outbox to partition %d has %d where %d is expected", engine.ErrDamaged, dest, seq, want)
+				return false
+			}
+			rd := rowReader(append([]byte(nil), value...))
+			m, err := model.DecodeMessage(rd, 0)
+			if bad = err; err != nil {
+				return false
+			}
+			o.entries = append(o.entries, &m)
+			o.bytes += eventSize(&m.Event)
+			return true
+		})
+		if err != nil || bad != nil {
+			return firstError(err, bad)
+		}
+		if got := o.first + uint64(len(o.entries)); got != o.next {
+			return fmt.Errorf("%w: outbox to partition %d ends at %d, expected %d", engine.ErrDamaged, dest, got, o.next)
+		}
+	}
+	return nil
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *State) fetchSessions(r Reader) error {
+	low, high := tableRange(s.cfg.Partition, tableSession)
+	var bad error
+	err := r.Scan(true, low, high, func(key, value []byte) bool {
+		ses, err := decodeSession([16]byte(key[len(key)-16:]), value)
+		if bad = err; err == nil {
+			s.clients.sessions[ses.id] = ses
+		}
+		return err == nil
+	})
+	return firstError(err, bad)
+}
+
+func (s *State) fetchKeys(r Reader) error {
+	low, high := tableRange(s.cfg.Partition, tableKey)
+	var bad error
+	err := r.Scan(true, low, high, func(key, value []byte) bool {
+		rd := rowReader(value)
+		k := &requestKey{key: string(key[len(low):]), at: model.Time(rd.Varint()), execution: rd.Fixed16(), stored: true}
+		if bad = rd.Done(); bad == nil {
+			s.clients.keys[k.key] = k
+			s.clients.keyOrder = append(s.clients.keyOrder, k)
+		}
+		return bad == nil
+	})
+	slices.SortStableFunc(s.clients.keyOrder, func(a, b *requestKey) int { return int(min(max(a.at-b.at, -1), 1)) })
+	return firstError(err, bad)
+}

@@ -1,0 +1,186 @@
+package partition
+
+import (
+	"slices"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// outgoing records one event that a step yielded and does what it asks for.
+func (s *State) outgoing(inst *instance, ev model.Event) {
+	switch ev.Kind {
+	case model.ExecutionCompleted:
+		s.complete(inst, ev)
+		return
+	case model.TimerCreated:
+		if d := ev.Extra().Timeout; d > 0 {
+			// A relative timer counts from the wall time of its record, not from
+			// the instance's ratcheted clock (design review F17).
+			ev.FireAt = s.now + model.Time(d)
+		}
+		s.addTimer(inst, ev.ID, ev.FireAt, nil)
+	case model.TaskScheduled:
+		s.schedule(inst, ev)
+	case model.ChildCreated:
+		s.createChild(inst, &ev)
+	case model.EventSent:
+		s.send(model.Message{To: ev.Instance, From: inst.id, Event: model.Event{
+			Kind: model.EventRaised, ID: model.NoID, Name: ev.Name, Payload: ev.Payload,
+		}})
+	case model.EntitySignaled:
+		s.sendOperation(inst, ev)
+	case model.EntityCalled:
+		inst.calls = append(inst.calls, pendingCall{id: ev.ID, request: ev.RequestID, entity: ev.Instance, operation: ev.Name})
+		s.sendOperation(inst, ev)
+	case model.EntityLockRequested:
+		s.requestLock(inst, &ev)
+	case model.EntityUnlockSent:
+		s.releaseLock(inst, &ev)
+	}
+	s.record(inst, &ev)
+}
+
+// complete ends the execution, for good or as new.
+func (s *State) complete(inst *instance, ev model.Event) {
+	if ev.Extra().Status == model.ContinuedAsNew {
+		s.continueAsNew(inst, &ev)
+		return
+	}
+	if !ev.Extra().Status.Ended() {
+		ev.Ext = &model.Ext{Status: model.Completed, Tags: ev.Extra().Tags}
+	}
+	s.finish(inst, ev)
+}
+
+// createChild starts a sub-orchestration.
+func (s *State) createChild(inst *instance, ev *model.Event) {
+	x := ev.Extra()
+	if ev.Instance == "" {
+		ev.Instance = model.ChildExecution(inst.execution, ev.ID, "").String()
+	}
+	start := childStart(inst, ev)
+	if _, detached := x.Tags[model.FireAndForget]; !detached {
+		inst.children.add(ev.ID, &child{id: ev.ID, instance: ev.Instance, name: ev.Name, dirty: true})
+		inst.size += 120
+	}
+	s.send(model.Message{To: ev.Instance, From: inst.id, Event: start})
+}
+
+// childStart makes the child's first event from its parent's action.
+func childStart(inst *instance, ev *model.Event) model.Event {
+	x := ev.Extra()
+	start := model.Event{
+		Kind: model.ExecutionStarted, ID: model.NoID, Ref: ev.ID, Name: ev.Name, Version: ev.Version,
+		Instance: ev.Instance, Payload: ev.Payload, FireAt: ev.FireAt,
+		Ext: &model.Ext{Execution: model.ChildExecution(inst.execution, ev.ID, ev.Instance), Tags: x.Tags, Trace: x.Trace},
+	}
+	if _, detached := x.Tags[model.FireAndForget]; !detached {
+		start.Ext.Parent = parentOf(inst, ev.ID)
+		return start
+	}
+	tags := make(map[string]string, len(x.Tags))
+	for k, v := range x.Tags { // order-free: copies a map
+		if k != model.FireAndForget {
+			tags[k] = v
+		}
+	}
+	start.Ext.Tags = tags
+	return start
+}
+
+func parentOf(inst *instance, id int32) *model.Parent {
+	return &model.Parent{Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version, ID: id}
+}
+
+// sendOperation sends a signal or call to an entity.
+func (s *State) sendOperation(inst *instance, ev model.Event) {
+	to, id := ev.Instance, ev.ID
+	ev.ID, ev.Ext = model.NoID, &model.Ext{Parent: parentOf(inst, id), Trace: ev.Extra().Trace}
+	s.send(model.Message{To: to, From: inst.id, Event: ev})
+}
+
+// deliver hands a message to its instance, which is loaded.
+func (s *State) deliver(m *model.Message) {
+	s.culprit = Key{ID: m.To}
+	inst := s.find(s.culprit)
+	if model.IsEntity(m.To) {
+		s.deliverToEntity(inst, m)
+		return
+	}
+	ev := &m.Event
+	switch {
+	case ev.Kind == model.ExecutionStarted:
+		s.startChild(inst, m)
+		return
+	case ev.Kind == model.ExecutionRewound:
+		s.rewindChild(inst, m)
+		return
+	case ev.Kind == model.GenericEvent && ev.Name == purgeChild:
+		if inst != nil && inst.ended() && inst.parent != nil && inst.parent.Instance == m.From {
+			s.purge(inst, true)
+		}
+		return
+	case inst == nil, inst.ended(), !m.ToExecution.IsZero() && m.ToExecution != inst.execution:
+		if ev.Kind == model.EntityLockGranted {
+			s.unlockAll(m.To, ev.RequestID, ev.Extra().LockSet)
+		}
+		return
+	}
+	switch ev.Kind {
+	case model.ExecutionTerminated:
+		if m.From == "" || inst.parent != nil && inst.parent.Instance == m.From && inst.parent.ID == ev.Ref {
+			s.terminate(inst, ev.Payload, ev.Extra().Recurse)
+		}
+		return
+	case model.ChildCompleted, model.ChildFailed:
+		c := inst.children.get(ev.Ref)
+		if c == nil || c.done {
+			return // answered before; the child was rewound on its own
+		}
+		s.touch(inst)
+		c.done, c.dirty = true, true
+	case model.EntityResponded, model.EntityOperationFailed:
+		i := slices.IndexFunc(inst.calls, func(c pendingCall) bool { return c.request == ev.RequestID })
+		if i < 0 {
+			return
+		}
+		s.touch(inst)
+		inst.calls = slices.Delete(inst.calls, i, i+1)
+	case model.EntityLockGranted:
+		i := inst.sectionIndex(ev.RequestID)
+		if i < 0 {
+			s.unlockAll(m.To, ev.RequestID, ev.Extra().LockSet)
+			return
+		}
+		s.touch(inst)
+		inst.sections[i].granted = true
+	}
+	s.push(inst, m.From, *ev)
+}
+
+// startChild starts the instance that another one asked for. A living instance
+// of that ID fails the request; an ended one is replaced.
+func (s *State) startChild(inst *instance, m *model.Message) {
+	ev := m.Event
+	if inst != nil {
+		if !inst.ended() {
+			s.refuseChild(&ev)
+			return
+		}
+		s.bury(inst)
+	}
+	s.create(m.To, ev, request{})
+}
+
+// refuseChild tells the parent that the child's ID is taken.
+func (s *State) refuseChild(ev *model.Event) {
+	p := ev.Extra().Parent
+	if p == nil {
+		return
+	}
+	s.send(model.Message{To: p.Instance, ToExecution: p.Execution, From: ev.Instance, Event: model.Event{
+		Kind: model.ChildFailed, ID: model.NoID, Ref: p.ID,
+		Failure: &model.Failure{Type: model.FailureInstanceExists, NonRetriable: true,
+			Message: "an instance of ID " + ev.Instance + " is living already"},
+	}})
+}

@@ -1,0 +1,286 @@
+package partition
+
+import (
+	"cmp"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Row is one instance of a query's result. Rows of all partitions are merged by
+// Order, which is also where the next page goes on.
+type Row struct {
+	Order    string
+	Ord      uint64
+	Instance *model.Instance
+}
+
+// Overlay is what a query must know of instances that changed since the last
+// applied checkpoint: copied at one position, together with a snapshot of the store.
+type Overlay struct {
+	hidden map[uint64]struct{} // their stored rows are out of date
+	rows   []Row               // those that match, in order
+}
+
+// ByCreation reports whether a query's pages are in the order of creation
+// (oldest first); otherwise they are in the order of IDs. It depends on the
+// index that serves the query.
+func ByCreation(q *engine.Query) bool {
+	return len(q.Names) == 0 && len(q.Tags) == 0 && q.IDPrefix == "" || q.CreatedFrom != 0 || q.CreatedTo != 0
+}
+
+// Overlay copies what changed since the last applied checkpoint.
+func (s *State) Overlay(q *engine.Query) *Overlay {
+	o := &Overlay{hidden: map[uint64]struct{}{}}
+	for ord := range s.graves { // order-free: fills a set
+		o.hidden[ord] = struct{}{}
+	}
+	seen := func(list []*instance) {
+		for _, inst := range list {
+			if _, dup := o.hidden[inst.ord]; dup || inst.gone {
+				continue
+			}
+			o.hidden[inst.ord] = struct{}{}
+			if matches(inst, q) {
+				o.rows = append(o.rows, rowOf(s.cfg.Partition, inst, q))
+			}
+		}
+	}
+	seen(s.dirty)
+	seen(s.capture.queue)
+	seen(s.capture.encoded)
+	slices.SortFunc(o.rows, func(a, b Row) int { return strings.Compare(a.Order, b.Order) })
+	return o
+}
+
+func rowOf(partition int, inst *instance, q *engine.Query) Row {
+	row := Row{Ord: inst.ord, Instance: describe(inst, q.GetOptions), Order: inst.id}
+	if ByCreation(q) {
+		row.Order = createdOrder(inst.created, partition, inst.ord)
+	}
+	return row
+}
+
+func createdOrder(created model.Time, partition int, ord uint64) string {
+	b := binary.BigEndian.AppendUint64(nil, uint64(created))
+	b = binary.BigEndian.AppendUint16(b, uint16(partition))
+	return string(binary.BigEndian.AppendUint64(b, ord))
+}
+
+// matches applies all of a query's restrictions.
+func matches(inst *instance, q *engine.Query) bool {
+	switch {
+	case inst.isEntity() != q.Entities,
+		len(q.Names) > 0 && !slices.Contains(q.Names, inst.name),
+		len(q.Statuses) > 0 && !slices.Contains(q.Statuses, inst.status),
+		!strings.HasPrefix(inst.id, q.IDPrefix),
+		q.CreatedFrom != 0 && inst.created < q.CreatedFrom,
+		q.CreatedTo != 0 && inst.created >= q.CreatedTo,
+		q.UpdatedFrom != 0 && inst.updated < q.UpdatedFrom,
+		q.UpdatedTo != 0 && inst.updated >= q.UpdatedTo:
+		return false
+	}
+	for k, v := range q.Tags { // order-free: a conjunction
+		if got, ok := inst.tags[k]; !ok || got != v {
+			return false
+		}
+	}
+	return true
+}
+
+// RunQuery returns up to limit rows behind after, in order. It reads a snapshot
+// that was taken together with the overlay, on any goroutine; stop, asked now
+// and then, ends it early with what it has.
+func RunQuery(r Reader, partition int, q *engine.Query, after string, limit int, o *Overlay, stop func() bool) ([]Row, error) {
+	var rows []Row
+	merge := cursors(r, partition, q, after)
+	pending := o.rows[sortedAfter(o.rows, after):]
+	for n := 0; len(rows) < limit; n++ {
+		if n%256 == 255 && stop() {
+			break
+		}
+		c, err := first(merge)
+		if err != nil {
+			return nil, err
+		}
+		if len(pending) > 0 && (c == nil || pending[0].Order < c.order()) {
+			rows = append(rows, pending[0])
+			pending = pending[1:]
+			continue
+		}
+		if c == nil {
+			break
+		}
+		ord := c.take()
+		if _, hidden := o.hidden[ord]; hidden {
+			continue
+		}
+		inst, err := fetchInstance(r, partition, ord)
+		if err != nil {
+			return nil, err
+		}
+		if inst != nil && matches(inst, q) {
+			rows = append(rows, rowOf(partition, inst, q))
+		}
+	}
+	return rows, nil
+}
+
+func sortedAfter(rows []Row, after string) int {
+	i, found := slices.BinarySearchFunc(rows, after, func(r Row, a string) int { return strings.Compare(r.Order, a) })
+	if found {
+		i++
+	}
+	return i
+}
+
+// cursor walks one index range in order, reading ahead in small slices.
+type cursor struct {
+	r         Reader
+	low, high []byte
+	decode    func(key, value []byte) (order string, ord uint64)
+	ahead     []found
+	err       error
+	done      bool
+}
+
+type found struct {
+	order string
+	ord   uint64
+}
+
+// readAhead is how many index rows a cursor reads at once.
+const readAhead = 128
+
+func (c *cursor) fill() {
+	if len(c.ahead) > 0 || c.done {
+		return
+	}
+	var last []byte
+	c.err = c.r.Scan(true, c.low, c.high, func(key, value []byte) bool {
+		order, ord := c.decode(key, value)
+		c.ahead = append(c.ahead, found{order, ord})
+		last = append(last[:0], key...)
+		return len(c.ahead) < readAhead
+	})
+	c.done = len(c.ahead) < readAhead
+	c.low = append(last, 0)
+}
+
+func (c *cursor) order() string { return c.ahead[0].order }
+
+func (c *cursor) take() uint64 {
+	ord := c.ahead[0].ord
+	c.ahead = c.ahead[1:]
+	return ord
+}
+
+// first returns the cursor that is next in order, nil at the end.
+func first(list []*cursor) (*cursor, error) {
+	var least *cursor
+	for _, c := range list {
+		c.fill()
+		if c.err != nil {
+			return nil, c.err
+		}
+		if len(c.ahead) > 0 && (least == nil || c.order() < least.order()) {
+			least = c
+		}
+	}
+	return least, nil
+}
+
+// cursors chooses the index that serves the query and opens a cursor on each of
+// its ranges.
+func cursors(r Reader, partition int, q *engine.Query, after string) []*cursor {
+	statuses := q.Statuses
+	if len(statuses) == 0 {
+		statuses = model.Statuses()
+	}
+	switch {
+	case ByCreation(q):
+		return createdCursors(r, partition, q, statuses, after)
+	case len(q.Tags) > 0:
+		return []*cursor{tagCursor(r, partition, q, after)}
+	case len(q.Names) > 0:
+		return nameCursors(r, partition, q, statuses, after)
+	}
+	prefix := tableKeyOf(partition, tableID)
+	return []*cursor{idCursor(r, prefix, q.IDPrefix, after)}
+}
+
+// idCursor walks keys that end in an ID and have an ordinal as their value.
+func idCursor(r Reader, prefix []byte, idPrefix, after string) *cursor {
+	n := len(prefix)
+	low := append(slices.Clone(prefix), idPrefix...)
+	if after >= idPrefix && after != "" {
+		low = append(append(slices.Clone(prefix), after...), 0)
+	}
+	high := successor(append(slices.Clone(prefix), idPrefix...))
+	return &cursor{r: r, low: low, high: high, decode: func(key, value []byte) (string, uint64) {
+		return string(key[n:]), binary.BigEndian.Uint64(value)
+	}}
+}
+
+// successor is the least key above all that begin with prefix.
+func successor(prefix []byte) []byte {
+	for i := len(prefix) - 1; i >= 0; i-- {
+		if prefix[i] != 0xff {
+			prefix[i]++
+			return prefix[:i+1]
+		}
+	}
+	return nil
+}
+
+func nameCursors(r Reader, partition int, q *engine.Query, statuses []model.Status, after string) (list []*cursor) {
+	for _, name := range q.Names {
+		for _, status := range statuses {
+			list = append(list, idCursor(r, nameKey(partition, q.Entities, name, status, ""), q.IDPrefix, after))
+		}
+	}
+	return list
+}
+
+// tagCursor serves a query by the first of its tags; the others are checked.
+func tagCursor(r Reader, partition int, q *engine.Query, after string) *cursor {
+	tags := make([]string, 0, len(q.Tags))
+	for tag := range q.Tags { // sorted: below
+		tags = append(tags, tag)
+	}
+	slices.SortFunc(tags, cmp.Compare[string])
+	return idCursor(r, tagKey(partition, tags[0], q.Tags[tags[0]], ""), q.IDPrefix, after)
+}
+
+func createdCursors(r Reader, partition int, q *engine.Query, statuses []model.Status, after string) (list []*cursor) {
+	from, ord := q.CreatedFrom, uint64(0)
+	if len(after) == 18 {
+		b := []byte(after)
+		at := model.Time(binary.BigEndian.Uint64(b))
+		switch other := int(binary.BigEndian.Uint16(b[8:])); {
+		case at < from:
+		case partition == other:
+			from, ord = at, binary.BigEndian.Uint64(b[10:])+1
+		case partition > other:
+			from = at
+		default:
+			from = at + 1
+		}
+	}
+	for _, status := range statuses {
+		low := createdKey(partition, q.Entities, status, from, ord)
+		high := createdKey(partition, q.Entities, status+1, 0, 0)
+		if q.CreatedTo != 0 {
+			high = createdKey(partition, q.Entities, status, q.CreatedTo, 0)
+		}
+		list = append(list, &cursor{r: r, low: low, high: high, decode: func(key, _ []byte) (string, uint64) {
+			created := model.Time(binary.BigEndian.Uint64(key[5:]))
+			ord := binary.BigEndian.Uint64(key[13:])
+			return createdOrder(created, partition, ord), ord
+		}})
+	}
+	return list
+}

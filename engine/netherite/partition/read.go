@@ -1,0 +1,172 @@
+package partition
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Read describes an instance whose key is loaded; nil if there is none. The
+// result shares payloads, which nobody changes, and nothing else.
+func (s *State) Read(id string, o engine.GetOptions) *model.Instance {
+	inst := s.find(Key{ID: id})
+	if inst == nil {
+		return nil
+	}
+	s.lru.use(inst)
+	return describe(inst, o)
+}
+
+func describe(inst *instance, o engine.GetOptions) *model.Instance {
+	m := &model.Instance{
+		ID: inst.id, Name: inst.name, Version: inst.version, Execution: inst.execution, Status: inst.status,
+		Created: inst.created, LastUpdated: inst.updated, Completed: inst.completed, ScheduledAt: inst.scheduled,
+		Failure: inst.failure, Tags: inst.tags, Parent: inst.parent,
+		HistoryEvents: inst.events, HistoryBytes: inst.bytes,
+	}
+	if o.Payloads {
+		m.Input, m.Output, m.CustomStatus = inst.input, inst.output, inst.custom
+	}
+	if ent := inst.entity; ent != nil {
+		m.Entity = &model.EntityState{LockedBy: ent.holder, Backlog: int64(len(inst.inbox) + len(ent.backlog))}
+		if o.Payloads {
+			m.Entity.State = ent.state
+		}
+		for i := range ent.backlog {
+			if e := &ent.backlog[i]; e.event.Kind == model.EntityLockRequested {
+				m.Entity.LockQueue = append(m.Entity.LockQueue, e.from)
+			}
+		}
+	}
+	if o.Waits {
+		m.Waits = waits(inst)
+	}
+	return m
+}
+
+// waits says what keeps the instance from going on.
+func waits(inst *instance) *model.Waits {
+	w := &model.Waits{
+		Messages: int64(len(inst.inbox)), InFlight: inst.handout != (engine.Name{}),
+		Events: slices.Clone(inst.awaits), Quarantine: inst.quarantine,
+	}
+	if inst.ended() {
+		return w
+	}
+	inst.tasks.all(func(id int32, t *task) bool {
+		w.Tasks = append(w.Tasks, model.WaitTask{ID: id, Name: t.event.Name, Attempt: max(t.event.Extra().Attempt, 1), Running: t.handed})
+		return true
+	})
+	inst.timers.all(func(id int32, t *timer) bool {
+		if id < wakeBase {
+			w.Timers = append(w.Timers, model.WaitTimer{ID: id, FireAt: t.fireAt})
+		}
+		return true
+	})
+	inst.children.all(func(id int32, c *child) bool {
+		if !c.done {
+			w.Children = append(w.Children, model.WaitChild{ID: id, Instance: c.instance, Name: c.name})
+		}
+		return true
+	})
+	for _, c := range inst.calls {
+		w.Calls = append(w.Calls, model.WaitCall{ID: c.id, Entity: c.entity, Operation: c.operation})
+	}
+	for _, sec := range inst.sections {
+		w.Locks = append(w.Locks, model.WaitLock{Section: sec.id, LockSet: slices.Clone(sec.lockSet), Granted: sec.granted})
+	}
+	return w
+}
+
+// HistoryRef says where the history of an instance's current execution is: in
+// stored chunks up to an index, and in memory from there on.
+type HistoryRef struct {
+	Execution model.ExecutionID
+	hist      uint64
+	stored    int64
+	tails     [][]byte
+	events    int64
+}
+
+// HistoryOf returns where to find an instance's history. FetchHistory must read
+// it from a snapshot of the store that is taken before the next Step: it stays
+// good while the instance goes on, as long as its history is not deleted.
+func (s *State) HistoryOf(k Key) (h HistoryRef, ok bool) {
+	inst := s.find(k)
+	if inst == nil {
+		return h, false
+	}
+	h = HistoryRef{Execution: inst.execution, hist: inst.hist, events: inst.events, stored: inst.tail.first}
+	if inst.tail.held != nil {
+		h.stored = inst.tail.heldFirst
+		h.tails = append(h.tails, inst.tail.held)
+	}
+	if len(inst.tail.buf) > 0 {
+		h.tails = append(h.tails, slices.Clone(inst.tail.buf))
+	}
+	return h, true
+}
+
+// FetchHistory reads the history that h names. A hole is damage.
+func FetchHistory(r Reader, partition int, h HistoryRef) ([]model.Event, error) {
+	events := make([]model.Event, 0, min(h.events, 1<<16))
+	var bad error
+	if h.stored > 0 {
+		low, high := historyRange(partition, h.hist)
+		err := r.Scan(false, low, high, func(key, value []byte) bool {
+			first := int64(binary.BigEndian.Uint64(key[len(key)-8:]))
+			if first != int64(len(events)) || first >= h.stored {
+				return first < h.stored // a chunk of a lost future that was written over
+			}
+			events, bad = decodeChunk(events, value)
+			return bad == nil
+		})
+		if err = firstError(err, bad); err != nil {
+			return nil, fmt.Errorf("read history: %w", err)
+		}
+	}
+	if int64(len(events)) != h.stored {
+		return nil, fmt.Errorf("%w: history has %d stored events, expected %d", engine.ErrDamaged, len(events), h.stored)
+	}
+	for _, tail := range h.tails {
+		var err error
+		if events, err = decodeChunk(events, tail); err != nil {
+			return nil, fmt.Errorf("read history: %w", err)
+		}
+	}
+	if int64(len(events)) != h.events {
+		return nil, fmt.Errorf("%w: history has %d events, expected %d", engine.ErrDamaged, len(events), h.events)
+	}
+	return events, nil
+}
+
+// Culprit is the instance that was last touched: the one to quarantine if Step
+// panicked.
+func (s *State) Culprit() Key { return s.culprit }
+
+// Stats counts what is in memory.
+type Stats struct {
+	Instances int // in memory
+	Dirty     int // of them changed since the last checkpoint
+	Ready     int // with something to hand out
+	Tasks     int // activities to hand out
+	Timers    int
+	Outbox    int // messages not yet acknowledged
+	Sessions  int
+	Keys      int
+}
+
+// Stats returns the current counts.
+func (s *State) Stats() Stats {
+	st := Stats{
+		Instances: len(s.byOrd), Dirty: len(s.dirty), Ready: len(s.ready), Tasks: len(s.tasks) + len(s.committed),
+		Timers: len(s.timers), Sessions: len(s.clients.sessions), Keys: len(s.clients.keys),
+	}
+	for i := range s.outbox {
+		st.Outbox += len(s.outbox[i].entries)
+	}
+	return st
+}

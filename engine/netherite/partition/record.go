@@ -1,0 +1,292 @@
+package partition
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// A chunk is a run of records that one partition appended together. Its header
+// says once what the records share:
+//
+//	version    uvarint  step version
+//	partition  uvarint
+//	epoch      uvarint
+//	first      uvarint  number of the first record
+//	time       varint   wall time of all records, nanoseconds
+//	length     uvarint  bytes of records that follow
+//
+// A record is its kind (1 byte) and the kind's fields; it is as long as they
+// are. It holds what cannot be derived from the partition's checkpoint and its
+// earlier records: instances by ordinal, a step without the batch it consumed,
+// a receipt with the messages.
+
+// ChunkHeader is what the records of a chunk share.
+type ChunkHeader struct {
+	Partition int
+	First     engine.Name
+	Time      model.Time
+}
+
+// AppendChunk appends a header and the records, which must be encoded already.
+func AppendChunk(b []byte, h ChunkHeader, records []byte) []byte {
+	b = model.AppendUvarint(b, Version)
+	b = model.AppendUvarint(b, uint64(h.Partition))
+	b = model.AppendUvarint(b, h.First.Epoch)
+	b = model.AppendUvarint(b, h.First.Number)
+	b = model.AppendVarint(b, int64(h.Time))
+	return model.AppendBytes(b, records)
+}
+
+// Chunk reads the records of a chunk one by one.
+type Chunk struct {
+	ChunkHeader
+	records []byte
+	r       *model.Reader
+}
+
+// ReadChunk reads the next chunk of a log group. The records' payloads share
+// the group's memory unless r copies. A chunk of another step version is
+// refused with engine.ErrNewerFormat.
+func ReadChunk(r *model.Reader) (Chunk, error) {
+	version := r.Uvarint()
+	if r.Err() == nil && version != Version {
+		return Chunk{}, fmt.Errorf("%w: records have step version %d, this program knows %d", engine.ErrNewerFormat, version, Version)
+	}
+	c := Chunk{ChunkHeader: ChunkHeader{
+		Partition: int(r.Uvarint()),
+		First:     engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()},
+		Time:      model.Time(r.Varint()),
+	}}
+	c.records = r.Bytes()
+	if err := r.Err(); err != nil {
+		return Chunk{}, fmt.Errorf("log chunk: %w", err)
+	}
+	c.r = model.NewReader(c.records)
+	return c, nil
+}
+
+// Next decodes the next record; ok is false at the end.
+func (c *Chunk) Next() (in Input, ok bool, err error) {
+	if c.r.Len() == 0 && c.r.Err() == nil {
+		return Input{}, false, nil
+	}
+	ev, err := decodeRecord(c.r, c.Time)
+	if err != nil {
+		return Input{}, false, fmt.Errorf("record %d of epoch %d, partition %d: %w", c.First.Number, c.First.Epoch, c.Partition, err)
+	}
+	in = Input{Name: c.First, Time: c.Time, Event: ev}
+	c.First.Number++
+	return in, true, nil
+}
+
+// AppendRecord appends the encoding of an event that was admitted.
+func AppendRecord(b []byte, ev Event, t model.Time) []byte {
+	b = append(b, byte(ev.Kind()))
+	switch e := ev.(type) {
+	case *Opened:
+		b = model.AppendUvarint(b, e.Epoch)
+	case *Start:
+		b = appendStart(b, e, t)
+	case *Command:
+		b = appendCommand(b, e, t)
+	case *StepDone:
+		b = appendStepDone(b, e, t)
+	case *EntityDone:
+		b = appendEntityDone(b, e, t)
+	case *TaskDone:
+		b = model.AppendUvarint(b, e.Ord)
+		b = model.AppendVarint(b, int64(e.Task))
+		b = model.AppendOptBytes(b, e.Result)
+		b = model.AppendFailure(b, e.Failure)
+	case *Received:
+		b = model.AppendUvarint(b, uint64(e.Origin))
+		b = model.AppendUvarint(b, e.First)
+		b = model.AppendUvarint(b, uint64(len(e.Messages)))
+		for i := range e.Messages {
+			b = model.AppendMessage(b, &e.Messages[i], t)
+		}
+	case *Acked:
+		b = model.AppendUvarint(b, uint64(e.Dest))
+		b = model.AppendUvarint(b, e.Through)
+	case *TimersFired:
+		b = appendTimers(b, e.Timers, t)
+	case *Purged:
+		b = appendOrds(b, e.Ords)
+	case *Cleaned:
+		b = appendOrds(b, e.Empty)
+		b = model.AppendUvarint(b, uint64(len(e.Orphans)))
+		for _, o := range e.Orphans {
+			b = model.AppendUvarint(b, o.Ord)
+			b = model.AppendString(b, o.Section)
+		}
+	case *Quarantined:
+		b = model.AppendString(b, e.Instance.ID)
+		b = model.AppendUvarint(b, e.Instance.Ord)
+		b = model.AppendFailure(b, e.Reason)
+		b = model.AppendUvarint(b, uint64(e.Origin))
+		b = model.AppendUvarint(b, e.Through)
+	default:
+		panic(fmt.Sprintf("partition: unknown event %T", ev))
+	}
+	return b
+}
+
+func appendClient(b []byte, c *Client) []byte {
+	b = model.AppendUvarint(b, c.Seq)
+	if c.Seq != 0 {
+		b = append(b, c.Session[:]...)
+		b = model.AppendUvarint(b, c.Seq-min(c.Floor, c.Seq))
+	}
+	return model.AppendString(b, c.Key)
+}
+
+func decodeClient(r *model.Reader) (c Client) {
+	if c.Seq = r.Uvarint(); c.Seq != 0 {
+		c.Session = r.Fixed16()
+		c.Floor = c.Seq - r.Uvarint()
+	}
+	c.Key = r.String()
+	return c
+}
+
+func appendStart(b []byte, e *Start, t model.Time) []byte {
+	q := &e.Request
+	b = appendClient(b, &e.Client)
+	b = model.AppendString(b, q.Instance)
+	b = model.AppendString(b, q.Name)
+	b = model.AppendString(b, q.Version)
+	b = model.AppendOptBytes(b, q.Input)
+	b = appendTime(b, q.At, t)
+	b = model.AppendTags(b, q.Tags)
+	return model.AppendTrace(b, q.Trace)
+}
+
+func decodeStart(r *model.Reader, t model.Time) *Start {
+	e := &Start{Client: decodeClient(r)}
+	q := &e.Request
+	q.Instance, q.Name, q.Version, q.Input = r.String(), r.String(), r.String(), r.OptBytes()
+	q.At = readTime(r, t)
+	q.Tags, _ = model.DecodeTags(r)
+	q.Trace, _ = model.DecodeTrace(r)
+	return e
+}
+
+// appendTime appends a time that may be absent, relative to the record's.
+func appendTime(b []byte, at, t model.Time) []byte {
+	if at == 0 {
+		return model.AppendBool(b, false)
+	}
+	return model.AppendVarint(model.AppendBool(b, true), int64(at-t))
+}
+
+func readTime(r *model.Reader, t model.Time) model.Time {
+	if !r.Bool() {
+		return 0
+	}
+	return t + model.Time(r.Varint())
+}
+
+func appendCommand(b []byte, e *Command, t model.Time) []byte {
+	b = appendClient(b, &e.Client)
+	b = append(b, byte(e.Op))
+	b = model.AppendString(b, e.Instance)
+	b = model.AppendString(b, e.Name)
+	b = model.AppendOptBytes(b, e.Payload)
+	b = appendTime(b, e.At, t)
+	b = model.AppendTrace(b, e.Trace)
+	return model.AppendBool(b, e.Recursive)
+}
+
+func decodeCommand(r *model.Reader, t model.Time) *Command {
+	e := &Command{Client: decodeClient(r), Op: Op(r.Byte()), Instance: r.String(), Name: r.String(), Payload: r.OptBytes()}
+	e.At = readTime(r, t)
+	e.Trace, _ = model.DecodeTrace(r)
+	e.Recursive = r.Bool()
+	return e
+}
+
+func appendTimers(b []byte, refs []TimerRef, t model.Time) []byte {
+	b = model.AppendUvarint(b, uint64(len(refs)))
+	for _, ref := range refs {
+		b = model.AppendVarint(b, int64(ref.FireAt-t))
+		b = model.AppendUvarint(b, ref.Ord)
+		b = model.AppendVarint(b, int64(ref.ID))
+	}
+	return b
+}
+
+func appendOrds(b []byte, ords []uint64) []byte {
+	b = model.AppendUvarint(b, uint64(len(ords)))
+	for _, ord := range ords {
+		b = model.AppendUvarint(b, ord)
+	}
+	return b
+}
+
+func decodeOrds(r *model.Reader) []uint64 {
+	ords := make([]uint64, 0, min(r.Len(), 1024))
+	for n := r.Count(1); n > 0 && r.Err() == nil; n-- {
+		ords = append(ords, r.Uvarint())
+	}
+	return ords
+}
+
+// decodeRecord reads one record of a chunk whose time is t.
+func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
+	var ev Event
+	switch kind := RecordKind(r.Byte()); kind {
+	case KindOpened:
+		ev = &Opened{Epoch: r.Uvarint()}
+	case KindStart:
+		ev = decodeStart(r, t)
+	case KindCommand:
+		ev = decodeCommand(r, t)
+	case KindStepDone:
+		ev = decodeStepDone(r, t)
+	case KindEntityDone:
+		ev = decodeEntityDone(r, t)
+	case KindTaskDone:
+		e := &TaskDone{Ord: r.Uvarint(), Task: int32(r.Varint()), Result: r.OptBytes()}
+		e.Failure, _ = model.DecodeFailure(r)
+		ev = e
+	case KindReceived:
+		ev = decodeReceived(r, t)
+	case KindAcked:
+		ev = &Acked{Dest: int(r.Uvarint()), Through: r.Uvarint()}
+	case KindTimersFired:
+		e := &TimersFired{}
+		for n := r.Count(3); n > 0 && r.Err() == nil; n-- {
+			e.Timers = append(e.Timers, TimerRef{FireAt: t + model.Time(r.Varint()), Ord: r.Uvarint(), ID: int32(r.Varint())})
+		}
+		ev = e
+	case KindPurged:
+		ev = &Purged{Ords: decodeOrds(r)}
+	case KindCleaned:
+		e := &Cleaned{Empty: decodeOrds(r)}
+		for n := r.Count(2); n > 0 && r.Err() == nil; n-- {
+			e.Orphans = append(e.Orphans, Orphan{Ord: r.Uvarint(), Section: r.String()})
+		}
+		ev = e
+	case KindQuarantined:
+		e := &Quarantined{Instance: Key{ID: r.String(), Ord: r.Uvarint()}}
+		e.Reason, _ = model.DecodeFailure(r)
+		e.Origin, e.Through = int(r.Uvarint()), r.Uvarint()
+		ev = e
+	default:
+		r.Fail(fmt.Sprintf("unknown record kind %d", kind))
+	}
+	return ev, r.Err()
+}
+
+func decodeReceived(r *model.Reader, t model.Time) *Received {
+	e := &Received{Origin: int(r.Uvarint()), First: r.Uvarint()}
+	n := r.Count(4)
+	e.Messages = make([]model.Message, 0, min(n, 1024))
+	for ; n > 0 && r.Err() == nil; n-- {
+		m, _ := model.DecodeMessage(r, t)
+		e.Messages = append(e.Messages, m)
+	}
+	return e
+}

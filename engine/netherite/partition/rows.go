@@ -1,0 +1,273 @@
+package partition
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// rowVersion begins every row.
+const rowVersion = 1
+
+// Bits of a main row: which fields are not empty.
+const (
+	rowSuspended = 1 << iota
+	rowMore
+	rowCompleted
+	rowScheduled
+	rowFailure
+	rowTags
+	rowParent
+	rowAwaits
+	rowSections
+	rowCalls
+	rowQuarantine
+	rowEntity
+	rowVersionName
+	rowRequest
+)
+
+// appendRow appends an instance's main row.
+func appendRow(b []byte, inst *instance) []byte {
+	b = append(b, rowVersion)
+	bits := rowBits(inst)
+	b = model.AppendUvarint(b, bits)
+	b = model.AppendUvarint(b, inst.hist)
+	b = model.AppendString(b, inst.id)
+	b = model.AppendString(b, inst.name)
+	b = append(b, inst.execution[:]...)
+	b = append(b, byte(inst.status))
+	b = model.AppendVarint(b, int64(inst.created))
+	b = model.AppendVarint(b, int64(inst.updated-inst.created))
+	b = model.AppendOptBytes(b, inst.input)
+	b = model.AppendOptBytes(b, inst.output)
+	b = model.AppendOptBytes(b, inst.custom)
+	b = model.AppendUvarint(b, uint64(inst.events))
+	b = model.AppendUvarint(b, uint64(inst.bytes))
+	b = model.AppendUvarint(b, inst.steps)
+	b = model.AppendUvarint(b, inst.nextSeq)
+	b = model.AppendUvarint(b, uint64(inst.nextWake-wakeBase))
+	return appendRare(b, inst, bits)
+}
+
+func rowBits(inst *instance) uint64 {
+	var bits uint64
+	set := func(on bool, bit uint64) {
+		if on {
+			bits |= bit
+		}
+	}
+	set(inst.suspended, rowSuspended)
+	set(inst.more, rowMore)
+	set(inst.completed != 0, rowCompleted)
+	set(inst.scheduled != 0, rowScheduled)
+	set(inst.failure != nil, rowFailure)
+	set(len(inst.tags) > 0, rowTags)
+	set(inst.parent != nil, rowParent)
+	set(len(inst.awaits) > 0, rowAwaits)
+	set(len(inst.sections) > 0, rowSections)
+	set(len(inst.calls) > 0, rowCalls)
+	set(inst.quarantine != nil, rowQuarantine)
+	set(inst.entity != nil, rowEntity)
+	set(inst.version != "", rowVersionName)
+	set(inst.request.seq != 0, rowRequest)
+	return bits
+}
+
+// appendRare appends the fields that bits says are there.
+func appendRare(b []byte, inst *instance, bits uint64) []byte {
+	if bits&rowVersionName != 0 {
+		b = model.AppendString(b, inst.version)
+	}
+	if bits&rowRequest != 0 {
+		b = append(b, inst.request.session[:]...)
+		b = model.AppendUvarint(b, inst.request.seq)
+	}
+	if bits&rowCompleted != 0 {
+		b = model.AppendVarint(b, int64(inst.completed-inst.created))
+	}
+	if bits&rowScheduled != 0 {
+		b = model.AppendVarint(b, int64(inst.scheduled-inst.created))
+	}
+	if bits&rowFailure != 0 {
+		b = model.AppendFailure(b, inst.failure)
+	}
+	if bits&rowTags != 0 {
+		b = model.AppendTags(b, inst.tags)
+	}
+	if bits&rowParent != 0 {
+		b = model.AppendParent(b, inst.parent)
+	}
+	if bits&rowAwaits != 0 {
+		b = appendStrings(b, inst.awaits)
+	}
+	if bits&rowSections != 0 {
+		b = model.AppendUvarint(b, uint64(len(inst.sections)))
+		for _, sec := range inst.sections {
+			b = model.AppendString(b, sec.id)
+			b = model.AppendBool(b, sec.granted)
+			b = appendStrings(b, sec.lockSet)
+		}
+	}
+	if bits&rowCalls != 0 {
+		b = model.AppendUvarint(b, uint64(len(inst.calls)))
+		for _, c := range inst.calls {
+			b = model.AppendVarint(b, int64(c.id))
+			b = model.AppendString(b, c.request)
+			b = model.AppendString(b, c.entity)
+			b = model.AppendString(b, c.operation)
+		}
+	}
+	if bits&rowQuarantine != 0 {
+		b = model.AppendFailure(b, inst.quarantine)
+	}
+	if bits&rowEntity != 0 {
+		b = model.AppendOptBytes(b, inst.entity.state)
+		b = model.AppendString(b, inst.entity.section)
+		b = model.AppendString(b, inst.entity.holder)
+	}
+	return b
+}
+
+// decodeRow reads a main row.
+func decodeRow(ord uint64, row []byte) (*instance, error) {
+	r := model.NewOwnedReader(row)
+	if v := r.Byte(); v != rowVersion {
+		return nil, fmt.Errorf("%w: instance row %d has version %d", engine.ErrNewerFormat, ord, v)
+	}
+	bits := r.Uvarint()
+	inst := &instance{ord: ord}
+	inst.hist = r.Uvarint()
+	inst.id, inst.name = r.String(), r.String()
+	inst.execution = r.Fixed16()
+	inst.status = model.Status(r.Byte())
+	inst.created = model.Time(r.Varint())
+	inst.updated = inst.created + model.Time(r.Varint())
+	inst.input, inst.output, inst.custom = r.OptBytes(), r.OptBytes(), r.OptBytes()
+	inst.events, inst.bytes = int64(r.Uvarint()), int64(r.Uvarint())
+	inst.steps, inst.nextSeq = r.Uvarint(), r.Uvarint()
+	inst.nextWake = wakeBase + int32(r.Uvarint())
+	inst.suspended, inst.more = bits&rowSuspended != 0, bits&rowMore != 0
+	decodeRare(r, inst, bits)
+	if err := r.Done(); err != nil {
+		return nil, fmt.Errorf("instance row %d: %w", ord, err)
+	}
+	return inst, nil
+}
+
+func decodeRare(r *model.Reader, inst *instance, bits uint64) {
+	if bits&rowVersionName != 0 {
+		inst.version = r.String()
+	}
+	if bits&rowRequest != 0 {
+		inst.request = request{r.Fixed16(), r.Uvarint()}
+	}
+	if bits&rowCompleted != 0 {
+		inst.completed = inst.created + model.Time(r.Varint())
+	}
+	if bits&rowScheduled != 0 {
+		inst.scheduled = inst.created + model.Time(r.Varint())
+	}
+	if bits&rowFailure != 0 {
+		inst.failure, _ = model.DecodeFailure(r)
+	}
+	if bits&rowTags != 0 {
+		inst.tags, _ = model.DecodeTags(r)
+	}
+	if bits&rowParent != 0 {
+		inst.parent, _ = model.DecodeParent(r)
+	}
+	if bits&rowAwaits != 0 {
+		inst.awaits = decodeStrings(r)
+	}
+	if bits&rowSections != 0 {
+		for n := r.Count(3); n > 0 && r.Err() == nil; n-- {
+			inst.sections = append(inst.sections, section{id: r.String(), granted: r.Bool(), lockSet: decodeStrings(r)})
+		}
+	}
+	if bits&rowCalls != 0 {
+		for n := r.Count(4); n > 0 && r.Err() == nil; n-- {
+			inst.calls = append(inst.calls, pendingCall{id: int32(r.Varint()), request: r.String(), entity: r.String(), operation: r.String()})
+		}
+	}
+	if bits&rowQuarantine != 0 {
+		inst.quarantine, _ = model.DecodeFailure(r)
+	}
+	if bits&rowEntity != 0 {
+		inst.entity = &entity{state: r.OptBytes(), section: r.String(), holder: r.String()}
+	}
+}
+
+// appendEntry appends an inbox or backlog row; base is the instance's creation.
+func appendEntry(b []byte, e *entry, base model.Time) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendBool(b, e.backlog)
+	b = model.AppendString(b, e.from)
+	return model.AppendEvent(b, &e.event, base)
+}
+
+func decodeEntry(row []byte, base model.Time) (e entry, err error) {
+	r := rowReader(row)
+	e.backlog, e.from = r.Bool(), r.String()
+	e.event, _ = model.DecodeEvent(r, base)
+	return e, r.Done()
+}
+
+func appendTask(b []byte, t *task, base model.Time) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendUvarint(b, t.name.Epoch)
+	b = model.AppendUvarint(b, t.name.Number)
+	return model.AppendEvent(b, &t.event, base)
+}
+
+func decodeTask(row []byte, base model.Time) (*task, error) {
+	r := rowReader(row)
+	t := &task{name: engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}}
+	t.event, _ = model.DecodeEvent(r, base)
+	return t, r.Done()
+}
+
+func appendWake(b []byte, t *timer, base model.Time) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendVarint(b, int64(t.fireAt-base))
+	if t.msg == nil {
+		return model.AppendBool(b, false)
+	}
+	b = model.AppendBool(b, true)
+	b = model.AppendUvarint(b, t.msg.seq)
+	b = model.AppendString(b, t.msg.from)
+	return model.AppendEvent(b, &t.msg.event, base)
+}
+
+func decodeWake(id int32, row []byte, base model.Time) (*timer, error) {
+	r := rowReader(row)
+	t := &timer{id: id, fireAt: base + model.Time(r.Varint())}
+	if r.Bool() {
+		t.msg = &entry{seq: r.Uvarint(), from: r.String()}
+		t.msg.event, _ = model.DecodeEvent(r, base)
+	}
+	return t, r.Done()
+}
+
+func appendChild(b []byte, c *child) []byte {
+	b = append(b, rowVersion)
+	b = model.AppendString(b, c.instance)
+	b = model.AppendString(b, c.name)
+	return model.AppendBool(b, c.done)
+}
+
+func decodeChild(id int32, row []byte) (*child, error) {
+	r := rowReader(row)
+	c := &child{id: id, instance: r.String(), name: r.String(), done: r.Bool()}
+	return c, r.Done()
+}
+
+// rowReader checks a row's version; a newer one reads as malformed.
+func rowReader(row []byte) *model.Reader {
+	r := model.NewOwnedReader(row)
+	if v := r.Byte(); v != rowVersion {
+		r.Fail(fmt.Sprintf("row version %d, this program knows %d", v, rowVersion))
+	}
+	return r
+}

@@ -1,0 +1,186 @@
+package partition
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// push puts an event into an orchestration's inbox.
+func (s *State) push(inst *instance, from string, ev model.Event) {
+	s.enqueueEntry(inst, entry{seq: inst.nextSeq, from: from, event: ev})
+	inst.nextSeq++
+}
+
+// enqueueEntry appends an entry to the inbox and stamps its time of arrival.
+func (s *State) enqueueEntry(inst *instance, e entry) {
+	s.touch(inst)
+	e.event.ID, e.event.Time = model.NoID, s.advance(inst)
+	inst.inbox = append(inst.inbox, e)
+	inst.size += eventSize(&e.event)
+	s.wake(inst)
+}
+
+// consume removes the first n entries of the inbox.
+func (s *State) consume(inst *instance, n int) {
+	for i := range inst.inbox[:n] {
+		e := &inst.inbox[i]
+		if e.stored {
+			inst.stored.dead(subInbox, e.seq)
+		}
+		inst.size -= eventSize(&e.event)
+		*e = entry{}
+	}
+	if n == len(inst.inbox) {
+		inst.inbox = inst.inbox[:0]
+		return
+	}
+	inst.inbox = inst.inbox[n:]
+}
+
+// dropInbox empties the inbox; the slice stays with those who still read it.
+func (s *State) dropInbox(inst *instance) {
+	for i := range inst.inbox {
+		if inst.inbox[i].stored {
+			inst.stored.dead(subInbox, inst.inbox[i].seq)
+		}
+		inst.size -= eventSize(&inst.inbox[i].event)
+	}
+	inst.inbox = nil
+}
+
+// wake notes that the instance may have something to run.
+func (s *State) wake(inst *instance) {
+	if !inst.queued && s.live {
+		inst.queued = true
+		s.ready = append(s.ready, inst)
+	}
+}
+
+// runnable is how many inbox entries the next step may consume; ok is false if
+// there is no step to make.
+func (s *State) runnable(inst *instance) (n int, ok bool) {
+	if inst.gone || inst.ended() || inst.quarantine != nil || inst.handout != (engine.Name{}) {
+		return 0, false
+	}
+	if inst.isEntity() {
+		n = s.operations(inst)
+		return n, n > 0
+	}
+	if inst.events == 0 && (len(inst.inbox) == 0 || inst.inbox[0].event.Kind != model.ExecutionStarted) {
+		return 0, false // scheduled for later
+	}
+	n = len(inst.inbox)
+	if inst.suspended {
+		for n > 0 && inst.inbox[n-1].event.Kind != model.ExecutionSuspended {
+			n--
+		}
+	}
+	n = min(n, s.cfg.MaxBatch)
+	return n, n > 0 || inst.more && !inst.suspended
+}
+
+// stepDone applies the result of an orchestration's step.
+func (s *State) stepDone(e *StepDone) {
+	inst, r := s.find(Key{Ord: e.Ord}), e.Result
+	s.touch(inst)
+	inst.updated = max(inst.updated, r.Now)
+	s.recordStep(inst, r.Now, e.Consumed)
+	now := s.advance(inst)
+	inst.last, inst.handout, inst.handed = inst.handout, engine.Name{}, 0
+	inst.steps++
+	inst.more, inst.awaits = r.More, r.Awaits
+	if r.SetStatus {
+		inst.custom = r.CustomStatus
+	}
+	if inst.status == model.Pending {
+		inst.status = model.Running
+		s.changed(inst)
+	}
+	if r.Rewound != nil {
+		s.applyRewound(inst, r.Rewound)
+	}
+	for _, id := range r.CancelTimers {
+		s.cancelTimer(inst, id)
+	}
+	for i := range r.Terminate {
+		t := &r.Terminate[i]
+		s.send(model.Message{To: t.Instance, Event: model.Event{
+			Kind: model.ExecutionTerminated, ID: model.NoID, Payload: t.Output, Ext: &model.Ext{Recurse: t.Recursive},
+		}})
+	}
+	for i := range r.Events {
+		ev := r.Events[i]
+		ev.Time = now
+		s.outgoing(inst, ev)
+	}
+	for _, id := range r.CancelTasks {
+		if t := inst.tasks.get(id); t != nil {
+			s.cancelTask(inst, t)
+		}
+	}
+	s.wake(inst)
+}
+
+// recordStep records the beginning of a step and the messages that it consumed,
+// all at the time that the step saw as now, so that time never goes back in a
+// history and live and replayed events are the same.
+func (s *State) recordStep(inst *instance, now model.Time, consumed int) {
+	s.record(inst, &model.Event{Kind: model.OrchestratorStarted, ID: model.NoID, Time: now})
+	for i := range inst.inbox[:consumed] {
+		ev := inst.inbox[i].event
+		ev.Time = now
+		s.record(inst, &ev)
+	}
+	s.consume(inst, consumed)
+}
+
+// checkStep admits a result only from the hand-out in flight. A result that
+// breaks a limit becomes the instance's failure.
+func (s *State) checkStep(e *StepDone) Verdict {
+	inst := s.find(Key{Ord: e.Ord})
+	if inst == nil || inst.ended() || e.Handout == 0 || inst.handout.Number != e.Handout {
+		return Drop
+	}
+	e.Consumed = inst.handed
+	if err := checkResult(e.Result); err != nil {
+		e.Result = failedResult(e.Result, err)
+	}
+	for i := range e.Result.Events {
+		e.Result.Events[i].Time = e.Result.Now // costs no bytes in the record
+	}
+	return Admit
+}
+
+func checkResult(r *engine.OrchestrationResult) *model.Failure {
+	if len(r.Events) > MaxStepEvents {
+		return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true,
+			Message: fmt.Sprintf("a step asked for %d things at once, at most %d are allowed", len(r.Events), MaxStepEvents)}
+	}
+	size := len(r.CustomStatus)
+	for i := range r.Events {
+		ev := &r.Events[i]
+		if !ev.Kind.Outgoing() {
+			return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true,
+				Message: fmt.Sprintf("a step yielded event %d of kind %s, which orchestrations cannot ask for", ev.ID, ev.Kind)}
+		}
+		size += len(ev.Payload)
+	}
+	if size > MaxStepBytes {
+		return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true,
+			Message: fmt.Sprintf("a step's payloads are %d bytes together, at most %d are allowed", size, MaxStepBytes)}
+	}
+	return nil
+}
+
+// failedResult replaces a result that cannot be recorded.
+func failedResult(r *engine.OrchestrationResult, f *model.Failure) *engine.OrchestrationResult {
+	id := model.NoID
+	if n := len(r.Events); n > 0 {
+		id = r.Events[n-1].ID
+	}
+	return &engine.OrchestrationResult{Token: r.Token, Now: r.Now, Events: []model.Event{{
+		Kind: model.ExecutionCompleted, ID: id, Failure: f, Ext: &model.Ext{Status: model.Failed},
+	}}}
+}
