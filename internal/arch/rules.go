@@ -54,6 +54,7 @@ var Rules = []Rule{
 	{"notes", "An open end belongs into an issue, where it is seen, not into a comment.", checkNotes},
 	{"machine paths", "A path of one machine means nothing on another.", checkMachinePaths},
 	{"links", "A link in the documentation leads somewhere.", checkLinks},
+	{"doc tests", "A promise names the test that shows it; the test exists.", checkDocTests},
 }
 
 // Run checks one rule and leaves out what the exceptions allow. It marks the

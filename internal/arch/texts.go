@@ -190,3 +190,34 @@ func checkLinks(t *Tree) (found []Violation, err error) {
 	}
 	return found, nil
 }
+
+var testName = regexp.MustCompile("`((?:Test|Fuzz|Example)[A-Z][A-Za-z0-9_]*)[/`]")
+
+// checkDocTests looks for the tests that the documentation refers to.
+func checkDocTests(t *Tree) (found []Violation, err error) {
+	declared := map[string]bool{}
+	for _, f := range t.Files {
+		for _, d := range f.AST.Decls {
+			if fn, ok := d.(*ast.FuncDecl); ok && f.Test && fn.Recv == nil {
+				declared[fn.Name.Name] = true
+			}
+		}
+	}
+	for _, name := range t.Texts {
+		if path.Ext(name) != ".md" {
+			continue
+		}
+		content, err := t.read(name)
+		if err != nil {
+			return nil, err
+		}
+		for i, line := range strings.Split(string(content), "\n") {
+			for _, m := range testName.FindAllStringSubmatch(line, -1) {
+				if !declared[m[1]] {
+					found = append(found, Violation{Path: name, Line: i + 1, Text: "names " + m[1] + ", which is no test"})
+				}
+			}
+		}
+	}
+	return found, nil
+}
