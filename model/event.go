@@ -36,6 +36,11 @@ const (
 	EntityUnlockSent      Kind = 29 // out; to an entity
 	ExecutionRewound      Kind = 30 // in
 	maxKind                    = ExecutionRewound
+
+	// MarkerRecorded is not of the protocol: a note of the code to itself, to
+	// tell executions that passed a changed place before the change from those
+	// that did so after. It has no effect beyond the history.
+	MarkerRecorded Kind = 64 // out
 	minKind                    = ExecutionStarted
 )
 
@@ -49,11 +54,11 @@ var kindNames = [...]string{
 	ExecutionSuspended: "ExecutionSuspended", ExecutionResumed: "ExecutionResumed",
 	EntitySignaled: "EntityOperationSignaled", EntityCalled: "EntityOperationCalled", EntityResponded: "EntityOperationCompleted",
 	EntityOperationFailed: "EntityOperationFailed", EntityLockRequested: "EntityLockRequested", EntityLockGranted: "EntityLockGranted",
-	EntityUnlockSent: "EntityUnlockSent", ExecutionRewound: "ExecutionRewound",
+	EntityUnlockSent: "EntityUnlockSent", ExecutionRewound: "ExecutionRewound", MarkerRecorded: "MarkerRecorded",
 }
 
 // Valid reports whether k is a known kind.
-func (k Kind) Valid() bool { return k >= minKind && k <= maxKind }
+func (k Kind) Valid() bool { return k >= minKind && k <= maxKind || k == MarkerRecorded }
 
 // String returns the protocol's name of the event.
 func (k Kind) String() string {
@@ -68,7 +73,7 @@ func (k Kind) String() string {
 func (k Kind) Outgoing() bool {
 	switch k {
 	case ExecutionCompleted, TaskScheduled, ChildCreated, TimerCreated, EventSent,
-		EntitySignaled, EntityCalled, EntityLockRequested, EntityUnlockSent:
+		EntitySignaled, EntityCalled, EntityLockRequested, EntityUnlockSent, MarkerRecorded:
 		return true
 	}
 	return false
@@ -104,6 +109,7 @@ const NoID int32 = -1
 //	EntityLockRequested    RequestID(critical section) ; Ext: LockSet Position; as a message, Ext: Parent
 //	EntityLockGranted      RequestID(critical section); as a message, Ext: LockSet
 //	EntityUnlockSent       RequestID(critical section) Instance(target); as a message, Ext: Parent
+//	MarkerRecorded         Name
 //
 // Events are values that are shared freely once made: nobody changes one that
 // has been handed over.
