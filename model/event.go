@@ -41,7 +41,7 @@ const (
 	// tell executions that passed a changed place before the change from those
 	// that did so after. It has no effect beyond the history.
 	MarkerRecorded Kind = 64 // out
-	minKind                    = ExecutionStarted
+	minKind             = ExecutionStarted
 )
 
 var kindNames = [...]string{
