@@ -1,0 +1,119 @@
+package pebblestore
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Apply implements substrate.Store.
+func (s *Store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) error {
+	if err := s.enter(); err != nil {
+		return fmt.Errorf("apply a batch of partition %d: %w", partition, err)
+	}
+	defer s.leave()
+	if err := s.applyBatch(b.(*batch), partition, stamp); err != nil {
+		return fmt.Errorf("apply a batch of partition %d: %w", partition, err)
+	}
+	return nil
+}
+
+func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error {
+	if b.err != nil {
+		return b.err
+	}
+	if b.main == nil {
+		return fmt.Errorf("the batch has been applied already")
+	}
+	deletes, err := b.resolve()
+	if err != nil {
+		return err
+	}
+	if err := s.settle(b); err != nil {
+		return err
+	}
+	s.apply.Lock()
+	defer s.apply.Unlock()
+	notes := s.note(b, deletes)
+	b.set(b.main, stampKey(partition), encodeStamp(stamp))
+	b.mainCost += memtableEntry + 32
+	if b.err != nil {
+		return b.err
+	}
+	if b.sets > 0 {
+		if err := s.change(s.history, &s.historyCount, b.history); err != nil {
+			return err
+		}
+	}
+	if err := s.makeRoom(b.mainCost); err != nil {
+		return err
+	}
+	s.view.Lock()
+	defer s.view.Unlock()
+	if err := s.change(s.main, &s.mainCount, b.main); err != nil {
+		return err
+	}
+	s.deleted = s.deleted.union(deletes)
+	s.pending = append(s.pending, notes...)
+	s.stamps[partition] = stamp
+	s.appliedBytes.Add(int64(b.size))
+	b.release()
+	return nil
+}
+
+// change applies a batch to one of the databases.
+func (s *Store) change(db *pebble.DB, count *counter, b *pebble.Batch) error {
+	err := s.guard(func() error { return db.Apply(b, pebble.NoSync) })
+	count.applied.Add(1)
+	return err
+}
+
+// settle makes deletions of History take effect if the batch sets a key that
+// they cover: done later, they would take the new value with them. It does not
+// happen to callers whose history keys only grow.
+func (s *Store) settle(b *batch) error {
+	s.view.RLock()
+	deleted := s.deleted
+	s.view.RUnlock()
+	if len(deleted) == 0 {
+		return nil
+	}
+	again := false
+	err := b.historySets(func(_ int, key []byte) { again = again || deleted.contains(key) })
+	if err != nil || !again {
+		return err
+	}
+	// The first flush lets them take effect, the second forgets the note of it.
+	for range 2 {
+		if err := s.flush(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// note adds the deletions from History to what the batch does in Main.
+func (s *Store) note(b *batch, deletes ranges) []noted {
+	notes := make([]noted, 0, len(deletes))
+	for _, r := range deletes {
+		s.number++
+		notes = append(notes, noted{number: s.number, keyRange: r})
+		value := encodeRange(r)
+		b.set(b.main, deleteKey(s.number), value)
+		b.mainCost += uint64(memtableEntry + 10 + len(value))
+	}
+	return notes
+}
+
+// makeRoom makes sure that Pebble does not flush Main by itself while there is
+// history that is not durable. It does so when the memtable is full, and at once
+// with a batch larger than half of one.
+func (s *Store) makeRoom(cost uint64) error {
+	s.mainFill += cost
+	if s.mainFill <= s.mainRoom/8*3 {
+		return nil
+	}
+	return s.flushHistory()
+}

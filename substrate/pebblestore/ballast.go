@@ -1,0 +1,82 @@
+package pebblestore
+
+import (
+	"errors"
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+const ballastName = "ballast"
+
+// ballast is a file whose only use is that it can be removed.
+type ballast struct {
+	mu    sync.Mutex
+	known bool // whether there is the file has been looked up
+	there bool
+}
+
+// ReleaseBallast removes the ballast file, so that there is space to finish what
+// is under way. The store does it by itself when it meets a full disk; an owner
+// that knows earlier may, too. It is made again when there is space.
+func (s *Store) ReleaseBallast() {
+	b := &s.ballast
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.there || s.fence.dead.Load() {
+		return
+	}
+	if err := s.opts.FS.Remove(s.ballastFile()); err != nil {
+		s.opts.Logger.Warn("cannot release the ballast", "dir", s.opts.Dir, "err", err)
+		return
+	}
+	b.there = false
+	s.opts.Logger.Warn("disk is full: released the ballast to finish what is under way", "dir", s.opts.Dir, "bytes", s.opts.BallastBytes)
+}
+
+func (s *Store) ballastFile() string { return s.opts.FS.PathJoin(s.opts.Dir, ballastName) }
+
+// restoreBallast makes the ballast file if it is wanted and there is four times
+// its size. A file system that cannot tell gets it at Open only.
+func (s *Store) restoreBallast() {
+	b := &s.ballast
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	size := s.opts.BallastBytes
+	if size <= 0 || b.there {
+		return
+	}
+	first := !b.known
+	b.known = true
+	if info, err := s.opts.FS.Stat(s.ballastFile()); err == nil && info.Size() >= size {
+		b.there = true
+		return
+	}
+	usage, err := s.opts.FS.GetDiskUsage(s.opts.Dir)
+	if err != nil && !first || err == nil && usage.AvailBytes < 4*uint64(size) {
+		return
+	}
+	if err := s.writeBallast(size); err != nil {
+		_ = s.opts.FS.Remove(s.ballastFile()) // a part of it would only be in the way
+		if !vfs.IsNoSpaceError(err) {
+			s.opts.Logger.Warn("cannot make the ballast", "dir", s.opts.Dir, "err", err)
+		}
+		return
+	}
+	b.there = true
+}
+
+func (s *Store) writeBallast(size int64) error {
+	f, err := s.opts.FS.Create(s.ballastFile(), vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	chunk := make([]byte, min(size, 256<<10))
+	for left := size; left > 0 && err == nil; left -= int64(len(chunk)) {
+		_, err = f.Write(chunk[:min(left, int64(len(chunk)))])
+	}
+	if err == nil {
+		err = f.Sync() // some file systems find room only now
+	}
+	return errors.Join(err, f.Close())
+}

@@ -1,0 +1,123 @@
+package pebblestore
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// die ends the store. The first cause counts.
+func (s *Store) die(cause error) {
+	s.deathOnce.Do(func() {
+		s.fence.dead.Store(true)
+		s.death = fmt.Errorf("%w: %w: close the store, open it again and recover", substrate.ErrFailed, cause)
+		close(s.dead)
+		s.opts.Logger.Error("state store has failed", "dir", s.opts.Dir, "err", cause)
+	})
+}
+
+// alive returns why the store takes no calls, or nil.
+func (s *Store) alive() error {
+	if s.closed {
+		return substrate.ErrClosed
+	}
+	select {
+	case <-s.dead:
+		return s.death
+	default:
+		return nil
+	}
+}
+
+// guard runs a call of Pebble that may wait for something that never comes if
+// the store dies meanwhile: a dead flush never reports its end. The call then
+// stays behind; the fence keeps it from doing harm.
+func (s *Store) guard(call func() error) error {
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		return s.explain(err)
+	case <-s.dead:
+		return s.death
+	}
+}
+
+// explain names damage and a full disk in the words of the contract.
+func (s *Store) explain(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case pebble.IsCorruptionError(err):
+		return s.damage(err)
+	case vfs.IsNoSpaceError(err):
+		return fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
+	}
+	return err
+}
+
+func (s *Store) damage(err error) *substrate.Damage {
+	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "crc", Detail: err.Error()}
+	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
+		d.File = s.relative(info.Path)
+	}
+	return d
+}
+
+func (s *Store) relative(path string) string {
+	return strings.TrimLeft(strings.TrimPrefix(path, s.opts.Dir), `/\`)
+}
+
+// logger is what Pebble reports to. Its routine messages are of no use to ours.
+type logger struct{ store *Store }
+
+// Infof implements pebble.Logger.
+func (l *logger) Infof(string, ...any) {}
+
+// Errorf implements pebble.Logger.
+func (l *logger) Errorf(format string, args ...any) {
+	l.store.opts.Logger.Warn("state store: "+fmt.Sprintf(format, args...), "dir", l.store.opts.Dir)
+}
+
+// Fatalf implements pebble.Logger. It must not return, because what follows in
+// Pebble relies on that, and must not end the process. It ends the goroutine:
+// that unlocks what deferred calls unlock, so that reads under way come to an
+// end, and the fence stops whatever still runs. Goroutines of ours are never in
+// here: they reach what can fail like this through guard.
+func (l *logger) Fatalf(format string, args ...any) {
+	l.store.die(fmt.Errorf(format, args...))
+	runtime.Goexit()
+}
+
+func (s *Store) listener() *pebble.EventListener {
+	return &pebble.EventListener{
+		BackgroundError: s.backgroundError,
+		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			s.opts.Logger.Error("state store is damaged", "file", s.relative(info.Path), "err", info.Details)
+		},
+	}
+}
+
+// backgroundError judges a flush or compaction that failed. Pebble tries again
+// until it succeeds. That is right when the disk is full: the state it wants to
+// write is in memory still. It is wrong after a failed write or sync.
+func (s *Store) backgroundError(err error) {
+	switch {
+	case vfs.IsNoSpaceError(err):
+		select {
+		case s.noSpace <- struct{}{}:
+		default:
+		}
+	case pebble.IsCorruptionError(err), errors.Is(err, pebble.ErrCancelledCompaction):
+		// DataCorruption has told, whoever reads it gets an error; the rest goes on.
+	default:
+		s.die(err)
+	}
+}

@@ -1,0 +1,211 @@
+package pebblestore
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync/atomic"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// fence stands between Pebble and the files. It counts what is written, slows
+// down attempts to write to a full disk, and lets nothing through once the store
+// is dead: Pebble's goroutines cannot be stopped from outside, but they must not
+// change files that may be open again in a new store.
+type fence struct {
+	vfs.FS
+	dead   atomic.Bool
+	full   atomic.Int64 // attempts in a row that met a full disk
+	onFull func()       // called at such an attempt
+	quit   chan struct{}
+
+	written, syncs atomic.Int64
+}
+
+var errFenced = fmt.Errorf("%w: the store is dead and may not touch its files", substrate.ErrFailed)
+
+// check refuses a dead store's operation.
+func (f *fence) check() error {
+	if f.dead.Load() {
+		return errFenced
+	}
+	return nil
+}
+
+const (
+	firstFullWait = 10 * time.Millisecond
+	maxFullWait   = time.Second
+)
+
+// after looks at the outcome of an operation that may need space. Pebble tries a
+// failed flush again at once and without end; the wait makes that bearable.
+func (f *fence) after(err error) error {
+	switch {
+	case err == nil:
+		if f.full.Load() > 0 {
+			f.full.Store(0)
+		}
+	case vfs.IsNoSpaceError(err):
+		n := f.full.Add(1)
+		f.onFull()
+		wait := time.NewTimer(min(firstFullWait<<min(n-1, 10), maxFullWait))
+		defer wait.Stop()
+		select {
+		case <-wait.C:
+		case <-f.quit:
+		}
+	}
+	return err
+}
+
+// Unwrap implements vfs.FS.
+func (f *fence) Unwrap() vfs.FS { return f.FS }
+
+// Lock implements vfs.FS. The directory is locked by whoever opened the hub;
+// Pebble's lock would outlive a dead store and keep a new one out.
+func (f *fence) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil }
+
+// Create implements vfs.FS.
+func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.Create(name, c)
+	return f.wrap(file, f.after(err))
+}
+
+// OpenReadWrite implements vfs.FS.
+func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.OpenReadWrite(name, c, opts...)
+	return f.wrap(file, f.after(err))
+}
+
+// OpenDir implements vfs.FS.
+func (f *fence) OpenDir(name string) (vfs.File, error) {
+	file, err := f.FS.OpenDir(name)
+	return f.wrap(file, err)
+}
+
+// ReuseForWrite implements vfs.FS.
+func (f *fence) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	file, err := f.FS.ReuseForWrite(from, to, c)
+	return f.wrap(file, f.after(err))
+}
+
+// Link implements vfs.FS.
+func (f *fence) Link(from, to string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.after(f.FS.Link(from, to))
+}
+
+// Remove implements vfs.FS.
+func (f *fence) Remove(name string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
+}
+
+// RemoveAll implements vfs.FS.
+func (f *fence) RemoveAll(name string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.FS.RemoveAll(name)
+}
+
+// Rename implements vfs.FS.
+func (f *fence) Rename(from, to string) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.after(f.FS.Rename(from, to))
+}
+
+// MkdirAll implements vfs.FS.
+func (f *fence) MkdirAll(dir string, perm os.FileMode) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return f.after(f.FS.MkdirAll(dir, perm))
+}
+
+func (f *fence) wrap(file vfs.File, err error) (vfs.File, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &fencedFile{File: file, fence: f}, nil
+}
+
+// fencedFile is a file that Pebble may write to.
+type fencedFile struct {
+	vfs.File
+	fence *fence
+}
+
+// Write implements vfs.File.
+func (f *fencedFile) Write(p []byte) (int, error) {
+	if err := f.fence.check(); err != nil {
+		return 0, err
+	}
+	n, err := f.File.Write(p)
+	f.fence.written.Add(int64(n))
+	return n, f.fence.after(err)
+}
+
+// WriteAt implements vfs.File.
+func (f *fencedFile) WriteAt(p []byte, at int64) (int, error) {
+	if err := f.fence.check(); err != nil {
+		return 0, err
+	}
+	n, err := f.File.WriteAt(p, at)
+	f.fence.written.Add(int64(n))
+	return n, f.fence.after(err)
+}
+
+// Preallocate implements vfs.File.
+func (f *fencedFile) Preallocate(offset, length int64) error {
+	if err := f.fence.check(); err != nil {
+		return err
+	}
+	return f.fence.after(f.File.Preallocate(offset, length))
+}
+
+// Sync implements vfs.File.
+func (f *fencedFile) Sync() error {
+	if err := f.fence.check(); err != nil {
+		return err
+	}
+	f.fence.syncs.Add(1)
+	return f.fence.after(f.File.Sync())
+}
+
+// SyncData implements vfs.File.
+func (f *fencedFile) SyncData() error {
+	if err := f.fence.check(); err != nil {
+		return err
+	}
+	f.fence.syncs.Add(1)
+	return f.fence.after(f.File.SyncData())
+}
+
+// SyncTo implements vfs.File.
+func (f *fencedFile) SyncTo(length int64) (fullSync bool, err error) {
+	if err := f.fence.check(); err != nil {
+		return false, err
+	}
+	fullSync, err = f.File.SyncTo(length)
+	return fullSync, f.fence.after(err)
+}

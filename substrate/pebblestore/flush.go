@@ -1,0 +1,191 @@
+package pebblestore
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Flush implements substrate.Store. ErrDiskFull means that it is not done; what
+// was applied is still there, and a later Flush can succeed.
+func (s *Store) Flush() error {
+	if err := s.enter(); err != nil {
+		return fmt.Errorf("flush the store: %w", err)
+	}
+	defer s.leave()
+	if err := s.flush(); err != nil {
+		return fmt.Errorf("flush the store: %w", err)
+	}
+	s.restoreBallast()
+	return nil
+}
+
+func (s *Store) flush() error {
+	s.flushing.Lock()
+	defer s.flushing.Unlock()
+	// Most of the history without keeping batches out, the rest with.
+	if err := s.flushHistory(); err != nil {
+		return err
+	}
+	s.apply.Lock()
+	f, err := s.flushMain()
+	s.apply.Unlock()
+	if err != nil {
+		return err
+	}
+	return s.finish(f)
+}
+
+// mainFlush is a flush of Main under way, and the deletions from History that it
+// makes final.
+type mainFlush struct {
+	flushed <-chan struct{} // nil if there was nothing to flush
+	changes int64
+	pending []noted
+}
+
+// flushMain starts the flush of Main; no batch is applied meanwhile.
+func (s *Store) flushMain() (mainFlush, error) {
+	if err := s.flushHistory(); err != nil {
+		return mainFlush{}, err
+	}
+	if err := s.forget(); err != nil {
+		return mainFlush{}, err
+	}
+	f := mainFlush{changes: s.mainCount.applied.Load()}
+	s.view.RLock()
+	f.pending = s.pending
+	s.view.RUnlock()
+	if !s.mainCount.dirty() {
+		return f, nil
+	}
+	var err error
+	f.flushed, err = s.startFlush(s.main)
+	s.mainFill = 0
+	return f, err
+}
+
+// forget removes the notes of deletions that took effect after an earlier flush:
+// History has been flushed since.
+func (s *Store) forget() error {
+	if len(s.done) == 0 {
+		return nil
+	}
+	b := new(pebble.Batch)
+	for i := range s.done {
+		if err := b.Delete(deleteKey(s.done[i].number), nil); err != nil {
+			return err
+		}
+	}
+	s.done = nil
+	return s.change(s.main, &s.mainCount, b)
+}
+
+// finish waits for the flush of Main, and lets deletions take effect.
+func (s *Store) finish(f mainFlush) error {
+	if f.flushed == nil {
+		return nil
+	}
+	if err := s.wait(f.flushed); err != nil {
+		return err
+	}
+	s.mainCount.flushedUpTo(f.changes)
+	s.flushes.Add(1)
+	if m := s.main.Metrics().MemTable; m.Count == 1 {
+		s.apply.Lock()
+		s.mainRoom = max(s.mainRoom, m.Size) // memtables only grow
+		s.apply.Unlock()
+	}
+	return s.takeEffect(f.pending)
+}
+
+// takeEffect deletes from History, now that Main is durable without what refers
+// to it.
+func (s *Store) takeEffect(notes []noted) error {
+	if len(notes) == 0 {
+		return nil
+	}
+	b := new(pebble.Batch)
+	if err := addDeletes(b, rangesOf(notes)); err != nil {
+		return err
+	}
+	s.apply.Lock()
+	defer s.apply.Unlock()
+	if err := s.change(s.history, &s.historyCount, b); err != nil {
+		return err
+	}
+	s.done = append(s.done, notes...)
+	s.view.Lock()
+	defer s.view.Unlock()
+	s.pending = slices.Clone(s.pending[len(notes):])
+	s.deleted = rangesOf(s.pending)
+	return nil
+}
+
+func rangesOf(notes []noted) ranges {
+	list := make([]keyRange, len(notes))
+	for i := range notes {
+		list[i] = notes[i].keyRange
+	}
+	return build(list)
+}
+
+func addDeletes(b *pebble.Batch, deleted ranges) error {
+	for _, r := range deleted {
+		var err error
+		if r.isPoint() {
+			err = b.Delete(r.low, nil)
+		} else {
+			err = b.DeleteRange(r.low, r.high, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// flushHistory makes durable what was applied to History before.
+func (s *Store) flushHistory() error {
+	changes := s.historyCount.applied.Load()
+	if !s.historyCount.dirty() {
+		return nil
+	}
+	flushed, err := s.startFlush(s.history)
+	if err != nil {
+		return err
+	}
+	if err := s.wait(flushed); err != nil {
+		return err
+	}
+	s.historyCount.flushedUpTo(changes)
+	return nil
+}
+
+func (s *Store) startFlush(db *pebble.DB) (flushed <-chan struct{}, err error) {
+	err = s.guard(func() (err error) {
+		flushed, err = db.AsyncFlush()
+		return err
+	})
+	return flushed, err
+}
+
+// wait waits for a flush. It gives up when the disk is full: Pebble goes on
+// trying, and so may the caller.
+func (s *Store) wait(flushed <-chan struct{}) error {
+	select {
+	case <-s.noSpace: // from before
+	default:
+	}
+	select {
+	case <-flushed:
+		return nil
+	case <-s.dead:
+		return s.death
+	case <-s.noSpace:
+		return fmt.Errorf("%w: free some space; nothing is lost", substrate.ErrDiskFull)
+	}
+}

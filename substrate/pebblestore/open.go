@@ -1,0 +1,193 @@
+package pebblestore
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Open creates or opens a store. Errors wrap substrate.ErrDamaged,
+// ErrNewerFormat, ErrDiskFull or ErrFailed.
+func Open(opts Options) (*Store, error) {
+	opts = opts.withDefaults()
+	s := &Store{
+		opts: opts, dead: make(chan struct{}), noSpace: make(chan struct{}, 1),
+		stamps: make(map[int]substrate.Stamp), mainRoom: firstMemtable,
+	}
+	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
+	s.fence = &fence{FS: opts.FS, onFull: s.ReleaseBallast, quit: make(chan struct{})}
+	s.cache = pebble.NewCache(opts.cacheBytes())
+	if err := s.open(); err != nil {
+		s.abandon()
+		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
+	}
+	s.restoreBallast()
+	return s, nil
+}
+
+// firstMemtable is the size of the first memtable of a Pebble database that has
+// just been opened; later ones are larger.
+const firstMemtable = 256 << 10
+
+func (s *Store) open() (err error) {
+	if err := makeDir(s.opts.FS, s.opts.Dir); err != nil {
+		return s.explain(err)
+	}
+	if s.history, err = s.openDatabase(historyDir, s.pebbleOptions()); err != nil {
+		return err
+	}
+	if s.main, err = s.openDatabase(mainDir, s.mainOptions()); err != nil {
+		return err
+	}
+	if err := s.checkVersion(); err != nil {
+		return err
+	}
+	if err := s.loadStamps(); err != nil {
+		return err
+	}
+	return s.loadNotes()
+}
+
+func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err error) {
+	err = s.guard(func() (err error) {
+		db, err = pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, name), o)
+		return err
+	})
+	if err != nil && strings.Contains(err.Error(), "unknown format major version") {
+		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
+	}
+	return db, nil
+}
+
+// abandon closes what a failed open has left open.
+func (s *Store) abandon() {
+	for _, db := range []*pebble.DB{s.main, s.history} {
+		if db != nil {
+			_ = s.guard(db.Close) // the error that made Open fail is the one to report
+		}
+	}
+	s.fence.dead.Store(true)
+	s.cache.Unref()
+}
+
+// checkVersion refuses a layout that it does not know, and marks a new store.
+func (s *Store) checkVersion() error {
+	value, err := s.get(s.main, versionKey)
+	if err != nil {
+		return err
+	}
+	if value == nil {
+		b := new(pebble.Batch)
+		if err := b.Set(versionKey, binary.BigEndian.AppendUint16(nil, layoutVersion), nil); err != nil {
+			return err
+		}
+		return s.change(s.main, &s.mainCount, b)
+	}
+	if len(value) != 2 {
+		return &substrate.Damage{File: mainDir, Kind: "version", Detail: "the version of the layout is unreadable"}
+	}
+	if v := binary.BigEndian.Uint16(value); v > layoutVersion {
+		return fmt.Errorf("%s has layout version %d, this program reads up to %d, use a newer one: %w", mainDir, v, layoutVersion, substrate.ErrNewerFormat)
+	}
+	return nil
+}
+
+func (s *Store) loadStamps() error {
+	return s.loadReserved(stampsLow, stampsHigh, func(key, value []byte) error {
+		partition, stamp, err := decodeStamp(key, value)
+		s.stamps[partition] = stamp
+		return err
+	})
+}
+
+// loadNotes takes up the deletions from History that had not taken effect for
+// certain. Main is durable without what refers to them.
+func (s *Store) loadNotes() error {
+	var notes []noted
+	err := s.loadReserved(deletesLow, deletesHigh, func(key, value []byte) error {
+		r, err := decodeRange(value)
+		if err != nil || len(key) != 10 {
+			return errors.Join(err, &substrate.Damage{File: mainDir, Kind: "short", Detail: "a noted deletion is unreadable"})
+		}
+		s.number = binary.BigEndian.Uint64(key[2:])
+		notes = append(notes, noted{number: s.number, keyRange: r})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	s.pending = notes
+	return s.takeEffect(notes)
+}
+
+func (s *Store) loadReserved(low, high []byte, f func(key, value []byte) error) error {
+	it, err := s.main.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: high})
+	if err != nil {
+		return s.explain(err)
+	}
+	for ok := it.First(); ok && err == nil; ok = it.Next() {
+		err = f(it.Key(), it.Value())
+	}
+	return s.explain(errors.Join(err, it.Error(), it.Close()))
+}
+
+// makeDir creates the directory and makes its name durable.
+func makeDir(fsys vfs.FS, dir string) error {
+	if _, err := fsys.Stat(dir); err == nil {
+		return nil
+	}
+	parent := fsys.PathDir(dir)
+	if _, err := fsys.Stat(parent); errors.Is(err, os.ErrNotExist) && parent != dir {
+		if err := makeDir(fsys, parent); err != nil {
+			return err
+		}
+	}
+	if err := fsys.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("create directory %s: %w", dir, err)
+	}
+	d, err := fsys.OpenDir(parent)
+	if err != nil {
+		return fmt.Errorf("open directory %s to sync it: %w", parent, err)
+	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return fmt.Errorf("sync directory %s: %w", parent, err)
+	}
+	return nil
+}
+
+// Close implements substrate.Store. It flushes. Snapshots have to be closed before.
+func (s *Store) Close() error {
+	if err := s.enter(); errors.Is(err, substrate.ErrClosed) {
+		return fmt.Errorf("close the state store: %w", err)
+	} else if err == nil {
+		err = s.flush()
+		s.leave()
+		if err != nil {
+			s.opts.Logger.Warn("state store is closed without its last changes; they are in the commit log", "dir", s.opts.Dir, "err", err)
+		}
+	}
+	close(s.fence.quit) // who waits for space waits no more
+	s.life.Lock()
+	defer s.life.Unlock()
+	err := s.alive()
+	s.closed = true
+	if err == nil {
+		err = errors.Join(s.guard(s.main.Close), s.guard(s.history.Close))
+	}
+	s.fence.dead.Store(true)
+	s.cache.Unref()
+	if err != nil {
+		return fmt.Errorf("close the state store: %w", err)
+	}
+	return nil
+}
