@@ -1,0 +1,256 @@
+package replay
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// Act asks for something that has no answer. It reports false, with no effect,
+// while the execution is being unwound.
+func (x *Execution) Act(ev model.Event) bool {
+	if !x.ending { // AtEnd may be called from outside of the code
+		x.enter()
+	}
+	if x.inert() {
+		return false
+	}
+	return x.emitOrPark(&ev)
+}
+
+// Ask asks for something whose answer makes op done. It reports false, with no
+// effect, while the execution is being unwound.
+func (x *Execution) Ask(op *Op, ev model.Event) bool {
+	x.enter()
+	if x.inert() {
+		return false
+	}
+	if !x.emitOrPark(&ev) {
+		return false
+	}
+	x.track(op, ev.ID, ev.Kind)
+	return true
+}
+
+// AskAgain is Ask for a Hook, while it handles an answer.
+func (x *Execution) AskAgain(op *Op, ev model.Event) {
+	if !x.inert() && x.emit(&ev) {
+		x.track(op, ev.ID, ev.Kind)
+	}
+}
+
+// NextID returns the ID that the next action will get.
+func (x *Execution) NextID() int32 { return x.nextID }
+
+func (x *Execution) track(op *Op, id int32, k model.Kind) {
+	op.id, op.kind = id, opOther
+	switch k {
+	case model.TaskScheduled:
+		op.kind = opTask
+	case model.TimerCreated:
+		op.kind = opTimer
+	}
+	x.ops.put(id, op)
+}
+
+// emitOrPark stops the calling coroutine for good if the code has diverged: the
+// execution is failed and unwound by whoever runs it.
+func (x *Execution) emitOrPark(ev *model.Event) bool {
+	if x.emit(ev) {
+		return true
+	}
+	if c := x.running.Load(); x.diverged != nil && c != nil && !x.unwinding.Load() {
+		c.park()
+	}
+	return false
+}
+
+// emit gives an outgoing event its ID and either matches it with the history or
+// adds it to what is to be taken.
+func (x *Execution) emit(ev *model.Event) bool {
+	if x.diverged != nil {
+		return false
+	}
+	ev.ID = x.nextID
+	if !x.past {
+		x.out = append(x.out, *ev)
+	} else if !x.match(ev) {
+		return false
+	}
+	x.nextID = ev.ID + 1
+	return true
+}
+
+// match compares an event that replayed code asks for with the history.
+func (x *Execution) match(ev *model.Event) bool {
+	want := x.expected()
+	for want != nil && want.Kind == model.MarkerRecorded && ev.Kind != model.MarkerRecorded {
+		x.skip(want) // the code no longer asks for this marker
+		ev.ID = x.nextID
+		want = x.expected()
+	}
+	switch {
+	case want == nil && (x.rewound || x.tailAdmits(ev)):
+	case want == nil:
+		return x.diverge("history ends before " + describe(ev) + ", which the code asked for")
+	case x.rewound && ev.ID < want.ID:
+	case same(want, ev):
+		x.cursor++
+		return true
+	default:
+		return x.diverge("history has " + describe(want) + " where the code asked for " + describe(ev))
+	}
+	x.out = append(x.out, *ev)
+	return true
+}
+
+// same reports whether the code asked for what the history says it did.
+func same(want, got *model.Event) bool {
+	return want.Kind == got.Kind && want.ID == got.ID && want.Name == got.Name && want.Instance == got.Instance
+}
+
+// expected returns the next outgoing event of the history that is not matched yet.
+func (x *Execution) expected() *model.Event {
+	for x.cursor < len(x.history) {
+		if ev := &x.history[x.cursor]; ev.Kind.Outgoing() {
+			return ev
+		}
+		x.cursor++
+	}
+	return nil
+}
+
+// skip passes a marker of the history.
+func (x *Execution) skip(marker *model.Event) {
+	x.cursor++
+	x.nextID = max(x.nextID, marker.ID+1)
+}
+
+// scan prepares for a replay: it finds out whether the last step may have been
+// split, so that the code asks for more than history has, and whether failures
+// were taken back.
+func (x *Execution) scan(more bool) {
+	x.tail = more
+	for i := range x.history {
+		if x.history[i].Kind == model.ExecutionRewound {
+			x.rewound = true
+		}
+	}
+}
+
+// tailAdmits reports whether an event that history lacks is what a split step
+// still owes: the last step was full without it.
+func (x *Execution) tailAdmits(ev *model.Event) bool {
+	if x.tail {
+		return true
+	}
+	count, bytes := 0, Size(ev)
+	for i := len(x.history) - 1; i >= 0 && x.history[i].Kind != model.OrchestratorStarted; i-- {
+		if e := &x.history[i]; e.Kind.Outgoing() {
+			count++
+			bytes += Size(e)
+		}
+	}
+	x.tail = count >= x.MaxEvents || count > 0 && bytes > x.MaxBytes
+	return x.tail
+}
+
+// Take removes the outgoing events that one step may commit; more says that
+// some are left. The caller owns the slice.
+func (x *Execution) Take() (events []model.Event, more bool) {
+	n, bytes := 0, 0
+	for n < len(x.out) && n < x.MaxEvents {
+		bytes += Size(&x.out[n])
+		if n > 0 && bytes > x.MaxBytes {
+			break
+		}
+		n++
+	}
+	events = x.out[:n:n]
+	if n == len(x.out) {
+		x.out = nil
+		return events, false
+	}
+	x.out = x.out[n:]
+	return events, true
+}
+
+// Size estimates the bytes that an event takes in a step's record, from above.
+func Size(ev *model.Event) int {
+	n := 64 + len(ev.Name) + len(ev.Version) + len(ev.Instance) + len(ev.RequestID) + len(ev.Payload)
+	if ev.Failure != nil {
+		n += 64 + len(ev.Failure.Message) + len(ev.Failure.Stack)
+	}
+	if e := ev.Ext; e != nil {
+		for k, v := range e.Tags { // order-free: a sum
+			n += len(k) + len(v) + 4
+		}
+		for _, s := range e.LockSet {
+			n += len(s) + 2
+		}
+		for i := range e.CarryOver {
+			n += Size(&e.CarryOver[i])
+		}
+	}
+	return n
+}
+
+// Marked reports whether the code passes the marker with this execution, and
+// leaves the marker in the history of one that passes it for the first time.
+func (x *Execution) Marked(name string) bool {
+	x.enter()
+	if x.inert() {
+		return false
+	}
+	ev := model.Event{Kind: model.MarkerRecorded, Name: name}
+	if x.past {
+		want := x.expected()
+		if want == nil && !x.rewound && !x.tailAdmits(&ev) ||
+			want != nil && (want.Kind != model.MarkerRecorded || want.Name != name) {
+			return false // this execution was here before the marker was
+		}
+	}
+	return x.emitOrPark(&ev)
+}
+
+// diverge fails the execution because the code does not do what it did before.
+func (x *Execution) diverge(what string) bool {
+	if x.diverged != nil {
+		return false
+	}
+	msg := what
+	if line := callerLine(); line != "" {
+		msg += " (at " + line + ")"
+	}
+	x.diverged = &model.Failure{
+		Type: model.FailureNonDeterminism, NonRetriable: true,
+		Message: msg + ": the code of a running orchestration must keep asking for the same things in the same order; " +
+			"deploy changed code under a new version or behind ctx.Patched",
+	}
+	return false
+}
+
+// finishDiverged ends an execution whose code has diverged. Its last event gets
+// an ID above all of the history's.
+func (x *Execution) finishDiverged() {
+	if x.diverged == nil || x.done {
+		return
+	}
+	x.out = append(x.out[:0:0], model.Event{Kind: model.ExecutionCompleted, ID: x.nextID, Failure: x.diverged, Ext: extFailed})
+	x.nextID++
+	x.done = true
+	x.Unwind()
+}
+
+// describe names an outgoing event for an error message.
+func describe(ev *model.Event) string {
+	s := ev.Kind.String() + " #" + strconv.Itoa(int(ev.ID))
+	if ev.Name != "" {
+		s += fmt.Sprintf(" %q", ev.Name)
+	}
+	if ev.Instance != "" {
+		s += fmt.Sprintf(" to %q", ev.Instance)
+	}
+	return s
+}

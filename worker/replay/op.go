@@ -1,0 +1,203 @@
+package replay
+
+import (
+	"github.com/netherite-go/netherite/model"
+)
+
+// Op is something an orchestration may wait for: an activity, a child, a timer,
+// an external event, an entity's answer, a lock, a branch. Futures embed it. It
+// is done once, with a payload, a failure or an error.
+type Op struct {
+	x *Execution
+
+	// Name says whose failure this is, for error messages: "activity Charge".
+	Name string
+	// Payload is the result, until somebody has taken it.
+	Payload []byte
+	// Failure is set if the work failed.
+	Failure *model.Failure
+	// Err is set if the outcome was decided here: cancelled, refused, a branch's error.
+	Err error
+
+	hook    Hook
+	watcher watcher
+	more    []watcher
+	order   uint32 // 1, 2, 3... in the order of completion; 0 not done
+	id      int32  // of the outstanding action, NoID if none
+	kind    opKind
+}
+
+type opKind uint8
+
+const (
+	opOther opKind = iota
+	opTask
+	opTimer
+	opEvent
+)
+
+// Hook sees the answers to an operation first, to retry it.
+type Hook interface {
+	// Answered is called while the answer is delivered, outside of any
+	// coroutine. True means that the operation goes on: the answer is dropped.
+	Answered(op *Op, ev *model.Event) bool
+}
+
+// watcher is told when an operation is done.
+type watcher interface{ completed(op *Op) }
+
+// completed implements watcher: the coroutine can go on.
+func (c *coroutine) completed(*Op) { c.x.wake(c) }
+
+// Init prepares an operation of x before anything else is done with it.
+func (op *Op) Init(x *Execution, name string) { op.x, op.Name, op.id = x, name, model.NoID }
+
+// Execution returns the execution that the operation belongs to.
+func (op *Op) Execution() *Execution { return op.x }
+
+// Done reports whether the outcome is known.
+func (op *Op) Done() bool { return op.order != 0 }
+
+// SetHook installs a hook.
+func (op *Op) SetHook(h Hook) { op.hook = h }
+
+// Finish makes the operation done with what its fields hold.
+func (op *Op) Finish() {
+	if op.order != 0 {
+		return
+	}
+	op.id, op.hook = model.NoID, nil
+	op.x.completions++
+	op.order = op.x.completions
+	if w := op.watcher; w != nil {
+		op.watcher = nil
+		w.completed(op)
+	}
+	for _, w := range op.more {
+		w.completed(op)
+	}
+	op.more = nil
+}
+
+// Wait blocks the calling coroutine until the operation is done. It reports
+// false, at once, while the execution is being unwound.
+func (op *Op) Wait() bool {
+	c := op.x.enter()
+	for op.order == 0 {
+		if op.x.inert() {
+			return false
+		}
+		op.watch(c)
+		c.park()
+	}
+	return true
+}
+
+// TakePayload returns the payload and forgets it.
+func (op *Op) TakePayload() []byte {
+	p := op.Payload
+	op.Payload = nil
+	op.x.held -= int64(len(p))
+	return p
+}
+
+func (op *Op) watch(w watcher) {
+	switch {
+	case op.watcher == nil:
+		op.watcher = w
+	case op.watcher != w:
+		op.more = append(op.more, w)
+	}
+}
+
+func (op *Op) unwatch(w watcher) {
+	if op.watcher == w {
+		op.watcher = nil
+	}
+	for i, other := range op.more {
+		if other == w {
+			op.more = append(op.more[:i], op.more[i+1:]...)
+			return
+		}
+	}
+}
+
+// WaitFirst blocks the calling coroutine until one of the operations is done
+// and returns which was first, or -1 while the execution is being unwound.
+func WaitFirst(x *Execution, ops []*Op) int {
+	c := x.enter()
+	for {
+		first := -1
+		for i, op := range ops {
+			if op.order != 0 && (first < 0 || op.order < ops[first].order) {
+				first = i
+			}
+		}
+		if first >= 0 || x.inert() {
+			return first
+		}
+		for _, op := range ops {
+			op.watch(c)
+		}
+		c.park()
+		for _, op := range ops {
+			op.unwatch(c)
+		}
+	}
+}
+
+// Queue yields operations in the order of their completion.
+type Queue struct {
+	x       *Execution
+	done    []*Op
+	waiting *coroutine
+	open    []*Op
+}
+
+// NewQueue watches the operations until Close.
+func NewQueue(x *Execution, ops []*Op) *Queue {
+	x.enter()
+	q := &Queue{x: x, open: ops}
+	for _, op := range ops {
+		if op.order != 0 {
+			q.done = append(q.done, op)
+		} else {
+			op.watch(q)
+		}
+	}
+	sortByOrder(q.done)
+	return q
+}
+
+// Next blocks the calling coroutine until one more operation is done; nil while
+// the execution is being unwound. It must not be called more often than there
+// are operations.
+func (q *Queue) Next() *Op {
+	c := q.x.enter()
+	for len(q.done) == 0 {
+		if q.x.inert() {
+			return nil
+		}
+		q.waiting = c
+		c.park()
+		q.waiting = nil
+	}
+	op := q.done[0]
+	q.done = q.done[1:]
+	return op
+}
+
+// Close stops watching.
+func (q *Queue) Close() {
+	for _, op := range q.open {
+		op.unwatch(q)
+	}
+	q.open = nil
+}
+
+func (q *Queue) completed(op *Op) {
+	q.done = append(q.done, op)
+	if q.waiting != nil {
+		q.x.wake(q.waiting)
+	}
+}
