@@ -1,0 +1,104 @@
+package dirlock
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+// TestMain lets this test program play the other process: it holds the directory
+// named in the environment until its standard input ends.
+func TestMain(m *testing.M) {
+	dir := os.Getenv("DIRLOCK_HOLD")
+	if dir == "" {
+		os.Exit(m.Run())
+	}
+	if _, err := Acquire(dir); err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	fmt.Println("held")
+	_, _ = io.Copy(io.Discard, os.Stdin)
+}
+
+func TestSecondOpenNamesTheHolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "new", "hub")
+	l, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Acquire(dir)
+	held, ok := errors.AsType[*HeldError](err)
+	if !ok || !errors.Is(err, ErrHeld) || held.Holder.PID != os.Getpid() || held.Holder.Program == "" {
+		t.Fatalf("second Acquire: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l, err = Acquire(dir)
+	if err != nil {
+		t.Fatalf("after release: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDirectoryIsItsOwnersOnly(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // has no such bits
+	}
+	dir := filepath.Join(t.TempDir(), "hub")
+	l, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	info, err := os.Stat(dir)
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Fatalf("mode %v, %v", info.Mode(), err)
+	}
+}
+
+func TestLockEndsWithItsProcess(t *testing.T) {
+	dir := t.TempDir()
+	child := exec.Command(os.Args[0])
+	child.Env = append(os.Environ(), "DIRLOCK_HOLD="+dir)
+	stdin, err := child.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stdin.Close()
+	out, err := child.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := child.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "held\n" {
+		t.Fatalf("child said %q, %v", line, err)
+	}
+	_, err = Acquire(dir)
+	if !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), fmt.Sprint(child.Process.Pid)) {
+		t.Fatalf("while the child holds it: %v", err)
+	}
+	if err := child.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = child.Wait() // killed
+	l, err := Acquire(dir)
+	if err != nil {
+		t.Fatalf("after the child was killed: %v", err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,28 @@
+//go:build unix
+
+package dirlock
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+)
+
+// tryLock takes the lock of an open file, which ends when that is closed. It
+// belongs to the open file, not to the process, so that a second attempt in the
+// same process is refused as well.
+func tryLock(f *os.File) (held bool, err error) {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		switch {
+		case err == nil:
+			return false, nil
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.EWOULDBLOCK):
+			return true, nil
+		}
+		return false, fmt.Errorf("lock %s: %w", f.Name(), err)
+	}
+}
