@@ -5,6 +5,12 @@ var Exceptions = []Exception{
 	{Rule: "panic", Path: "engine/netherite/partition/state.go", Why: "a broken invariant of the core: the host recovers, then quarantines the instance or parks the partition"},
 	{Rule: "panic", Path: "engine/netherite/partition/record.go", Unit: "AppendRecord", Why: "an event type without a format is a bug that every test meets"},
 	{Rule: "panic", Path: "engine/netherite/batch.go", Unit: "host.admit", Why: "state is half changed: the host recovers, drops it and reloads, as for a panic in Step"},
+	{Rule: "panic", Path: "engine/netherite/batch.go", Unit: "host.apply", Why: "passes on what it recovered and cannot handle"},
+	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "replica.check", Why: "the replay checker, on in tests only, found a difference"},
+	{Rule: "panic", Path: "worker/replay/execution.go", Unit: "misuse", Why: "a durable call from a foreign goroutine has no error result to return; the worker recovers it if it is the orchestration's"},
+	{Rule: "panic", Path: "bench/wordcount.go", Why: "the embedded text is part of the program"},
+	{Rule: "banned calls", Path: "substrate/dirlock/dirlock.go", Why: "tells people since when the directory is held; nothing depends on it"},
+	{Rule: "banned calls", Path: "substrate/pebblestore/fence.go", Why: "slows down a store that retries without end on a full disk; runs in the store's own goroutines"},
 	{Rule: "banned calls", Path: "substrate/filelog/log.go", Unit: "Log.sync", Why: "measures how long a sync took, for statistics; nothing depends on it"},
 	{Rule: "banned calls", Path: "substrate/filelog/prepare.go", Unit: "prepared.run", Why: "looks now and then whether a full disk has space again; nothing else depends on it"},
 }
