@@ -1,0 +1,289 @@
+package netherite
+
+import (
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+)
+
+// maxDueTimers bounds the timers that one batch fires.
+const maxDueTimers = 1_000
+
+// batch is what one pass through the mailbox gathers. Its memory is reused.
+type batch struct {
+	now     model.Time
+	work    []input
+	at      int // index in work of the input in progress
+	keys    []partition.Key
+	missing []partition.Key
+
+	first   engine.Name // of the first record in records
+	records []byte
+	count   int
+	must    bool // somebody may come to wait for the records
+	fx      partition.Effects
+	out     []released
+	ans     partition.Answer
+	timers  []partition.TimerRef
+
+	// mark is where everything stood before the input in progress: what a panic
+	// left behind is cut off there.
+	mark struct{ records, answers, changes, acks, cancelled, out int }
+}
+
+// process runs one batch: load, then check, append and step each input in the
+// order of arrival, then give the records their position, then let effects out.
+func (h *host) process(in []input) {
+	if h.rebuild != nil {
+		h.deferUntilRebuilt(in)
+		return
+	}
+	b := &h.batch
+	b.now, b.must = h.n.now(), false
+	b.work = h.ackEvents(b.work[:0], false)
+	b.work = append(b.work, in...)
+	b.work = h.dueTimers(b.work)
+	b.at = 0
+	if err := h.load(b.work); err != nil {
+		h.broken(err)
+	}
+	for next, ok := 0, true; ok && next < len(b.work) && h.running(); next++ {
+		var poison any
+		if next, poison = h.apply(next); poison != nil {
+			ok = h.setAside(next, poison)
+		}
+	}
+	switch {
+	case h.parked.Load() != nil:
+		h.turnAway(b.work[b.at:], h.parked.Load().err)
+	case h.rebuild == nil && h.running():
+		h.finish()
+	}
+	clear(b.work)
+}
+
+// running reports whether the partition may go on processing.
+func (h *host) running() bool { return h.parked.Load() == nil && !h.n.dead.Load() }
+
+// apply processes the inputs from next on. If one of them panics, its index and
+// what it panicked with are returned, and nothing of it is left in the batch.
+func (h *host) apply(next int) (at int, poison any) {
+	b := &h.batch
+	defer func() {
+		if r := recover(); r != nil {
+			if _, bug := r.(replayDifference); bug {
+				panic(r)
+			}
+			at, poison = b.at, r
+			h.truncate()
+		}
+	}()
+	for b.at = next; b.at < len(b.work) && h.running(); b.at++ {
+		b.setMark()
+		switch in := &b.work[b.at]; {
+		case in.ev != nil:
+			h.event(in.ev)
+		case in.call != nil:
+			in.call.read(h, in.call)
+		case in.frame != nil:
+			h.frame(in.frame)
+		case in.fn != nil:
+			in.fn(h)
+		}
+	}
+	return b.at, nil
+}
+
+func (b *batch) setMark() {
+	m, fx := &b.mark, &b.fx
+	m.records, m.answers, m.changes, m.acks, m.cancelled, m.out =
+		len(b.records), len(fx.Answers), len(fx.Changes), len(fx.Acks), len(fx.Cancelled), len(b.out)
+}
+
+// truncate drops what the input in progress has left behind.
+func (h *host) truncate() {
+	b := &h.batch
+	m, fx := &b.mark, &b.fx
+	b.records = b.records[:m.records]
+	fx.Answers, fx.Changes = fx.Answers[:m.answers], fx.Changes[:m.changes]
+	fx.Acks, fx.Cancelled = fx.Acks[:m.acks], fx.Cancelled[:m.cancelled]
+	b.out = b.out[:m.out]
+}
+
+// event decides about an event, and if it is admitted logs and applies it.
+func (h *host) event(ev partition.Event) {
+	b := &h.batch
+	b.ans = partition.Answer{}
+	switch h.state.Check(ev, b.now, &b.ans) {
+	case partition.Admit:
+		h.admit(ev)
+	case partition.Refuse:
+		h.n.e.metrics.refused.Add(1)
+		b.answer(&b.ans)
+	case partition.Drop:
+		if r, ok := ev.(*partition.Received); ok {
+			b.fx.Acks = append(b.fx.Acks, partition.Ack{Origin: r.Origin, Through: h.state.Seen(r.Origin)})
+		}
+	case partition.Gap:
+		h.askAgain(ev.(*partition.Received).Origin)
+	}
+}
+
+// admit appends the event's record, before any change, and applies it with all
+// that follows from it in this partition.
+func (h *host) admit(ev partition.Event) {
+	b := &h.batch
+	at := len(b.records)
+	b.records = partition.AppendRecord(b.records, ev, b.now)
+	in := partition.Input{Name: engine.Name{Epoch: h.name.Epoch, Number: h.name.Number + 1}, Time: b.now, Event: ev}
+	h.state.Step(in, &b.fx)
+	for {
+		keys, more := h.state.FollowUp(b.keys[:0])
+		if !more {
+			break
+		}
+		b.keys = keys
+		if err := h.loadKeys(keys); err != nil {
+			panic(loadError{err})
+		}
+		h.state.Continue(&b.fx)
+	}
+	if h.replica != nil {
+		if err := h.replica.step(h, in, b.records[at:]); err != nil {
+			panic(replayDifference{err})
+		}
+	}
+	if b.count == 0 {
+		b.first = in.Name
+	}
+	h.name = in.Name
+	b.count++
+	if _, ack := ev.(*partition.Acked); !ack {
+		b.must = true // an acknowledgement alone never forces a sync
+	}
+	if len(b.records) >= pieceBytes {
+		h.cut()
+	}
+}
+
+// cut appends the records so far as a chunk of their own.
+func (h *host) cut() {
+	b := &h.batch
+	if b.count == 0 {
+		return
+	}
+	_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, nil)
+	h.afterAppend()
+}
+
+func (h *host) header() partition.ChunkHeader {
+	return partition.ChunkHeader{Partition: h.id, First: h.batch.first, Time: h.batch.now}
+}
+
+func (h *host) afterAppend() {
+	b := &h.batch
+	h.appended.Store(uint64(h.tail))
+	h.n.keeper.touch()
+	h.n.e.metrics.records.Add(int64(b.count))
+	if b.records = b.records[:0]; cap(b.records) > 4*pieceBytes {
+		b.records = nil
+	}
+	b.count = 0
+}
+
+// answer queues a client's answer to be released with the batch.
+func (b *batch) answer(a *partition.Answer) {
+	if c, ok := a.Caller.(*call); ok {
+		c.ans = *a
+		b.out = append(b.out, c)
+	}
+}
+
+// finish gives the batch its position and lets its effects out: what must be
+// durable first goes into the group, the rest follows at once.
+func (h *host) finish() {
+	b := &h.batch
+	h.state.ForgetAbsent()
+	for i := range b.fx.Answers {
+		b.answer(&b.fx.Answers[i])
+	}
+	for i := range b.fx.Changes {
+		h.changed(&b.fx.Changes[i])
+	}
+	release := h.n.opts.Release
+	if release != ReleaseNode {
+		h.holdFrames()
+	}
+	if release == ReleaseConservative {
+		h.holdItems()
+	}
+	h.holdCommitted()
+	h.appendBatch()
+
+	h.sendAcks()
+	h.cancel(b.fx.Cancelled)
+	if release == ReleaseNode {
+		for frames := h.drainOutbox(); len(frames) > 0; frames = h.drainOutbox() {
+			h.n.net.Send(frames)
+		}
+	}
+	if release == ReleaseConservative {
+		h.handOut() // what is durable and waited for a slot
+	} else {
+		h.dispatch()
+	}
+	b.fx.Reset()
+	h.keepUp()
+}
+
+// appendBatch appends the batch's last records with all that waits for them.
+// What waits without a record waits for what the partition appended before.
+func (h *host) appendBatch() {
+	b := &h.batch
+	if b.count > 0 {
+		_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, b.out)
+		h.afterAppend()
+	} else {
+		for _, r := range b.out {
+			if !h.n.commit.hold(h.tail, r) {
+				r.release()
+			}
+		}
+	}
+	clear(b.out)
+	b.out = b.out[:0]
+}
+
+// sendAcks tells the origins of the batch's messages how far they are logged.
+// Within one log incarnation that may go at once: what the origins log about it
+// comes later in the same log.
+func (h *host) sendAcks() {
+	for _, a := range h.batch.fx.Acks {
+		h.n.net.Send([]Frame{{Kind: FrameAck, From: h.id, To: a.Origin, Through: a.Through}})
+	}
+}
+
+// askAgain asks an origin for messages that were skipped, once per gap.
+func (h *host) askAgain(origin int) {
+	p, want := &h.peers[origin], h.state.Seen(origin)+1
+	if p.gap == want && h.n.opts.Resend == 0 {
+		return
+	}
+	p.gap = want
+	h.n.net.Send([]Frame{{Kind: FrameResend, From: h.id, To: origin, First: want}})
+}
+
+// frameBatch is frames that wait for their position.
+type frameBatch struct {
+	n      *node
+	frames []Frame
+}
+
+func (f *frameBatch) release() { f.n.net.Send(f.frames) }
+
+// holdFrames queues outgoing frames to be sent when the batch is durable.
+func (h *host) holdFrames() {
+	for frames := h.drainOutbox(); len(frames) > 0; frames = h.drainOutbox() {
+		h.batch.out = append(h.batch.out, &frameBatch{h.n, append([]Frame(nil), frames...)})
+	}
+}

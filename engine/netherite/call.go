@@ -1,0 +1,144 @@
+package netherite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+)
+
+// call is one request of a client to one partition, and its outcome. It is
+// posted to the partition of the current node, and again to that of the next
+// node if this one fails first: the caller sees nothing of it but the delay.
+type call struct {
+	done chan struct{} // one token when the outcome is there
+
+	// A write is an event, a read a function that fills in the outcome and
+	// releases the call.
+	ev    partition.Event
+	retry *bool // the event's: it may have been sent before
+	began time.Duration
+	read  func(*host, *call)
+	key   partition.Key // what a read needs loaded
+
+	get   engine.GetOptions
+	until engine.Until
+	query *engine.Query
+	live  bool // the outcome need not be durable
+
+	// The outcome.
+	ans  partition.Answer
+	inst *model.Instance
+	past pastRead
+	page pageRead
+}
+
+func newCall() *call { return &call{done: make(chan struct{}, 1)} }
+
+// release hands the outcome to the caller.
+func (c *call) release() { c.done <- struct{}{} }
+
+// answered queues a read's outcome to be released when what it depends on is
+// durable.
+func (c *call) answered(h *host) {
+	if c.live {
+		c.release()
+		return
+	}
+	h.batch.out = append(h.batch.out, c)
+}
+
+// send has a partition handle the call and returns its outcome's error. The
+// context bounds the wait.
+func (e *Engine) send(ctx context.Context, id int, c *call) error {
+	for attempt := 0; ; attempt++ {
+		n, err := e.running(ctx)
+		if err != nil {
+			return err
+		}
+		if attempt > 0 {
+			// The last node's goroutines are gone: the call is nobody else's.
+			select {
+			case <-c.done:
+				return c.ans.Err
+			default:
+				c.again(e.opts.Clock.Mono())
+			}
+		}
+		h := n.hosts[id]
+		if c.ev != nil {
+			h.post(input{ev: c.ev})
+		} else {
+			h.post(input{call: c})
+		}
+		select {
+		case <-c.done:
+			return c.ans.Err
+		case <-ctx.Done():
+			h.forget(c)
+			return context.Cause(ctx)
+		case <-e.closed:
+			return engine.ErrClosed
+		case <-n.failed:
+		}
+	}
+}
+
+// again prepares a call to be sent once more. A write is marked as repeated only
+// if its partition may have forgotten the session meanwhile: that mark makes it
+// refuse what it cannot tell from a repetition.
+func (c *call) again(now time.Duration) {
+	if c.retry != nil && now-c.began > partition.SessionRetention/2 {
+		*c.retry = true
+	}
+}
+
+// sendWrite sends an event under a request number of this session.
+func (e *Engine) sendWrite(ctx context.Context, instance string, c *call, client *partition.Client, retry *bool) error {
+	id := model.PartitionOf(instance, e.params.Partitions)
+	w := &e.session.windows[id]
+	seq, err := w.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.resolve(seq)
+	client.Session, client.Seq, client.Floor = e.session.id, seq, w.lowest()
+	c.retry, c.began = retry, e.opts.Clock.Mono()
+	return e.send(ctx, id, c)
+}
+
+// forget removes a call that nobody waits for any more from those that wait for
+// a change.
+func (h *host) forget(c *call) {
+	if c.ev != nil || c.key.ID == "" {
+		return
+	}
+	h.do(func(h *host) {
+		id, waiting := c.key.ID, h.waiters[c.key.ID]
+		for i, w := range waiting {
+			if w == c {
+				waiting[i] = waiting[len(waiting)-1]
+				h.waiters[id] = waiting[:len(waiting)-1]
+				break
+			}
+		}
+		if len(h.waiters[id]) == 0 {
+			delete(h.waiters, id)
+		}
+	})
+}
+
+// describe adds to an error what was attempted.
+func describe(what, instance string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s %q: outcome unknown, it may still take effect: %w", what, instance, err)
+	}
+	return fmt.Errorf("%s %q: %w", what, instance, err)
+}

@@ -1,0 +1,261 @@
+package netherite
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Start implements engine.Client.
+func (e *Engine) Start(ctx context.Context, r engine.StartRequest) (engine.Started, error) {
+	if r.Instance == "" {
+		r.Instance = e.chooseID(r.Key)
+	}
+	err := e.checkOrchestration(r.Instance)
+	if err == nil {
+		err = e.checkStart(&r)
+	}
+	if err == nil {
+		err = e.admit(startIntake, len(r.Input))
+	}
+	if err != nil {
+		return engine.Started{}, describe("start", r.Instance, err)
+	}
+	defer e.leave(len(r.Input))
+	c := newCall()
+	ev := &partition.Start{Client: partition.Client{Key: r.Key}, Request: r, Caller: c}
+	c.ev = ev
+	if err := e.sendWrite(ctx, r.Instance, c, &ev.Client, &ev.Retry); err != nil {
+		return engine.Started{}, describe("start", r.Instance, err)
+	}
+	return c.ans.Started, nil
+}
+
+// checkStart validates what Start was given beyond the ID.
+func (e *Engine) checkStart(r *engine.StartRequest) error {
+	if err := model.ValidateName("orchestration", r.Name); err != nil {
+		return fmt.Errorf("%w: %w", engine.ErrInvalid, err)
+	}
+	if len(r.Version) > model.MaxName {
+		return fmt.Errorf("%w: version has %d bytes, at most %d", engine.ErrInvalid, len(r.Version), model.MaxName)
+	}
+	if len(r.Key) > model.MaxName {
+		return fmt.Errorf("%w: request key has %d bytes, at most %d", engine.ErrInvalid, len(r.Key), model.MaxName)
+	}
+	tags := 0
+	for k, v := range r.Tags {
+		tags += len(k) + len(v)
+	}
+	if tags > maxTagBytes {
+		return fmt.Errorf("%w: tags have %d bytes, at most %d", engine.ErrTooLarge, tags, maxTagBytes)
+	}
+	return e.checkPayload("input", r.Input)
+}
+
+// chooseID makes up an instance ID. With a request key it is the same for every
+// repetition of the request.
+func (e *Engine) chooseID(key string) string {
+	if key != "" {
+		sum := sha256.Sum256([]byte("netherite.start." + key))
+		return hex.EncodeToString(sum[:16])
+	}
+	return model.RequestExecution(e.session.id, e.ids.Add(1), "").String()
+}
+
+// Raise implements engine.Client.
+func (e *Engine) Raise(ctx context.Context, r engine.RaiseRequest) error {
+	err := e.checkOrchestration(r.Instance)
+	if err == nil {
+		err = invalid(model.ValidateName("event", r.Event))
+	}
+	if err == nil {
+		err = e.checkPayload("event payload", r.Payload)
+	}
+	if err != nil {
+		return describe("raise event for", r.Instance, err)
+	}
+	_, err = e.command(ctx, &partition.Command{
+		Client: partition.Client{Key: r.Key}, Op: partition.OpRaise, Instance: r.Instance, Name: r.Event, Payload: r.Payload,
+	}, otherIntake)
+	return describe("raise event for", r.Instance, err)
+}
+
+// Suspend implements engine.Client.
+func (e *Engine) Suspend(ctx context.Context, instance, reason string) error {
+	return e.reasoned(ctx, "suspend", partition.OpSuspend, instance, reason)
+}
+
+// Resume implements engine.Client.
+func (e *Engine) Resume(ctx context.Context, instance, reason string) error {
+	return e.reasoned(ctx, "resume", partition.OpResume, instance, reason)
+}
+
+// Rewind implements engine.Client.
+func (e *Engine) Rewind(ctx context.Context, instance, reason string) error {
+	return e.reasoned(ctx, "rewind", partition.OpRewind, instance, reason)
+}
+
+// reasoned sends a command whose payload is a reason.
+func (e *Engine) reasoned(ctx context.Context, what string, op partition.Op, instance, reason string) error {
+	err := e.checkOrchestration(instance)
+	if err == nil {
+		err = e.checkPayload("reason", []byte(reason))
+	}
+	if err == nil {
+		_, err = e.command(ctx, &partition.Command{Op: op, Instance: instance, Payload: []byte(reason)}, otherIntake)
+	}
+	return describe(what, instance, err)
+}
+
+// Terminate implements engine.Client.
+func (e *Engine) Terminate(ctx context.Context, r engine.TerminateRequest) error {
+	err := e.checkOrchestration(r.Instance)
+	if err == nil {
+		err = e.checkPayload("output", r.Output)
+	}
+	if err == nil {
+		_, err = e.command(ctx, &partition.Command{
+			Op: partition.OpTerminate, Instance: r.Instance, Payload: r.Output, Recursive: r.Recursive,
+		}, otherIntake)
+	}
+	return describe("terminate", r.Instance, err)
+}
+
+// Purge implements engine.Client.
+func (e *Engine) Purge(ctx context.Context, instance string, recursive bool) (int, error) {
+	if err := invalid(model.ValidateInstanceID(instance)); err != nil {
+		return 0, describe("purge", instance, err)
+	}
+	deleted, err := e.command(ctx, &partition.Command{Op: partition.OpPurge, Instance: instance, Recursive: recursive}, purgeIntake)
+	return deleted, describe("purge", instance, err)
+}
+
+// Signal implements engine.Client.
+func (e *Engine) Signal(ctx context.Context, r engine.SignalRequest) error {
+	err := e.checkEntity(r.Entity)
+	if err == nil {
+		err = invalid(model.ValidateName("operation", r.Operation))
+	}
+	if err == nil {
+		err = e.checkPayload("operation input", r.Input)
+	}
+	if err == nil {
+		_, err = e.command(ctx, &partition.Command{
+			Client: partition.Client{Key: r.Key}, Op: partition.OpSignal, Instance: r.Entity, Name: r.Operation,
+			Payload: r.Input, At: r.At, Trace: r.Trace,
+		}, otherIntake)
+	}
+	return describe("signal", r.Entity, err)
+}
+
+// command sends a command and returns how much it deleted.
+func (e *Engine) command(ctx context.Context, ev *partition.Command, k intakeKind) (int, error) {
+	if err := e.admit(k, len(ev.Payload)); err != nil {
+		return 0, err
+	}
+	defer e.leave(len(ev.Payload))
+	c := newCall()
+	c.ev, ev.Caller = ev, c
+	err := e.sendWrite(ctx, ev.Instance, c, &ev.Client, &ev.Retry)
+	return c.ans.Deleted, err
+}
+
+// Get implements engine.Client.
+func (e *Engine) Get(ctx context.Context, instance string, o engine.GetOptions) (*model.Instance, error) {
+	return e.readInstance(ctx, "get", instance, &call{done: make(chan struct{}, 1), read: readInstance, get: o})
+}
+
+// Wait implements engine.Client.
+func (e *Engine) Wait(ctx context.Context, instance string, until engine.Until, o engine.GetOptions) (*model.Instance, error) {
+	return e.readInstance(ctx, "wait for", instance, &call{done: make(chan struct{}, 1), read: waitInstance, get: o, until: until})
+}
+
+func (e *Engine) readInstance(ctx context.Context, what, instance string, c *call) (*model.Instance, error) {
+	err := invalid(model.ValidateInstanceID(instance))
+	if err == nil {
+		err = e.open()
+	}
+	if err == nil {
+		c.key = partition.Key{ID: instance}
+		err = e.send(ctx, model.PartitionOf(instance, e.params.Partitions), c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s %q: %w", what, instance, err)
+	}
+	if c.get.Waits {
+		e.feed.explain(c.inst)
+	}
+	return c.inst, nil
+}
+
+// readInstance answers a Get.
+func readInstance(h *host, c *call) {
+	if c.inst = h.state.Read(c.key.ID, c.get); c.inst == nil {
+		c.ans.Err = engine.ErrNotFound
+	}
+	c.answered(h)
+}
+
+// waitInstance answers a Wait, now or when the instance has come that far.
+func waitInstance(h *host, c *call) {
+	if c.inst = h.state.Read(c.key.ID, c.get); c.inst == nil {
+		c.ans.Err = engine.ErrNotFound
+	} else if !c.reached(c.inst.Status) {
+		h.waiters[c.key.ID] = append(h.waiters[c.key.ID], c)
+		return
+	}
+	c.answered(h)
+}
+
+// reached reports whether a status is what a Wait waits for.
+func (c *call) reached(s model.Status) bool {
+	return s.Ended() || c.until == engine.UntilStarted && s != model.Pending
+}
+
+// changed answers those who waited for a change. They see the instance as it is
+// at the end of the batch, whose position their answers wait for.
+func (h *host) changed(ch *partition.Change) {
+	waiting := h.waiters[ch.Instance]
+	if len(waiting) == 0 {
+		return
+	}
+	kept := waiting[:0]
+	for _, c := range waiting {
+		c.inst, c.ans = nil, partition.Answer{}
+		if c.inst = h.state.Read(ch.Instance, c.get); c.inst == nil {
+			c.ans.Err = engine.ErrNotFound
+		} else if !c.reached(c.inst.Status) {
+			kept = append(kept, c)
+			continue
+		}
+		h.batch.out = append(h.batch.out, c)
+	}
+	clear(waiting[len(kept):])
+	if len(kept) == 0 {
+		delete(h.waiters, ch.Instance)
+		return
+	}
+	h.waiters[ch.Instance] = kept
+}
+
+// History implements engine.Client.
+func (e *Engine) History(ctx context.Context, instance string) ([]model.Event, error) {
+	err := invalid(model.ValidateInstanceID(instance))
+	if err == nil {
+		err = e.open()
+	}
+	var events []model.Event
+	if err == nil {
+		id := model.PartitionOf(instance, e.params.Partitions)
+		events, err = e.history(ctx, id, &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{ID: instance}})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read history of %q: %w", instance, err)
+	}
+	return events, nil
+}

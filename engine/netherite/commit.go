@@ -1,0 +1,327 @@
+package netherite
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// pieceBytes is about the size of what is written to the log at once. A group
+// of more is written in pieces, under one sync.
+const pieceBytes = 1 << 20
+
+// diskFullPause is how long the committer waits before it tries again.
+const diskFullPause = time.Second
+
+// released is something that waits for a position to become durable.
+type released interface {
+	// release is called once, from the committer, and must not block.
+	release()
+}
+
+// group is what one commit makes durable, and what waits for it.
+type group struct {
+	pieces  [][]byte
+	end     substrate.Offset
+	must    bool // somebody waits: it must not be left to the next commit
+	out     []released
+	written int // pieces already in the log
+}
+
+// piece returns the buffer to append n more bytes to.
+func (g *group) piece(n int) *[]byte {
+	if last := len(g.pieces) - 1; last >= 0 && len(g.pieces[last])+n <= pieceBytes {
+		return &g.pieces[last]
+	}
+	if len(g.pieces) < cap(g.pieces) {
+		g.pieces = g.pieces[:len(g.pieces)+1]
+		last := &g.pieces[len(g.pieces)-1]
+		*last = (*last)[:0]
+		return last
+	}
+	g.pieces = append(g.pieces, make([]byte, 0, 64<<10))
+	return &g.pieces[len(g.pieces)-1]
+}
+
+// reset empties the group and keeps its memory, unless that has become large.
+func (g *group) reset() {
+	clear(g.out)
+	g.out, g.must, g.written = g.out[:0], false, 0
+	if len(g.pieces) > 4 {
+		g.pieces = nil
+	}
+	for i := range g.pieces {
+		if cap(g.pieces[i]) > 2*pieceBytes {
+			g.pieces[i] = nil
+		}
+	}
+	g.pieces = g.pieces[:0]
+}
+
+// committer is the node's commit path: it gathers the chunks of all partitions
+// into one open group while the previous one is being synced.
+type committer struct {
+	log    substrate.Log
+	clock  substrate.Clock
+	gather time.Duration
+	// working reports that input is being processed, so that more records are
+	// about to come.
+	working func(now time.Duration) bool
+
+	// after is called after each commit has been released.
+	after func()
+
+	durable atomic.Uint64 // offset up to which everything is durable
+	backlog atomic.Int64  // bytes appended and not yet durable
+	records atomic.Int64  // appended since the log was opened
+	full    atomic.Bool   // the last write found the disk full
+
+	mu       sync.Mutex
+	open     *group
+	inflight *group // nil when no commit is under way
+	spare    *group
+	tail     substrate.Offset // end of the open group
+	idle     bool             // the committer sleeps
+	since    time.Duration    // when the open group began to be waited for
+	wake     chan struct{}
+	stats    commitStats
+}
+
+type commitStats struct {
+	commits  atomic.Int64
+	released atomic.Int64
+}
+
+func newCommitter(log substrate.Log, clock substrate.Clock, gather time.Duration, working func(time.Duration) bool) *committer {
+	end := log.End()
+	c := &committer{
+		log: log, clock: clock, gather: gather, working: working,
+		open: &group{end: end}, spare: &group{}, tail: end,
+		wake: make(chan struct{}, 1),
+	}
+	c.durable.Store(uint64(end))
+	return c
+}
+
+// append gives a chunk of n records its place in the log: from start to end. The
+// effects in out are released once end is durable. With must unset nobody waits
+// for the records themselves.
+func (c *committer) append(h partition.ChunkHeader, records []byte, n int, must bool, out []released) (start, end substrate.Offset) {
+	c.mu.Lock()
+	g := c.open
+	b := g.piece(len(records))
+	before := len(*b)
+	*b = partition.AppendChunk(*b, h, records)
+	size := len(*b) - before
+	start = c.tail
+	c.tail += substrate.Offset(size)
+	g.end, end = c.tail, c.tail
+	g.out = append(g.out, out...)
+	c.backlog.Add(int64(size))
+	c.records.Add(int64(n))
+	c.demand(must || len(out) > 0)
+	c.mu.Unlock()
+	return start, end
+}
+
+// hold makes r wait until at is durable. It returns false if it is already: the
+// caller releases r itself.
+func (c *committer) hold(at substrate.Offset, r released) bool {
+	if c.isDurable(at) {
+		return false
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.isDurable(at):
+		return false
+	case c.inflight != nil && at <= c.inflight.end:
+		c.inflight.out = append(c.inflight.out, r)
+	default:
+		c.open.out = append(c.open.out, r)
+		c.demand(true)
+	}
+	return true
+}
+
+func (c *committer) isDurable(at substrate.Offset) bool { return c.durable.Load() >= uint64(at) }
+
+// end is the position after everything appended so far.
+func (c *committer) end() substrate.Offset {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.tail
+}
+
+// demand notes that somebody waits for the open group. c.mu is held.
+func (c *committer) demand(must bool) {
+	if !must || c.open.must {
+		return
+	}
+	c.open.must = true
+	c.since = c.clock.Mono()
+	if c.idle {
+		c.idle = false
+		select {
+		case c.wake <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// flush makes the open group due even if it holds only what nobody waits for.
+func (c *committer) flush() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.demand(len(c.open.pieces) > 0)
+}
+
+// run commits until stop is closed or the log fails.
+func (c *committer) run(stop <-chan struct{}) error {
+	for {
+		if c.sleep(stop) {
+			return nil
+		}
+		for {
+			worked, err := c.Tick()
+			if errors.Is(err, substrate.ErrDiskFull) {
+				if pause(c.clock, diskFullPause, stop) {
+					return nil
+				}
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if !worked {
+				break
+			}
+		}
+	}
+}
+
+// sleep returns when the open group is due: from idle, a commit waits until the
+// work that is under way has come to rest, but not longer than the gather time.
+// So a chain of short steps shares one sync. It reports whether to stop.
+func (c *committer) sleep(stop <-chan struct{}) bool {
+	c.mu.Lock()
+	c.idle = !c.open.must
+	idle := c.idle
+	c.mu.Unlock()
+	if idle {
+		select {
+		case <-stop:
+			return true
+		case <-c.wake:
+		}
+	}
+	c.mu.Lock()
+	since := c.since
+	c.mu.Unlock()
+	for now := c.clock.Mono(); now-since < c.gather && c.working(now); now = c.clock.Mono() {
+		runtime.Gosched() // a timer of this length would be late by twenty times
+	}
+	select {
+	case <-stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// Tick commits the open group if it is due and releases what waited for it. It
+// reports whether there was one. After ErrDiskFull it may be called again; any
+// other error is final.
+func (c *committer) Tick() (bool, error) {
+	g := c.take()
+	if g == nil {
+		return false, nil
+	}
+	if err := c.write(g); err != nil {
+		c.full.Store(errors.Is(err, substrate.ErrDiskFull))
+		return false, err
+	}
+	c.full.Store(false)
+	if err := c.log.Sync(); err != nil {
+		return false, fmt.Errorf("sync commit log: %w", err)
+	}
+	c.done(g)
+	return true, nil
+}
+
+// take closes the open group, unless one is in flight after a full disk.
+func (c *committer) take() *group {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.inflight != nil {
+		return c.inflight
+	}
+	if !c.open.must {
+		return nil
+	}
+	g := c.open
+	c.inflight, c.open, c.spare = g, c.spare, nil
+	c.open.end = c.tail
+	return g
+}
+
+func (c *committer) write(g *group) error {
+	for ; g.written < len(g.pieces); g.written++ {
+		if err := c.log.Write(g.pieces[g.written]); err != nil {
+			return fmt.Errorf("write commit log: %w", err)
+		}
+	}
+	if end := c.log.End(); end != g.end {
+		return fmt.Errorf("write commit log: it ends at %d and should at %d: %w", end, g.end, substrate.ErrFailed)
+	}
+	return nil
+}
+
+// done releases, in log order, what waited for the group.
+func (c *committer) done(g *group) {
+	c.mu.Lock()
+	c.backlog.Add(-int64(uint64(g.end) - c.durable.Load()))
+	c.durable.Store(uint64(g.end))
+	c.inflight = nil
+	c.mu.Unlock()
+	// Nobody adds to the group any more: hold sees that its end is durable.
+	for _, r := range g.out {
+		r.release()
+	}
+	c.stats.commits.Add(1)
+	c.stats.released.Add(int64(len(g.out)))
+	g.reset()
+	c.mu.Lock()
+	c.spare = g
+	c.mu.Unlock()
+	if c.after != nil {
+		c.after()
+	}
+}
+
+// pause waits for d to pass, or for stop; it reports the latter.
+func pause(clock substrate.Clock, d time.Duration, stop <-chan struct{}) (stopped bool) {
+	if d <= 0 {
+		select {
+		case <-stop:
+			return true
+		default:
+			return false
+		}
+	}
+	passed := make(chan struct{})
+	cancel := clock.AfterFunc(d, func() { close(passed) })
+	defer cancel()
+	select {
+	case <-stop:
+		return true
+	case <-passed:
+		return false
+	}
+}

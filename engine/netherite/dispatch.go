@@ -1,0 +1,349 @@
+package netherite
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// What a partition has built and not handed out is bounded, except that
+// activities may pile up further, so that long ones do not hold up the steps.
+const (
+	dispatchSlice  = 256
+	maxStepBacklog = 64
+	maxTaskBacklog = 100_000
+)
+
+// hands is a partition's side of the hand-out of work. All of it is volatile.
+type hands struct {
+	items     engine.Items // built by the core; memory reused
+	committed engine.Items
+	// Built, and waiting for a free slot.
+	orchestrations []*engine.OrchestrationItem
+	activities     []*engine.ActivityItem
+	entities       []*engine.EntityItem
+
+	version uint64 // of the feed, for routes
+	routes  map[handler][]*conn
+	last    handler
+	lastTo  []*conn
+	rounds  map[*conn]*round
+}
+
+// round is what one dispatch hands to one connection.
+type round struct {
+	c     *conn
+	a     *attachment
+	taken [3]int // slots taken and not used
+	full  [3]bool
+	items engine.Items
+}
+
+// dispatch builds work items and hands them to workers, as many as these take.
+func (h *host) dispatch() {
+	hd := &h.hands
+	if !h.n.mayDispatch() {
+		return
+	}
+	for more := true; more; {
+		more = h.collect()
+		hd.stow()
+	}
+	h.handOut()
+}
+
+// collect asks the core for another slice of items, unless enough are waiting.
+// It reports whether there is more.
+func (h *host) collect() (more bool) {
+	hd := &h.hands
+	if len(hd.orchestrations) >= maxStepBacklog || len(hd.entities) >= maxStepBacklog || len(hd.activities) >= maxTaskBacklog {
+		return false
+	}
+	return h.state.Dispatch(h.name.Epoch, h.batch.now, dispatchSlice, &hd.items)
+}
+
+// stow moves the built items into the backlog.
+func (hd *hands) stow() {
+	it := &hd.items
+	hd.orchestrations = append(hd.orchestrations, it.Orchestrations...)
+	hd.activities = append(hd.activities, it.Activities...)
+	hd.entities = append(hd.entities, it.Entities...)
+	clear(it.Orchestrations)
+	clear(it.Activities)
+	clear(it.Entities)
+	it.Orchestrations, it.Activities, it.Entities = it.Orchestrations[:0], it.Activities[:0], it.Entities[:0]
+}
+
+// handOut hands the backlog to connections that have code and free slots.
+func (h *host) handOut() {
+	hd := &h.hands
+	if v := h.n.e.feed.version.Load(); v != hd.version || hd.routes == nil {
+		hd.version, hd.routes, hd.lastTo, hd.last = v, map[handler][]*conn{}, nil, handler{}
+		if hd.rounds == nil {
+			hd.rounds = map[*conn]*round{}
+		}
+		maps.DeleteFunc(hd.rounds, func(c *conn, _ *round) bool { return c.closed.Load() })
+	}
+	hd.orchestrations = place(h, hd.orchestrations, orchestrationWork)
+	hd.entities = place(h, hd.entities, entityWork)
+	hd.activities = place(h, hd.activities, activityWork)
+	for _, r := range hd.rounds {
+		h.send(r)
+	}
+}
+
+// kindOf describes one type of item to place.
+type kindOf[T any] struct {
+	kind  engine.ItemKind
+	token func(T) engine.Token
+	code  func(T) handler
+	list  func(*engine.Items) *[]T
+}
+
+var (
+	orchestrationWork = kindOf[*engine.OrchestrationItem]{
+		kind:  engine.OrchestrationKind,
+		token: func(i *engine.OrchestrationItem) engine.Token { return i.Token },
+		code: func(i *engine.OrchestrationItem) handler {
+			return handler{engine.OrchestrationKind, i.Name, i.Version}
+		},
+		list: func(i *engine.Items) *[]*engine.OrchestrationItem { return &i.Orchestrations },
+	}
+	activityWork = kindOf[*engine.ActivityItem]{
+		kind:  engine.ActivityKind,
+		token: func(i *engine.ActivityItem) engine.Token { return i.Token },
+		code:  func(i *engine.ActivityItem) handler { return handler{engine.ActivityKind, i.Name, i.Version} },
+		list:  func(i *engine.Items) *[]*engine.ActivityItem { return &i.Activities },
+	}
+	entityWork = kindOf[*engine.EntityItem]{
+		kind:  engine.EntityKind,
+		token: func(i *engine.EntityItem) engine.Token { return i.Token },
+		code:  func(i *engine.EntityItem) handler { return handler{engine.EntityKind, entityType(i.Instance), ""} },
+		list:  func(i *engine.Items) *[]*engine.EntityItem { return &i.Entities },
+	}
+)
+
+// place moves items from the backlog into the rounds of connections, and
+// returns those that have to wait for a slot.
+func place[T any](h *host, backlog []T, k kindOf[T]) []T {
+	kept := 0
+	for i, item := range backlog {
+		to, known := h.destinations(k.code(item))
+		if len(to) == 0 {
+			if !known || !h.n.e.feed.miss(k.code(item), k.token(item), h.hands.version) {
+				backlog[kept] = item // the feed has just changed: it will wake us
+				kept++
+			}
+			continue
+		}
+		r := h.slot(to, k.kind, k.token(item).Instance, len(backlog)-i)
+		if r == nil {
+			if len(h.hands.rounds) <= 1 { // nobody else to try for the rest
+				kept += copy(backlog[kept:], backlog[i:])
+				break
+			}
+			backlog[kept] = item
+			kept++
+			continue
+		}
+		list := k.list(&r.items)
+		*list = append(*list, item)
+	}
+	clear(backlog[kept:])
+	return backlog[:kept]
+}
+
+// destinations returns the connections that have code for the work; known is
+// false if the feed is changing.
+func (h *host) destinations(k handler) (to []*conn, known bool) {
+	hd := &h.hands
+	if k == hd.last && hd.lastTo != nil {
+		return hd.lastTo, true
+	}
+	to, ok := hd.routes[k]
+	if !ok {
+		var version uint64
+		if to, version = h.n.e.feed.route(k); version != hd.version {
+			return nil, false
+		}
+		hd.routes[k] = to
+	}
+	hd.last, hd.lastTo = k, to
+	return to, true
+}
+
+// slot finds a free slot for an item, first at the connection that is likely to
+// have a live copy of the instance. want is how many may follow.
+func (h *host) slot(to []*conn, kind engine.ItemKind, ord uint64, want int) *round {
+	for i := range to {
+		c := to[(ord+uint64(i))%uint64(len(to))]
+		r := h.round(c)
+		if r == nil {
+			continue
+		}
+		if r.taken[kind] == 0 {
+			if r.full[kind] {
+				continue
+			}
+			if len(to) > 1 {
+				want = 1
+			}
+			got, next := r.a.kinds[kind].take(h.id, want)
+			h.call(next)
+			if r.taken[kind], r.full[kind] = got, got < want; got == 0 {
+				continue
+			}
+		}
+		r.taken[kind]--
+		return r
+	}
+	return nil
+}
+
+func (h *host) round(c *conn) *round {
+	r := h.hands.rounds[c]
+	if r == nil {
+		a := c.at.Load()
+		if a == nil || a.n != h.n {
+			return nil
+		}
+		r = &round{c: c, a: a}
+		h.hands.rounds[c] = r
+	}
+	return r
+}
+
+func (h *host) call(next int) {
+	if next >= 0 && next != h.id {
+		h.n.hosts[next].poke()
+	} else if next == h.id {
+		h.poke()
+	}
+}
+
+// send offers a round's items to its worker, and returns the slots that it has
+// not used.
+func (h *host) send(r *round) {
+	for kind := range r.taken {
+		h.call(r.a.kinds[kind].settle(h.id, r.taken[kind]))
+		r.taken[kind], r.full[kind] = 0, false
+	}
+	it := r.items
+	steps, tasks := len(it.Orchestrations)+len(it.Entities), len(it.Activities)
+	if steps+tasks == 0 {
+		return
+	}
+	r.items = engine.Items{}
+	h.n.handedOut(steps, tasks)
+	if !r.register(h.id, &it) {
+		h.n.returned(engine.OrchestrationKind, steps)
+		h.n.returned(engine.ActivityKind, tasks)
+		h.takeBack(&it)
+		return
+	}
+	r.c.w.Offer(it)
+}
+
+// register notes what the connection's worker is about to get. It returns false
+// if the connection has been closed meanwhile.
+func (r *round) register(id int, it *engine.Items) bool {
+	s := &r.a.shards[id]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if r.c.at.Load() != r.a {
+		return false
+	}
+	if s.items == nil {
+		s.items = map[engine.Token]engine.ItemKind{}
+	}
+	for _, i := range it.Orchestrations {
+		s.items[i.Token] = engine.OrchestrationKind
+	}
+	for _, i := range it.Entities {
+		s.items[i.Token] = engine.EntityKind
+	}
+	for _, i := range it.Activities {
+		s.items[i.Token] = engine.ActivityKind
+	}
+	return true
+}
+
+// takeBack makes items ready to be handed out to somebody else.
+func (h *host) takeBack(it *engine.Items) {
+	for _, i := range it.Orchestrations {
+		h.state.Abandon(engine.OrchestrationKind, i.Token)
+	}
+	for _, i := range it.Entities {
+		h.state.Abandon(engine.EntityKind, i.Token)
+	}
+	for _, i := range it.Activities {
+		h.state.Abandon(engine.ActivityKind, i.Token)
+	}
+	h.poke()
+}
+
+// cancel tells workers that nobody wants the results of these activities. Those
+// that have not been handed out are not.
+func (h *host) cancel(tokens []engine.Token) {
+	for _, t := range tokens {
+		h.hands.activities = slices.DeleteFunc(h.hands.activities, func(i *engine.ActivityItem) bool { return i.Token == t })
+		for _, r := range h.hands.rounds {
+			if r.a.has(h.id, t) {
+				r.c.w.Cancel(t)
+			}
+		}
+	}
+}
+
+func (a *attachment) has(id int, t engine.Token) bool {
+	s := &a.shards[id]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.items[t]
+	return ok
+}
+
+// holdItems builds work items and queues them to be handed out when the batch
+// is durable.
+func (h *host) holdItems() {
+	for h.n.mayDispatch() && h.collect() {
+	}
+	if it := &h.hands.items; len(it.Orchestrations)+len(it.Activities)+len(it.Entities) > 0 {
+		h.batch.out = append(h.batch.out, &itemBatch{h, *it})
+		*it = engine.Items{}
+	}
+}
+
+// holdCommitted queues activities whose schedule must be durable before they start.
+func (h *host) holdCommitted() {
+	it := &h.hands.committed
+	if h.state.DispatchAfterCommit(it); len(it.Activities) > 0 {
+		h.batch.out = append(h.batch.out, &itemBatch{h, *it})
+		*it = engine.Items{}
+	}
+}
+
+// itemBatch is work items that wait for their position.
+type itemBatch struct {
+	h     *host
+	items engine.Items
+}
+
+// release hands the items out on the partition's goroutine, which owns the backlog.
+func (b *itemBatch) release() {
+	b.h.do(func(h *host) {
+		h.hands.items = b.items
+		h.hands.stow()
+		h.handOut()
+	})
+}
+
+// entityType is the type part of an entity's instance ID.
+func entityType(instance string) string {
+	if e, err := model.ParseEntityID(instance); err == nil {
+		return e.Name
+	}
+	return instance
+}

@@ -1,0 +1,229 @@
+package netherite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Engine runs one hub on one node. It outlives the incarnations of the log.
+type Engine struct {
+	opts    Options
+	params  Parameters
+	log     *slog.Logger
+	session *session
+	feed    *feed
+	metrics metrics
+	ids     atomic.Uint64 // of instances that the engine names
+	inbound atomic.Int64  // payload bytes of calls under way
+
+	gate    gate          // of requests that change something
+	closing atomic.Bool   // client calls are refused
+	closed  chan struct{} // waiting calls end
+	ended   chan struct{} // Close is done
+	done    chan struct{} // closed when the supervisor has ended
+	stop    chan struct{} // tells the engine's goroutines to end
+	aside   sync.WaitGroup
+
+	mu      sync.Mutex
+	current *node         // nil while there is none
+	changed chan struct{} // closed when current changes
+	reason  error         // why there is none
+}
+
+var _ engine.Engine = (*Engine)(nil)
+
+// Open recovers the hub that lives in the given storage and runs it. No work is
+// handed out before a worker connects. The engine owns the storage from now on,
+// also when Open fails.
+func Open(o Options) (*Engine, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, errors.Join(err, closeStorage(o.Storage))
+	}
+	e := &Engine{
+		opts: o, params: o.Storage.Parameters(), log: o.Logger,
+		closed: make(chan struct{}), ended: make(chan struct{}), done: make(chan struct{}), stop: make(chan struct{}), changed: make(chan struct{}),
+	}
+	var id [16]byte
+	if _, err := io.ReadFull(o.Random, id[:]); err != nil {
+		return nil, errors.Join(fmt.Errorf("open hub: make a session ID: %w", err), closeStorage(o.Storage))
+	}
+	e.session = newSession(id, e.params.Partitions)
+	e.feed = newFeed(e)
+	n, err := openNode(e)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open hub: %w", err), closeStorage(o.Storage))
+	}
+	e.enter(n)
+	go e.supervise(n)
+	e.aside.Go(e.retain)
+	return e, nil
+}
+
+func closeStorage(s Storage) error {
+	if s == nil {
+		return nil
+	}
+	return s.Close()
+}
+
+// enter makes a recovered node the current one and starts it.
+func (e *Engine) enter(n *node) {
+	n.start()
+	e.mu.Lock()
+	e.current, e.reason = n, nil
+	close(e.changed)
+	e.changed = make(chan struct{})
+	e.mu.Unlock()
+	e.feed.attach(n)
+	n.begin()
+}
+
+// exit takes a node that has failed or is to be closed out of service.
+func (e *Engine) exit(reason error) {
+	e.mu.Lock()
+	e.current, e.reason = nil, reason
+	close(e.changed)
+	e.changed = make(chan struct{})
+	e.mu.Unlock()
+	e.feed.detach()
+}
+
+// running returns the current node. While the hub recovers from a failure it
+// waits, unless that cannot be recovered from.
+func (e *Engine) running(ctx context.Context) (*node, error) {
+	for {
+		e.mu.Lock()
+		n, changed, reason := e.current, e.changed, e.reason
+		e.mu.Unlock()
+		switch {
+		case n != nil && !n.dead.Load():
+			return n, nil
+		case n == nil && permanent(reason):
+			return nil, fmt.Errorf("%w: %w", engine.ErrUnavailable, reason)
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-e.closed:
+			return nil, engine.ErrClosed
+		}
+	}
+}
+
+// permanent reports whether trying again cannot help.
+func permanent(err error) bool {
+	return errors.Is(err, engine.ErrDamaged) || errors.Is(err, engine.ErrNewerFormat) || errors.Is(err, engine.ErrForeign)
+}
+
+// open reports whether client calls are accepted.
+func (e *Engine) open() error {
+	if e.closing.Load() {
+		return engine.ErrClosed
+	}
+	return nil
+}
+
+// supervise replaces a failed node by a new one, recovered from storage, with a
+// growing delay as long as that does not succeed.
+func (e *Engine) supervise(n *node) {
+	defer close(e.done)
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-n.failed:
+		}
+		e.log.Error("the node has failed and is recovered from storage", "error", n.failure())
+		e.metrics.failures.Add(1)
+		e.exit(n.failure())
+		n.halt()
+		n.release()
+		if n = e.reopen(); n == nil {
+			return
+		}
+		e.enter(n)
+	}
+}
+
+// reopen recovers a node, again and again with a back-off. It returns nil if the
+// engine is closed meanwhile.
+func (e *Engine) reopen() *node {
+	for attempt := 0; ; attempt++ {
+		delay := e.opts.Backoff[min(attempt, len(e.opts.Backoff)-1)]
+		if pause(e.opts.Clock, delay, e.stop) {
+			return nil
+		}
+		n, err := openNode(e)
+		if err == nil {
+			e.log.Info("the hub has recovered", "attempts", attempt+1)
+			return n
+		}
+		e.log.Error("recovery failed", "attempt", attempt+1, "error", err)
+		e.mu.Lock()
+		e.reason = err
+		close(e.changed)
+		e.changed = make(chan struct{})
+		e.mu.Unlock()
+	}
+}
+
+// Close implements engine.Engine. Running steps end, activities until ctx ends;
+// then all is written to the store, so that the next Open replays nothing. What
+// a worker is still at is run again then.
+func (e *Engine) Close(ctx context.Context) error {
+	if e.closing.Swap(true) {
+		<-e.ended
+		return nil
+	}
+	defer close(e.ended)
+	e.gate.shut(ctx)
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n != nil {
+		n.drain(ctx)
+	}
+	close(e.closed)
+	close(e.stop)
+	<-e.done
+	e.aside.Wait()
+	e.mu.Lock()
+	n = e.current
+	e.mu.Unlock()
+	var err error
+	if n != nil {
+		err = n.finish()
+		e.exit(engine.ErrClosed)
+		n.halt()
+		err = errors.Join(err, n.release())
+	}
+	if err = errors.Join(err, e.opts.Storage.Close()); err != nil {
+		return fmt.Errorf("close hub: %w", err)
+	}
+	return nil
+}
+
+// storageError translates what substrates report into the errors of the contract.
+func storageError(err error) error {
+	for _, t := range [...]struct{ from, to error }{
+		{substrate.ErrDamaged, engine.ErrDamaged},
+		{substrate.ErrNewerFormat, engine.ErrNewerFormat},
+		{substrate.ErrForeign, engine.ErrForeign},
+		{substrate.ErrDiskFull, engine.ErrDiskFull},
+	} {
+		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
+			return fmt.Errorf("%w: %w", t.to, err)
+		}
+	}
+	return err
+}

@@ -1,0 +1,468 @@
+package netherite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+)
+
+// abandonDelay is how long work waits that a worker could not run at all.
+const abandonDelay = time.Second
+
+// handler names code: what a worker must have to run an item.
+type handler struct {
+	kind    engine.ItemKind
+	name    string
+	version string
+}
+
+func (k handler) String() string {
+	if k.version == "" {
+		return k.kind.String() + " " + k.name
+	}
+	return fmt.Sprintf("%s %s version %s", k.kind, k.name, k.version)
+}
+
+// feed is the hub's side of all worker connections. It outlives nodes.
+type feed struct {
+	e       *Engine
+	version atomic.Uint64 // grows with every change of conns
+
+	mu     sync.Mutex
+	conns  []*conn
+	node   *node // nil while there is none
+	absent map[handler]*absence
+}
+
+// absence is work that nobody connected has code for. Its items are dropped and
+// built anew when somebody comes; only their names are kept.
+type absence struct {
+	tokens map[engine.Token]struct{}
+	logged time.Duration // when it was last mentioned; zero never
+}
+
+// conn is one worker's connection.
+type conn struct {
+	f      *feed
+	w      engine.Worker
+	limits [3]int
+	at     atomic.Pointer[attachment] // nil once closed, or while there is no node
+	closed atomic.Bool
+}
+
+// attachment is a connection's part in one node: what the worker has from it.
+type attachment struct {
+	n      *node
+	kinds  [3]slots
+	shards []shard // by partition
+}
+
+type shard struct {
+	mu    sync.Mutex
+	items map[engine.Token]engine.ItemKind
+}
+
+func newFeed(e *Engine) *feed { return &feed{e: e, absent: map[handler]*absence{}} }
+
+// Connect attaches a worker.
+func (e *Engine) Connect(w engine.Worker) (engine.Connection, error) {
+	if e.closing.Load() {
+		return nil, engine.ErrClosed
+	}
+	l, d := w.Limits(), e.opts.Limits
+	orDefault(&l.Orchestrations, d.Orchestrations)
+	orDefault(&l.Entities, d.Entities)
+	orDefault(&l.Activities, d.Activities)
+	c := &conn{f: e.feed, w: w}
+	c.limits[engine.OrchestrationKind] = l.Orchestrations
+	c.limits[engine.ActivityKind] = l.Activities
+	c.limits[engine.EntityKind] = l.Entities
+	e.feed.add(c)
+	return c, nil
+}
+
+// add attaches a connection and wakes the work that waits for its code.
+func (f *feed) add(c *conn) {
+	f.mu.Lock()
+	n := f.node
+	if n != nil {
+		c.at.Store(newAttachment(n, c.limits))
+	}
+	f.conns = append(slices.Clone(f.conns), c)
+	f.version.Add(1)
+	found := map[uint32][]held{}
+	for k, a := range f.absent {
+		if !c.w.Handles(k.kind, k.name, k.version) {
+			continue
+		}
+		for t := range a.tokens {
+			found[t.Partition] = append(found[t.Partition], held{k.kind, t})
+		}
+		delete(f.absent, k)
+	}
+	f.mu.Unlock()
+	if n == nil {
+		return
+	}
+	for id, h := range n.hosts {
+		work := found[uint32(id)]
+		h.do(func(h *host) {
+			for _, w := range work {
+				h.state.Abandon(w.kind, w.token)
+			}
+		})
+	}
+}
+
+// held is an item that somebody has.
+type held struct {
+	kind  engine.ItemKind
+	token engine.Token
+}
+
+func newAttachment(n *node, limits [3]int) *attachment {
+	a := &attachment{n: n, shards: make([]shard, len(n.hosts))}
+	for k := range a.kinds {
+		a.kinds[k] = newSlots(limits[k], len(n.hosts))
+	}
+	return a
+}
+
+// attach gives all connections a new node.
+func (f *feed) attach(n *node) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.node = n
+	clear(f.absent)
+	for _, c := range f.conns {
+		c.at.Store(newAttachment(n, c.limits))
+	}
+	f.version.Add(1)
+}
+
+// detach takes the node away from all connections: what their workers have of
+// it is stale, and its activities are told so.
+func (f *feed) detach() {
+	f.mu.Lock()
+	f.node = nil
+	clear(f.absent)
+	conns := f.conns
+	f.version.Add(1)
+	f.mu.Unlock()
+	for _, c := range conns {
+		if a := c.at.Swap(nil); a != nil {
+			for _, w := range a.takeAll() {
+				if w.kind == engine.ActivityKind {
+					c.w.Cancel(w.token)
+				}
+			}
+		}
+	}
+}
+
+// drop makes all that workers have of a partition stale.
+func (f *feed) drop(h *host) {
+	f.mu.Lock()
+	conns := f.conns
+	for _, a := range f.absent {
+		maps.DeleteFunc(a.tokens, func(t engine.Token, _ struct{}) bool { return int(t.Partition) == h.id })
+	}
+	f.mu.Unlock()
+	for _, c := range conns {
+		a := c.at.Load()
+		if a == nil || a.n != h.n {
+			continue
+		}
+		for _, w := range a.take(h.id) {
+			if w.kind == engine.ActivityKind {
+				c.w.Cancel(w.token)
+			}
+			a.free(w.kind, 1)
+		}
+	}
+}
+
+// takeAll empties an attachment: all that the worker has becomes stale.
+func (a *attachment) takeAll() []held {
+	var all []held
+	for id := range a.shards {
+		all = append(all, a.take(id)...)
+	}
+	return all
+}
+
+// take empties one partition's part of an attachment.
+func (a *attachment) take(id int) (all []held) {
+	s := &a.shards[id]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for t, kind := range s.items {
+		all = append(all, held{kind, t})
+	}
+	clear(s.items)
+	return all
+}
+
+// settle takes an item back from the worker. False means it is not (or no
+// longer) this connection's.
+func (c *conn) settle(kind engine.ItemKind, t engine.Token) (*attachment, *host, error) {
+	a := c.at.Load()
+	if a == nil || int(t.Partition) >= len(a.shards) {
+		return nil, nil, c.stale(kind, t)
+	}
+	s := &a.shards[t.Partition]
+	s.mu.Lock()
+	k, ok := s.items[t]
+	if ok = ok && k == kind; ok {
+		delete(s.items, t)
+	}
+	s.mu.Unlock()
+	if !ok {
+		return nil, nil, c.stale(kind, t)
+	}
+	return a, a.n.hosts[t.Partition], nil
+}
+
+func (c *conn) stale(kind engine.ItemKind, t engine.Token) error {
+	if c.closed.Load() {
+		return fmt.Errorf("complete %s: connection is closed: %w", kind, engine.ErrStale)
+	}
+	return fmt.Errorf("complete %s %d of partition %d: %w", kind, t.Instance, t.Partition, engine.ErrStale)
+}
+
+// free gives the item's slot back, after its outcome is in the mailbox.
+func (a *attachment) free(kind engine.ItemKind, n int) {
+	if next := a.kinds[kind].put(n); next >= 0 {
+		a.n.hosts[next].poke()
+	}
+	a.n.returned(kind, n)
+}
+
+// CompleteOrchestration implements engine.Connection.
+func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
+	a, h, err := c.settle(engine.OrchestrationKind, r.Token)
+	if err != nil {
+		return err
+	}
+	c.f.e.boundOrchestration(r)
+	h.post(input{ev: &partition.StepDone{Ord: r.Token.Instance, Handout: r.Token.Name.Number, Result: r}})
+	a.free(engine.OrchestrationKind, 1)
+	return nil
+}
+
+// CompleteActivity implements engine.Connection.
+func (c *conn) CompleteActivity(r *engine.ActivityResult) error {
+	a, h, err := c.settle(engine.ActivityKind, r.Token)
+	if err != nil {
+		return err
+	}
+	c.f.e.boundActivity(r)
+	h.post(input{ev: &partition.TaskDone{
+		Ord: r.Token.Instance, Task: r.Token.Task, Name: r.Token.Name, Result: r.Result, Failure: r.Failure,
+	}})
+	a.free(engine.ActivityKind, 1)
+	return nil
+}
+
+// CompleteEntity implements engine.Connection. A batch that could not run at
+// all is offered again after a while.
+func (c *conn) CompleteEntity(r *engine.EntityResult) error {
+	if r.Failure != nil || len(r.Results) == 0 {
+		return c.Abandon(engine.EntityKind, r.Token, abandonDelay)
+	}
+	if err := c.f.e.checkEntityResult(r); err != nil {
+		if stale := c.Abandon(engine.EntityKind, r.Token, abandonDelay); stale != nil {
+			return stale
+		}
+		return fmt.Errorf("complete entity: %w", err)
+	}
+	a, h, err := c.settle(engine.EntityKind, r.Token)
+	if err != nil {
+		return err
+	}
+	h.post(input{ev: &partition.EntityDone{Ord: r.Token.Instance, Handout: r.Token.Name.Number, Result: r}})
+	a.free(engine.EntityKind, 1)
+	return nil
+}
+
+// Abandon implements engine.Connection.
+func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration) error {
+	a, h, err := c.settle(kind, t)
+	if err != nil {
+		return err
+	}
+	again := func() { h.do(func(h *host) { h.state.Abandon(kind, t) }) }
+	if after > 0 {
+		a.n.clock.AfterFunc(after, again)
+	} else {
+		again()
+	}
+	a.free(kind, 1)
+	return nil
+}
+
+// History implements engine.Connection. What it reads may not be durable yet:
+// it is for the step that follows in the same log.
+func (c *conn) History(ctx context.Context, item *engine.OrchestrationItem) ([]model.Event, error) {
+	a := c.at.Load()
+	if a == nil || int(item.Token.Partition) >= len(a.n.hosts) {
+		return nil, c.stale(engine.OrchestrationKind, item.Token)
+	}
+	read := &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{Ord: item.Token.Instance}, live: true}
+	events, err := c.f.e.history(ctx, int(item.Token.Partition), read)
+	switch {
+	case errors.Is(err, engine.ErrNotFound), err == nil && (int64(len(events)) != item.PastEvents || c.at.Load() != a):
+		return nil, c.stale(engine.OrchestrationKind, item.Token)
+	case err != nil:
+		return nil, fmt.Errorf("read history of %q: %w", item.Instance, err)
+	}
+	return events, nil
+}
+
+// Close implements engine.Connection: what the worker has not completed is
+// offered to others at once.
+func (c *conn) Close() {
+	if c.closed.Swap(true) {
+		return
+	}
+	f := c.f
+	f.mu.Lock()
+	f.conns = slices.DeleteFunc(slices.Clone(f.conns), func(o *conn) bool { return o == c })
+	f.version.Add(1)
+	a := c.at.Swap(nil)
+	f.mu.Unlock()
+	if a == nil {
+		return
+	}
+	for _, w := range a.takeAll() {
+		a.n.hosts[w.token.Partition].do(func(h *host) { h.state.Abandon(w.kind, w.token) })
+		a.n.returned(w.kind, 1)
+	}
+	for _, h := range a.n.hosts {
+		h.poke() // what waited for a slot of this worker may have to be set aside
+	}
+}
+
+// handled reports whether a connected worker has code for the work.
+func (f *feed) handled(k handler) bool {
+	f.mu.Lock()
+	conns := f.conns
+	f.mu.Unlock()
+	return slices.ContainsFunc(conns, func(c *conn) bool { return c.w.Handles(k.kind, k.name, k.version) })
+}
+
+// route lists the connections that have code for the work, with the version of
+// the feed for which that holds.
+func (f *feed) route(k handler) ([]*conn, uint64) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var able []*conn
+	for _, c := range f.conns {
+		if c.w.Handles(k.kind, k.name, k.version) {
+			able = append(able, c)
+		}
+	}
+	return able, f.version.Load()
+}
+
+// miss notes work that nobody has code for. It returns false if that may no
+// longer be so, since the feed has changed.
+func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.version.Load() != version {
+		return false
+	}
+	a := f.absent[k]
+	if a == nil {
+		a = &absence{tokens: map[engine.Token]struct{}{}}
+		f.absent[k] = a
+	}
+	a.tokens[t] = struct{}{}
+	return true
+}
+
+// connected reports whether there is any worker.
+func (f *feed) connected() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.conns) > 0
+}
+
+// waiting reports whether there is work that nobody has code for.
+func (f *feed) waiting() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return len(f.absent) > 0
+}
+
+// cancelAll tells all workers that nobody waits for their activities any more.
+func (f *feed) cancelAll() {
+	f.mu.Lock()
+	conns := f.conns
+	f.mu.Unlock()
+	for _, c := range conns {
+		if a := c.at.Load(); a != nil {
+			for _, t := range a.activities() {
+				c.w.Cancel(t)
+			}
+		}
+	}
+}
+
+// activities lists the activities that the worker has.
+func (a *attachment) activities() (all []engine.Token) {
+	for i := range a.shards {
+		s := &a.shards[i]
+		s.mu.Lock()
+		for t, kind := range s.items {
+			if kind == engine.ActivityKind {
+				all = append(all, t)
+			}
+		}
+		s.mu.Unlock()
+	}
+	return all
+}
+
+// logAbsent mentions, once a minute each, the code that is missing.
+func (f *feed) logAbsent(now time.Duration) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for k, a := range f.absent {
+		if a.logged == 0 || now-a.logged >= time.Minute {
+			a.logged = max(now, 1)
+			f.e.log.Warn("no handler for "+k.String()+": the work waits until a worker with that code connects", "waiting", len(a.tokens))
+		}
+	}
+}
+
+// explain adds to what an instance waits for the code that nobody has.
+func (f *feed) explain(i *model.Instance) {
+	w := i.Waits
+	if w == nil || i.Status.Ended() {
+		return
+	}
+	k := handler{engine.OrchestrationKind, i.Name, i.Version}
+	if i.Entity != nil {
+		k = handler{engine.EntityKind, i.Name, ""}
+	}
+	if (w.Messages > 0 || w.InFlight) && i.Status != model.Suspended && !f.handled(k) {
+		w.NoHandler, w.InFlight = k.String(), false
+	}
+	for n := range w.Tasks {
+		t := &w.Tasks[n]
+		if t.NoHandler = !f.handled(handler{engine.ActivityKind, t.Name, ""}); t.NoHandler {
+			t.Running = false
+		}
+	}
+}

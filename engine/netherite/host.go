@@ -1,0 +1,269 @@
+package netherite
+
+import (
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// input is one entry of a partition's mailbox: an event, a read, a frame of the
+// transport, or something to be done between batches. An empty one only wakes.
+type input struct {
+	ev    partition.Event
+	call  *call
+	frame *Frame
+	fn    func(*host)
+}
+
+// host runs one partition: it owns the pure state and everything volatile about
+// it. Tick is called by one goroutine at a time; other goroutines only post.
+type host struct {
+	n     *node
+	id    int
+	log   *slog.Logger
+	state *partition.State
+
+	mu    sync.Mutex
+	in    []input
+	spare []input
+	awake bool
+	wake  chan struct{}
+
+	blocked  atomic.Bool // the outbox waits for an acknowledgement
+	parked   atomic.Pointer[parking]
+	appended atomic.Uint64 // tail, for other goroutines
+
+	peers    []peer
+	frames   []Frame // by destination, under construction
+	outgoing []Frame
+	waiters  map[string][]*call
+	batch    batch
+	name     engine.Name      // of the last record
+	tail     substrate.Offset // end of the last chunk
+	upkeep   upkeep
+	hands    hands
+	alarm    alarm
+	replica  *replica
+	rebuild  *rebuild               // in progress after a panic
+	aside    map[partition.Key]bool // quarantined in this incarnation
+}
+
+// parking says why a partition does not run.
+type parking struct{ err error }
+
+func newHost(n *node, id int) *host {
+	partitions := n.params.Partitions
+	h := &host{
+		n: n, id: id, log: n.log.With("partition", id),
+		wake:    make(chan struct{}, 1),
+		peers:   make([]peer, partitions),
+		frames:  make([]Frame, partitions),
+		waiters: map[string][]*call{},
+	}
+	h.state = h.newState()
+	return h
+}
+
+func (h *host) newState() *partition.State {
+	return partition.New(h.config())
+}
+
+func (h *host) config() partition.Config {
+	return partition.Config{
+		Partition: h.id, Partitions: h.n.params.Partitions,
+		MaxBatch: h.n.opts.MaxBatch, MaxEntityBatch: h.n.opts.MaxEntityBatch,
+	}
+}
+
+// post puts an input into the mailbox.
+func (h *host) post(in input) {
+	h.mu.Lock()
+	h.in = append(h.in, in)
+	h.rouse()
+	h.mu.Unlock()
+}
+
+// poke makes the host look around, without an input.
+func (h *host) poke() { h.post(input{}) }
+
+// do runs f between two inputs.
+func (h *host) do(f func(*host)) { h.post(input{fn: f}) }
+
+// rouse wakes the host if it sleeps. h.mu is held.
+func (h *host) rouse() {
+	if h.awake {
+		return
+	}
+	h.awake = true
+	h.n.busy.Add(1)
+	select {
+	case h.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run processes batches until the node stops.
+func (h *host) run(stop <-chan struct{}) {
+	for {
+		select {
+		case <-stop:
+			return
+		case <-h.wake:
+		}
+		for h.Tick() {
+			select {
+			case <-stop:
+				return
+			default:
+			}
+		}
+	}
+}
+
+// Tick processes what has arrived as one batch. It reports whether there was
+// anything; if not, the host sleeps until it is woken.
+func (h *host) Tick() bool {
+	h.mu.Lock()
+	if len(h.in) == 0 {
+		if h.awake {
+			h.awake = false
+			h.n.busy.Add(-1)
+		}
+		h.mu.Unlock()
+		return false
+	}
+	in := h.in
+	h.in, h.spare = h.spare[:0], nil
+	h.mu.Unlock()
+
+	if p := h.parked.Load(); p != nil {
+		h.turnAway(in, p.err)
+	} else {
+		h.process(in)
+	}
+
+	clear(in)
+	if cap(in) > 4096 {
+		in = nil
+	}
+	h.mu.Lock()
+	h.spare = in
+	h.mu.Unlock()
+	return true
+}
+
+// deliver takes frames from the transport as a unit: no partition acts on one
+// of them before all are in their mailboxes. So what one partition sends to
+// several keeps its order with everything that follows from it.
+func (n *node) deliver(frames []Frame) {
+	if len(frames) == 1 {
+		n.deliverOne(&frames[0])
+		return
+	}
+	locked := make([]bool, len(n.hosts))
+	for i := range frames {
+		locked[frames[i].To] = true
+	}
+	for id, l := range locked { // ascending, so that two deliveries cannot wait for each other
+		if l {
+			n.hosts[id].mu.Lock()
+		}
+	}
+	for i := range frames {
+		h := n.hosts[frames[i].To]
+		if in, ok := h.intake(&frames[i]); ok {
+			h.in = append(h.in, in)
+			h.rouse()
+		}
+	}
+	for id, l := range locked {
+		if l {
+			n.hosts[id].mu.Unlock()
+		}
+	}
+}
+
+func (n *node) deliverOne(f *Frame) {
+	h := n.hosts[f.To]
+	if f.Kind == FrameAck {
+		h.acknowledged(f.From, f.Through)
+		return
+	}
+	if in, ok := h.intake(f); ok {
+		h.post(in)
+	}
+}
+
+// intake turns a frame into an input.
+func (h *host) intake(f *Frame) (input, bool) {
+	switch f.Kind {
+	case FrameMessages:
+		return input{ev: &partition.Received{Origin: f.From, First: f.First, Messages: f.Messages}}, true
+	case FrameAck:
+		raise(&h.peers[f.From].acked, f.Through)
+		return input{}, h.blocked.Load()
+	}
+	c := *f
+	return input{frame: &c}, true
+}
+
+// park stops the partition for good in this incarnation, with its reason; the
+// others go on. What is for it stays in their outboxes.
+func (h *host) park(err error) {
+	if !h.parked.CompareAndSwap(nil, &parking{fmt.Errorf("%w: partition %d is parked: %w", engine.ErrUnavailable, h.id, err)}) {
+		return
+	}
+	h.log.Error("partition is parked: it stops, the others go on", "error", err)
+	h.n.e.metrics.parked.Add(1)
+	for _, waiting := range h.waiters {
+		for _, c := range waiting {
+			c.ans.Err = h.parked.Load().err
+			c.release()
+		}
+	}
+	clear(h.waiters)
+	for _, other := range h.n.hosts {
+		if other != nil && other != h {
+			other.do(func(o *host) { o.peers[h.id].gone = true })
+		}
+	}
+}
+
+// turnAway answers what is asked of a parked partition.
+func (h *host) turnAway(in []input, err error) {
+	for i := range in {
+		if c := callOf(&in[i]); c != nil {
+			c.ans.Err = err
+			c.release()
+		}
+	}
+}
+
+// callOf returns the call behind an input, or nil.
+func callOf(in *input) *call {
+	if in.call != nil {
+		return in.call
+	}
+	switch e := in.ev.(type) {
+	case *partition.Start:
+		return e.Caller.(*call)
+	case *partition.Command:
+		return e.Caller.(*call)
+	case *partition.Purged:
+		c, _ := e.Caller.(*call)
+		return c
+	case *partition.Cleaned:
+		c, _ := e.Caller.(*call)
+		return c
+	}
+	return nil
+}
+
+// now is the wall time as events carry it.
+func (n *node) now() model.Time { return model.TimeOf(n.clock.Wall()) }

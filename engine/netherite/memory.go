@@ -1,0 +1,123 @@
+package netherite
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/engine"
+)
+
+// The memory limit is shared out: a quarter for the store, half for the
+// partitions' states, the rest for what is under way: payloads of calls, what
+// waits for its commit, what travels between partitions, checkpoints being
+// written. States are evicted down to their share once they are in the store.
+// Where that does not suffice, work is refused in a fixed order: above the high
+// mark no work item is handed out and no instance started, above the full mark
+// no other client request is taken, and last no purge. What ends work, such as
+// completions, acknowledgements and timers, is always admitted.
+func storeShare(memory int64) int64 { return memory / 4 }
+func stateShare(memory int64) int64 { return memory / 2 }
+func highMark(memory int64) int64   { return memory * 5 / 8 }
+func fullMark(memory int64) int64   { return memory * 3 / 4 }
+func purgeMark(memory int64) int64  { return memory }
+
+// maxBacklog bounds what waits for its commit before hand-out pauses.
+func maxBacklog(memory int64) int64 { return memory / 4 }
+
+type intakeKind uint8
+
+const (
+	startIntake intakeKind = iota
+	otherIntake
+	purgeIntake
+)
+
+// admit decides whether a client's request is taken; leave follows if it is.
+func (e *Engine) admit(k intakeKind, payload int) error {
+	if !e.gate.enter() {
+		return engine.ErrClosed
+	}
+	if err := e.room(k); err != nil {
+		e.gate.leave()
+		e.metrics.turnedAway.Add(1)
+		return err
+	}
+	e.inbound.Add(int64(payload))
+	return nil
+}
+
+func (e *Engine) leave(payload int) {
+	e.inbound.Add(-int64(payload))
+	e.gate.leave()
+}
+
+func (e *Engine) room(k intakeKind) error {
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n == nil {
+		return nil // it waits
+	}
+	if k == startIntake && (n.commit.full.Load() || n.wal.LowOnSpace()) {
+		return fmt.Errorf("%w: no new instances until there is room", engine.ErrDiskFull)
+	}
+	mark := [...]func(int64) int64{highMark, fullMark, purgeMark}[k]
+	if used := n.usage(); used >= mark(e.opts.Memory) {
+		return fmt.Errorf("%w: %d of %d MiB in use", engine.ErrBusy, used>>20, e.opts.Memory>>20)
+	}
+	return nil
+}
+
+// usage is what counts against the memory limit beside the store.
+func (n *node) usage() int64 { return n.used.Load() + n.commit.backlog.Load() + n.e.inbound.Load() }
+
+// roomy reports whether work may be handed out: there is memory, or nothing is
+// under way that could free some.
+func (n *node) roomy() bool {
+	return n.usage() < highMark(n.opts.Memory) && n.commit.backlog.Load() < maxBacklog(n.opts.Memory) ||
+		n.steps.Load()+n.tasks.Load() == 0
+}
+
+// mayDispatch reports whether work may be handed out. If not for lack of room,
+// unpause will wake the partitions.
+func (n *node) mayDispatch() bool {
+	if n.draining.Load() {
+		return false
+	}
+	if n.roomy() {
+		return true
+	}
+	n.paused.Store(true)
+	return n.roomy()
+}
+
+// unpause wakes all partitions if hand-out was paused and there is room again.
+func (n *node) unpause() {
+	if n.paused.Load() && n.roomy() && n.paused.CompareAndSwap(true, false) {
+		for _, h := range n.hosts {
+			h.poke()
+		}
+	}
+}
+
+// account publishes what the state takes, evicts what is beyond the
+// partition's part of the share, and asks for a checkpoint if too little of it
+// can be evicted.
+func (h *host) account() {
+	n, u := h.n, &h.upkeep
+	total, dirty := h.state.Bytes()
+	if share := stateShare(n.opts.Memory); n.used.Load()+total-u.published > share && h.replica == nil {
+		part := max(total*share/max(n.used.Load()+total-u.published, 1), share/int64(4*len(n.hosts)))
+		// A scan finds nothing new to evict unless something was added or written.
+		if total > part && total-u.evicted > part/16 {
+			h.state.Evict(part * 15 / 16)
+			total, dirty = h.state.Bytes()
+			u.evicted = total
+		}
+	}
+	n.used.Add(total - u.published)
+	u.published = total
+	if dirty > stateShare(n.opts.Memory)/2/int64(len(n.hosts)) {
+		n.keeper.want(h.id)
+	}
+	n.unpause()
+}

@@ -1,0 +1,176 @@
+package netherite
+
+import (
+	"crypto/rand"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/sysclock"
+)
+
+// Limits of a hub's fixed parameters.
+const (
+	MinPartitions     = 1
+	MaxPartitions     = 256
+	DefaultPartitions = 8
+)
+
+// Defaults of Options.
+const (
+	DefaultMemory            = 128 << 20
+	DefaultMaxPayload        = 2 << 20
+	DefaultRetention         = 30 * 24 * time.Hour
+	DefaultCheckpointBytes   = 64 << 20
+	DefaultCheckpointRecords = 300_000
+	DefaultCheckpointIdle    = 5 * time.Second
+	DefaultGather            = 50 * time.Microsecond
+
+	defaultOrchestrations = 64
+	defaultEntities       = 64
+	defaultActivities     = 1_000
+)
+
+// Release says when effects leave a partition. It is not recorded: a hub may be
+// reopened with another.
+type Release uint8
+
+const (
+	// ReleaseNode lets messages and work items go as soon as their records have
+	// a place in the node's log, ahead of its sync. Answers wait for the sync.
+	ReleaseNode Release = iota
+	// ReleasePartition lets work items go at once and everything that leaves the
+	// partition only when durable (the pipelining of the Netherite paper).
+	ReleasePartition
+	// ReleaseConservative lets everything go only when durable.
+	ReleaseConservative
+)
+
+// ParseRelease is the inverse of String.
+func ParseRelease(name string) (Release, error) {
+	for r := ReleaseNode; r <= ReleaseConservative; r++ {
+		if r.String() == name {
+			return r, nil
+		}
+	}
+	return 0, fmt.Errorf("unknown release level %q: want node, partition or conservative", name)
+}
+
+// String returns "node", "partition" or "conservative".
+func (r Release) String() string { return [...]string{"node", "partition", "conservative"}[r] }
+
+// Storage is where a hub lives: its identity and the substrates that hold its
+// data. OpenLog and OpenStore are called once per incarnation, always after
+// what they returned before has been closed.
+type Storage interface {
+	// Parameters are those the hub was created with.
+	Parameters() Parameters
+	OpenLog() (substrate.Log, error)
+	// OpenStore opens the state store with a bound on its memory in bytes.
+	OpenStore(memory int64) (substrate.Store, error)
+	// Close releases whatever Storage holds itself, such as a directory lock.
+	Close() error
+}
+
+// Parameters are fixed when a hub is created.
+type Parameters struct {
+	Hub        [16]byte // identity
+	Partitions int
+}
+
+// Checkpoint says when partitions write their changes to the store. A
+// checkpoint begins at half the distance, so that it has ended at the whole.
+type Checkpoint struct {
+	// Bytes and Records bound the part of the log that recovery replays.
+	Bytes   int64
+	Records int64
+	// Idle is how long after its last activity the hub writes what is left.
+	Idle time.Duration
+}
+
+// Options configure Open. Zero fields take the documented defaults; Storage is
+// required.
+type Options struct {
+	Storage Storage
+	Clock   substrate.Clock // default: the system's
+	Logger  *slog.Logger    // default: slog.Default()
+	Random  io.Reader       // source of session IDs; default crypto/rand
+
+	Release Release
+	// Memory bounds, in bytes, what the hub keeps: instances, messages under
+	// way, what waits for its commit, and the store. Default 128 MiB.
+	Memory int64
+	// MaxPayload bounds one payload in bytes. Default 2 MiB.
+	MaxPayload int
+	// Retention is how long ended orchestrations are kept; negative for ever.
+	// Default 30 days.
+	Retention  time.Duration
+	Checkpoint Checkpoint
+	// Gather is how long, from idle, a commit waits for work that is under way.
+	// Default 50 microseconds.
+	Gather time.Duration
+	// Limits are per worker connection for what the worker leaves open. Default
+	// 64 orchestrations, 64 entities, 1,000 activities.
+	Limits engine.Limits
+	// MaxBatch and MaxEntityBatch bound the messages of one step; default 1,000.
+	MaxBatch       int
+	MaxEntityBatch int
+	// Transport connects the partitions; default is within the process.
+	Transport NewTransport
+	// Resend is how long a partition waits for an acknowledgement before it asks
+	// what arrived. Default never within the process, which loses nothing.
+	Resend time.Duration
+	// Backoff lists the delays before the attempts to recover from a failed log
+	// or store; the last repeats. Default 0, 1 s, 5 s, 15 s.
+	Backoff []time.Duration
+	// CheckReplay rebuilds, for each record, the touched instances from their
+	// encodings, applies the decoded record, and compares. It multiplies the
+	// cost of everything and is meant for tests. A difference panics.
+	CheckReplay bool
+}
+
+// withDefaults fills in and checks the options.
+func (o Options) withDefaults() (Options, error) {
+	if o.Storage == nil {
+		return o, fmt.Errorf("open hub: %w: no storage given", engine.ErrInvalid)
+	}
+	if p := o.Storage.Parameters().Partitions; p < MinPartitions || p > MaxPartitions {
+		return o, fmt.Errorf("open hub: %w: %d partitions, want %d to %d", engine.ErrInvalid, p, MinPartitions, MaxPartitions)
+	}
+	if o.Clock == nil {
+		o.Clock = sysclock.New()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	if o.Random == nil {
+		o.Random = rand.Reader
+	}
+	if o.Transport == nil {
+		o.Transport = inProcess
+	}
+	if o.Backoff == nil {
+		o.Backoff = []time.Duration{0, time.Second, 5 * time.Second, 15 * time.Second}
+	}
+	orDefault(&o.Memory, DefaultMemory)
+	orDefault(&o.MaxPayload, DefaultMaxPayload)
+	orDefault(&o.Retention, DefaultRetention)
+	orDefault(&o.Gather, DefaultGather)
+	orDefault(&o.Checkpoint.Bytes, DefaultCheckpointBytes)
+	orDefault(&o.Checkpoint.Records, DefaultCheckpointRecords)
+	orDefault(&o.Checkpoint.Idle, DefaultCheckpointIdle)
+	orDefault(&o.Limits.Orchestrations, defaultOrchestrations)
+	orDefault(&o.Limits.Entities, defaultEntities)
+	orDefault(&o.Limits.Activities, defaultActivities)
+	return o, nil
+}
+
+func orDefault[T comparable](v *T, d T) {
+	var zero T
+	if *v == zero {
+		*v = d
+	}
+}

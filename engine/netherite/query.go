@@ -1,0 +1,302 @@
+package netherite
+
+import (
+	"cmp"
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+)
+
+const (
+	defaultPage = 100
+	maxPage     = 1_000
+	// purgeSlice and cleanSlice bound what one call of PurgeWhere and
+	// CleanEntities looks at.
+	purgeSlice = 500
+	cleanSlice = 200
+
+	maxPrefix = model.MaxInstanceID
+)
+
+// pageRead is one partition's part of a query: what changed since the last
+// checkpoint, and the store as it was at the same position.
+type pageRead struct {
+	overlay *partition.Overlay
+	view    substrate.Snapshot
+}
+
+// row is a row of a query with the partition that it comes from.
+type row struct {
+	partition.Row
+	from int
+}
+
+// Query implements engine.Client.
+func (e *Engine) Query(ctx context.Context, q engine.Query) (engine.Page, error) {
+	limit := cmp.Or(q.PageSize, defaultPage)
+	after, err := e.checkQuery(&q)
+	if err == nil && (limit < 1 || limit > maxPage) {
+		err = fmt.Errorf("%w: page size %d, want 1 to %d", engine.ErrInvalid, limit, maxPage)
+	}
+	if err != nil {
+		return engine.Page{}, fmt.Errorf("query: %w", err)
+	}
+	rows, more, err := e.page(ctx, &q, after, limit)
+	if err != nil {
+		return engine.Page{}, fmt.Errorf("query: %w", err)
+	}
+	p := engine.Page{Instances: make([]*model.Instance, len(rows))}
+	for i := range rows {
+		p.Instances[i] = rows[i].Instance
+		if q.Waits {
+			e.feed.explain(rows[i].Instance)
+		}
+	}
+	if more {
+		p.Token = pageToken(tokenOf(&q), rows[len(rows)-1].Order)
+	}
+	return p, nil
+}
+
+// checkQuery validates a query and decodes where it goes on.
+func (e *Engine) checkQuery(q *engine.Query) (after string, err error) {
+	if err := e.open(); err != nil {
+		return "", err
+	}
+	if len(q.IDPrefix) > maxPrefix {
+		return "", fmt.Errorf("%w: ID prefix has %d bytes, at most %d", engine.ErrInvalid, len(q.IDPrefix), maxPrefix)
+	}
+	for _, s := range q.Statuses {
+		if s > model.Suspended {
+			return "", fmt.Errorf("%w: status %d", engine.ErrInvalid, s)
+		}
+	}
+	return readToken(tokenOf(q), q.Token)
+}
+
+// page reads up to limit rows of all partitions, merged. They are not a
+// snapshot of the hub: each partition is read at a position of its own.
+func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit int) (rows []row, more bool, err error) {
+	calls := make([]*call, e.params.Partitions)
+	errs := make(chan error, len(calls))
+	for id := range calls {
+		calls[id] = &call{done: make(chan struct{}, 1), read: readPage, query: q}
+		go func() { errs <- e.send(ctx, id, calls[id]) }()
+	}
+	for range calls {
+		err = cmp.Or(err, <-errs)
+	}
+	defer func() {
+		for _, c := range calls {
+			c.closeViews()
+		}
+	}()
+	if err != nil {
+		return nil, false, err
+	}
+	for id, c := range calls {
+		part, err := partition.RunQuery(reader{c.page.view}, id, q, after, limit+1, c.page.overlay, func() bool { return ctx.Err() != nil })
+		if err != nil {
+			return nil, false, err
+		}
+		for i := range part {
+			rows = append(rows, row{part[i], id})
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.Order, b.Order) })
+	if more = len(rows) > limit; more {
+		rows = rows[:limit]
+	}
+	return rows, more, nil
+}
+
+// readPage copies what a query needs at one position.
+func readPage(h *host, c *call) {
+	c.closeViews()
+	c.page = pageRead{overlay: h.state.Overlay(c.query), view: h.n.store.Snapshot()}
+	c.answered(h)
+}
+
+// PurgeWhere implements engine.Client.
+func (e *Engine) PurgeWhere(ctx context.Context, q engine.Query) (int, string, error) {
+	after, err := e.checkQuery(&q)
+	if err == nil && q.Entities {
+		err = fmt.Errorf("%w: entities are not purged by query; use CleanEntities or Purge", engine.ErrInvalid)
+	}
+	if err != nil {
+		return 0, "", fmt.Errorf("purge by query: %w", err)
+	}
+	if !onlyEnded(&q) {
+		return 0, "", nil
+	}
+	q.GetOptions = engine.GetOptions{}
+	rows, more, err := e.page(ctx, &q, after, purgeSlice)
+	if err != nil {
+		return 0, "", fmt.Errorf("purge by query: %w", err)
+	}
+	deleted, err := e.purgeRows(ctx, rows)
+	if err != nil {
+		return deleted, q.Token, fmt.Errorf("purge by query: %w", err)
+	}
+	token := ""
+	if more {
+		token = pageToken(tokenOf(&q), rows[len(rows)-1].Order)
+	}
+	return deleted, token, nil
+}
+
+// onlyEnded restricts a query to ended instances; false if that leaves nothing.
+func onlyEnded(q *engine.Query) bool {
+	if len(q.Statuses) == 0 {
+		q.Statuses = []model.Status{model.Completed, model.Failed, model.Canceled, model.Terminated}
+		return true
+	}
+	q.Statuses = slices.DeleteFunc(slices.Clone(q.Statuses), func(s model.Status) bool { return !s.Ended() })
+	return len(q.Statuses) > 0
+}
+
+// purgeRows forgets the instances of a page, each partition's in one event.
+func (e *Engine) purgeRows(ctx context.Context, rows []row) (deleted int, err error) {
+	ords := map[int][]uint64{}
+	for _, r := range rows {
+		ords[r.from] = append(ords[r.from], r.Ord)
+	}
+	for id := range e.params.Partitions {
+		if len(ords[id]) == 0 {
+			continue
+		}
+		c := newCall()
+		c.ev = &partition.Purged{Ords: ords[id], Caller: c}
+		if err := e.send(ctx, id, c); err != nil {
+			return deleted, err
+		}
+		deleted += c.ans.Deleted
+	}
+	return deleted, nil
+}
+
+// CleanEntities implements engine.Client.
+func (e *Engine) CleanEntities(ctx context.Context, o engine.CleanOptions) (engine.Cleaned, error) {
+	q := engine.Query{Entities: true, Token: o.Token, GetOptions: engine.GetOptions{Payloads: true}}
+	after, err := e.checkQuery(&q)
+	if err != nil {
+		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
+	}
+	rows, more, err := e.page(ctx, &q, after, cleanSlice)
+	if err != nil {
+		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
+	}
+	done, err := e.cleanRows(ctx, rows, o)
+	if err != nil {
+		return done, fmt.Errorf("clean entities: %w", err)
+	}
+	if more {
+		done.Token = pageToken(tokenOf(&q), rows[len(rows)-1].Order)
+	}
+	return done, nil
+}
+
+// cleanRows tidies the entities of a page, each partition's in one event.
+func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOptions) (done engine.Cleaned, err error) {
+	events := map[int]*partition.Cleaned{}
+	at := func(id int) *partition.Cleaned {
+		if events[id] == nil {
+			events[id] = &partition.Cleaned{}
+		}
+		return events[id]
+	}
+	for _, r := range rows {
+		ent := r.Instance.Entity
+		switch {
+		case ent.LockedBy != "":
+			section := "" // TODO(section)
+			orphan, err := e.orphaned(ctx, ent.LockedBy, section)
+			if err != nil {
+				return done, err
+			}
+			if o.ReleaseOrphanedLocks && orphan {
+				at(r.from).Orphans = append(at(r.from).Orphans, partition.Orphan{Ord: r.Ord, Section: section})
+			}
+		case o.RemoveEmpty && ent.State == nil && ent.Backlog == 0:
+			at(r.from).Empty = append(at(r.from).Empty, r.Ord)
+		}
+	}
+	for id := range e.params.Partitions {
+		ev := events[id]
+		if ev == nil {
+			continue
+		}
+		c := newCall()
+		c.ev, ev.Caller = ev, c
+		if err := e.send(ctx, id, c); err != nil {
+			return done, err
+		}
+		done.Removed += c.ans.Cleaned.Removed
+		done.Released += c.ans.Cleaned.Released
+	}
+	return done, nil
+}
+
+// orphaned reports whether the holder of a lock no longer runs the critical
+// section that it got the lock for.
+func (e *Engine) orphaned(ctx context.Context, holder, section string) (bool, error) {
+	i, err := e.Get(ctx, holder, engine.GetOptions{Waits: true})
+	if errors.Is(err, engine.ErrNotFound) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if i.Status.Ended() {
+		return true, nil
+	}
+	return !slices.ContainsFunc(i.Waits.Locks, func(l model.WaitLock) bool { return l.Section == section }), nil
+}
+
+// Continuation tokens are opaque to callers. They hold a version, a digest of
+// the query that they continue, and where it goes on.
+const tokenVersion = 1
+
+func pageToken(digest uint32, order string) string {
+	b := []byte{tokenVersion}
+	b = append(b, byte(digest>>24), byte(digest>>16), byte(digest>>8), byte(digest))
+	return base64.RawURLEncoding.EncodeToString(append(b, order...))
+}
+
+func readToken(digest uint32, token string) (order string, err error) {
+	if token == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(token)
+	if err != nil || len(b) < 5 || b[0] != tokenVersion {
+		return "", fmt.Errorf("%w: not a continuation token of this hub", engine.ErrInvalid)
+	}
+	if got := uint32(b[1])<<24 | uint32(b[2])<<16 | uint32(b[3])<<8 | uint32(b[4]); got != digest {
+		return "", fmt.Errorf("%w: the continuation token belongs to another query", engine.ErrInvalid)
+	}
+	return string(b[5:]), nil
+}
+
+// tokenOf digests what must not change from page to page. The page size and
+// what is read of each instance may.
+func tokenOf(q *engine.Query) uint32 {
+	h := fnv.New32a()
+	fmt.Fprintf(h, "%t %q %v %q %d %d %d %d", q.Entities, q.Names, q.Statuses, q.IDPrefix,
+		q.CreatedFrom, q.CreatedTo, q.UpdatedFrom, q.UpdatedTo)
+	for _, k := range slices.Sorted(maps.Keys(q.Tags)) {
+		fmt.Fprintf(h, "%q=%q", k, q.Tags[k])
+	}
+	return h.Sum32()
+}

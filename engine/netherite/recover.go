@@ -1,0 +1,367 @@
+package netherite
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+)
+
+const (
+	// replayAhead bounds the chunks that wait for a partition during replay.
+	replayAhead = 64
+	// replayTidy is how many records are replayed between two evictions.
+	replayTidy = 1024
+	// resumeSlice is how many stored instances are made ready at a time.
+	resumeSlice = 128
+)
+
+// openNode opens the substrates and recovers a node from them. Before it returns
+// the new epoch of every partition is durable.
+func openNode(e *Engine) (n *node, err error) {
+	began := e.opts.Clock.Mono()
+	wal, err := e.opts.Storage.OpenLog()
+	if err != nil {
+		return nil, fmt.Errorf("open log: %w", storageError(err))
+	}
+	store, err := e.opts.Storage.OpenStore(storeShare(e.opts.Memory))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open store: %w", storageError(err)), wal.Close())
+	}
+	n = newNode(e, wal, store)
+	if err := n.recover(); err != nil {
+		return nil, errors.Join(storageError(err), n.release())
+	}
+	e.metrics.recoveryNanos.Store(int64(e.opts.Clock.Mono() - began))
+	return n, nil
+}
+
+func newNode(e *Engine, wal substrate.Log, store substrate.Store) *node {
+	n := &node{
+		e: e, opts: &e.opts, params: e.params, clock: e.opts.Clock, log: e.log, wal: wal, store: store,
+		window:  windowBytes(e.opts.Memory, e.params.Partitions),
+		drained: make(chan struct{}, 1), failed: make(chan struct{}), stop: make(chan struct{}),
+	}
+	n.commit = newCommitter(wal, n.clock, n.opts.Gather, n.working)
+	n.commit.after = n.unpause
+	n.net = e.opts.Transport(n.deliver)
+	n.keeper = newKeeper(n)
+	n.hosts = make([]*host, n.params.Partitions)
+	for id := range n.hosts {
+		n.hosts[id] = newHost(n, id)
+	}
+	return n
+}
+
+// recover brings every partition to the end of the log and begins its new epoch.
+func (n *node) recover() error {
+	from, err := n.restoreAll()
+	if err != nil {
+		return err
+	}
+	if err := n.replay(from); err != nil {
+		return err
+	}
+	for _, h := range n.hosts {
+		if h.parked.Load() == nil {
+			h.open()
+		}
+	}
+	n.commit.flush()
+	if _, err := n.commit.Tick(); err != nil {
+		return fmt.Errorf("begin a new epoch: %w", err)
+	}
+	return nil
+}
+
+// restoreAll loads what is always in memory of each partition from the store,
+// and returns from where on the log is needed.
+func (n *node) restoreAll() (substrate.Offset, error) {
+	from, begin := n.wal.End(), n.wal.Begin()
+	for _, h := range n.hosts {
+		stamp, err := n.store.Stamp(h.id)
+		if err != nil {
+			return 0, fmt.Errorf("partition %d: read stamp: %w", h.id, err)
+		}
+		if stamp.Offset > n.wal.End() {
+			h.park(fmt.Errorf("%w: its stored state is of log position %d, but the log ends at %d", engine.ErrDamaged, stamp.Offset, n.wal.End()))
+			continue
+		}
+		if err := h.restore(stamp); err != nil {
+			if errors.Is(err, substrate.ErrFailed) {
+				return 0, err
+			}
+			h.park(err)
+			continue
+		}
+		from = min(from, max(stamp.Offset, begin))
+	}
+	return from, nil
+}
+
+// restore sets the partition to what the store has of it.
+func (h *host) restore(stamp substrate.Stamp) error {
+	h.state, h.replica = h.newState(), nil
+	meta, err := partition.FetchMeta(reader{h.n.store}, h.config())
+	if err != nil {
+		return fmt.Errorf("partition %d: load: %w", h.id, err)
+	}
+	h.state.InstallMeta(meta)
+	h.name, h.tail = engine.Name{Epoch: stamp.Epoch, Number: stamp.Record}, stamp.Offset
+	if last := h.state.Last(); last != h.name {
+		return fmt.Errorf("%w: partition %d: the stored state is of record %v, its stamp says %v", engine.ErrDamaged, h.id, last, h.name)
+	}
+	p := &h.n.keeper.parts[h.id]
+	p.applied, p.flushed = stamp, stamp
+	h.appended.Store(uint64(stamp.Offset))
+	return nil
+}
+
+// logged is a chunk on its way to its partition during replay.
+type logged struct {
+	chunk partition.Chunk
+	end   substrate.Offset
+}
+
+// replay runs all partitions through the log, in parallel, one group after the
+// other. A partition that cannot go on is parked; damage of the log itself ends
+// the recovery.
+func (n *node) replay(from substrate.Offset) error {
+	queues := make([]chan logged, len(n.hosts))
+	var wg sync.WaitGroup
+	for id, h := range n.hosts {
+		queues[id] = make(chan logged, replayAhead)
+		wg.Go(func() { h.replayAll(queues[id]) })
+	}
+	began, before := n.clock.Mono(), n.e.metrics.replayed.Load()
+	err := n.wal.Replay(from, func(at substrate.Offset, group []byte) error {
+		return eachChunk(at, group, func(l logged) error {
+			if l.chunk.Partition < 0 || l.chunk.Partition >= len(queues) {
+				return fmt.Errorf("%w: log position %d has a record of partition %d of %d", engine.ErrDamaged, l.end, l.chunk.Partition, len(queues))
+			}
+			queues[l.chunk.Partition] <- l
+			return nil
+		})
+	})
+	for _, q := range queues {
+		close(q)
+	}
+	wg.Wait()
+	if count := n.e.metrics.replayed.Load() - before; count > 0 {
+		took := n.clock.Mono() - began
+		n.e.metrics.replayNanos.Store(int64(took))
+		n.log.Info("replayed the log", "records", count, "took", took.Round(time.Millisecond))
+	}
+	if err != nil {
+		return fmt.Errorf("replay the log: %w", err)
+	}
+	return nil
+}
+
+// eachChunk calls f for every chunk of a group, copied.
+func eachChunk(at substrate.Offset, group []byte, f func(logged) error) error {
+	r := model.NewReader(append([]byte(nil), group...))
+	for r.Len() > 0 {
+		c, err := partition.ReadChunk(r)
+		if err == nil {
+			err = f(logged{c, at + substrate.Offset(r.Offset())})
+		}
+		if err != nil {
+			if errors.Is(err, model.ErrMalformed) {
+				err = fmt.Errorf("%w: %w", engine.ErrDamaged, err)
+			}
+			return fmt.Errorf("group at log position %d: %w", at, err)
+		}
+	}
+	return r.Err()
+}
+
+// replayAll replays a partition's chunks; after one that it cannot, it is
+// parked and ignores the rest.
+func (h *host) replayAll(queue <-chan logged) {
+	for l := range queue {
+		if h.parked.Load() != nil || l.end <= h.tail {
+			continue
+		}
+		if err := h.replayChunk(&l); err != nil {
+			h.park(err)
+		}
+	}
+}
+
+// replayChunk steps through the records of a chunk. Their effects are dropped:
+// all of them can be derived from the state.
+func (h *host) replayChunk(l *logged) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			f := panicFailure(r)
+			err = fmt.Errorf("%w: replay of partition %d panics after record %v: %s\n%s", engine.ErrDamaged, h.id, h.name, f.Message, f.Stack)
+		}
+	}()
+	if err := h.checkFirst(l.chunk.First); err != nil {
+		return err
+	}
+	count := 0
+	for {
+		in, ok, err := l.chunk.Next()
+		if err != nil {
+			return fmt.Errorf("%w: %w", engine.ErrDamaged, err)
+		}
+		if !ok {
+			break
+		}
+		if err := h.replayRecord(in); err != nil {
+			return err
+		}
+		count++
+	}
+	h.tail = l.end
+	h.appended.Store(uint64(l.end))
+	h.n.commit.records.Add(int64(count))
+	h.n.e.metrics.replayed.Add(int64(count))
+	h.tidy(count)
+	return nil
+}
+
+// checkFirst checks that a chunk continues what was replayed: records are dense
+// within an epoch, and epochs grow.
+func (h *host) checkFirst(first engine.Name) error {
+	next := engine.Name{Epoch: h.name.Epoch, Number: h.name.Number + 1}
+	if first == next || first.Epoch > h.name.Epoch && first.Number == 1 {
+		return nil
+	}
+	return fmt.Errorf("%w: partition %d: record %v of the log follows %v: records in between are missing", engine.ErrDamaged, h.id, first, h.name)
+}
+
+func (h *host) replayRecord(in partition.Input) error {
+	b := &h.batch
+	b.keys = in.Event.Keys(b.keys[:0])
+	for {
+		if err := h.loadKeys(b.keys); err != nil {
+			return fmt.Errorf("partition %d: record %v: %w", h.id, in.Name, err)
+		}
+		if in.Event != nil {
+			h.state.Step(in, &b.fx)
+			in.Event = nil
+		} else {
+			h.state.Continue(&b.fx)
+		}
+		var more bool
+		if b.keys, more = h.state.FollowUp(b.keys[:0]); !more {
+			break
+		}
+	}
+	h.name = in.Name
+	b.fx.Reset()
+	return nil
+}
+
+// tidy keeps memory bounded during replay.
+func (h *host) tidy(count int) {
+	h.state.ForgetAbsent()
+	u := &h.upkeep
+	if u.evicted += int64(count); u.evicted < replayTidy {
+		return
+	}
+	u.evicted = 0
+	h.state.Evict(stateShare(h.n.opts.Memory) / int64(len(h.n.hosts)))
+}
+
+// open begins the partition's next epoch: from now on it runs.
+func (h *host) open() {
+	h.batch.now = h.n.now()
+	h.state.ResumeLoaded()
+	if h.n.opts.CheckReplay {
+		r, err := newReplica(h.state)
+		if err != nil {
+			panic(err)
+		}
+		h.replica = r
+	}
+	epoch := h.name.Epoch + 1
+	h.name = engine.Name{Epoch: epoch}
+	h.upkeep.evicted, h.upkeep.scan = 0, scan{pending: true}
+	h.admit(&partition.Opened{Epoch: epoch})
+	h.state.ForgetAbsent()
+	h.appendBatch()
+	h.batch.fx.Reset()
+}
+
+// reload rebuilds the partition's memory from the store and the log, all of
+// which is durable, and begins a new epoch.
+func (h *host) reload() error {
+	stamp, err := h.n.store.Stamp(h.id)
+	if err != nil {
+		return err
+	}
+	end := h.tail
+	p := &h.n.keeper.parts[h.id]
+	flushed, flushedRecords := p.flushed, p.flushedRecords
+	if err := h.restore(stamp); err != nil {
+		return err
+	}
+	p.flushed, p.flushedRecords = flushed, flushedRecords
+	if stamp.Offset < end {
+		err = h.n.wal.Replay(stamp.Offset, func(at substrate.Offset, group []byte) error {
+			if at >= end {
+				return errEnough
+			}
+			return eachChunk(at, group, func(l logged) error {
+				if l.chunk.Partition != h.id || l.end <= h.tail {
+					return nil
+				}
+				return h.replayChunk(&l)
+			})
+		})
+		if err != nil && !errors.Is(err, errEnough) {
+			return err
+		}
+	}
+	if h.tail != end {
+		return fmt.Errorf("%w: partition %d: the log has its records up to %d, not to %d", engine.ErrDamaged, h.id, h.tail, end)
+	}
+	h.open()
+	return nil
+}
+
+var errEnough = errors.New("enough")
+
+// scan is the search for stored instances that have something to run.
+type scan struct {
+	pending bool
+	after   uint64
+}
+
+// resumeMore makes another slice of stored instances ready, when there are
+// workers and what is ready has been handed out.
+func (h *host) resumeMore() {
+	s := &h.upkeep.scan
+	if !s.pending || !h.n.e.feed.connected() || !h.n.mayDispatch() || len(h.hands.orchestrations)+len(h.hands.entities) >= maxStepBacklog {
+		return
+	}
+	ords, more, err := partition.ScanActive(reader{h.n.store}, h.id, s.after, resumeSlice)
+	if err == nil && len(ords) > 0 {
+		keys := make([]partition.Key, len(ords))
+		for i, ord := range ords {
+			keys[i].Ord = ord
+		}
+		s.after = ords[len(ords)-1]
+		err = h.loadKeys(keys)
+	}
+	if err != nil {
+		h.broken(err)
+		return
+	}
+	for _, ord := range ords {
+		h.state.Resume(ord)
+	}
+	h.state.ForgetAbsent()
+	if s.pending = more; more || len(ords) > 0 {
+		h.poke()
+	}
+}

@@ -1,0 +1,55 @@
+package netherite
+
+import (
+	"context"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+const (
+	// retainEvery is how often instances beyond their retention are looked for,
+	// and retainPause what lies between two slices of them.
+	retainEvery = 10 * time.Minute
+	retainPause = 50 * time.Millisecond
+)
+
+// retain purges orchestrations that ended longer ago than the retention, in
+// slices, until the engine stops. What fails is tried again the next time.
+func (e *Engine) retain() {
+	if e.opts.Retention < 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-e.stop
+		cancel()
+	}()
+	every := min(retainEvery, max(e.opts.Retention/10, time.Second))
+	for !pause(e.opts.Clock, every, e.stop) {
+		e.retire(ctx)
+	}
+}
+
+// retire purges what has reached the end of its retention now.
+func (e *Engine) retire(ctx context.Context) {
+	q := engine.Query{UpdatedTo: model.TimeOf(e.opts.Clock.Wall().Add(-e.opts.Retention))}
+	// An instance cannot have been created after it was last updated.
+	q.CreatedTo = q.UpdatedTo
+	for {
+		deleted, token, err := e.PurgeWhere(ctx, q)
+		e.metrics.retired.Add(int64(deleted))
+		if err != nil {
+			if ctx.Err() == nil {
+				e.log.Warn("retention: purging ended instances failed, it is tried again", "error", err)
+			}
+			return
+		}
+		if token == "" || pause(e.opts.Clock, retainPause, e.stop) {
+			return
+		}
+		q.Token = token
+	}
+}

@@ -1,0 +1,77 @@
+package netherite
+
+import "sync"
+
+// slots bounds what one connection has of one kind of work. Partitions that
+// find none free queue up, and a slot that becomes free is kept for the first
+// in the queue: so no partition can crowd out the others.
+type slots struct {
+	mu       sync.Mutex
+	free     int
+	reserved int // of free, for partitions that were called
+	queue    []int
+	state    []slotState // by partition
+}
+
+type slotState uint8
+
+const (
+	away slotState = iota
+	queued
+	called
+)
+
+func newSlots(limit, partitions int) slots {
+	return slots{free: limit, state: make([]slotState, partitions)}
+}
+
+// take takes up to want slots for a partition. If it gets fewer, the partition
+// is queued and will be called. next is another partition to call, or -1.
+func (s *slots) take(id, want int) (got, next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.state[id] == called {
+		s.state[id] = away
+		s.reserved--
+	}
+	got = min(want, s.free-s.reserved)
+	s.free -= got
+	if got < want && s.state[id] == away {
+		s.state[id] = queued
+		s.queue = append(s.queue, id)
+	}
+	return got, s.call()
+}
+
+// put gives slots back. next is a partition to call, or -1.
+func (s *slots) put(n int) (next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free += n
+	return s.call()
+}
+
+// settle ends a partition's round: it gives back what the partition has not
+// used, and what is reserved for it if it did not come for it.
+func (s *slots) settle(id, unused int) (next int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.free += unused
+	if s.state[id] == called {
+		s.state[id] = away
+		s.reserved--
+	}
+	return s.call()
+}
+
+// call reserves a free slot for the first partition in the queue.
+func (s *slots) call() int {
+	if len(s.queue) == 0 || s.free <= s.reserved {
+		return -1
+	}
+	id := s.queue[0]
+	s.queue = s.queue[:copy(s.queue, s.queue[1:])]
+	s.state[id] = called
+	s.reserved++
+	return id
+}

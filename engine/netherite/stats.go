@@ -1,0 +1,86 @@
+package netherite
+
+import (
+	"sync/atomic"
+	"time"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// metrics counts since Open, over all incarnations.
+type metrics struct {
+	records       atomic.Int64
+	replayed      atomic.Int64
+	replayNanos   atomic.Int64
+	recoveryNanos atomic.Int64
+	refused       atomic.Int64
+	turnedAway    atomic.Int64
+	loads         atomic.Int64
+	checkpoints   atomic.Int64
+	panics        atomic.Int64
+	parked        atomic.Int64
+	failures      atomic.Int64
+	clockSteps    atomic.Int64
+	retired       atomic.Int64
+	// Of the logs and stores of nodes that have failed.
+	pastLog   substrate.LogStats
+	pastStore substrate.StoreStats
+}
+
+// Stats counts what the engine has done since Open, and what it holds now.
+type Stats struct {
+	Records      int64         // appended to the log
+	Commits      int64         // group commits
+	Released     int64         // answers and messages that waited for one
+	Loads        int64         // instances looked up in the store
+	Checkpoints  int64         // of single partitions
+	Refused      int64         // requests refused or answered as repetitions
+	TurnedAway   int64         // requests refused for lack of memory or disk
+	Panics       int64         // of the core, each of which set something aside
+	Parked       int64         // partitions that do not run
+	Failures     int64         // of the log or the store, recovered from
+	ClockSteps   int64         // times the wall clock was set
+	Retired      int64         // ended instances purged by retention
+	RecoveryTime time.Duration // of the last recovery
+	Replayed     int64         // records
+	ReplayTime   time.Duration // of them, in the last recovery
+	StateBytes   int64         // of all partitions in memory
+	BacklogBytes int64         // appended and not durable
+	Steps        int64         // orchestration and entity items with workers
+	Activities   int64         // with workers
+	Log          substrate.LogStats
+	Store        substrate.StoreStats
+}
+
+// ReplayRate is the speed of the last recovery, in records a second.
+func (s Stats) ReplayRate() float64 {
+	if s.ReplayTime <= 0 {
+		return 0
+	}
+	return float64(s.Replayed) / s.ReplayTime.Seconds()
+}
+
+// Stats returns the current counts. Those of the log and the store are of the
+// current incarnation.
+func (e *Engine) Stats() Stats {
+	m := &e.metrics
+	s := Stats{
+		Records: m.records.Load(), Loads: m.loads.Load(), Checkpoints: m.checkpoints.Load(), Refused: m.refused.Load(),
+		TurnedAway: m.turnedAway.Load(), Panics: m.panics.Load(), Parked: m.parked.Load(), Failures: m.failures.Load(),
+		ClockSteps: m.clockSteps.Load(), Retired: m.retired.Load(), Replayed: m.replayed.Load(),
+		RecoveryTime: time.Duration(m.recoveryNanos.Load()), ReplayTime: time.Duration(m.replayNanos.Load()),
+	}
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n != nil {
+		s.Commits, s.Released = n.commit.stats.commits.Load(), n.commit.stats.released.Load()
+		s.StateBytes, s.BacklogBytes = n.used.Load(), n.commit.backlog.Load()
+		s.Steps, s.Activities = n.steps.Load(), n.tasks.Load()
+		s.Log, s.Store = n.wal.Stats(), n.store.Stats()
+	}
+	return s
+}
+
+// Partitions is the number of partitions that the hub was created with.
+func (e *Engine) Partitions() int { return e.params.Partitions }

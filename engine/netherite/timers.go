@@ -1,0 +1,100 @@
+package netherite
+
+import (
+	"time"
+
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+)
+
+const (
+	// Stored timers are brought into memory this much ahead, at most so many at
+	// a time.
+	timerAhead = time.Hour
+	timerSlice = 10_000
+	// recheck bounds how long an alarm trusts that wall and monotonic clock go
+	// alike; clockStep is the difference that is worth a word.
+	recheck   = time.Minute
+	clockStep = time.Second
+)
+
+// alarm is the one timer of a partition that its clock knows. All others are in
+// the state's heap.
+type alarm struct {
+	at   model.Time // when it goes off; 0 not set
+	stop func()
+	wall model.Time // when it was set, by both clocks
+	mono time.Duration
+}
+
+func (a *alarm) stopTimer() {
+	if a.stop != nil {
+		a.stop()
+	}
+	a.at, a.stop = 0, nil
+}
+
+// dueTimers appends an event for the timers that the wall clock has passed.
+func (h *host) dueTimers(work []input) []input {
+	b := &h.batch
+	h.fetchTimers()
+	if next := h.state.NextTimer(); next == 0 || next > b.now {
+		return work
+	}
+	due := h.state.DueTimers(b.now, maxDueTimers, nil)
+	return append(work, input{ev: &partition.TimersFired{Timers: due}})
+}
+
+// fetchTimers brings stored timers into memory before they can be due.
+func (h *host) fetchTimers() {
+	b := &h.batch
+	for horizon := h.state.Horizon(); horizon <= b.now.Add(time.Second); horizon = h.state.Horizon() {
+		refs, to, err := partition.FetchTimers(reader{h.n.store}, h.id, horizon, b.now.Add(timerAhead), timerSlice)
+		if err != nil {
+			h.broken(err)
+			return
+		}
+		h.state.InstallTimers(refs, to)
+		if to <= horizon {
+			return
+		}
+	}
+}
+
+// setAlarm makes the clock wake the partition for its next timer, or when stored
+// ones have to be fetched. With more timers due at once it goes on immediately.
+func (h *host) setAlarm() {
+	a, now := &h.alarm, h.batch.now
+	next := h.state.NextTimer()
+	if next != 0 && next <= now {
+		h.poke()
+		return
+	}
+	h.checkClock()
+	if fetch := h.state.Horizon().Add(-2 * time.Second); next == 0 || fetch < next {
+		next = max(fetch, now+1)
+	}
+	if a.at == next {
+		return
+	}
+	a.stopTimer()
+	a.at, a.wall, a.mono = next, now, h.n.clock.Mono()
+	a.stop = h.n.clock.AfterFunc(min(next.Sub(now), recheck), func() {
+		h.do(func(h *host) { h.alarm.at = 0 })
+	})
+}
+
+// checkClock notes when the wall clock has been set.
+func (h *host) checkClock() {
+	a := &h.alarm
+	if a.wall == 0 {
+		return
+	}
+	wall, mono := h.batch.now, h.n.clock.Mono()
+	step := wall.Sub(a.wall) - (mono - a.mono)
+	if step > clockStep || step < -clockStep {
+		h.n.e.metrics.clockSteps.Add(1)
+		h.log.Warn("the wall clock was set", "by", step)
+	}
+	a.wall, a.mono = wall, mono
+}
