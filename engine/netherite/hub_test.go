@@ -1,4 +1,4 @@
-package netherite
+package netherite_test
 
 import (
 	"context"
@@ -9,17 +9,18 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/model"
 )
 
 // openHub opens a hub with the replay checker on, and closes it at the end.
-func openHub(t testing.TB, s Storage, change ...func(*Options)) *Engine {
+func openHub(t testing.TB, s netherite.Storage, change ...func(*netherite.Options)) *netherite.Engine {
 	t.Helper()
-	o := Options{Storage: s, CheckReplay: true, Logger: testLogger(t)}
+	o := netherite.Options{Storage: s, CheckReplay: true, Logger: testLogger(t)}
 	for _, f := range change {
 		f(&o)
 	}
-	e, err := Open(o)
+	e, err := netherite.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,9 +73,9 @@ func startAndWait(t testing.TB, e engine.Client, name string, n, clients int) {
 }
 
 func TestOrchestrationRunsToItsEnd(t *testing.T) {
-	for _, release := range []Release{ReleaseNode, ReleasePartition, ReleaseConservative} {
+	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleasePartition, netherite.ReleaseConservative} {
 		t.Run(release.String(), func(t *testing.T) {
-			e := openHub(t, NewMemory(4), func(o *Options) { o.Release = release })
+			e := openHub(t, netherite.NewMemory(4), func(o *netherite.Options) { o.Release = release })
 			w := helloWorker()
 			w.connect(t, e)
 			defer w.close()
@@ -87,7 +88,7 @@ func TestOrchestrationRunsToItsEnd(t *testing.T) {
 }
 
 func TestGetOfUnknownInstanceIsNotFound(t *testing.T) {
-	e := openHub(t, NewMemory(2))
+	e := openHub(t, netherite.NewMemory(2))
 	if _, err := e.Get(t.Context(), "nobody", engine.GetOptions{}); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}

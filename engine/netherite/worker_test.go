@@ -1,4 +1,4 @@
-package netherite
+package netherite_test
 
 import (
 	"context"
