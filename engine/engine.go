@@ -140,6 +140,11 @@ type SignalRequest struct {
 type GetOptions struct {
 	Payloads bool // input, output, custom status, entity state
 	Waits    bool // what it waits for
+	// Fresh makes a read of an entity wait until the operations that were
+	// accepted before it have been applied, so that a client sees its own
+	// acknowledged signals. What waits for a lock, or for a worker that has the
+	// entity's code, is not waited for.
+	Fresh bool
 }
 
 // Until says what Wait waits for.

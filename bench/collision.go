@@ -1,0 +1,145 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+
+	"github.com/netherite-go/netherite/durable"
+)
+
+// CollisionSearch: which numbers from 1e14 upward have decimal text whose hash
+// has the same low bits as that of a given number.
+const (
+	collisionFirst  = 100_000_000_000_000
+	collisionTarget = 99_999_999_999_999
+	collisionMask   = 1<<20 - 1
+	// collisionLeaf is how many candidates one activity looks at.
+	collisionLeaf = 1_000_000
+	// collisionSize is how many candidates one operation searches.
+	collisionSize = 20_000_000
+)
+
+// hashDecimal is FNV-1a, 32 bits, of a number's decimal text.
+func hashDecimal(n int64) uint32 {
+	var text [20]byte
+	h := uint32(2166136261)
+	for _, c := range strconv.AppendInt(text[:0], n, 10) {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
+}
+
+// Range is candidates to search.
+type Range struct {
+	First int64 `json:"first"`
+	Count int64 `json:"count"`
+}
+
+// search is the plain computation.
+func search(r Range) []int64 {
+	found := []int64{}
+	want := hashDecimal(collisionTarget) & collisionMask
+	for n := r.First; n < r.First+r.Count; n++ {
+		if hashDecimal(n)&collisionMask == want {
+			found = append(found, n)
+		}
+	}
+	return found
+}
+
+// split cuts a range into at most n parts of at least one leaf.
+func (r Range) split(n int64) []Range {
+	size := max((r.Count+n-1)/n, collisionLeaf)
+	var parts []Range
+	for first := r.First; first < r.First+r.Count; first += size {
+		parts = append(parts, Range{first, min(size, r.First+r.Count-first)})
+	}
+	return parts
+}
+
+var (
+	searchLeaf = durable.Activity("SearchLeaf", func(_ context.Context, r Range) ([]int64, error) { return search(r), nil })
+	divide     = durable.DeclareOrchestration[Range, []int64]("Divide")
+	flat       = durable.Orchestration("FlatSearch", func(ctx *durable.Context, r Range) ([]int64, error) {
+		parts := r.split((r.Count + collisionLeaf - 1) / collisionLeaf)
+		calls := make([]*durable.Future[[]int64], len(parts))
+		for i, p := range parts {
+			calls[i] = searchLeaf.Call(ctx, p)
+		}
+		return gather(ctx, calls)
+	})
+)
+
+// divideAndConquer splits a range in ten until a leaf is reached.
+func divideAndConquer(ctx *durable.Context, r Range) ([]int64, error) {
+	if r.Count <= collisionLeaf {
+		return searchLeaf.Call(ctx, r).Await()
+	}
+	parts := r.split(10)
+	calls := make([]*durable.Future[[]int64], len(parts))
+	for i, p := range parts {
+		calls[i] = divide.Call(ctx, p)
+	}
+	return gather(ctx, calls)
+}
+
+func gather(ctx *durable.Context, calls []*durable.Future[[]int64]) ([]int64, error) {
+	lists, err := durable.All(ctx, calls...)
+	return slices.Concat(lists...), err
+}
+
+// collision is the CollisionSearch workload: every second operation divides and
+// conquers, the others fan out flat.
+type collision struct{ none }
+
+func (*collision) handlers() []durable.Handler {
+	return []durable.Handler{searchLeaf, divide.By(divideAndConquer), flat}
+}
+
+func (c *collision) op(ctx context.Context, e *env, _, n int) (int64, error) {
+	r := Range{First: collisionFirst + int64(n)*collisionSize, Count: collisionSize}
+	how := flat
+	if n%2 == 0 {
+		how = divide
+	}
+	run, err := how.Start(ctx, e.hub, r)
+	if err != nil {
+		return 0, err
+	}
+	e.samples.add(run.ID())
+	found, err := run.Wait(ctx)
+	if err != nil {
+		return 0, err
+	}
+	e.keep(r, found)
+	return r.Count, nil
+}
+
+// check searches some of the ranges again, plainly.
+func (c *collision) check(_ context.Context, e *env) error {
+	for _, k := range e.kept {
+		if want := search(k.r); !slices.Equal(k.found, want) {
+			return fmt.Errorf("collision: range %v: found %v, expected %v", k.r, k.found, want)
+		}
+	}
+	return nil
+}
+
+// searched is the result of an operation, kept to be checked.
+type searched struct {
+	r     Range
+	found []int64
+}
+
+// keptResults is how many results are checked.
+const keptResults = 4
+
+func (e *env) keep(r Range, found []int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.kept) < keptResults {
+		e.kept = append(e.kept, searched{r, found})
+	}
+}

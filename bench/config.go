@@ -1,0 +1,58 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config says what to run and how.
+type Config struct {
+	Workload   string
+	Clients    int           // of a closed loop
+	Duration   time.Duration // of the window
+	Count      int           // operations, instead of a duration; 0: by duration
+	Warmup     time.Duration
+	Rate       float64 // operations started a second, open loop; 0: closed loop
+	Preload    int     // ended instances to put into the hub first
+	Partitions int
+	Release    string // node, partition or conservative
+	Dir        string
+	Reuse      bool // Dir may hold a hub already
+	Version    string
+	// Progress, if not nil, is told how far the run is, in operations; total is
+	// 0 when it is not known.
+	Progress func(done, total int64)
+}
+
+// Releases lists the release levels.
+func Releases() []string { return []string{"node", "partition", "conservative"} }
+
+// Validate reports what is wrong with a configuration.
+func (c *Config) Validate() error {
+	w := find(c.Workload)
+	switch {
+	case w == nil:
+		return fmt.Errorf("unknown workload %q: use one of %s", c.Workload, strings.Join(Names(), ", "))
+	case c.Clients < 1 || c.Clients > 100_000:
+		return fmt.Errorf("--clients %d: 1 to 100,000 are possible", c.Clients)
+	case c.Count < 0 || c.Count > 100_000_000:
+		return fmt.Errorf("--count %d: 1 to 100,000,000 are possible", c.Count)
+	case c.Count == 0 && c.Duration <= 0:
+		return fmt.Errorf("--duration %v: it must be positive", c.Duration)
+	case c.Warmup < 0:
+		return fmt.Errorf("--warmup %v: it cannot be negative", c.Warmup)
+	case c.Rate < 0 || c.Rate > 10_000_000:
+		return fmt.Errorf("--rate %v: 0 (closed loop) to 10,000,000 are possible", c.Rate)
+	case c.Rate > 0 && w.once:
+		return fmt.Errorf("--rate: %s is one computation, not a stream of operations", w.name)
+	case c.Preload < 0 || c.Preload > 100_000_000:
+		return fmt.Errorf("--preload %d: 0 to 100,000,000 are possible", c.Preload)
+	case c.Partitions < 1 || c.Partitions > 256:
+		return fmt.Errorf("--partitions %d: 1 to 256 are possible", c.Partitions)
+	case !slices.Contains(Releases(), c.Release):
+		return fmt.Errorf("--release %q: use one of %s", c.Release, strings.Join(Releases(), ", "))
+	}
+	return nil
+}

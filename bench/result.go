@@ -1,0 +1,41 @@
+package bench
+
+// Result is what one run measured. Its JSON form is part of the command's
+// contract (docs/cli.md): fields are only ever added.
+type Result struct {
+	Workload           string  `json:"workload"`
+	Unit               string  `json:"unit"`
+	Clients            int     `json:"clients"`
+	Partitions         int     `json:"partitions"`
+	Release            string  `json:"release"`
+	Completed          int64   `json:"completed"` // units
+	Failed             int64   `json:"failed"`
+	Refused            int64   `json:"refused"`
+	Seconds            float64 `json:"seconds"`
+	PerSecond          float64 `json:"per_second"` // units
+	P50                float64 `json:"p50_ms"`     // per client call: start and wait
+	P95                float64 `json:"p95_ms"`
+	P99                float64 `json:"p99_ms"`
+	Max                float64 `json:"max_ms"`
+	CPUPerOp           float64 `json:"cpu_us_per_op"`
+	LogBytesPerOp      float64 `json:"log_bytes_per_op"`
+	StoreBytesPerOp    float64 `json:"store_bytes_per_op"`
+	DeviceBytesPerOp   float64 `json:"device_bytes_per_op"`
+	Syncs              int64   `json:"syncs"`
+	SyncsPerOp         float64 `json:"syncs_per_op"`
+	Checkpoints        int64   `json:"checkpoints"`
+	RecoveryMillis     float64 `json:"recovery_ms"`
+	PeakRSS            int64   `json:"peak_rss_bytes"`
+	FdatasyncP50       float64 `json:"fdatasync_p50_ms"`
+	FdatasyncAppendP50 float64 `json:"fdatasync_append_p50_ms"`
+	Version            string  `json:"version"`
+	// Check is "ok", or what the workload's own check found wrong.
+	Check string `json:"check"`
+	// Calls counts client calls: the operations behind the percentiles.
+	Calls int64 `json:"calls"`
+	// Sample is an instance to ask for after a restart.
+	Sample string `json:"sample,omitempty"`
+}
+
+// OK reports whether the run counts as passed.
+func (r *Result) OK() bool { return r.Failed == 0 && r.Check == "ok" }

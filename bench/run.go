@@ -1,0 +1,196 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/HdrHistogram/hdrhistogram-go"
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Run opens a hub in cfg.Dir, runs the workload, checks its result, and calls
+// done with the figures while the hub is still open. RecoveryMillis is left to
+// the caller, who can kill the process.
+func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
+	if err := cfg.Validate(); err != nil {
+		return err
+	}
+	w := find(cfg.Workload)
+	r := &Result{
+		Workload: w.name, Unit: w.unit, Clients: cfg.Clients, Partitions: cfg.Partitions,
+		Release: cfg.Release, Version: cfg.Version, Check: "ok",
+	}
+	if err := r.probe(cfg.Dir); err != nil {
+		return err
+	}
+	d := w.make()
+	hub, err := open(&cfg, d)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, hub.Close(context.WithoutCancel(ctx))) }()
+	e := &env{hub: hub, cfg: &cfg, runID: runID()}
+	if err := prepare(ctx, e, d); err != nil {
+		return err
+	}
+	if err := r.run(ctx, e, d, w); err != nil {
+		return err
+	}
+	done(r)
+	return nil
+}
+
+// runID is unique: a reused hub may hold instances of other runs.
+func runID() string {
+	var b [6]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return "r" + hex.EncodeToString(b[:])
+}
+
+// open opens the hub with the workload's code.
+func open(cfg *Config, d driver) (*netherite.Hub, error) {
+	release, err := netherite.ParseRelease(cfg.Release)
+	if err != nil {
+		return nil, err
+	}
+	handlers := d.handlers()
+	if cfg.Preload > 0 && cfg.Workload != "hello5" {
+		handlers = append(handlers, (&hello{}).handlers()...)
+	}
+	return netherite.Open(cfg.Dir, netherite.Serve(handlers...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release))
+}
+
+// prepare fills the hub and sets the workload up.
+func prepare(ctx context.Context, e *env, d driver) error {
+	if err := preload(ctx, e); err != nil {
+		return fmt.Errorf("preload: %w", err)
+	}
+	if err := d.setup(ctx, e); err != nil {
+		return fmt.Errorf("set up %s: %w", e.cfg.Workload, err)
+	}
+	return nil
+}
+
+// preloadClients is how many clients preload.
+const preloadClients = 256
+
+// preload puts ended Hello5 instances into the hub.
+func preload(ctx context.Context, e *env) error {
+	var next atomic.Int64
+	errs := make([]error, preloadClients)
+	var wg sync.WaitGroup
+	for c := range errs {
+		wg.Go(func() {
+			h, scratch := &hello{}, &env{hub: e.hub, cfg: e.cfg}
+			for ctx.Err() == nil && errs[c] == nil {
+				n := next.Add(1)
+				if n > int64(e.cfg.Preload) {
+					return
+				}
+				_, errs[c] = h.op(ctx, scratch, c, int(n))
+			}
+		})
+	}
+	wg.Wait()
+	return errors.Join(append(errs, ctx.Err())...)
+}
+
+// counters are what the figures are differences of.
+type counters struct {
+	at     time.Time
+	cpu    time.Duration
+	device int64
+	stats  netherite.Stats
+}
+
+func read(hub *netherite.Hub) counters {
+	return counters{at: time.Now(), cpu: cpuTime(), device: deviceBytes(), stats: hub.Stats()}
+}
+
+// run warms up, measures the window, and checks.
+func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
+	cfg := *e.cfg
+	if w.name == "waiting" {
+		cfg.Count = 0 // it counts the sleepers; the window goes by time
+	}
+	if w.once && cfg.Count == 0 {
+		cfg.Clients = 1
+	}
+	l := &load{cfg: &cfg, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
+	l.warmUp(ctx)
+	begin := read(e.hub)
+	h := l.measure(ctx)
+	seconds := time.Since(begin.at).Seconds()
+	if err := e.hub.Checkpoint(ctx); err != nil {
+		return fmt.Errorf("final checkpoint: %w", err)
+	}
+	end := read(e.hub)
+	r.fill(l, h, begin, end, seconds)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	r.Sample = e.samples.first()
+	if failed := l.firstFail.Load(); failed != nil {
+		r.Check = (*failed).Error()
+	} else if err := errors.Join(d.check(ctx, e), e.samples.check(ctx, e)); err != nil {
+		r.Check = err.Error()
+	}
+	return nil
+}
+
+// fill computes the figures of the window.
+func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, seconds float64) {
+	units := max(l.units.Load(), 1)
+	r.Completed, r.Failed, r.Refused, r.Calls = l.units.Load(), l.failed.Load(), l.refused.Load(), l.calls.Load()
+	r.Seconds = seconds
+	r.PerSecond = float64(r.Completed) / seconds
+	millis := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
+	r.P50, r.P95, r.P99, r.Max = millis(50), millis(95), millis(99), float64(h.Max())/1000
+	perOp := func(n int64) float64 { return float64(n) / float64(units) }
+	r.CPUPerOp = perOp((end.cpu - begin.cpu).Microseconds())
+	r.LogBytesPerOp = perOp(end.stats.Log.GroupBytes - begin.stats.Log.GroupBytes)
+	r.StoreBytesPerOp = perOp(end.stats.Store.WrittenBytes - begin.stats.Store.WrittenBytes)
+	r.DeviceBytesPerOp = perOp(end.device - begin.device)
+	r.Syncs = end.stats.Log.Syncs - begin.stats.Log.Syncs
+	r.SyncsPerOp = perOp(r.Syncs)
+	r.Checkpoints = end.stats.Checkpoints - begin.stats.Checkpoints
+	r.PeakRSS = peakRSS()
+}
+
+func (r *Result) probe(dir string) error {
+	over, growing, err := probeDisk(dir)
+	r.FdatasyncP50 = float64(over.Microseconds()) / 1000
+	r.FdatasyncAppendP50 = float64(growing.Microseconds()) / 1000
+	return err
+}
+
+// Recover opens the hub in dir again, after the process that had it open was
+// killed, and returns how long it took until the status of an instance was
+// answered.
+func Recover(ctx context.Context, cfg Config, sample string) (time.Duration, error) {
+	w := find(cfg.Workload)
+	begin := time.Now()
+	hub, err := open(&cfg, w.make())
+	if err != nil {
+		return 0, fmt.Errorf("reopen after the kill: %w", err)
+	}
+	var m *model.Instance
+	if sample != "" {
+		m, err = hub.Engine().Get(ctx, sample, engine.GetOptions{})
+	} else {
+		_, err = hub.Engine().Query(ctx, engine.Query{PageSize: 1})
+	}
+	took := time.Since(begin)
+	if err == nil && m != nil && !m.Status.Ended() {
+		err = fmt.Errorf("instance %s was acknowledged as ended and is %s after the kill", sample, m.Status)
+	}
+	return took, errors.Join(err, hub.Close(ctx))
+}

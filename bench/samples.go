@@ -1,0 +1,97 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// maxSamples is how many instances a run remembers to look at afterwards.
+const maxSamples = 32
+
+// samples remembers some of the instances of a run.
+type samples struct {
+	mu  sync.Mutex
+	ids []string
+	n   int
+}
+
+// add remembers every so many instances, ever fewer as there are more.
+func (s *samples) add(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	if len(s.ids) < maxSamples {
+		s.ids = append(s.ids, id)
+	} else if s.n&(s.n-1) == 0 {
+		s.ids[s.n/64%maxSamples] = id
+	}
+}
+
+// first returns one of them, "" if there is none.
+func (s *samples) first() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.ids) == 0 {
+		return ""
+	}
+	return s.ids[0]
+}
+
+// check reads the full history of each sampled instance.
+func (s *samples) check(ctx context.Context, e *env) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range s.ids {
+		events, err := e.hub.Engine().History(ctx, id)
+		if err != nil {
+			return fmt.Errorf("history of %s: %w", id, err)
+		}
+		if err := checkHistory(events); err != nil {
+			return fmt.Errorf("history of %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// checkHistory verifies that a history is whole: it begins and ends as it must,
+// and everything asked for was answered at most once, and only if asked for.
+func checkHistory(events []model.Event) error {
+	if len(events) < 3 || events[0].Kind != model.OrchestratorStarted || events[1].Kind != model.ExecutionStarted {
+		return fmt.Errorf("it does not begin with OrchestratorStarted and ExecutionStarted (%d events)", len(events))
+	}
+	if last := events[len(events)-1]; last.Kind != model.ExecutionCompleted {
+		return fmt.Errorf("it ends with %s", last.Kind)
+	}
+	asked := map[int32]model.Kind{}
+	next := int32(-1)
+	for i := range events {
+		e := &events[i]
+		if e.Kind.Outgoing() {
+			if e.ID <= next {
+				return fmt.Errorf("event %d: ID %d after %d", i, e.ID, next)
+			}
+			next = e.ID
+			asked[e.ID] = e.Kind
+			continue
+		}
+		var want model.Kind
+		switch e.Kind {
+		case model.TaskCompleted, model.TaskFailed:
+			want = model.TaskScheduled
+		case model.TimerFired:
+			want = model.TimerCreated
+		case model.ChildCompleted, model.ChildFailed:
+			want = model.ChildCreated
+		default:
+			continue
+		}
+		if got := asked[e.Ref]; got != want {
+			return fmt.Errorf("event %d: %s answers #%d, which is %s", i, e.Kind, e.Ref, got)
+		}
+		delete(asked, e.Ref)
+	}
+	return nil
+}

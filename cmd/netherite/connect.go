@@ -1,0 +1,68 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/door/owner"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/spf13/cobra"
+)
+
+// hubFlags are the flags of all commands that work with a hub.
+type hubFlags struct {
+	dir     string
+	timeout time.Duration
+}
+
+func (f *hubFlags) add(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&f.dir, "dir", ".netherite", "data directory of the hub")
+	cmd.PersistentFlags().DurationVar(&f.timeout, "timeout", 30*time.Second, "give up after this long; 0 waits for ever")
+}
+
+// target is a hub to work with: one that runs, through its owner's socket, or
+// one that nobody runs, opened here without any code.
+type target struct {
+	engine.Client
+	served bool
+	close  func() error
+}
+
+// with runs f on the hub of the flags, within their timeout.
+func (f *hubFlags) with(cmd *cobra.Command, run func(context.Context, *target) error) error {
+	ctx := cmd.Context()
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+	}
+	t, err := f.connect(cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	return errors.Join(run(ctx, t), t.close())
+}
+
+func (f *hubFlags) connect(stderr io.Writer) (*target, error) {
+	if !netherite.Exists(f.dir) {
+		return nil, fmt.Errorf("no task hub in %q: name its data directory with --dir: %w", f.dir, os.ErrNotExist)
+	}
+	if c, err := owner.Dial(f.dir); err == nil {
+		return &target{Client: c, served: true, close: c.Close}, nil
+	}
+	quietly := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
+	hub, err := netherite.Open(f.dir, netherite.Logger(quietly))
+	if errors.Is(err, engine.ErrHeld) {
+		return nil, fmt.Errorf("the hub in %q does not answer on its socket: %w", f.dir, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &target{Client: hub.Engine(), close: func() error { return hub.Close(context.Background()) }}, nil
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/netherite-go/netherite/bench"
+	"github.com/spf13/cobra"
+)
+
+// demoRuns are the workloads of the demo, small enough for half a minute.
+var demoRuns = []bench.Config{
+	{Workload: "hello5", Clients: 128, Duration: 2 * time.Second},
+	{Workload: "sequence", Clients: 128, Duration: time.Second},
+	{Workload: "fanout", Clients: 8, Count: 100},
+	{Workload: "waiting", Clients: 64, Count: 10_000, Duration: time.Second},
+	{Workload: "bank", Clients: 128, Duration: 2 * time.Second},
+	{Workload: "wordcount", Clients: 1, Count: 2},
+	{Workload: "collision", Clients: 2, Count: 6},
+	{Workload: "counter", Clients: 256, Duration: time.Second},
+}
+
+// The crash: how many transfers the killed process is to make, when it is
+// killed, and how many must be under way then.
+const (
+	crashTransfers  = 10_000
+	crashFinished   = 2_000
+	crashUnfinished = 100
+)
+
+// demoLimit ends a demo that hangs.
+const demoLimit = 3 * time.Minute
+
+func newDemo() *cobra.Command {
+	var child string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run all workloads, then kill a process in the middle of its work and recover",
+		Args:  cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if child != "" {
+				return bench.TransferUntilKilled(cmd.Context(), child, crashTransfers, cmd.OutOrStdout())
+			}
+			ctx, cancel := context.WithTimeout(cmd.Context(), demoLimit)
+			defer cancel()
+			return demo(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		},
+	}
+	cmd.Flags().StringVar(&child, "crash-child", "", "")
+	_ = cmd.Flags().MarkHidden("crash-child") // exists: it was added above
+	return cmd
+}
+
+func demo(ctx context.Context, out, stderr io.Writer) error {
+	begin := time.Now()
+	dir, err := os.MkdirTemp("", "netherite-demo-")
+	if err != nil {
+		return fmt.Errorf("make a temporary directory: %w", err)
+	}
+	defer os.RemoveAll(dir)
+	fmt.Fprintf(out, "Durable workflows on %d cores, each step on disk before it counts, in %s\n\n", runtime.NumCPU(), dir)
+	results := make([]*bench.Result, len(demoRuns))
+	ok := 0
+	for i, cfg := range demoRuns {
+		cfg.Dir = filepath.Join(dir, cfg.Workload)
+		cfg.Partitions, cfg.Release, cfg.Version = 8, "node", version()
+		r, err := demoRun(ctx, cfg, stderr)
+		if err != nil {
+			return fmt.Errorf("%s: %w", cfg.Workload, err)
+		}
+		if results[i] = r; r.OK() {
+			ok++
+		} else {
+			fmt.Fprintf(stderr, "%s: %d failed; check: %s\n", r.Workload, r.Failed, r.Check)
+		}
+	}
+	printDemo(out, results)
+	line, crashErr := crash(ctx, filepath.Join(dir, "crash"), stderr)
+	fmt.Fprintln(out, line)
+	took := time.Since(begin).Seconds()
+	if crashErr != nil || ok < len(demoRuns) {
+		fmt.Fprintf(out, "demo: failed %d/%d in %.1fs\n", ok, len(demoRuns), took)
+		return errors.Join(crashErr, &quiet{exitFailed})
+	}
+	fmt.Fprintf(out, "demo: ok %d/%d in %.1fs\n", ok, len(demoRuns), took)
+	return nil
+}
+
+func demoRun(ctx context.Context, cfg bench.Config, stderr io.Writer) (r *bench.Result, err error) {
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	bar := newProgress(stderr, cfg)
+	cfg.Progress = bar.set
+	err = bench.Run(ctx, cfg, func(got *bench.Result) { r = got })
+	bar.done(r)
+	return r, err
+}
+
+func printDemo(out io.Writer, results []*bench.Result) {
+	w := table.NewWriter()
+	w.SetOutputMirror(out)
+	w.SetStyle(table.StyleLight)
+	w.AppendHeader(table.Row{"Workload", "Completed", "Per second", "p50", "p99", "CPU each", "Syncs each", "Check"})
+	for _, r := range results {
+		w.AppendRow(table.Row{
+			r.Workload, fmt.Sprintf("%d %ss", r.Completed, r.Unit), fmt.Sprintf("%.0f", r.PerSecond),
+			fmt.Sprintf("%.2f ms", r.P50), fmt.Sprintf("%.2f ms", r.P99),
+			fmt.Sprintf("%.1f us", r.CPUPerOp), fmt.Sprintf("%.3f", r.SyncsPerOp), r.Check,
+		})
+	}
+	w.Render()
+}
+
+// crash kills a process in the middle of its transfers, recovers, and returns
+// the line that says what was found.
+func crash(ctx context.Context, dir string, stderr io.Writer) (string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "crash: failed", fmt.Errorf("make the data directory: %w", err)
+	}
+	acknowledged, finished, err := killInTheMiddle(ctx, dir, stderr)
+	if err != nil {
+		return "crash: failed", err
+	}
+	unfinished := len(acknowledged) - len(finished)
+	after, err := bench.VerifyAfterKill(ctx, dir, acknowledged, finished)
+	verdict := "ok"
+	switch {
+	case err != nil:
+		verdict = "failed"
+	case unfinished < crashUnfinished:
+		err = fmt.Errorf("only %d acknowledged transfers were unfinished at the kill, expected %d", unfinished, crashUnfinished)
+		verdict = "failed"
+	}
+	return fmt.Sprintf("crash: acknowledged=%d finished=%d unfinished=%d recovered=%d total=%d %s",
+		len(acknowledged), len(finished), unfinished, after.Recovered, after.Total, verdict), err
+}
+
+// killInTheMiddle runs the transfers in a process of its own, kills it with
+// SIGKILL, and returns what it had reported.
+func killInTheMiddle(ctx context.Context, dir string, stderr io.Writer) (acknowledged, finished map[string]bool, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, fmt.Errorf("find this program: %w", err)
+	}
+	child := exec.CommandContext(ctx, self, "demo", "--crash-child", dir)
+	child.Stderr = stderr
+	stdout, err := child.StdoutPipe()
+	if err != nil {
+		return nil, nil, fmt.Errorf("start the process to kill: %w", err)
+	}
+	if err := child.Start(); err != nil {
+		return nil, nil, fmt.Errorf("start the process to kill: %w", err)
+	}
+	acknowledged, finished = map[string]bool{}, map[string]bool{}
+	killed := false
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		what, id, ok := bytes.Cut(lines.Bytes(), []byte(" "))
+		if !ok || len(what) != 1 {
+			continue
+		}
+		switch what[0] {
+		case bench.ReportAcknowledged:
+			acknowledged[string(id)] = true
+		case bench.ReportFinished:
+			finished[string(id)] = true
+		}
+		if !killed && len(finished) >= crashFinished && len(acknowledged)-len(finished) >= crashUnfinished {
+			killed = true
+			if err := child.Process.Kill(); err != nil {
+				return nil, nil, fmt.Errorf("kill the process: %w", err)
+			}
+		}
+	}
+	waitErr := child.Wait()
+	if !killed {
+		return nil, nil, fmt.Errorf("the process ended before it could be killed, after %d transfers: %w", len(finished), waitErr)
+	}
+	return acknowledged, finished, nil
+}

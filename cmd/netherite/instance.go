@@ -1,0 +1,229 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+	"github.com/spf13/cobra"
+)
+
+func newInstance() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "instance",
+		Short: "Work with orchestration instances of a hub",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f := &hubFlags{}
+	f.add(cmd)
+	cmd.AddCommand(
+		newInstanceList(f), newInstanceShow(f), newInstanceHistory(f), newInstanceWait(f), newInstanceStart(f), newInstanceRaise(f),
+		newInstanceReason(f, "suspend", "Hold back an instance's messages", engine.Client.Suspend),
+		newInstanceReason(f, "resume", "Let a suspended instance go on", engine.Client.Resume),
+		newInstanceReason(f, "rewind", "Take back the failures of a failed instance and run it on", engine.Client.Rewind),
+		newInstanceTerminate(f), newInstanceRestart(f), newInstancePurge(f),
+	)
+	return cmd
+}
+
+// outputFlag adds -o and returns a check of its value.
+func outputFlag(cmd *cobra.Command) func() (asJSON bool, err error) {
+	format := cmd.Flags().StringP("output", "o", "table", "output format: table or json")
+	return func() (bool, error) {
+		if *format != "table" && *format != "json" {
+			return false, usagef("unknown output format %q: use table or json", *format)
+		}
+		return *format == "json", nil
+	}
+}
+
+func newInstanceShow(f *hubFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "show ID",
+		Short: "Show an instance and what it is waiting for",
+		Args:  cobra.ExactArgs(1),
+	}
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			m, err := t.Get(ctx, args[0], engine.GetOptions{Payloads: true, Waits: true})
+			if err != nil {
+				return err
+			}
+			return printInstance(cmd.OutOrStdout(), m, asJSON)
+		})
+	}
+	return cmd
+}
+
+func printInstance(out io.Writer, m *model.Instance, asJSON bool) error {
+	j := toJSON(m)
+	if asJSON {
+		return printJSON(out, j)
+	}
+	field := func(name string, value any) {
+		if value != nil && value != "" {
+			fmt.Fprintf(out, "%-14s %s\n", name+":", text(value))
+		}
+	}
+	field("instance", j.InstanceID)
+	field("name", j.Name)
+	field("version", j.Version)
+	field("status", j.RuntimeStatus)
+	field("input", j.Input)
+	field("output", j.Output)
+	field("custom status", j.CustomStatus)
+	if j.Failure != nil {
+		field("failure", m.Failure.Error())
+	}
+	field("created", j.CreatedTime)
+	field("updated", j.LastUpdated)
+	field("completed", j.Completed)
+	field("scheduled for", j.ScheduledTime)
+	field("parent", j.ParentID)
+	for _, k := range sortedKeys(j.Tags) {
+		field("tag "+k, j.Tags[k])
+	}
+	field("execution", j.ExecutionID)
+	field("history", fmt.Sprintf("%d events, %d bytes", j.HistoryEvents, j.HistoryBytes))
+	if e := j.Entity; e != nil {
+		field("state", e.State)
+		field("backlog", fmt.Sprint(e.Backlog))
+		field("locked by", e.LockedBy)
+	}
+	printWaits(out, j.WaitingFor)
+	return nil
+}
+
+// text shows a payload or string on one line.
+func text(v any) string {
+	if raw, ok := v.(interface{ MarshalJSON() ([]byte, error) }); ok {
+		if b, err := raw.MarshalJSON(); err == nil {
+			return string(b)
+		}
+	}
+	return fmt.Sprint(v)
+}
+
+func newInstanceWait(f *hubFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "wait ID",
+		Short: "Wait until an instance has ended, and show it",
+		Args:  cobra.ExactArgs(1),
+	}
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			m, err := await(ctx, t, args[0])
+			if err != nil {
+				return err
+			}
+			return printInstance(cmd.OutOrStdout(), m, asJSON)
+		})
+	}
+	return cmd
+}
+
+// await waits for the end of an instance; it does not wait for what nobody runs.
+func await(ctx context.Context, t *target, id string) (*model.Instance, error) {
+	o := engine.GetOptions{Payloads: true, Waits: true}
+	if t.served {
+		return t.Wait(ctx, id, engine.UntilEnded, o)
+	}
+	m, err := t.Get(ctx, id, o)
+	if err == nil && !m.Status.Ended() {
+		return nil, fmt.Errorf("instance %q is %s: %w", id, m.Status, errNotServed)
+	}
+	return m, err
+}
+
+func newInstanceRaise(f *hubFlags) *cobra.Command {
+	var data string
+	cmd := &cobra.Command{
+		Use:   "raise ID EVENT",
+		Short: "Raise an external event for an instance",
+		Args:  cobra.ExactArgs(2),
+	}
+	cmd.Flags().StringVar(&data, "data", "", "the event's payload, JSON")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		payload, err := jsonFlag("data", data, cmd.Flags().Changed("data"))
+		if err != nil {
+			return err
+		}
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			return t.Raise(ctx, engine.RaiseRequest{Instance: args[0], Event: args[1], Payload: payload})
+		})
+	}
+	return cmd
+}
+
+// newInstanceReason makes a command for an operation that takes a reason.
+func newInstanceReason(f *hubFlags, verb, short string, do func(engine.Client, context.Context, string, string) error) *cobra.Command {
+	var reason string
+	cmd := &cobra.Command{
+		Use:   verb + " ID",
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return f.with(cmd, func(ctx context.Context, t *target) error { return do(t, ctx, args[0], reason) })
+		},
+	}
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the history")
+	return cmd
+}
+
+func newInstanceTerminate(f *hubFlags) *cobra.Command {
+	var output string
+	var recursive bool
+	cmd := &cobra.Command{
+		Use:   "terminate ID",
+		Short: "End an instance at once",
+		Args:  cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVar(&output, "output", "", "the instance's output, JSON")
+	cmd.Flags().BoolVar(&recursive, "recursive", false, "end its living sub-orchestrations too")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		payload, err := jsonFlag("output", output, cmd.Flags().Changed("output"))
+		if err != nil {
+			return err
+		}
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			return t.Terminate(ctx, engine.TerminateRequest{Instance: args[0], Output: payload, Recursive: recursive})
+		})
+	}
+	return cmd
+}
+
+func newInstanceHistory(f *hubFlags) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "history ID",
+		Short: "Print the history of an instance's current execution",
+		Args:  cobra.ExactArgs(1),
+	}
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			events, err := t.History(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			return printHistory(cmd.OutOrStdout(), events, asJSON)
+		})
+	}
+	return cmd
+}

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+	"github.com/spf13/cobra"
+)
+
+// jsonFlag checks that a flag's value is JSON; nil if the flag was not given.
+func jsonFlag(name, value string, given bool) ([]byte, error) {
+	if !given {
+		return nil, nil
+	}
+	if !json.Valid([]byte(value)) {
+		return nil, usagef("--%s is not JSON: %s (a string needs quotes: '\"text\"')", name, value)
+	}
+	return []byte(value), nil
+}
+
+// tagFlags parses key=value pairs.
+func tagFlags(pairs []string) (map[string]string, error) {
+	tags := map[string]string{}
+	for _, p := range pairs {
+		k, v, ok := strings.Cut(p, "=")
+		if !ok || k == "" {
+			return nil, usagef("--tag %q: write key=value", p)
+		}
+		tags[k] = v
+	}
+	return tags, nil
+}
+
+func sortedKeys(m map[string]string) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+func newInstanceStart(f *hubFlags) *cobra.Command {
+	var input, id, ver, at string
+	var tags []string
+	cmd := &cobra.Command{
+		Use:   "start NAME",
+		Short: "Start an orchestration",
+		Long: "Start an orchestration. If nobody runs the hub, the start is recorded, and the\n" +
+			"orchestration runs when a program that has its code opens the directory.",
+		Args: cobra.ExactArgs(1),
+	}
+	cmd.Flags().StringVar(&input, "input", "", "input, JSON")
+	cmd.Flags().StringVar(&id, "id", "", "instance ID; chosen if empty")
+	cmd.Flags().StringVar(&ver, "version-tag", "", "version of the orchestration")
+	cmd.Flags().StringVar(&at, "at", "", "start no earlier than this time (RFC 3339)")
+	cmd.Flags().StringArrayVar(&tags, "tag", nil, "tag as key=value; may be repeated")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		r := engine.StartRequest{Name: args[0], Instance: id, Version: ver}
+		var err error
+		if r.Input, err = jsonFlag("input", input, cmd.Flags().Changed("input")); err != nil {
+			return err
+		}
+		if r.Tags, err = tagFlags(tags); err != nil {
+			return err
+		}
+		if r.At, err = timeFlag("at", at); err != nil {
+			return err
+		}
+		return f.with(cmd, func(ctx context.Context, t *target) error { return start(ctx, cmd, t, r) })
+	}
+	return cmd
+}
+
+// start starts an instance, prints its ID, and says so if nobody will run it.
+func start(ctx context.Context, cmd *cobra.Command, t *target, r engine.StartRequest) error {
+	s, err := t.Start(ctx, r)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(cmd.OutOrStdout(), s.Instance)
+	if !t.served {
+		fmt.Fprintln(cmd.ErrOrStderr(), "recorded; nobody is running this hub: it starts when a program with its code opens the directory")
+	}
+	return nil
+}
+
+func timeFlag(name, value string) (model.Time, error) {
+	if value == "" {
+		return 0, nil
+	}
+	t, err := time.Parse(time.RFC3339, value)
+	if err != nil {
+		return 0, usagef("--%s: %q is not a time like 2026-01-31T09:00:00Z", name, value)
+	}
+	return model.TimeOf(t), nil
+}
+
+func newInstanceRestart(f *hubFlags) *cobra.Command {
+	var sameID bool
+	cmd := &cobra.Command{
+		Use:   "restart ID",
+		Short: "Start an instance again with the same name, version, input and tags",
+		Args:  cobra.ExactArgs(1),
+	}
+	cmd.Flags().BoolVar(&sameID, "same-id", false, "under the same ID, which must have ended, instead of a new one")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			m, err := t.Get(ctx, args[0], engine.GetOptions{Payloads: true})
+			if err != nil {
+				return err
+			}
+			r := engine.StartRequest{Name: m.Name, Version: m.Version, Input: m.Input, Tags: m.Tags}
+			if sameID {
+				r.Instance = m.ID
+			}
+			return start(ctx, cmd, t, r)
+		})
+	}
+	return cmd
+}
+
+// printHistory prints one event a line, or all as JSON.
+func printHistory(out io.Writer, events []model.Event, asJSON bool) error {
+	if asJSON {
+		list := make([]map[string]any, len(events))
+		for i := range events {
+			list[i] = eventJSON(&events[i])
+		}
+		return printJSON(out, list)
+	}
+	for i := range events {
+		e := &events[i]
+		id := ""
+		if e.ID != model.NoID {
+			id = fmt.Sprintf("#%d", e.ID)
+		} else if e.Ref != 0 || e.Kind == model.TaskCompleted {
+			id = fmt.Sprintf("re #%d", e.Ref)
+		}
+		fmt.Fprintf(out, "%s  %-34s %-8s %s\n", e.Time, e.Kind, id, eventText(e))
+	}
+	return nil
+}
+
+func eventText(e *model.Event) string {
+	var parts []string
+	add := func(s string) {
+		if s != "" {
+			parts = append(parts, s)
+		}
+	}
+	add(e.Name)
+	add(e.Instance)
+	if e.Payload != nil {
+		add(string(e.Payload))
+	}
+	if e.Failure != nil {
+		add(e.Failure.Error())
+	}
+	if e.FireAt != 0 {
+		add(e.FireAt.String())
+	}
+	return strings.Join(parts, "  ")
+}
+
+// eventJSON shows the fields that an event has.
+func eventJSON(e *model.Event) map[string]any {
+	m := map[string]any{"eventType": e.Kind.String(), "timestamp": stamp(e.Time), "eventId": e.ID}
+	put := func(name string, set bool, v any) {
+		if set {
+			m[name] = v
+		}
+	}
+	answers := e.Kind == model.TaskCompleted || e.Kind == model.TaskFailed || e.Kind == model.ChildCompleted ||
+		e.Kind == model.ChildFailed || e.Kind == model.TimerFired
+	put("refersTo", answers, e.Ref)
+	put("name", e.Name != "", e.Name)
+	put("version", e.Version != "", e.Version)
+	put("instanceId", e.Instance != "", e.Instance)
+	put("requestId", e.RequestID != "", e.RequestID)
+	put("fireAt", e.FireAt != 0, stamp(e.FireAt))
+	put("payload", e.Payload != nil, payload(e.Payload))
+	put("failure", e.Failure != nil, toFailure(e.Failure))
+	x := e.Extra()
+	put("executionId", !x.Execution.IsZero(), x.Execution.String())
+	put("tags", len(x.Tags) > 0, x.Tags)
+	put("orchestrationStatus", e.Kind == model.ExecutionCompleted, x.Status.String())
+	put("attempt", x.Attempt > 1, x.Attempt)
+	put("lockSet", len(x.LockSet) > 0, x.LockSet)
+	return m
+}

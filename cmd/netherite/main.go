@@ -1,0 +1,58 @@
+// Command netherite is the one binary of the project: it shows the engine
+// (demo), measures it (bench), inspects data directories (inspect) and works
+// with the instances and entities of a hub (instance, entity).
+//
+// Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check
+// failed, 2 usage, 3 not found, 4 held or not served, 5 timed out.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// run executes one command line and returns its exit code.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	root := newRoot()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	var silent *quiet
+	if !errors.As(err, &silent) {
+		fmt.Fprintf(stderr, "netherite: %v\n", err)
+	}
+	return exitCode(err)
+}
+
+func newRoot() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "netherite",
+		Short:         "Durable workflows on a partitioned engine with one commit log",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version(),
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	root.AddCommand(newDemo(), newBench(), newInspect(), newInstance(), newEntity(), newVersion())
+	return root
+}

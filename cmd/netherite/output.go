@@ -1,0 +1,102 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// instanceJSON is an instance in the command's output. Fields are only ever added.
+type instanceJSON struct {
+	InstanceID    string            `json:"instanceId"`
+	Name          string            `json:"name"`
+	Version       string            `json:"version,omitempty"`
+	RuntimeStatus string            `json:"runtimeStatus"`
+	Input         any               `json:"input"`
+	Output        any               `json:"output"`
+	CustomStatus  any               `json:"customStatus"`
+	CreatedTime   string            `json:"createdTime"`
+	LastUpdated   string            `json:"lastUpdatedTime"`
+	Completed     string            `json:"completedTime,omitempty"`
+	ScheduledTime string            `json:"scheduledTime,omitempty"`
+	Tags          map[string]string `json:"tags,omitempty"`
+	ExecutionID   string            `json:"executionId"`
+	ParentID      string            `json:"parentInstanceId,omitempty"`
+	HistoryEvents int64             `json:"historyEvents,omitempty"`
+	HistoryBytes  int64             `json:"historyBytes,omitempty"`
+	Failure       *failureJSON      `json:"failure,omitempty"`
+	Entity        *entityJSON       `json:"entity,omitempty"`
+	WaitingFor    *waitsJSON        `json:"waitingFor,omitempty"`
+}
+
+type failureJSON struct {
+	Type         string       `json:"type"`
+	Message      string       `json:"message"`
+	Stack        string       `json:"stack,omitempty"`
+	NonRetriable bool         `json:"nonRetriable,omitempty"`
+	Cause        *failureJSON `json:"cause,omitempty"`
+}
+
+type entityJSON struct {
+	State     any      `json:"state"`
+	Backlog   int64    `json:"backlog"`
+	LockedBy  string   `json:"lockedBy,omitempty"`
+	LockQueue []string `json:"lockQueue,omitempty"`
+}
+
+func toJSON(m *model.Instance) *instanceJSON {
+	j := &instanceJSON{
+		InstanceID: m.ID, Name: m.Name, Version: m.Version, RuntimeStatus: m.Status.String(),
+		Input: payload(m.Input), Output: payload(m.Output), CustomStatus: payload(m.CustomStatus),
+		CreatedTime: stamp(m.Created), LastUpdated: stamp(m.LastUpdated), Completed: stamp(m.Completed), ScheduledTime: stamp(m.ScheduledAt),
+		Tags: m.Tags, ExecutionID: m.Execution.String(), HistoryEvents: m.HistoryEvents, HistoryBytes: m.HistoryBytes,
+		Failure: toFailure(m.Failure), WaitingFor: toWaits(m),
+	}
+	if m.Parent != nil {
+		j.ParentID = m.Parent.Instance
+	}
+	if e := m.Entity; e != nil {
+		j.Entity = &entityJSON{State: payload(e.State), Backlog: e.Backlog, LockedBy: e.LockedBy, LockQueue: e.LockQueue}
+	}
+	return j
+}
+
+func toFailure(f *model.Failure) *failureJSON {
+	if f == nil {
+		return nil
+	}
+	return &failureJSON{Type: f.Type, Message: f.Message, Stack: f.Stack, NonRetriable: f.NonRetriable, Cause: toFailure(f.Cause)}
+}
+
+// payload shows JSON as it is, other bytes as a string, and absence as null.
+func payload(p []byte) any {
+	switch {
+	case p == nil:
+		return nil
+	case json.Valid(p):
+		return json.RawMessage(p)
+	}
+	return string(p)
+}
+
+// stamp formats a time in RFC 3339, UTC; "" if it is absent.
+func stamp(t model.Time) string {
+	if t == 0 {
+		return ""
+	}
+	return t.Std().Format(time.RFC3339Nano)
+}
+
+// printJSON prints one indented JSON value.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,71 @@
+package owner
+
+import (
+	"context"
+	"errors"
+
+	"github.com/netherite-go/netherite/engine"
+)
+
+// codes names the errors of the contract on the wire.
+var codes = []struct {
+	code string
+	err  error
+}{
+	{"not-found", engine.ErrNotFound},
+	{"exists", engine.ErrExists},
+	{"ended", engine.ErrEnded},
+	{"not-failed", engine.ErrNotFailed},
+	{"invalid", engine.ErrInvalid},
+	{"too-large", engine.ErrTooLarge},
+	{"closed", engine.ErrClosed},
+	{"busy", engine.ErrBusy},
+	{"disk-full", engine.ErrDiskFull},
+	{"unavailable", engine.ErrUnavailable},
+	{"outcome-unknown", engine.ErrOutcomeUnknown},
+	{"damaged", engine.ErrDamaged},
+	{"quarantined", engine.ErrQuarantined},
+	{"timeout", context.DeadlineExceeded},
+	{"canceled", context.Canceled},
+}
+
+// internal is the code of every other error.
+const internal = "internal"
+
+// wireError is an error on the wire.
+type wireError struct {
+	Code    string `json:"code"`
+	Message string `json:"message"`
+}
+
+// encodeError finds an error's code.
+func encodeError(err error) *wireError {
+	for _, c := range codes {
+		if errors.Is(err, c.err) {
+			return &wireError{Code: c.code, Message: err.Error()}
+		}
+	}
+	return &wireError{Code: internal, Message: err.Error()}
+}
+
+// remoteError is an error that the hub answered.
+type remoteError struct {
+	message string
+	cause   error
+}
+
+// Error is the hub's message, unchanged.
+func (e *remoteError) Error() string { return e.message }
+
+// Unwrap returns the error of the contract.
+func (e *remoteError) Unwrap() error { return e.cause }
+
+// decodeError is the inverse of encodeError.
+func decodeError(w *wireError) error {
+	for _, c := range codes {
+		if c.code == w.Code {
+			return &remoteError{message: w.Message, cause: c.err}
+		}
+	}
+	return errors.New(w.Message)
+}
