@@ -20,7 +20,7 @@ type coroutine struct {
 	stop  func()
 	yield func(struct{}) bool
 	self  uintptr // see goroutine
-	label string  // see goroutineLabel
+	label string  // see GoroutineLabel
 
 	queued bool // in x.ready
 	idle   bool // not running any code
@@ -76,7 +76,7 @@ func (p *Pool) Close() {
 
 // loop is the coroutine's life.
 func (c *coroutine) loop(yield func(struct{}) bool) {
-	c.yield, c.self, c.label = yield, goroutine(), goroutineLabel()
+	c.yield, c.self, c.label = yield, goroutine(), GoroutineLabel()
 	for {
 		c.work()
 		c.idle = true

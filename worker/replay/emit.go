@@ -40,8 +40,24 @@ func (x *Execution) AskAgain(op *Op, ev model.Event) {
 	}
 }
 
-// NextID returns the ID that the next action will get.
-func (x *Execution) NextID() int32 { return x.nextID }
+// NextID returns the ID that the next action, other than a marker, will get.
+func (x *Execution) NextID() int32 {
+	x.enter()
+	if x.past {
+		x.skipMarkers()
+	}
+	return x.nextID
+}
+
+// skipMarkers passes markers that the code no longer asks for.
+func (x *Execution) skipMarkers() (next *model.Event) {
+	next = x.expected()
+	for next != nil && next.Kind == model.MarkerRecorded {
+		x.skip(next)
+		next = x.expected()
+	}
+	return next
+}
 
 func (x *Execution) track(op *Op, id int32, k model.Kind) {
 	op.id, op.kind = id, opOther
@@ -85,10 +101,9 @@ func (x *Execution) emit(ev *model.Event) bool {
 // match compares an event that replayed code asks for with the history.
 func (x *Execution) match(ev *model.Event) bool {
 	want := x.expected()
-	for want != nil && want.Kind == model.MarkerRecorded && ev.Kind != model.MarkerRecorded {
-		x.skip(want) // the code no longer asks for this marker
+	if ev.Kind != model.MarkerRecorded {
+		want = x.skipMarkers()
 		ev.ID = x.nextID
-		want = x.expected()
 	}
 	switch {
 	case want == nil && (x.rewound || x.tailAdmits(ev)):
@@ -156,10 +171,10 @@ func (x *Execution) tailAdmits(ev *model.Event) bool {
 	return x.tail
 }
 
-// Take removes the outgoing events that one step may commit; more says that
-// some are left. The caller owns the slice.
-func (x *Execution) Take() (events []model.Event, more bool) {
-	n, bytes := 0, 0
+// take removes the outgoing events that one step may commit, besides so many
+// bytes of other things; more says that some are left. The caller owns the slice.
+func (x *Execution) take(bytes int) (events []model.Event, more bool) {
+	n := 0
 	for n < len(x.out) && n < x.MaxEvents {
 		bytes += Size(&x.out[n])
 		if n > 0 && bytes > x.MaxBytes {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -48,8 +49,6 @@ type Config struct {
 // Execution is one live execution of an orchestration. See the package comment.
 type Execution struct {
 	Config
-	// Data is for the language: what belongs to this execution.
-	Data any
 	// AtEnd, if set, is called when the code has ended in any way but unwinding,
 	// before the last event; it may still Act.
 	AtEnd func()
@@ -75,6 +74,8 @@ type Execution struct {
 	out          []model.Event // not yet taken
 	cancelTimers []int32
 	cancelTasks  []int32
+	status       *[]byte // new custom status
+	terminate    []engine.TerminateRequest
 
 	past    bool // replaying history
 	history []model.Event
@@ -226,14 +227,16 @@ func (x *Execution) answer(id int32, ev *model.Event) {
 		return
 	}
 	op.id = model.NoID
+	if ev.Failure == nil && failed(ev.Kind) {
+		copied := *ev
+		copied.Failure = &model.Failure{Message: "failed without a reason given"}
+		ev = &copied
+	}
 	if op.hook != nil && op.hook.Answered(op, ev) {
 		return
 	}
 	op.Payload, op.Failure = ev.Payload, ev.Failure
 	x.held += int64(len(op.Payload))
-	if ev.Failure == nil && failed(ev.Kind) {
-		op.Failure = &model.Failure{Message: "failed without a reason given"}
-	}
 	op.Finish()
 }
 
@@ -386,7 +389,7 @@ func (x *Execution) CurrentStack() string {
 	if c == nil {
 		return ""
 	}
-	return stackOf(c.label)
+	return StackOf(c.label)
 }
 
 // enter checks that the caller is the code that is running, and returns its coroutine.

@@ -10,6 +10,6 @@ import (
 // goroutine returns a number that tells the calling goroutine from all others
 // that live.
 func goroutine() uintptr {
-	n, _ := strconv.ParseUint(strings.TrimPrefix(goroutineLabel(), "goroutine "), 10, 64)
+	n, _ := strconv.ParseUint(strings.TrimPrefix(GoroutineLabel(), "goroutine "), 10, 64)
 	return uintptr(n)
 }

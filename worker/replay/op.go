@@ -20,6 +20,7 @@ type Op struct {
 	Err error
 
 	hook    Hook
+	instead *Op // outstanding in its place: the delay before a retry
 	watcher watcher
 	more    []watcher
 	order   uint32 // 1, 2, 3... in the order of completion; 0 not done
@@ -61,12 +62,16 @@ func (op *Op) Done() bool { return op.order != 0 }
 // SetHook installs a hook.
 func (op *Op) SetHook(h Hook) { op.hook = h }
 
+// Delegate says that another operation is outstanding in this one's place, so
+// that cancelling this one cancels the other.
+func (op *Op) Delegate(to *Op) { op.instead = to }
+
 // Finish makes the operation done with what its fields hold.
 func (op *Op) Finish() {
 	if op.order != 0 {
 		return
 	}
-	op.id, op.hook = model.NoID, nil
+	op.id, op.hook, op.instead = model.NoID, nil, nil
 	op.x.completions++
 	op.order = op.x.completions
 	if w := op.watcher; w != nil {
@@ -78,6 +83,10 @@ func (op *Op) Finish() {
 	}
 	op.more = nil
 }
+
+// Waits reports whether the operation is nothing but a wait, so that ending it
+// loses nothing: a timer, or an external event that has not come.
+func (op *Op) Waits() bool { return op.order == 0 && (op.kind == opTimer || op.kind == opEvent) }
 
 // Wait blocks the calling coroutine until the operation is done. It reports
 // false, at once, while the execution is being unwound.

@@ -59,9 +59,13 @@ func (op *Op) Cancel(err error) {
 	if op.order != 0 || x.inert() {
 		return
 	}
-	if op.id != model.NoID {
-		x.ops.take(op.id)
-		x.cancelled(op)
+	outstanding := op
+	if op.id == model.NoID && op.instead != nil {
+		outstanding = op.instead
+	}
+	if outstanding.id != model.NoID {
+		x.ops.take(outstanding.id)
+		x.cancelled(outstanding)
 	}
 	if op.kind == opEvent {
 		x.withdraw(op)
@@ -84,9 +88,9 @@ func (x *Execution) cancelled(op *Op) {
 	}
 }
 
-// TakeCancelled returns the timers and activities that nobody awaits any more
+// takeCancelled returns the timers and activities that nobody awaits any more
 // and whose events have been taken.
-func (x *Execution) TakeCancelled() (timers, tasks []int32) {
+func (x *Execution) takeCancelled() (timers, tasks []int32) {
 	sent := x.nextID
 	if len(x.out) > 0 {
 		sent = x.out[0].ID

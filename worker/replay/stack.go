@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// goroutineLabel returns "goroutine N", by which stack dumps name the caller.
-func goroutineLabel() string {
+// GoroutineLabel returns "goroutine N", by which stack dumps name the caller.
+func GoroutineLabel() string {
 	var buf [64]byte
 	s := string(buf[:runtime.Stack(buf[:], false)])
 	if i := strings.Index(s, " ["); i >= 0 {
@@ -16,9 +16,9 @@ func goroutineLabel() string {
 	return s
 }
 
-// stackOf returns the stack of the goroutine with the given label, cut out of
+// StackOf returns the stack of the goroutine with the given label, cut out of
 // a dump of all. It stops the world: only for what has gone wrong already.
-func stackOf(label string) string {
+func StackOf(label string) string {
 	buf := make([]byte, 1<<20)
 	dump := string(buf[:runtime.Stack(buf, true)])
 	for block := range strings.SplitSeq(dump, "\n\n") {

@@ -1,0 +1,157 @@
+package durable
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// Codec turns values into payloads and back. Every input, result, event, status
+// and entity state crosses it, also inside one process, so that code sees the
+// same values the first time as after a crash. It must be safe for concurrent use.
+type Codec = worker.Codec
+
+// JSON is the default codec: encoding/json.
+var JSON Codec = jsonCodec{}
+
+// None is the type of an input or result that is not there.
+type None = struct{}
+
+// Raw is a payload that no codec touches: what is stored is what is given.
+type Raw []byte
+
+// DefaultPayloadLimit is how large one payload may be unless the hub says
+// otherwise: 2 MiB.
+const DefaultPayloadLimit = worker.DefaultPayloadLimit
+
+type jsonCodec struct{}
+
+// Encode implements Codec. Plain strings and integers, the most frequent
+// payloads, are spared the way through reflection.
+func (jsonCodec) Encode(v any) ([]byte, error) {
+	switch v := v.(type) {
+	case string:
+		if plain(v) {
+			b := make([]byte, 0, len(v)+2)
+			b = append(b, '"')
+			b = append(b, v...)
+			return append(b, '"'), nil
+		}
+	case int:
+		return strconv.AppendInt(nil, int64(v), 10), nil
+	case int64:
+		return strconv.AppendInt(nil, v, 10), nil
+	case bool:
+		return strconv.AppendBool(nil, v), nil
+	}
+	return json.Marshal(v)
+}
+
+// Decode implements Codec.
+func (jsonCodec) Decode(payload []byte, v any) error {
+	switch v := v.(type) {
+	case *string:
+		if n := len(payload); n >= 2 && payload[0] == '"' && payload[n-1] == '"' {
+			if s := string(payload[1 : n-1]); plain(s) {
+				*v = s
+				return nil
+			}
+		}
+	case *int:
+		if n, ok := integer(payload); ok {
+			*v = int(n)
+			return nil
+		}
+	case *int64:
+		if n, ok := integer(payload); ok {
+			*v = n
+			return nil
+		}
+	}
+	return json.Unmarshal(payload, v)
+}
+
+// plain reports whether JSON writes the string as it is, between quotes.
+func plain(s string) bool {
+	for i := range len(s) {
+		switch c := s[i]; {
+		case c < 0x20, c > 0x7e, c == '"', c == '\\', c == '<', c == '>', c == '&':
+			return false
+		}
+	}
+	return true
+}
+
+// integer parses digits with an optional minus sign, short enough not to
+// overflow, in the only form that JSON allows.
+func integer(b []byte) (n int64, ok bool) {
+	neg := len(b) > 0 && b[0] == '-'
+	if neg {
+		b = b[1:]
+	}
+	if len(b) == 0 || len(b) > 18 || b[0] == '0' && len(b) > 1 {
+		return 0, false
+	}
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + int64(c-'0')
+	}
+	if neg {
+		n = -n
+	}
+	return n, true
+}
+
+func codecOf(env *worker.Env) Codec {
+	if env.Codec == nil {
+		return JSON
+	}
+	return env.Codec
+}
+
+// encode makes the payload of a value; what names the value in errors.
+func encode[T any](env *worker.Env, what string, v T) ([]byte, error) {
+	var payload []byte
+	switch v := any(v).(type) {
+	case None:
+		return nil, nil
+	case Raw:
+		payload = v
+	default:
+		var err error
+		if payload, err = codecOf(env).Encode(v); err != nil {
+			return nil, NonRetriable(fmt.Errorf("%w: encode %s: %w", ErrPayload, what, err))
+		}
+	}
+	limit := env.PayloadLimit
+	if limit == 0 {
+		limit = DefaultPayloadLimit
+	}
+	if len(payload) > limit {
+		return nil, NonRetriable(fmt.Errorf("%s is %d bytes, at most %d are allowed: %w (%w)", what, len(payload), limit, ErrPayloadTooLarge, engine.ErrTooLarge))
+	}
+	return payload, nil
+}
+
+// decode is the inverse of encode. An absent payload gives the zero value.
+func decode[T any](env *worker.Env, what string, payload []byte) (v T, err error) {
+	switch p := any(&v).(type) {
+	case *None:
+		return v, nil
+	case *Raw:
+		*p = payload
+		return v, nil
+	}
+	if len(payload) == 0 {
+		return v, nil
+	}
+	if err := codecOf(env).Decode(payload, &v); err != nil {
+		return v, NonRetriable(fmt.Errorf("%w: decode %s as %T: %w", ErrPayload, what, v, err))
+	}
+	return v, nil
+}

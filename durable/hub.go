@@ -1,0 +1,61 @@
+package durable
+
+import (
+	"context"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// Handler is code to serve: a handle that carries its code, or what By returns.
+type Handler = worker.Handler
+
+// Hub is a task hub as a client sees it. One that also has a method
+// PayloadLimit() int has that limit instead of DefaultPayloadLimit.
+type Hub interface {
+	Engine() engine.Client
+	Codec() Codec // nil: JSON
+}
+
+// NewHub returns a hub for a client of any engine. A nil codec is JSON, a limit
+// of zero DefaultPayloadLimit bytes.
+func NewHub(client engine.Client, codec Codec, payloadLimit int) Hub {
+	return &clientHub{client, codec, payloadLimit}
+}
+
+type clientHub struct {
+	client engine.Client
+	codec  Codec
+	limit  int
+}
+
+func (h *clientHub) Engine() engine.Client { return h.client }
+func (h *clientHub) Codec() Codec          { return h.codec }
+func (h *clientHub) PayloadLimit() int     { return h.limit }
+
+func environment(hub Hub) *worker.Env {
+	env := &worker.Env{Codec: hub.Codec()}
+	if l, ok := hub.(interface{ PayloadLimit() int }); ok {
+		env.PayloadLimit = l.PayloadLimit()
+	}
+	return env
+}
+
+func requestSettings(opts []RequestOption) (s startSettings) {
+	for _, o := range opts {
+		o.applyRequest(&s)
+	}
+	return s
+}
+
+// requestKey is the key of a request: the caller's own, or else one that is
+// derived from the activity that makes the request.
+func requestKey(ctx context.Context, own string) string {
+	if own != "" {
+		return own
+	}
+	if a := worker.ActivityOf(ctx); a != nil {
+		return a.NextRequestKey()
+	}
+	return ""
+}

@@ -1,0 +1,62 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+	"iter"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Query yields the instances that match, page by page. Each page is read at a
+// moment of its own: the whole is not a snapshot. It ends with the first error.
+func Query(ctx context.Context, hub Hub, q engine.Query) iter.Seq2[*model.Instance, error] {
+	return func(yield func(*model.Instance, error) bool) {
+		for {
+			page, err := hub.Engine().Query(ctx, q)
+			if err != nil {
+				yield(nil, fmt.Errorf("query instances: %w", err))
+				return
+			}
+			for _, inst := range page.Instances {
+				if !yield(inst, nil) {
+					return
+				}
+			}
+			if q.Token = page.Token; q.Token == "" {
+				return
+			}
+		}
+	}
+}
+
+// Purge forgets all ended instances that match, in bounded slices, and returns
+// how many. With an error, those before it are forgotten; Purge again goes on.
+func Purge(ctx context.Context, hub Hub, q engine.Query) (deleted int, err error) {
+	for {
+		n, token, err := hub.Engine().PurgeWhere(ctx, q)
+		deleted += n
+		if err != nil {
+			return deleted, fmt.Errorf("purge instances: %w", err)
+		}
+		if q.Token = token; token == "" {
+			return deleted, nil
+		}
+	}
+}
+
+// CleanEntities removes entities that have no state, no operations waiting and
+// no lock, and releases locks whose holder no longer runs, as o says.
+func CleanEntities(ctx context.Context, hub Hub, o engine.CleanOptions) (removed, released int, err error) {
+	for {
+		c, err := hub.Engine().CleanEntities(ctx, o)
+		removed, released = removed+c.Removed, released+c.Released
+		if err != nil {
+			return removed, released, fmt.Errorf("clean entities: %w", err)
+		}
+		if o.Token = c.Token; c.Token == "" {
+			return removed, released, nil
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package durable
+
+import (
+	"math"
+	"runtime/debug"
+	"time"
+
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker/replay"
+)
+
+// Retry repeats a failed activity or sub-orchestration.
+//
+// After the k-th failure (k = 1, 2, 3...) the next attempt begins
+// First * Factor^(k-1) later, at most Max. There is none if k has reached
+// Attempts, if Within has passed (in the orchestration's time, which moves from
+// step to step) since the first attempt was scheduled, if the failure is
+// NonRetriable, or if If says no. The delay is a durable timer; a delay of zero
+// needs none.
+type Retry struct {
+	Attempts int           // 0: not bounded
+	First    time.Duration // 0: one second; negative: no delay
+	Factor   float64       // 0: 1, that is, always First
+	Max      time.Duration // 0: not bounded
+	Within   time.Duration // 0: not bounded
+	// If, when not nil, decides whether a failure is worth another attempt. It
+	// must be deterministic and must not use the orchestration's Context.
+	If func(Failed) bool
+	// Delay, when not nil, takes the place of the formula: how long to wait, and
+	// whether to retry at all. The bounds above still hold. The same rules as for
+	// If apply to it.
+	Delay func(Failed) (time.Duration, bool)
+}
+
+// Failed is what a retry handler is told about a failed attempt.
+type Failed struct {
+	Attempt int // 1 for the first
+	Err     *TaskError
+	Elapsed time.Duration // since the first attempt was scheduled
+}
+
+func (o Retry) applyActivity(s *callSettings) { s.retry = &o }
+func (o Retry) applyChild(s *callSettings)    { s.retry = &o }
+
+// next decides about another attempt.
+func (o *Retry) next(f Failed) (delay time.Duration, again bool) {
+	if f.Err.NonRetriable || o.Attempts > 0 && f.Attempt >= o.Attempts || o.Within > 0 && f.Elapsed >= o.Within {
+		return 0, false
+	}
+	if o.If != nil && !o.If(f) {
+		return 0, false
+	}
+	if o.Delay != nil {
+		return o.Delay(f)
+	}
+	return o.delay(f.Attempt), true
+}
+
+// delay is the formula.
+func (o *Retry) delay(failures int) time.Duration {
+	first, factor := o.First, o.Factor
+	if first == 0 {
+		first = time.Second
+	}
+	if factor == 0 {
+		factor = 1
+	}
+	d := float64(first) * math.Pow(factor, float64(failures-1))
+	limit := o.Max
+	if limit <= 0 {
+		limit = math.MaxInt64
+	}
+	switch {
+	case math.IsNaN(d) || d <= 0:
+		return 0
+	case d >= float64(limit):
+		return limit
+	}
+	return time.Duration(d)
+}
+
+// retrier repeats one call. Its decisions are made while the failure is being
+// delivered, not when somebody awaits the call, so that attempts do not wait for
+// the code to look.
+type retrier struct {
+	policy  *Retry
+	op      *replay.Op  // the call
+	timer   replay.Op   // the delay
+	event   model.Event // asks for an attempt
+	attempt int32       // of the outstanding attempt
+	first   model.Time
+}
+
+func (r *retrier) Answered(op *replay.Op, ev *model.Event) bool {
+	x := r.op.Execution()
+	if op == &r.timer {
+		r.again(x)
+		return true
+	}
+	if ev.Failure == nil {
+		return false
+	}
+	delay, again, failure := r.decide(x, ev.Failure)
+	switch {
+	case failure != nil:
+		x.Fail(failure)
+		return true
+	case !again:
+		return false
+	case delay <= 0:
+		r.again(x)
+		return true
+	}
+	r.timer.Init(x, r.op.Name)
+	r.timer.SetHook(r)
+	ext := &model.Ext{Timeout: int64(delay), Call: r.event.Extra().Call, Attempt: r.attempt + 1}
+	x.AskAgain(&r.timer, model.Event{Kind: model.TimerCreated, Name: r.event.Name, FireAt: later(x.StepTime(), delay), Ext: ext})
+	r.op.Delegate(&r.timer)
+	return true
+}
+
+// decide calls the user's handlers, which may panic.
+func (r *retrier) decide(x *replay.Execution, f *model.Failure) (delay time.Duration, again bool, failure *model.Failure) {
+	defer func() {
+		if p := recover(); p != nil {
+			failure = replay.PanicFailure(p, debug.Stack())
+		}
+	}()
+	delay, again = r.policy.next(Failed{
+		Attempt: int(r.attempt), Err: taskError(r.op.Name, f), Elapsed: x.StepTime().Sub(r.first),
+	})
+	return delay, again, nil
+}
+
+// again asks for the next attempt.
+func (r *retrier) again(x *replay.Execution) {
+	r.attempt++
+	ev := r.event
+	if ev.Kind == model.TaskScheduled {
+		ext := *r.event.Extra()
+		ext.Attempt = r.attempt
+		ev.Ext = &ext
+	}
+	r.op.SetHook(r)
+	x.AskAgain(r.op, ev)
+}
+
+// later adds without wrapping around.
+func later(t model.Time, d time.Duration) model.Time {
+	if sum := t.Add(d); sum >= t || d < 0 {
+		return sum
+	}
+	return math.MaxInt64
+}

@@ -1,0 +1,166 @@
+package durable
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// Run is an instance of an orchestration as a client sees it: started, or
+// attached to. The errors of its methods wrap engine.ErrNotFound if there is no
+// such instance.
+type Run[Out any] struct {
+	hub       Hub
+	name      string
+	id        string
+	execution model.ExecutionID
+	attached  bool
+}
+
+// ID returns the instance ID.
+func (r *Run[Out]) ID() string { return r.id }
+
+// Execution returns the execution that Start began; zero if attached to.
+func (r *Run[Out]) Execution() model.ExecutionID { return r.execution }
+
+// Attached reports whether Start found a living instance (IfExists(Attach)).
+func (r *Run[Out]) Attached() bool { return r.attached }
+
+// Wait blocks until the instance has ended and returns its result. If it failed
+// or was terminated, the error is a *TaskError.
+func (r *Run[Out]) Wait(ctx context.Context) (Out, error) {
+	var none Out
+	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+	if err != nil {
+		return none, fmt.Errorf("wait for %q: %w", r.id, err)
+	}
+	return Result[Out](r.hub, inst)
+}
+
+// WaitStarted blocks until the instance is no longer pending.
+func (r *Run[Out]) WaitStarted(ctx context.Context) (*model.Instance, error) {
+	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilStarted, engine.GetOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("wait for the start of %q: %w", r.id, err)
+	}
+	return inst, nil
+}
+
+// Result returns the outcome of an ended instance that was read with payloads.
+func Result[Out any](hub Hub, inst *model.Instance) (Out, error) {
+	var none Out
+	task := "orchestration " + inst.Name
+	switch {
+	case inst.Status == model.Completed:
+		return decode[Out](environment(hub), "result", inst.Output)
+	case !inst.Status.Ended():
+		return none, fmt.Errorf("%s %q has not ended: it is %s", task, inst.ID, inst.Status)
+	case inst.Failure != nil:
+		return none, taskError(task, inst.Failure)
+	}
+	reason, err := decode[string](environment(hub), "output", inst.Output)
+	if err != nil {
+		reason = string(inst.Output) // terminated by somebody who does not use this codec
+	}
+	return none, &TaskError{Task: task, Type: inst.Status.String(), Message: reason}
+}
+
+// Status reads the instance, with its payloads.
+func (r *Run[Out]) Status(ctx context.Context) (*model.Instance, error) {
+	inst, err := r.hub.Engine().Get(ctx, r.id, engine.GetOptions{Payloads: true, Waits: true})
+	if err != nil {
+		return nil, fmt.Errorf("status of %q: %w", r.id, err)
+	}
+	return inst, nil
+}
+
+// Decode decodes a payload that was read from the hub, for example a custom status.
+func Decode[T any](hub Hub, payload []byte) (T, error) {
+	return decode[T](environment(hub), "payload", payload)
+}
+
+// History reads the history of the instance's current execution.
+func (r *Run[Out]) History(ctx context.Context) ([]model.Event, error) {
+	events, err := r.hub.Engine().History(ctx, r.id)
+	if err != nil {
+		return nil, fmt.Errorf("history of %q: %w", r.id, err)
+	}
+	return events, nil
+}
+
+// Suspend holds back what the instance is sent, until Resume. The error wraps
+// engine.ErrEnded if it has ended.
+func (r *Run[Out]) Suspend(ctx context.Context, reason string) error {
+	if err := r.hub.Engine().Suspend(ctx, r.id, reason); err != nil {
+		return fmt.Errorf("suspend %q: %w", r.id, err)
+	}
+	return nil
+}
+
+// Resume lets a suspended instance go on.
+func (r *Run[Out]) Resume(ctx context.Context, reason string) error {
+	if err := r.hub.Engine().Resume(ctx, r.id, reason); err != nil {
+		return fmt.Errorf("resume %q: %w", r.id, err)
+	}
+	return nil
+}
+
+// Terminate ends the instance at once; reason becomes its output. With
+// recursive, its living sub-orchestrations and theirs end too. Without effect if
+// it has ended.
+func (r *Run[Out]) Terminate(ctx context.Context, reason string, recursive bool) error {
+	output, err := encode(environment(r.hub), "reason", reason)
+	if err == nil {
+		err = r.hub.Engine().Terminate(ctx, engine.TerminateRequest{Instance: r.id, Output: output, Recursive: recursive})
+	}
+	if err != nil {
+		return fmt.Errorf("terminate %q: %w", r.id, err)
+	}
+	return nil
+}
+
+// Rewind takes back the failures that made the instance fail and lets it go on
+// from there: what failed runs again. The error wraps engine.ErrNotFailed if it
+// has not failed. An orchestration that failed while it was in a critical section
+// cannot be rewound; it fails again.
+func (r *Run[Out]) Rewind(ctx context.Context, reason string) error {
+	if err := r.hub.Engine().Rewind(ctx, r.id, reason); err != nil {
+		return fmt.Errorf("rewind %q: %w", r.id, err)
+	}
+	return nil
+}
+
+// Restart starts the same orchestration again with the same version, input and
+// tags: as a new instance, or in place with the option ID(run.ID()), for which
+// the instance must have ended (else the error wraps engine.ErrExists).
+func (r *Run[Out]) Restart(ctx context.Context, opts ...StartOption) (*Run[Out], error) {
+	inst, err := r.hub.Engine().Get(ctx, r.id, engine.GetOptions{Payloads: true})
+	if err != nil {
+		return nil, fmt.Errorf("restart %q: %w", r.id, err)
+	}
+	s := startSettings{version: inst.Version, tags: inst.Tags}
+	for _, o := range opts {
+		o.applyStart(&s)
+	}
+	started, err := r.hub.Engine().Start(ctx, engine.StartRequest{
+		Instance: s.id, Name: inst.Name, Version: s.version, Input: inst.Input, At: s.at, Tags: s.tags, IfExists: s.ifExists,
+		Key: requestKey(ctx, s.key),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("restart %q: %w", r.id, err)
+	}
+	return &Run[Out]{hub: r.hub, name: inst.Name, id: started.Instance, execution: started.Execution, attached: started.Attached}, nil
+}
+
+// Purge forgets the ended instance and its history; with recursive also its
+// ended sub-orchestrations. It returns how many were forgotten: zero if it has
+// not ended.
+func (r *Run[Out]) Purge(ctx context.Context, recursive bool) (int, error) {
+	n, err := r.hub.Engine().Purge(ctx, r.id, recursive)
+	if err != nil {
+		return n, fmt.Errorf("purge %q: %w", r.id, err)
+	}
+	return n, nil
+}

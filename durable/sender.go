@@ -1,0 +1,61 @@
+package durable
+
+import (
+	"fmt"
+
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// Sender is who can signal entities, send events and start orchestrations from
+// within a workflow: an orchestration's Context or an entity's EntityContext.
+// What it sends leaves with its step, all or nothing.
+type Sender interface {
+	act(model.Event) bool
+	environment() *worker.Env
+	checkSignal(entity string) error
+	describeChild(*callSettings) (id string, tags map[string]string, trace *model.Trace)
+}
+
+// signal sends a one-way operation.
+func signal[In any](from Sender, entity, operation string, in In, opts []SignalOption) error {
+	s := &noSettings
+	if len(opts) > 0 {
+		s = &callSettings{}
+		for _, o := range opts {
+			o.applySignal(s)
+		}
+	}
+	if err := validEntityID(entity); err != nil {
+		return err
+	}
+	if err := from.checkSignal(entity); err != nil {
+		return err
+	}
+	payload, err := encode(from.environment(), "input", in)
+	if err != nil {
+		return err
+	}
+	from.act(model.Event{Kind: model.EntitySignaled, Instance: entity, Name: operation, Payload: payload, FireAt: s.at})
+	return nil
+}
+
+// validEntityID checks an entity's instance ID, at little cost if it is ASCII.
+func validEntityID(id string) error {
+	if len(id) <= model.MaxInstanceID {
+		ok := true
+		for i := range len(id) {
+			switch c := id[i]; {
+			case c < 0x20, c > 0x7e, c == '/', c == '\\', c == '#', c == '?':
+				ok = false
+			}
+		}
+		if ok {
+			return nil
+		}
+	}
+	if err := model.ValidateInstanceID(id); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalidInstanceID, err)
+	}
+	return nil
+}

@@ -1,0 +1,46 @@
+package durable
+
+import (
+	"time"
+
+	"github.com/netherite-go/netherite/model"
+)
+
+// Forever, as a timeout, is none.
+const Forever time.Duration = 1<<63 - 1
+
+// Sleep blocks for d, however long and whatever crashes meanwhile. It does not
+// return early: the error is nil, or ErrUnwinding.
+func Sleep(ctx *Context, d time.Duration) error {
+	_, err := Timer(ctx, d).Await()
+	return err
+}
+
+// SleepUntil is Sleep until a time. A time in the past is due at once.
+func SleepUntil(ctx *Context, t time.Time) error {
+	_, err := TimerAt(ctx, t).Await()
+	return err
+}
+
+// Timer returns a future that is done once d has passed since the current step
+// began. A timer that lost in First, or that was cancelled, is taken back.
+func Timer(ctx *Context, d time.Duration) *Future[None] {
+	at := later(ctx.x.Now(), max(d, 0))
+	var ext *model.Ext
+	if d > 0 {
+		ext = &model.Ext{Timeout: int64(d)}
+	}
+	return timer(ctx, model.Event{Kind: model.TimerCreated, FireAt: at, Ext: ext})
+}
+
+// TimerAt returns a future that is done at a time, never before.
+func TimerAt(ctx *Context, t time.Time) *Future[None] {
+	return timer(ctx, model.Event{Kind: model.TimerCreated, FireAt: model.TimeOf(t)})
+}
+
+func timer(ctx *Context, ev model.Event) *Future[None] {
+	f := &Future[None]{env: ctx.env}
+	f.op.Init(ctx.x, "timer")
+	ctx.x.Ask(&f.op, ev)
+	return f
+}

@@ -1,0 +1,139 @@
+package worker
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+)
+
+// ActivityContext is the context of one attempt of an activity. It is done when
+// the attempt's time is up, when nobody wants its result any more, or when the
+// worker closes. It is one small object instead of a tree of contexts, because
+// activities may be as short as a microsecond.
+type ActivityContext struct {
+	Item *engine.ActivityItem
+
+	deadline time.Time
+	requests atomic.Uint32
+
+	mu    sync.Mutex
+	done  chan struct{}
+	err   error
+	after map[*func()]struct{}
+}
+
+var _ context.Context = (*ActivityContext)(nil)
+
+// NewActivityContext makes the context of an item. The deadline may be zero.
+func NewActivityContext(item *engine.ActivityItem, deadline time.Time) *ActivityContext {
+	return &ActivityContext{Item: item, deadline: deadline}
+}
+
+type activityKey struct{}
+
+// ActivityOf returns the activity that ctx belongs to, or nil.
+func ActivityOf(ctx context.Context) *ActivityContext {
+	a, _ := ctx.Value(activityKey{}).(*ActivityContext)
+	return a
+}
+
+// Deadline implements context.Context.
+func (c *ActivityContext) Deadline() (time.Time, bool) { return c.deadline, !c.deadline.IsZero() }
+
+// Done implements context.Context.
+func (c *ActivityContext) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.done == nil {
+		c.done = make(chan struct{})
+		if c.err != nil {
+			close(c.done)
+		}
+	}
+	return c.done
+}
+
+// Err implements context.Context.
+func (c *ActivityContext) Err() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
+}
+
+// Value implements context.Context.
+func (c *ActivityContext) Value(key any) any {
+	if _, ok := key.(activityKey); ok {
+		return c
+	}
+	return nil
+}
+
+// AfterFunc calls f in a goroutine of its own once the context is done. Package
+// context uses it, so that contexts derived from this one need no goroutine.
+func (c *ActivityContext) AfterFunc(f func()) (stop func() bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		go f()
+		return func() bool { return false }
+	}
+	if c.after == nil {
+		c.after = map[*func()]struct{}{}
+	}
+	c.after[&f] = struct{}{}
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		_, waiting := c.after[&f]
+		delete(c.after, &f)
+		return waiting
+	}
+}
+
+// Cancel makes the context done with an error, once.
+func (c *ActivityContext) Cancel(err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil {
+		return
+	}
+	c.err = err
+	if c.done != nil {
+		close(c.done)
+	}
+	for f := range c.after { // order-free: each runs in a goroutine of its own
+		go (*f)()
+	}
+	c.after = nil
+}
+
+// IdempotencyKey names the logical call that the attempt belongs to: the same
+// for each of its attempts and re-executions, different for every other call.
+// It is the hex SHA-256 of the execution, the call's ordinal among those of its
+// execution with the same name and input, the name, and the input's digest.
+func (c *ActivityContext) IdempotencyKey() string {
+	h := sha256.New()
+	h.Write(c.Item.Execution[:])
+	var n [4]byte
+	binary.LittleEndian.PutUint32(n[:], uint32(c.Item.Call))
+	h.Write(n[:])
+	binary.LittleEndian.PutUint32(n[:], uint32(len(c.Item.Name)))
+	h.Write(n[:])
+	h.Write([]byte(c.Item.Name))
+	input := sha256.Sum256(c.Item.Input)
+	h.Write(input[:])
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// NextRequestKey names the next request to a hub that the attempt makes, so that
+// a repeated attempt repeats the request instead of making another.
+func (c *ActivityContext) NextRequestKey() string {
+	return c.IdempotencyKey() + ":" + strconv.FormatUint(uint64(c.requests.Add(1)), 10)
+}

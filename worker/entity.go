@@ -1,0 +1,206 @@
+package worker
+
+import (
+	"fmt"
+	"runtime/debug"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker/replay"
+)
+
+// entityBatch applies operations to an entity's state, each all or nothing.
+//
+// A state that is encoded after each operation, because that is how a failed one
+// is taken back, is not encoded again at the end; one that is copied is encoded
+// once at the end. If that fails, the batch runs again with encoding, to find the
+// operation whose fault it is.
+type entityBatch struct {
+	item *engine.EntityItem
+	code EntityType
+	env  *Env
+	mode Rollback
+	opts *Options
+
+	state   any    // nil: none
+	bad     error  // the stored state cannot be decoded
+	encoded []byte // payload of state, unless it has changed since
+	changed bool
+	backup  any // by copy: state before the operation that runs
+
+	results []engine.OperationResult
+	events  []model.Event
+	bytes   int // of results and events
+
+	call *EntityCall // the operation that runs
+	base int         // events before it
+}
+
+func newEntityBatch(item *engine.EntityItem, code EntityType, env *Env, opts *Options) *entityBatch {
+	return &entityBatch{item: item, code: code, env: env, opts: opts, mode: code.Rollback(), results: make([]engine.OperationResult, 0, len(item.Operations))}
+}
+
+// load sets the state: from a live copy, or decoded.
+func (b *entityBatch) load(live any) {
+	b.encoded = b.item.State
+	switch {
+	case b.item.State == nil:
+	case live != nil:
+		b.state = live
+	default:
+		b.state, b.bad = b.code.Decode(b.item.State)
+	}
+}
+
+// run applies the operations that are left.
+func (b *entityBatch) run() {
+	for len(b.results) < len(b.item.Operations) && !b.full() {
+		if !b.operate(&b.item.Operations[len(b.results)]) {
+			return
+		}
+	}
+}
+
+// full reports whether the batch should end here to stay within a step's limits.
+func (b *entityBatch) full() bool {
+	return len(b.results) > 0 && (len(b.events) >= b.opts.MaxStepEvents/2 || b.bytes >= b.opts.MaxStepBytes/2)
+}
+
+// operate applies one operation. It reports false if the operation does not fit
+// into the batch any more.
+func (b *entityBatch) operate(ev *model.Event) bool {
+	op, ok := b.code.Operation(ev.Name)
+	switch {
+	case !ok:
+		b.fail(&model.Failure{Type: model.FailureUnknownOperation, NonRetriable: true,
+			Message: fmt.Sprintf("entity %s has no operation %q", b.item.Instance, ev.Name)})
+		return true
+	case op.Delete:
+		b.remove()
+		b.results = append(b.results, engine.OperationResult{})
+		return true
+	case b.bad != nil:
+		b.fail(&model.Failure{Type: "InvalidPayload", NonRetriable: true,
+			Message: fmt.Sprintf("the state of entity %s cannot be used: %v", b.item.Instance, b.bad)})
+		return true
+	}
+	state := b.state
+	if state == nil {
+		state = b.code.NewState()
+	} else if b.mode == ByCopy && !op.ReadOnly {
+		b.backup = b.code.Copy(state, b.backup)
+	}
+	b.base = len(b.events)
+	b.call = &EntityCall{Env: b.env, Item: b.item, Event: ev, batch: b}
+	output, failure := b.invoke(op, state, ev.Payload)
+	return b.conclude(op, state, output, failure)
+}
+
+// invoke runs the operation's code. If it ends the goroutine, b.exited goes on.
+func (b *entityBatch) invoke(op Operation, state any, input []byte) (output []byte, failure *model.Failure) {
+	defer func() {
+		if r := recover(); r != nil {
+			failure = replay.PanicFailure(r, debug.Stack())
+		}
+	}()
+	return op.Run(state, b.call, input)
+}
+
+// exited takes an operation back whose code ended its goroutine.
+func (b *entityBatch) exited() {
+	ev := b.call.Event
+	op, _ := b.code.Operation(ev.Name)
+	b.conclude(op, b.state, nil, goexitFailure())
+}
+
+func goexitFailure() *model.Failure {
+	return &model.Failure{Type: model.FailurePanic, NonRetriable: true,
+		Message: "the code ended its goroutine (runtime.Goexit, or FailNow of a test)"}
+}
+
+// conclude keeps what the operation did, or takes it back.
+func (b *entityBatch) conclude(op Operation, state any, output []byte, failure *model.Failure) bool {
+	b.call.ended = true
+	size := len(output)
+	for i := b.base; i < len(b.events); i++ {
+		size += replay.Size(&b.events[i])
+	}
+	var encoded []byte
+	if failure == nil && b.mode != ByValidation && (len(b.events) > b.opts.MaxStepEvents || b.bytes+size > b.opts.MaxStepBytes) {
+		if b.base > 0 || len(b.results) > 0 {
+			b.takeBack(op)
+			return false // next batch
+		}
+		failure = &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true, Message: fmt.Sprintf(
+			"an operation sent %d messages of %d bytes, at most %d of %d are allowed", len(b.events), size, b.opts.MaxStepEvents, b.opts.MaxStepBytes)}
+	}
+	if failure == nil && b.mode == ByEncoding && !op.ReadOnly && !b.call.Delete {
+		var err error
+		if encoded, err = b.code.Encode(state); err != nil {
+			failure = &model.Failure{Type: "InvalidPayload", NonRetriable: true, Message: err.Error()}
+		}
+	}
+	if failure != nil {
+		b.takeBack(op)
+		b.fail(failure)
+		return true
+	}
+	b.bytes += size
+	b.results = append(b.results, engine.OperationResult{Output: output})
+	switch {
+	case b.call.Delete:
+		b.remove()
+	case !op.ReadOnly:
+		b.state, b.encoded, b.changed = state, encoded, true
+	}
+	return true
+}
+
+// takeBack restores the state from before the operation that ran.
+func (b *entityBatch) takeBack(op Operation) {
+	b.events = b.events[:b.base]
+	if b.state == nil || op.ReadOnly {
+		return
+	}
+	switch b.mode {
+	case ByCopy:
+		b.state, b.backup = b.backup, b.state
+	case ByEncoding:
+		b.state, b.bad = b.code.Decode(b.encoded)
+	}
+}
+
+func (b *entityBatch) fail(f *model.Failure) {
+	b.bytes += 100 + len(f.Message) + len(f.Stack)
+	b.results = append(b.results, engine.OperationResult{Failure: f})
+}
+
+func (b *entityBatch) remove() {
+	b.state, b.encoded, b.bad, b.changed = nil, nil, nil, true
+}
+
+// result returns the outcome of the batch; nil means that it must run again with
+// encoding after each operation.
+func (b *entityBatch) result() *engine.EntityResult {
+	r := &engine.EntityResult{Token: b.item.Token, Now: b.item.Now, Results: b.results, Events: b.events, State: b.item.State}
+	switch {
+	case !b.changed:
+	case b.state == nil:
+		r.State = nil
+	case b.encoded != nil:
+		r.State = b.encoded
+	default:
+		payload, err := b.code.Encode(b.state)
+		if err != nil {
+			return nil
+		}
+		r.State = payload
+	}
+	return r
+}
+
+// again starts the batch over with encoding after each operation.
+func (b *entityBatch) again() {
+	*b = entityBatch{item: b.item, code: b.code, env: b.env, opts: b.opts, mode: ByEncoding}
+	b.load(nil)
+}

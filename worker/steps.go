@@ -1,0 +1,170 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker/replay"
+)
+
+// stepJob is a step of an orchestration or a batch of an entity: the other
+// item is nil.
+type stepJob struct {
+	orchestration *engine.OrchestrationItem
+	entity        *engine.EntityItem
+
+	begun     atomic.Uint64 // tick at which it began to compute, 0 before
+	execution atomic.Pointer[replay.Execution]
+	batch     *entityBatch
+	reported  bool // by the watch
+}
+
+var errNoCode = errors.New("no code is served for it here")
+
+func (w *Worker) runStep(_ *slot[*stepJob], j *stepJob, again bool) {
+	w.watch(j)
+	switch {
+	case j.entity != nil && again:
+		w.resumeBatch(j)
+	case j.entity != nil:
+		w.runBatch(j)
+	case again:
+		w.resumeStep(j)
+	default:
+		w.runOrchestration(j)
+	}
+}
+
+// runOrchestration makes one step.
+func (w *Worker) runOrchestration(j *stepJob) {
+	item := j.orchestration
+	x, live := w.live.take(item.Instance, item.Execution, item.Last)
+	if !live {
+		code := w.code.find(engine.OrchestrationKind, item.Name, item.Version)
+		if code == nil {
+			w.abandon(engine.OrchestrationKind, item.Token, item.Instance, errNoCode)
+			return
+		}
+		history, err := w.history(item)
+		if err != nil {
+			w.abandon(engine.OrchestrationKind, item.Token, item.Instance, err)
+			return
+		}
+		if rewindRequested(item) {
+			w.refused(w.conn.CompleteOrchestration(w.rewind(item, code, history)), engine.OrchestrationKind, item.Instance)
+			return
+		}
+		x = w.execution(item, code)
+		j.execution.Store(x)
+		x.Replay(history, len(item.NewEvents) == 0)
+	}
+	j.execution.Store(x)
+	x.Step(item.Now, item.NewEvents)
+	w.concludeStep(j, x)
+}
+
+func (w *Worker) history(item *engine.OrchestrationItem) ([]model.Event, error) {
+	if item.PastEvents == 0 {
+		return nil, nil
+	}
+	history, err := w.conn.History(context.Background(), item)
+	if err != nil {
+		return nil, fmt.Errorf("read history: %w", err)
+	}
+	if int64(len(history)) != item.PastEvents {
+		return nil, fmt.Errorf("history has %d events, expected %d", len(history), item.PastEvents)
+	}
+	return history, nil
+}
+
+// resumeStep goes on after the code has ended the goroutine.
+func (w *Worker) resumeStep(j *stepJob) {
+	item := j.orchestration
+	x := j.execution.Load()
+	if x == nil || !x.Exited() {
+		w.abandon(engine.OrchestrationKind, item.Token, item.Instance, errors.New("the goroutine ended"))
+		return
+	}
+	w.concludeStep(j, x)
+}
+
+// concludeStep hands in what the step came to. From then on the next step may
+// begin, in another goroutine, so the live copy is put away before.
+func (w *Worker) concludeStep(j *stepJob, x *replay.Execution) {
+	item := j.orchestration
+	r := &engine.OrchestrationResult{Token: item.Token, Now: item.Now}
+	x.Result(r)
+	keep := !x.Ended() || r.More
+	if keep {
+		w.live.put(&cached[*replay.Execution]{
+			instance: item.Instance, execution: item.Execution, last: item.Token.Name, cost: x.Cost(), value: x,
+		})
+	}
+	if err := w.conn.CompleteOrchestration(r); err != nil {
+		if keep {
+			w.live.forget(item.Instance, item.Token.Name)
+		}
+		w.refused(err, engine.OrchestrationKind, item.Instance)
+	}
+}
+
+// runBatch applies a batch of operations to an entity.
+func (w *Worker) runBatch(j *stepJob) {
+	item := j.entity
+	name, _, _ := strings.Cut(strings.TrimPrefix(item.Instance, "@"), "@")
+	code := w.code.find(engine.EntityKind, name, "")
+	if code == nil {
+		w.abandon(engine.EntityKind, item.Token, item.Instance, errNoCode)
+		return
+	}
+	live, _ := w.states.take(item.Instance, item.Execution, item.Last)
+	j.batch = newEntityBatch(item, code.Entity, &w.env, &w.opts)
+	j.batch.load(live)
+	w.finishBatch(j)
+}
+
+// resumeBatch goes on after an operation has ended the goroutine.
+func (w *Worker) resumeBatch(j *stepJob) {
+	if j.batch == nil || j.batch.call == nil {
+		w.abandon(engine.EntityKind, j.entity.Token, j.entity.Instance, errors.New("the goroutine ended"))
+		return
+	}
+	j.batch.exited()
+	w.finishBatch(j)
+}
+
+func (w *Worker) finishBatch(j *stepJob) {
+	b, item := j.batch, j.entity
+	b.run()
+	r := b.result()
+	for r == nil {
+		b.again()
+		b.run()
+		r = b.result()
+	}
+	w.logFailedSignals(item, r)
+	if b.state != nil && b.bad == nil {
+		w.states.put(&cached[any]{
+			instance: item.Instance, execution: item.Execution, last: item.Token.Name, cost: 500 + 3*int64(len(r.State)), value: b.state,
+		})
+	}
+	if err := w.conn.CompleteEntity(r); err != nil {
+		w.states.forget(item.Instance, item.Token.Name)
+		w.refused(err, engine.EntityKind, item.Instance)
+	}
+}
+
+// logFailedSignals tells what nobody is answered.
+func (w *Worker) logFailedSignals(item *engine.EntityItem, r *engine.EntityResult) {
+	for i := range r.Results {
+		if f := r.Results[i].Failure; f != nil && item.Operations[i].Kind == model.EntitySignaled {
+			w.opts.Logger.Warn("signalled operation failed", "entity", item.Instance, "operation", item.Operations[i].Name,
+				"type", f.Type, "message", f.Message)
+		}
+	}
+}

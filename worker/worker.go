@@ -1,0 +1,176 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/worker/replay"
+)
+
+// retryDelay is when an item that could not be run is offered again.
+const retryDelay = time.Second
+
+// Worker runs the work items of one engine. It implements engine.Worker.
+type Worker struct {
+	opts Options
+	env  Env
+	code registry
+	conn engine.Connection
+
+	steps      *pool[*stepJob]
+	activities *pool[*activityRun]
+	coroutines replay.Pool
+	live       *cache[*replay.Execution]
+	states     *cache[any]
+
+	tick     atomic.Uint64 // of the watch on slow steps
+	watching atomic.Bool
+	closing  atomic.Bool
+	cut      atomic.Bool // activities have been cancelled: their results do not count
+}
+
+var _ engine.Worker = (*Worker)(nil)
+
+// New makes a worker with the given code. Code that is incomplete, or there
+// twice, is an error.
+func New(o Options) (*Worker, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	w := &Worker{opts: o, env: Env{Codec: o.Codec, PayloadLimit: o.PayloadLimit, Logger: o.Logger}}
+	if w.code, err = newRegistry(o.Handlers, &w.env); err != nil {
+		return nil, err
+	}
+	w.steps = newPool(o.Steps, w.runStep)
+	w.steps.labelled = true
+	w.activities = newPool(o.Activities, w.runActivity)
+	w.live = newCache(o.CacheCount, o.CacheBytes/2, (*replay.Execution).Unwind)
+	w.states = newCache(o.CacheCount, o.CacheBytes/2, func(any) {})
+	return w, nil
+}
+
+// Run connects the worker and returns; items run until Close. It must be called
+// once at most.
+func (w *Worker) Run(feed engine.Feed) error {
+	conn, err := feed.Connect(w)
+	if err != nil {
+		return fmt.Errorf("connect worker: %w", err)
+	}
+	w.conn = conn
+	w.steps.open()
+	w.activities.open()
+	return nil
+}
+
+// Close takes no new items, lets what runs end, and gives the rest back. When
+// ctx ends first, activities that run are cancelled, and their results dropped:
+// they run again elsewhere or later. Functions that ignore that are not waited
+// for. The error is ctx's if there were any.
+func (w *Worker) Close(ctx context.Context) error {
+	if w.closing.Swap(true) {
+		return nil
+	}
+	steps, activities := w.steps.close(), w.activities.close()
+	err := first(ctx, steps, activities)
+	if err != nil {
+		w.cut.Store(true)
+		w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.Cancel(context.Canceled) })
+	}
+	if w.conn != nil {
+		w.conn.Close()
+	}
+	w.live.close()
+	w.states.close()
+	w.coroutines.Close()
+	return err
+}
+
+// first waits for all of the channels or for the end of ctx.
+func first(ctx context.Context, all ...<-chan struct{}) error {
+	for _, done := range all {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Limits implements engine.Worker.
+func (w *Worker) Limits() engine.Limits { return w.opts.limits() }
+
+// Handles implements engine.Worker.
+func (w *Worker) Handles(kind engine.ItemKind, name, version string) bool {
+	return w.code.find(kind, name, version) != nil
+}
+
+// Offer implements engine.Worker.
+func (w *Worker) Offer(items engine.Items) {
+	if n := len(items.Orchestrations) + len(items.Entities); n > 0 {
+		jobs, refs := make([]stepJob, n), make([]*stepJob, n)
+		for i := range jobs {
+			refs[i] = &jobs[i]
+			if i < len(items.Orchestrations) {
+				jobs[i].orchestration = items.Orchestrations[i]
+			} else {
+				jobs[i].entity = items.Entities[i-len(items.Orchestrations)]
+			}
+		}
+		w.steps.add(refs...)
+	}
+	if n := len(items.Activities); n > 0 {
+		refs := make([]*activityRun, n)
+		for i, item := range items.Activities {
+			refs[i] = w.newActivityRun(item)
+		}
+		w.activities.add(refs...)
+	}
+}
+
+// Cancel implements engine.Worker.
+func (w *Worker) Cancel(t engine.Token) {
+	w.activities.items(func(run *activityRun) {
+		if run.ctx.Item.Token == t {
+			run.ctx.Cancel(context.Canceled)
+		}
+	})
+}
+
+// Live returns how many orchestrations and entity states are kept alive between
+// steps, and their estimated memory in bytes.
+func (w *Worker) Live() (orchestrations, entities int, bytes int64) {
+	orchestrations, a := w.live.size()
+	entities, b := w.states.size()
+	return orchestrations, entities, a + b
+}
+
+// LimitCache changes the bound on the memory of live copies. What is too much is
+// given up before it returns.
+func (w *Worker) LimitCache(bytes int64) {
+	w.live.limit(bytes / 2)
+	w.states.limit(bytes / 2)
+}
+
+// abandon gives an item back that cannot be run now, and says why.
+func (w *Worker) abandon(kind engine.ItemKind, t engine.Token, instance string, why error) {
+	if w.closing.Load() {
+		return // the connection gives back everything when it is closed
+	}
+	w.opts.Logger.Warn("work item cannot be run now, it will be offered again", "kind", kind.String(), "instance", instance, "error", why)
+	w.refused(w.conn.Abandon(kind, t, retryDelay), kind, instance)
+}
+
+// refused logs an error of handing something back, unless it is of the kind that
+// the engine takes care of.
+func (w *Worker) refused(err error, kind engine.ItemKind, instance string) {
+	if err == nil || errors.Is(err, engine.ErrStale) || errors.Is(err, engine.ErrClosed) {
+		return
+	}
+	w.opts.Logger.Warn("work item could not be handed back", "kind", kind.String(), "instance", instance, "error", err)
+}
