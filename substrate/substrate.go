@@ -134,8 +134,8 @@ const (
 type Store interface {
 	// Get returns a copy of the value, or nil and no error if there is none.
 	Get(s Space, key []byte) ([]byte, error)
-	// Scan calls f for each key in [low, high) in order until it returns false.
-	// f must not keep the slices.
+	// Scan calls f for each key in [low, high) in order until it returns false; an
+	// empty high means to the end. f must not keep the slices.
 	Scan(s Space, low, high []byte, f func(key, value []byte) bool) error
 	// Snapshot returns a view that later batches do not change.
 	Snapshot() Snapshot
@@ -147,6 +147,7 @@ type Store interface {
 	// Stamp returns the partition's stamp as last applied; zero at first.
 	Stamp(partition int) (Stamp, error)
 	// Flush makes durable everything that was applied before it was called.
+	// ErrDiskFull means not yet: the store goes on, and a later Flush may succeed.
 	Flush() error
 	// Export writes a consistent copy of everything flushed to a new directory
 	// of the same file system, sharing immutable files where it can, and lists it.
@@ -167,7 +168,9 @@ type Snapshot interface {
 	io.Closer
 }
 
-// Batch collects changes. Keys and values are copied. A later change of a key wins.
+// Batch collects changes. Keys and values are copied. A later change of a key
+// wins. A key is not empty and does not begin with ff: Apply refuses it. An empty
+// high means to the end; a range that ends before it begins is nothing.
 type Batch interface {
 	Set(s Space, key, value []byte)
 	Delete(s Space, key []byte)

@@ -15,9 +15,10 @@ type Log struct {
 	opts Options
 	hub  HubID
 
-	incarnation uint64
-	buf         []byte // the frame being written; of the writing goroutine
-	prev        uint32 // CRC of the last frame; of the writing goroutine
+	incarnation  uint64
+	firstOrdinal uint64 // of the incarnation's first segment
+	buf          []byte // the frame being written; of the writing goroutine
+	prev         uint32 // CRC of the last frame; of the writing goroutine
 
 	low    atomic.Bool
 	failed atomic.Pointer[error]

@@ -3,6 +3,8 @@ package filelog
 import (
 	"errors"
 	"fmt"
+	"io/fs"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -39,7 +41,8 @@ func open(opts Options) (*Log, error) {
 		return nil, err
 	}
 	for _, name := range unfinished {
-		if err := opts.FS.Remove(opts.FS.PathJoin(opts.Dir, name)); err != nil {
+		err := opts.FS.Remove(opts.FS.PathJoin(opts.Dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("remove unfinished %s: %w", name, err)
 		}
 	}
@@ -66,7 +69,7 @@ func open(opts Options) (*Log, error) {
 // durable before the open frame says so; only then are their old copies void.
 func (l *Log) begin(s *scan, files []*segment) error {
 	incarnation, ordinal := s.start()
-	l.incarnation = incarnation
+	l.incarnation, l.firstOrdinal = incarnation, ordinal
 	l.state.incarnation = incarnation
 	if err := l.saveState(); err != nil {
 		return err
@@ -182,18 +185,19 @@ func (l *Log) writeOpenFrame(seg *segment, frame []byte) error {
 }
 
 // adopt takes over the segments of earlier incarnations, without what is void
-// now, and frees those that hold nothing.
+// now, and frees those that hold nothing: no group, and no open frame that later
+// groups need.
 func (l *Log) adopt(s *scan, void substrate.Offset) error {
-	var keep []*segment
-	for _, seg := range s.used {
+	keep := l.used
+	for _, seg := range slices.Backward(s.used) {
 		seg.end = min(seg.end, void)
-		if seg.first < seg.end {
-			keep = append(keep, seg)
+		if seg.first < seg.end || seg.incarnation == keep[0].incarnation {
+			keep = append([]*segment{seg}, keep...)
 		} else {
 			l.pool.free = append(l.pool.free, seg)
 		}
 	}
-	l.used = append(keep, l.used...)
+	l.used = keep
 	if base := l.used[0]; base.ordinal != l.state.baseOrdinal {
 		l.state.baseOrdinal, l.state.base = base.ordinal, base.first
 		if err := l.saveState(); err != nil {

@@ -22,40 +22,96 @@ type evidence struct {
 // bad decides what it means that no frame continues the log here: damage, after
 // which the walk goes on at the next frame that makes sense, or the end.
 func (s *scan) bad(h *header, v verdict) (again bool, err error) {
-	file := s.files[s.file]
 	ev, err := s.search()
 	if err != nil {
 		return false, err
 	}
-	kind, detail := "", ""
+	spot := place{file: s.files[s.file], offset: s.offset, header: *h, verdict: v}
+	if s.attempted(v) {
+		ev.missing = 0 // the frame that is missing was here
+	}
+	if next, ok, err := s.missedNext(spot, ev); err != nil {
+		return false, err
+	} else if ok {
+		spot = next
+	}
+	kind, detail := s.judge(spot, ev)
 	switch {
-	case v == frameForeign:
-		kind, detail = kindForeign, fmt.Sprintf("a frame of hub %v, this one is %v", h.hub, s.id.hub)
-	case v == frameGood && h.incarnation == s.cur.incarnation:
-		// A place is written once per incarnation, so this is no leftover.
-		kind, detail = kindChain, fmt.Sprintf("frame says offset %d and previous checksum %08x, want %d and %08x", h.at, h.prev, s.cur.at, s.cur.prev)
+	case kind != "":
 	case ev.missing != 0:
 		s.hurt(ev.missing, 0, kindShort, "segment is missing")
 		return s.resume(ev)
 	case ev.begun >= 0:
 		s.hurt(s.files[ev.begun].ordinal, 0, kindCRC, "the frame that opens the incarnation is unreadable, later ones are there")
 		return s.resume(ev)
-	case s.cur.at < s.synced:
-		kind, detail = kindCRC, fmt.Sprintf("offset %d is unreadable, and was durable up to %d", s.cur.at, s.synced)
-	case ev.marked:
-		kind, detail = kindCRC, fmt.Sprintf("offset %d is unreadable, %s", s.cur.at, ev.proof)
-	case s.cur.incarnation == 0 && s.id.state.baseOrdinal > 1:
-		kind, detail = kindCRC, "the log's first frame is unreadable"
-	}
-	if kind == "" {
+	default:
 		s.dropped = s.tornBytes(h, v, ev)
 		return false, nil
 	}
-	if kind == kindCRC && s.offset >= file.size {
-		kind = kindShort
-	}
-	s.hurt(file.ordinal, s.offset, kind, detail)
+	s.hurt(spot.file.ordinal, spot.offset, kind, detail)
 	return s.resume(ev)
+}
+
+// place is where the next frame should be, and what is there instead.
+type place struct {
+	file    *segment
+	offset  int64
+	header  header
+	verdict verdict
+}
+
+// judge says what kind of damage there is at a place, or none.
+func (s *scan) judge(p place, ev evidence) (kind, detail string) {
+	h := &p.header
+	switch {
+	case p.verdict == frameForeign:
+		return kindForeign, fmt.Sprintf("a frame of hub %v, this one is %v", h.hub, s.id.hub)
+	case p.verdict == frameGood && h.incarnation == s.cur.incarnation:
+		// A place is written once per incarnation, so this is no leftover.
+		return kindChain, fmt.Sprintf("frame says offset %d and previous checksum %08x, want %d and %08x", h.at, h.prev, s.cur.at, s.cur.prev)
+	case ev.missing != 0 || ev.begun >= 0:
+		return "", ""
+	case s.cur.at < s.synced:
+		detail = fmt.Sprintf("offset %d is unreadable, and was durable up to %d", s.cur.at, s.synced)
+	case ev.marked:
+		detail = fmt.Sprintf("offset %d is unreadable, %s", s.cur.at, ev.proof)
+	case s.cur.incarnation == 0 && s.id.state.baseOrdinal > 1:
+		detail = "the log's first frame is unreadable"
+	default:
+		return "", ""
+	}
+	if p.offset >= p.file.size {
+		return kindShort, detail
+	}
+	return kindCRC, detail
+}
+
+// attempted reports whether the next frame was written at the current place.
+func (s *scan) attempted(v verdict) bool {
+	return v == frameBroken || s.win.resembles(s.offset, s.cur)
+}
+
+// missedNext reports whether the frame that is missing was meant to be the first
+// of the next segment, rather than the next one of this.
+func (s *scan) missedNext(here place, ev evidence) (p place, ok bool, err error) {
+	i := s.file + 1
+	if here.verdict > frameStale || s.attempted(here.verdict) || i >= len(s.files) || s.files[i].ordinal != here.file.ordinal+1 {
+		return p, false, nil
+	}
+	if err := s.look.open(s.fs, s.dir, s.files[i]); err != nil {
+		return p, false, err
+	}
+	p = place{file: s.files[i]}
+	if _, p.verdict, err = s.look.frame(0, &p.header); err != nil {
+		return p, false, err
+	}
+	switch {
+	case p.verdict == frameGood:
+		return p, false, nil
+	case p.verdict == frameForeign, p.verdict == frameBroken, s.look.resembles(0, s.cur):
+		return p, true, nil
+	}
+	return p, ev.next > s.file, nil
 }
 
 // resume goes on behind damage, as well as it can.
@@ -115,14 +171,10 @@ func (s *scan) weigh(ev *evidence, h *header, file int, at int64) (done bool) {
 			ev.marked = true
 			ev.proof = fmt.Sprintf("and was durable when %s was written at offset %d", segmentName(s.files[file].ordinal), at)
 		}
-		if want := s.files[s.file].ordinal + 1; file > s.file && s.files[s.file+1].ordinal != want && ev.missing == 0 {
-			// A segment's name is durable before the next one is used.
-			if s.files[file].ordinal > want {
-				ev.missing = want
-			}
-		}
+		s.noteMissing(ev, file)
 	case h.kind == kindOpen:
 		// A later incarnation that began beyond this place: what it builds on is gone.
+		s.noteMissing(ev, file)
 		ev.goOn(h, file, at)
 		ev.marked = true
 		ev.proof = fmt.Sprintf("and incarnation %d was built on it", h.incarnation)
@@ -137,6 +189,14 @@ func (s *scan) weigh(ev *evidence, h *header, file int, at int64) (done bool) {
 		return true
 	}
 	return ev.marked && ev.next >= 0
+}
+
+// noteMissing notes that the segment behind the current one is missing, if a
+// later file is in use: a segment's name is durable before the next one is used.
+func (s *scan) noteMissing(ev *evidence, file int) {
+	if want := s.files[s.file].ordinal + 1; file > s.file && s.files[s.file+1].ordinal != want {
+		ev.missing = want
+	}
 }
 
 func (ev *evidence) goOn(h *header, file int, at int64) {

@@ -17,7 +17,7 @@ func (l *Log) Trim(before substrate.Offset) error {
 	defer l.trimming.Unlock()
 	l.mu.Lock()
 	n := 0
-	for n < len(l.used)-1 && l.used[n].end <= before {
+	for n < len(l.used)-1 && l.used[n].end <= before && l.startsDurably(l.used[n+1]) {
 		n++
 	}
 	base := l.used[n]
@@ -38,4 +38,10 @@ func (l *Log) Trim(before substrate.Offset) error {
 	l.pool.give(freed...)
 	l.pool.want(l)
 	return nil
+}
+
+// startsDurably reports whether a segment's first frame is durable, so that the
+// log can begin with it.
+func (l *Log) startsDurably(seg *segment) bool {
+	return seg.first < l.synced || seg.incarnation < l.incarnation || seg.ordinal == l.firstOrdinal
 }

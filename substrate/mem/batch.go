@@ -1,6 +1,10 @@
 package mem
 
-import "github.com/netherite-go/netherite/substrate"
+import (
+	"errors"
+
+	"github.com/netherite-go/netherite/substrate"
+)
 
 type change struct {
 	space     substrate.Space
@@ -21,7 +25,11 @@ const (
 type batch struct {
 	changes []change
 	size    int
+	err     error // the first bad key
+	used    bool
 }
+
+var errBadKey = errors.New("a key must not be empty or begin with ff")
 
 // Set implements substrate.Batch.
 func (b *batch) Set(s substrate.Space, key, value []byte) {
@@ -39,6 +47,9 @@ func (b *batch) DeleteRange(s substrate.Space, low, high []byte) {
 }
 
 func (b *batch) add(c change) {
+	if c.kind != changeDeleteRange && (len(c.low) == 0 || c.low[0] == 0xff) {
+		b.err = errBadKey
+	}
 	c.low = append([]byte{}, c.low...)
 	c.high = append([]byte{}, c.high...)
 	c.value = append([]byte{}, c.value...)

@@ -1,6 +1,7 @@
 package mem
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -167,10 +168,17 @@ func (s *Store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 	if s.err != nil {
 		return fmt.Errorf("apply a batch: %w", s.err)
 	}
+	changes := b.(*batch)
+	if changes.err != nil {
+		return fmt.Errorf("apply a batch: %w", changes.err)
+	}
+	if changes.used {
+		return errors.New("apply a batch: it has been applied already")
+	}
 	if err := d.faults.check(OpApply); err != nil {
 		return s.fail("apply a batch", err)
 	}
-	changes := b.(*batch)
+	changes.used = true
 	next := d.newest()
 	for i := range changes.changes {
 		c := &changes.changes[i]

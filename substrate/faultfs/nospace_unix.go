@@ -1,0 +1,7 @@
+//go:build !windows
+
+package faultfs
+
+import "syscall"
+
+var errNoSpace error = syscall.ENOSPC
