@@ -7,33 +7,58 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// dueTask is a task to hand out at the next Dispatch.
+// hand says where a task is; volatile.
+type hand uint8
+
+const (
+	handNone   hand = iota // nowhere: replayed, cancelled, or its owner is set aside
+	handQueued             // in State.tasks or State.committed
+	handOut                // built as an item
+)
+
+// dueTask is a task to hand out at the next Dispatch, unless it is not queued
+// any more by then.
 type dueTask struct {
 	inst *instance
-	id   int32
+	t    *task
 }
 
-// schedule adds an activity.
+// schedule adds an activity. One of the same ID that still waits is replaced:
+// only a foreign language does that.
 func (s *State) schedule(inst *instance, ev model.Event) {
+	if old := inst.tasks.get(ev.ID); old != nil {
+		s.stop(inst, old)
+		s.removeTask(inst, ev.ID)
+	}
 	t := &task{event: ev, name: s.in.Name}
 	inst.tasks.add(ev.ID, t)
-	inst.size += eventSize(&ev) + 64
+	inst.size += taskSize(t)
 	s.offer(inst, t)
 }
 
+func taskSize(t *task) int64 { return eventSize(&t.event) + 64 }
+
 // offer queues a task for Dispatch.
 func (s *State) offer(inst *instance, t *task) {
-	if !s.live {
+	if !s.live || t.dropped || t.hand != handNone {
 		return
 	}
-	t.handed = true
+	t.hand = handQueued
 	inst.running++
-	due := dueTask{inst, t.event.ID}
+	due := dueTask{inst, t}
 	if t.event.Extra().AfterCommit {
 		s.committed = append(s.committed, due)
 		return
 	}
 	s.tasks = append(s.tasks, due)
+}
+
+// recall notes that a task is in nobody's hands.
+func (inst *instance) recall(t *task) {
+	if t.hand != handNone {
+		t.hand = handNone
+		inst.running--
+	}
 }
 
 // token names a task's hand-out: by the record that scheduled it.
@@ -56,7 +81,8 @@ func (s *State) checkTask(e *TaskDone) Verdict {
 
 // taskDone takes the result of an activity.
 func (s *State) taskDone(e *TaskDone) {
-	inst := s.find(Key{Ord: e.Ord})
+	s.culprit = Key{Ord: e.Ord}
+	inst := s.find(s.culprit)
 	s.touch(inst)
 	s.removeTask(inst, e.Task)
 	ev := model.Event{Kind: model.TaskCompleted, ID: model.NoID, Ref: e.Task, Payload: e.Result}
@@ -68,22 +94,27 @@ func (s *State) taskDone(e *TaskDone) {
 
 func (s *State) removeTask(inst *instance, id int32) {
 	t := inst.tasks.remove(id)
-	inst.size -= eventSize(&t.event) + 64
+	inst.size -= taskSize(t)
 	if t.stored {
 		inst.stored.dead(subTask, uint64(uint32(id)))
 	}
-	if t.handed {
-		inst.running--
-	}
+	inst.recall(t)
 }
 
-// cancelTask asks for a task's hand-out to be stopped; its row stays until its
-// owner drops it or its result comes.
+// cancelTask notes that nobody awaits a task's result: it is not begun any more,
+// not even after a restart. Its row stays until its owner ends or its result
+// comes all the same.
 func (s *State) cancelTask(inst *instance, t *task) {
-	t.dropped = true
-	if t.handed {
+	t.dropped, t.dirty = true, true
+	s.stop(inst, t)
+}
+
+// stop asks for a task's hand-out to be stopped.
+func (s *State) stop(inst *instance, t *task) {
+	if t.hand == handOut {
 		s.fx.Cancelled = append(s.fx.Cancelled, s.token(inst, t))
 	}
+	inst.recall(t)
 }
 
 // activityItem builds the item to hand out.

@@ -2,42 +2,55 @@ package partition
 
 import "github.com/netherite-go/netherite/engine"
 
-// lru orders the instances in memory by their last use and counts their bytes.
+// lru lists the clean instances in memory in the order of their last use, so
+// that looking for something to evict passes over few that cannot be; and it
+// counts the bytes of all.
 type lru struct {
 	root  lruNode // root.next is the least recently used
-	bytes int64
+	bytes int64   // of all instances
+	clean int64   // of those in the list
 }
 
 type lruNode struct {
 	prev, next *lruNode
 	inst       *instance
-	counted    int64
 }
 
 func (l *lru) init() { l.root.prev, l.root.next = &l.root, &l.root }
 
-// use makes the instance the most recently used and counts its size again.
+// use makes a clean instance the most recently used.
 func (l *lru) use(inst *instance) {
+	l.unlink(inst)
+	l.count(inst)
 	n := &inst.node
-	if n.next != nil {
-		n.prev.next, n.next.prev = n.next, n.prev
-	}
-	n.inst = inst
-	n.prev, n.next = l.root.prev, &l.root
+	n.inst, n.prev, n.next = inst, l.root.prev, &l.root
 	n.prev.next, n.next.prev = n, n
-	size := inst.footprint()
-	l.bytes += size - n.counted
-	n.counted = size
+	l.clean += inst.counted
 }
 
-func (l *lru) remove(inst *instance) {
+// unlink takes an instance out of the list: it is about to change or to go.
+func (l *lru) unlink(inst *instance) {
 	n := &inst.node
 	if n.next == nil {
 		return
 	}
 	n.prev.next, n.next.prev = n.next, n.prev
-	l.bytes -= n.counted
 	*n = lruNode{}
+	l.clean -= inst.counted
+}
+
+// count counts an instance that is not in the list.
+func (l *lru) count(inst *instance) {
+	size := inst.footprint()
+	l.bytes += size - inst.counted
+	inst.counted = size
+}
+
+// remove forgets an instance.
+func (l *lru) remove(inst *instance) {
+	l.unlink(inst)
+	l.bytes -= inst.counted
+	inst.counted = 0
 }
 
 // footprint estimates the memory of an instance, in bytes.
@@ -46,7 +59,7 @@ func (inst *instance) footprint() int64 {
 	if inst.entity != nil {
 		n += int64(len(inst.entity.state)) + 120
 	}
-	return n + int64(48*len(inst.tags)) + int64(len(inst.tail.held))
+	return n + int64(48*len(inst.tags)) + int64(len(inst.tail.buf)+len(inst.tail.held))
 }
 
 // evictable reports whether nothing would be lost or forgotten if the instance
@@ -56,19 +69,40 @@ func (inst *instance) evictable() bool {
 		inst.handout == (engine.Name{}) && inst.stored.row
 }
 
+// Rough sizes of what else is in memory.
+const (
+	timerBytes   = 24
+	sessionBytes = 700
+	keyBytes     = 200
+)
+
 // Bytes estimates the memory that the state takes, in all and in instances
 // that cannot be evicted before a checkpoint.
 func (s *State) Bytes() (total, dirty int64) {
+	s.recount()
 	total = s.lru.bytes
 	for i := range s.outbox {
 		total += s.outbox[i].bytes
 	}
-	return total + int64(24*len(s.timers)), int64(len(s.dirty)) * 1024
+	total += timerBytes*int64(len(s.timers)) + sessionBytes*int64(len(s.clients.sessions)) + keyBytes*int64(len(s.clients.keys))
+	return total, s.lru.bytes - s.lru.clean
 }
 
-// Evict drops least recently used instances until the state takes at most
+// recount counts the instances that have changed since they were counted.
+func (s *State) recount() {
+	for i, inst := range s.resized {
+		s.resized[i] = nil
+		if inst.resized = false; !inst.gone && inst.node.next == nil {
+			s.lru.count(inst)
+		}
+	}
+	s.resized = s.resized[:0]
+}
+
+// Evict drops least recently used instances until the instances take at most
 // target bytes or nothing more can be dropped.
 func (s *State) Evict(target int64) {
+	s.recount()
 	for n := s.lru.root.next; n != &s.lru.root && s.lru.bytes > target; {
 		inst := n.inst
 		n = n.next

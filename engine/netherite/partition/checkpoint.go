@@ -50,10 +50,7 @@ func (st *storedRows) deadTimer(t *timer) {
 }
 
 // grave is a buried instance whose stored rows are to be deleted.
-type grave struct {
-	inst     *instance
-	captured bool
-}
+type grave struct{ inst *instance }
 
 // capture is a checkpoint being taken: the state as it was at BeginCapture. An
 // instance is encoded when its turn comes or when a Step is about to change it,
@@ -71,6 +68,9 @@ type capture struct {
 func (s *State) BeginCapture(w Writer) bool {
 	if len(s.dirty) == 0 && !s.metaDirty && len(s.graves) == 0 {
 		return false
+	}
+	if s.capture.w != nil {
+		bug("a capture begins before the last one was applied")
 	}
 	s.capture.w = w
 	s.captureGraves()
@@ -104,6 +104,13 @@ func (s *State) CaptureSome(max int) (done bool) {
 func (s *State) CaptureApplied() {
 	for _, inst := range s.capture.encoded {
 		inst.tail.held, inst.pinned = nil, false
+		switch {
+		case inst.gone:
+		case inst.dirty:
+			s.resize(inst)
+		default:
+			s.lru.use(inst)
+		}
 	}
 	for _, ord := range s.capture.graves {
 		if id := s.graves[ord].inst.id; s.graveIDs[id] == ord {
@@ -183,8 +190,8 @@ func (s *State) encodeElements(w Writer, inst *instance) {
 	}
 	p := s.cfg.Partition
 	inst.tasks.all(func(id int32, t *task) bool {
-		if !t.stored {
-			t.stored = true
+		if !t.stored || t.dirty {
+			t.stored, t.dirty = true, false
 			s.scratch = appendTask(s.scratch[:0], t, inst.created)
 			w.SetMain(subKey(p, inst.ord, subTask, uint64(uint32(id))), s.scratch)
 		}

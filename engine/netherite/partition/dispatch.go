@@ -48,11 +48,14 @@ func drop[T any](q []T, n int) []T {
 }
 
 func (s *State) dispatchTask(due dueTask, items *engine.Items) {
-	t := due.inst.tasks.get(due.id)
-	if t == nil || due.inst.gone || due.inst.quarantine != nil {
-		return
+	switch {
+	case due.t.hand != handQueued: // gone, or cancelled
+	case due.inst.gone, due.inst.quarantine != nil:
+		due.inst.recall(due.t)
+	default:
+		due.t.hand = handOut
+		items.Activities = append(items.Activities, s.activityItem(due.inst, due.t))
 	}
-	items.Activities = append(items.Activities, s.activityItem(due.inst, t))
 }
 
 // dispatchStep hands out a step if there is one to make.
@@ -63,8 +66,8 @@ func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items
 		return false
 	}
 	s.handouts++
-	inst.handout, inst.handed = engine.Name{Epoch: epoch, Number: s.handouts}, n
 	now = max(now, inst.updated)
+	inst.handout, inst.handed, inst.handedAt = engine.Name{Epoch: epoch, Number: s.handouts}, n, now
 	events := make([]model.Event, n)
 	for i := range events {
 		events[i] = inst.inbox[i].event
@@ -93,15 +96,14 @@ func (s *State) Abandon(kind engine.ItemKind, t engine.Token) {
 		return
 	}
 	if kind == engine.ActivityKind {
-		if task := inst.tasks.get(t.Task); task != nil && task.name == t.Name && task.handed {
-			task.handed = false
-			inst.running--
+		if task := inst.tasks.get(t.Task); task != nil && task.name == t.Name && task.hand == handOut {
+			inst.recall(task)
 			s.offer(inst, task)
 		}
 		return
 	}
 	if inst.handout == t.Name {
-		inst.handout, inst.handed = engine.Name{}, 0
+		inst.takeBack()
 		s.wake(inst)
 	}
 }
@@ -126,17 +128,13 @@ func (s *State) ResumeLoaded() {
 // Resume queues what a loaded instance has to run and is not handed out.
 func (s *State) Resume(ord uint64) {
 	inst := s.byOrd[ord]
-	if inst == nil {
+	if inst == nil || inst.quarantine != nil {
 		return
 	}
-	if !inst.ended() {
-		inst.tasks.all(func(_ int32, t *task) bool {
-			if !t.handed {
-				s.offer(inst, t)
-			}
-			return true
-		})
-	}
+	inst.tasks.all(func(_ int32, t *task) bool {
+		s.offer(inst, t)
+		return true
+	})
 	if _, ok := s.runnable(inst); ok {
 		s.wake(inst)
 	}

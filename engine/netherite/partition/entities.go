@@ -111,16 +111,17 @@ func (s *State) checkEntity(e *EntityDone) Verdict {
 
 // entityDone applies the result of a batch of operations.
 func (s *State) entityDone(e *EntityDone) {
-	inst, r := s.find(Key{Ord: e.Ord}), e.Result
+	s.culprit = Key{Ord: e.Ord}
+	inst, r := s.find(s.culprit), e.Result
 	s.touch(inst)
 	inst.updated = max(inst.updated, r.Now)
 	now := s.advance(inst)
-	inst.last, inst.handout, inst.handed = inst.handout, engine.Name{}, 0
+	inst.last = inst.handout
+	inst.takeBack()
 	inst.steps++
 	for i := range r.Results {
 		s.answerCall(inst, &inst.inbox[i].event, &r.Results[i])
 	}
-	inst.size += int64(len(r.State) - len(inst.entity.state))
 	inst.entity.state = r.State
 	s.consume(inst, len(r.Results))
 	for i := range r.Events {

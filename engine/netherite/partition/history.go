@@ -30,7 +30,6 @@ func (s *State) record(inst *instance, ev *model.Event) {
 	before := len(t.buf)
 	t.buf = model.AppendEvent(t.buf, ev, t.base)
 	inst.bytes += int64(len(t.buf) - before)
-	inst.size += int64(len(t.buf) - before)
 	inst.events++
 }
 

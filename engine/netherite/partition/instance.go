@@ -29,6 +29,7 @@ type instance struct {
 	failure    *model.Failure
 	tags       map[string]string
 	parent     *model.Parent
+	trace      *model.Trace // of the start, kept by continue-as-new
 	awaits     []string
 	sections   []section
 	calls      []pendingCall
@@ -52,17 +53,20 @@ type instance struct {
 	tail   tail // history events not yet captured
 
 	// Volatile.
-	handout engine.Name // of the step that is with a worker; zero if none
-	handed  int         // inbox entries it has
-	last    engine.Name // hand-out of the last committed step
-	queued  bool        // in State.ready
-	dirty   bool
-	captive bool // captured, not yet encoded
-	pinned  bool // encoded, not yet applied
-	gone    bool // buried
-	running int  // tasks handed out or queued for it
-	size    int64
-	node    lruNode
+	handout  engine.Name // of the step that is with a worker; zero if none
+	handed   int         // inbox entries it has
+	handedAt model.Time  // what it was told is now
+	last     engine.Name // hand-out of the last committed step
+	queued   bool        // in State.ready
+	dirty    bool
+	captive  bool  // captured, not yet encoded
+	pinned   bool  // encoded, not yet applied
+	gone     bool  // buried
+	running  int   // tasks handed out or queued for it
+	size     int64 // of its queues, see footprint
+	counted  int64 // footprint as counted by the lru
+	resized  bool  // in State.resized
+	node     lruNode
 }
 
 // request names the client request that started an instance.
@@ -85,9 +89,10 @@ type entry struct {
 type task struct {
 	event   model.Event // TaskScheduled
 	name    engine.Name // of the record that scheduled it
+	dropped bool        // nobody awaits the result: it is not begun any more
 	stored  bool
-	handed  bool // volatile: with the dispatcher or a worker
-	dropped bool // volatile: nobody awaits the result
+	dirty   bool // its row is not up to date
+	hand    hand // volatile
 }
 
 // timer is a timer that has not fired: an orchestration's (msg is nil), a
@@ -133,9 +138,21 @@ func (s *State) touch(inst *instance) {
 	if !inst.dirty {
 		inst.dirty = true
 		s.dirty = append(s.dirty, inst)
+		s.lru.unlink(inst)
 	}
-	s.lru.use(inst)
+	s.resize(inst)
 }
+
+// resize notes that the instance's size has to be counted again.
+func (s *State) resize(inst *instance) {
+	if !inst.resized {
+		inst.resized = true
+		s.resized = append(s.resized, inst)
+	}
+}
+
+// takeBack makes the step in flight void: its result will be dropped.
+func (inst *instance) takeBack() { inst.handout, inst.handed = engine.Name{}, 0 }
 
 // advance ratchets the instance's clock and returns it.
 func (s *State) advance(inst *instance) model.Time {

@@ -43,6 +43,7 @@ func (s *State) newInstance(id string, execution model.ExecutionID) *instance {
 	}
 	s.byOrd[inst.ord], s.byID[id] = inst, inst
 	delete(s.absent, Key{ID: id})
+	delete(s.absent, Key{Ord: inst.ord})
 	s.touch(inst)
 	return inst
 }
@@ -54,6 +55,7 @@ func (s *State) finish(inst *instance, ev model.Event) {
 	s.record(inst, &ev)
 	inst.status, inst.output, inst.failure = x.Status, ev.Payload, ev.Failure
 	inst.completed = s.advance(inst)
+	inst.takeBack()
 	if len(x.Tags) > 0 {
 		inst.tags = x.Tags
 	}
@@ -67,14 +69,16 @@ func (s *State) finish(inst *instance, ev model.Event) {
 // forgetWork drops what an execution waits for and releases its locks.
 func (s *State) forgetWork(inst *instance) {
 	inst.tasks.all(func(id int32, t *task) bool {
-		s.cancelTask(inst, t)
+		s.stop(inst, t)
+		inst.size -= taskSize(t)
 		if t.stored {
 			inst.stored.dead(subTask, uint64(uint32(id)))
 		}
 		return true
 	})
 	inst.tasks.reset()
-	inst.timers.all(func(id int32, t *timer) bool {
+	inst.timers.all(func(_ int32, t *timer) bool {
+		inst.size -= timerSize(t)
 		inst.stored.deadTimer(t)
 		return true
 	})
@@ -165,6 +169,7 @@ func (s *State) continueAsNew(inst *instance, ev *model.Event) {
 	rest := inst.inbox
 	s.forgetWork(inst)
 	inst.children.all(func(id int32, c *child) bool {
+		inst.size -= childSize
 		if c.stored {
 			inst.stored.dead(subChild, uint64(uint32(id)))
 		}

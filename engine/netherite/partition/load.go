@@ -105,7 +105,7 @@ func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
 		}
 		t.stored = true
 		inst.tasks.add(id, t)
-		inst.size += eventSize(&t.event) + 64
+		inst.size += taskSize(t)
 	case subWake:
 		t, err := decodeWake(id, value, inst.created)
 		if err != nil {
@@ -113,7 +113,7 @@ func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
 		}
 		t.stored = true
 		inst.timers.add(id, t)
-		inst.size += 96
+		inst.size += timerSize(t)
 	case subChild:
 		c, err := decodeChild(id, value)
 		if err != nil {
@@ -121,7 +121,7 @@ func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
 		}
 		c.stored = true
 		inst.children.add(id, c)
-		inst.size += 120
+		inst.size += childSize
 	default:
 		return fmt.Errorf("%w: unknown element %q", engine.ErrDamaged, sub)
 	}

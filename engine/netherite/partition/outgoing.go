@@ -60,10 +60,24 @@ func (s *State) createChild(inst *instance, ev *model.Event) {
 	}
 	start := childStart(inst, ev)
 	if _, detached := x.Tags[model.FireAndForget]; !detached {
-		inst.children.add(ev.ID, &child{id: ev.ID, instance: ev.Instance, name: ev.Name, dirty: true})
-		inst.size += 120
+		inst.addChild(ev)
 	}
 	s.send(model.Message{To: ev.Instance, From: inst.id, Event: start})
+}
+
+// childSize is what a child costs in memory, about.
+const childSize = 120
+
+// addChild notes a sub-orchestration that will answer; one of the same ID is
+// replaced.
+func (inst *instance) addChild(ev *model.Event) {
+	c := &child{id: ev.ID, instance: ev.Instance, name: ev.Name, dirty: true}
+	if old := inst.children.get(ev.ID); old == nil {
+		inst.size += childSize
+	} else {
+		c.stored = old.stored
+	}
+	inst.children.add(ev.ID, c)
 }
 
 // childStart makes the child's first event from its parent's action.

@@ -16,7 +16,9 @@ func (s *State) Read(id string, o engine.GetOptions) *model.Instance {
 	if inst == nil {
 		return nil
 	}
-	s.lru.use(inst)
+	if inst.node.next != nil {
+		s.lru.use(inst)
+	}
 	return describe(inst, o)
 }
 
@@ -57,7 +59,9 @@ func waits(inst *instance) *model.Waits {
 		return w
 	}
 	inst.tasks.all(func(id int32, t *task) bool {
-		w.Tasks = append(w.Tasks, model.WaitTask{ID: id, Name: t.event.Name, Attempt: max(t.event.Extra().Attempt, 1), Running: t.handed})
+		if !t.dropped {
+			w.Tasks = append(w.Tasks, model.WaitTask{ID: id, Name: t.event.Name, Attempt: max(t.event.Extra().Attempt, 1), Running: t.hand == handOut})
+		}
 		return true
 	})
 	inst.timers.all(func(id int32, t *timer) bool {

@@ -218,12 +218,13 @@ func appendTask(b []byte, t *task, base model.Time) []byte {
 	b = append(b, rowVersion)
 	b = model.AppendUvarint(b, t.name.Epoch)
 	b = model.AppendUvarint(b, t.name.Number)
+	b = model.AppendBool(b, t.dropped)
 	return model.AppendEvent(b, &t.event, base)
 }
 
 func decodeTask(row []byte, base model.Time) (*task, error) {
 	r := rowReader(row)
-	t := &task{name: engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}}
+	t := &task{name: engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}, dropped: r.Bool()}
 	t.event, _ = model.DecodeEvent(r, base)
 	return t, r.Done()
 }

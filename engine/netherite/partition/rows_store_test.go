@@ -14,7 +14,9 @@ type space struct {
 	values [][]byte
 }
 
-func (p *space) find(key []byte) (int, bool) { return slices.BinarySearchFunc(p.keys, key, bytes.Compare) }
+func (p *space) find(key []byte) (int, bool) {
+	return slices.BinarySearchFunc(p.keys, key, bytes.Compare)
+}
 
 func (p *space) set(key, value []byte) {
 	key, value = bytes.Clone(key), append([]byte{}, value...)

@@ -83,12 +83,14 @@ func (s *State) runnable(inst *instance) (n int, ok bool) {
 
 // stepDone applies the result of an orchestration's step.
 func (s *State) stepDone(e *StepDone) {
-	inst, r := s.find(Key{Ord: e.Ord}), e.Result
+	s.culprit = Key{Ord: e.Ord}
+	inst, r := s.find(s.culprit), e.Result
 	s.touch(inst)
 	inst.updated = max(inst.updated, r.Now)
 	s.recordStep(inst, r.Now, e.Consumed)
 	now := s.advance(inst)
-	inst.last, inst.handout, inst.handed = inst.handout, engine.Name{}, 0
+	inst.last = inst.handout
+	inst.takeBack()
 	inst.steps++
 	inst.more, inst.awaits = r.More, r.Awaits
 	if r.SetStatus {
@@ -102,7 +104,7 @@ func (s *State) stepDone(e *StepDone) {
 		s.applyRewound(inst, r.Rewound)
 	}
 	for _, id := range r.CancelTimers {
-		s.cancelTimer(inst, id)
+		inst.removeTimer(id)
 	}
 	for i := range r.Terminate {
 		t := &r.Terminate[i]

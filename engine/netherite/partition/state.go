@@ -52,6 +52,7 @@ type State struct {
 	lru       lru
 	capture   capture
 	dirty     []*instance
+	resized   []*instance // to be counted again
 	metaDirty bool
 	timers    timerHeap
 	horizon   model.Time
@@ -133,19 +134,23 @@ func (s *State) Step(in Input, fx *Effects) {
 	case *Quarantined:
 		s.quarantined(e)
 	default:
-		panic(fmt.Sprintf("partition: unknown event %T", in.Event))
+		bug("unknown event %T", in.Event)
 	}
 }
+
+// bug panics: an invariant is broken. The host recovers, and sets the instance
+// aside or parks the partition.
+func bug(format string, args ...any) { panic("partition: " + fmt.Sprintf(format, args...)) }
 
 // begin makes in the current record. Records are dense within an epoch.
 func (s *State) begin(in Input, fx *Effects) {
 	if len(s.followUps) > 0 {
-		panic("partition: step before the follow-ups of the last record")
+		bug("step before the follow-ups of the last record")
 	}
 	if in.Name.Epoch == s.last.Epoch && in.Name.Number != s.last.Number+1 {
-		panic(fmt.Sprintf("partition: record %d follows %d in epoch %d", in.Name.Number, s.last.Number, in.Name.Epoch))
+		bug("record %d follows %d in epoch %d", in.Name.Number, s.last.Number, in.Name.Epoch)
 	}
-	s.in, s.fx, s.now = in, fx, in.Time
+	s.in, s.fx, s.now, s.culprit = in, fx, in.Time, Key{}
 	s.last = in.Name
 	s.metaDirty = true
 }
@@ -191,7 +196,7 @@ func (s *State) ordinal() uint64 {
 func (s *State) find(k Key) *instance {
 	inst, loaded := s.lookup(k)
 	if !loaded {
-		panic(fmt.Sprintf("partition: key %q/%d was not loaded", k.ID, k.Ord))
+		bug("key %q/%d was not loaded", k.ID, k.Ord)
 	}
 	return inst
 }

@@ -2,7 +2,6 @@ package partition
 
 import (
 	"cmp"
-	"container/heap"
 
 	"github.com/netherite-go/netherite/model"
 )
@@ -14,34 +13,79 @@ type timerHeap []TimerRef
 // heapTidy is the size from which a checkpoint tidies the timer heap.
 const heapTidy = 1 << 16
 
-func (h timerHeap) Len() int           { return len(h) }
-func (h timerHeap) Less(i, j int) bool { return compareTimers(h[i], h[j]) < 0 }
-func (h timerHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
+func (h *timerHeap) push(r TimerRef) {
+	*h = append(*h, r)
+	list, i := *h, len(*h)-1
+	for up := (i - 1) / 2; i > 0 && compareTimers(list[i], list[up]) < 0; up = (i - 1) / 2 {
+		list[i], list[up] = list[up], list[i]
+		i = up
+	}
+}
 
-// Push implements heap.Interface.
-func (h *timerHeap) Push(x any) { *h = append(*h, x.(TimerRef)) }
+// pop takes out the first timer.
+func (h *timerHeap) pop() TimerRef {
+	list := *h
+	first, last := list[0], len(list)-1
+	list[0] = list[last]
+	*h = list[:last]
+	h.down(0)
+	return first
+}
 
-// Pop implements heap.Interface.
-func (h *timerHeap) Pop() any {
-	old := *h
-	x := old[len(old)-1]
-	*h = old[:len(old)-1]
-	return x
+// down moves the timer at i to where it belongs below.
+func (h timerHeap) down(i int) {
+	for {
+		least := i
+		for child := 2*i + 1; child <= 2*i+2 && child < len(h); child++ {
+			if compareTimers(h[child], h[least]) < 0 {
+				least = child
+			}
+		}
+		if least == i {
+			return
+		}
+		h[i], h[least] = h[least], h[i]
+		i = least
+	}
+}
+
+// order makes a heap of any list.
+func (h timerHeap) order() {
+	for i := len(h)/2 - 1; i >= 0; i-- {
+		h.down(i)
+	}
 }
 
 func compareTimers(a, b TimerRef) int {
 	return cmp.Or(cmp.Compare(a.FireAt, b.FireAt), cmp.Compare(a.Ord, b.Ord), cmp.Compare(a.ID, b.ID))
 }
 
-// addTimer adds a timer to an instance.
+// addTimer adds a timer to an instance. One of the same ID that has not fired is
+// replaced: only a foreign language does that.
 func (s *State) addTimer(inst *instance, id int32, fireAt model.Time, msg *entry) {
+	inst.removeTimer(id)
 	t := &timer{id: id, fireAt: fireAt, msg: msg}
 	inst.timers.add(id, t)
-	inst.size += 96
-	if msg != nil {
-		inst.size += eventSize(&msg.event)
+	inst.size += timerSize(t)
+	s.timers.push(TimerRef{FireAt: fireAt, Ord: inst.ord, ID: id})
+}
+
+// removeTimer takes a timer out, nil if there is none. Its entry in the heap
+// stays and comes to nothing.
+func (inst *instance) removeTimer(id int32) *timer {
+	t := inst.timers.remove(id)
+	if t != nil {
+		inst.size -= timerSize(t)
+		inst.stored.deadTimer(t)
 	}
-	heap.Push(&s.timers, TimerRef{FireAt: fireAt, Ord: inst.ord, ID: id})
+	return t
+}
+
+func timerSize(t *timer) int64 {
+	if t.msg == nil {
+		return 96
+	}
+	return 96 + eventSize(&t.msg.event)
 }
 
 // wakeAt delivers an entry to the instance at a time.
@@ -51,18 +95,10 @@ func (s *State) wakeAt(inst *instance, at model.Time, e *entry) {
 	inst.nextWake++
 }
 
-// cancelTimer forgets a timer whose firing nobody awaits.
-func (s *State) cancelTimer(inst *instance, id int32) {
-	if t := inst.timers.remove(id); t != nil {
-		inst.size -= 96
-		inst.stored.deadTimer(t)
-	}
-}
-
 // DueTimers takes up to max timers that are due at now, in order.
 func (s *State) DueTimers(now model.Time, max int, dst []TimerRef) []TimerRef {
 	for len(s.timers) > 0 && max > 0 && s.timers[0].FireAt <= now {
-		dst = append(dst, heap.Pop(&s.timers).(TimerRef))
+		dst = append(dst, s.timers.pop())
 		max--
 	}
 	return dst
@@ -82,7 +118,7 @@ func (s *State) Horizon() model.Time { return s.horizon }
 // InstallTimers adds stored timers to memory and moves the horizon.
 func (s *State) InstallTimers(refs []TimerRef, horizon model.Time) {
 	for _, r := range refs {
-		heap.Push(&s.timers, r)
+		s.timers.push(r)
 	}
 	s.horizon = max(s.horizon, horizon)
 }
@@ -109,7 +145,7 @@ func (s *State) tidyTimers() {
 		}
 	}
 	s.timers = kept
-	heap.Init(&s.timers)
+	s.timers.order()
 }
 
 // checkTimers drops references to timers that no longer exist.
@@ -138,13 +174,9 @@ func (s *State) timersFired(e *TimersFired) {
 			continue
 		}
 		s.touch(inst)
-		t := inst.timers.remove(r.ID)
-		if t == nil {
-			continue
+		if t := inst.removeTimer(r.ID); t != nil {
+			s.fire(inst, t)
 		}
-		inst.size -= 96
-		inst.stored.deadTimer(t)
-		s.fire(inst, t)
 	}
 }
 
@@ -155,9 +187,10 @@ func (s *State) fire(inst *instance, t *timer) {
 	case inst.isEntity():
 		s.enter(inst, *t.msg)
 	default:
-		s.advance(inst)
-		t.msg.event.ID, t.msg.event.Time = model.NoID, inst.updated
-		inst.inbox = append([]entry{*t.msg}, inst.inbox...)
+		e := *t.msg
+		e.event.ID, e.event.Time = model.NoID, s.advance(inst)
+		inst.inbox = append([]entry{e}, inst.inbox...)
+		inst.size += eventSize(&e.event)
 		s.wake(inst)
 	}
 }
