@@ -58,7 +58,7 @@ func (w *Worker) timeUp(s *slot[*activityRun], run *activityRun) {
 	})
 	run.ctx.Cancel(context.DeadlineExceeded)
 	if settled {
-		w.activities.detach(s, run)
+		w.activities.detach(s, run, true)
 	}
 }
 

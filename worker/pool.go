@@ -36,7 +36,8 @@ type pool[T comparable] struct {
 type slot[T comparable] struct {
 	item     T      // what it runs, if busy; guarded by the pool's mu
 	busy     bool   // guarded by the pool's mu
-	detached bool   // guarded by the pool's mu
+	detached bool   // its place has been taken; guarded by the pool's mu
+	left     bool   // nobody waits for it any more; guarded by the pool's mu
 	label    string // of the goroutine, see replay.GoroutineLabel; guarded by the pool's mu
 }
 
@@ -85,7 +86,7 @@ func (p *pool[T]) bring() {
 
 // work is a goroutine's life.
 func (p *pool[T]) work(s *slot[T]) {
-	defer p.all.Done()
+	defer p.ended(s)
 	label := p.label()
 	p.mu.Lock()
 	p.coming, s.label = false, label
@@ -165,9 +166,13 @@ func (p *pool[T]) runGuarded(s *slot[T], item T, again bool) {
 		if returned {
 			return
 		}
-		p.all.Add(1)
+		p.mu.Lock()
+		if !s.left {
+			p.all.Add(1)
+		}
+		p.mu.Unlock()
 		go func() {
-			defer p.all.Done()
+			defer p.ended(s)
 			label := p.label()
 			p.mu.Lock()
 			s.label = label
@@ -187,15 +192,30 @@ func (p *pool[T]) runGuarded(s *slot[T], item T, again bool) {
 }
 
 // detach gives the place of a slot that still runs the item to another goroutine,
-// because the item takes too long. Its own goroutine ends when that returns.
-func (p *pool[T]) detach(s *slot[T], item T) {
+// because the item takes too long. Its own goroutine ends when that returns; with
+// leave, close does not wait for it.
+func (p *pool[T]) detach(s *slot[T], item T, leave bool) {
 	p.mu.Lock()
 	if s.busy && s.item == item && !s.detached {
 		s.detached = true
 		p.total--
 		p.bring()
+		if leave {
+			s.left = true
+			p.all.Done()
+		}
 	}
 	p.mu.Unlock()
+}
+
+// ended notes that a goroutine of the slot has ended.
+func (p *pool[T]) ended(s *slot[T]) {
+	p.mu.Lock()
+	left := s.left
+	p.mu.Unlock()
+	if !left {
+		p.all.Done()
+	}
 }
 
 // running calls f for every item that runs, with the mutex held.

@@ -39,7 +39,7 @@ func (w *Worker) look() {
 		}
 	})
 	for _, f := range slow {
-		w.steps.detach(f.slot, f.job)
+		w.steps.detach(f.slot, f.job, false)
 		w.report(f.job, f.label)
 	}
 	w.watching.Store(false)
