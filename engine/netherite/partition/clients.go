@@ -46,19 +46,27 @@ type session struct {
 
 // requestKey is a key that a caller chose, with what its request started.
 type requestKey struct {
-	key       string
+	key       string // as scoped by keyFor
+	ord       uint64 // orders the keys: the wall clock may go back
 	at        model.Time
 	execution model.ExecutionID
 	stored    bool
+}
+
+// keyFor scopes a caller's key by what it asks for: the same key means the same
+// request only for the same operation on the same instance, wherever that lives.
+func keyFor(op Op, instance, key string) string {
+	return string([]byte{byte(op)}) + instance + "\x00" + key
 }
 
 func (c *clients) init() {
 	c.sessions, c.keys = map[[16]byte]*session{}, map[string]*requestKey{}
 }
 
-// applied reports whether the request has taken effect before.
+// applied reports whether a request that is not below the floor has taken
+// effect before.
 func (ses *session) applied(seq uint64) bool {
-	return ses.window[seq/64%uint64(len(ses.window))]>>(seq%64)&1 != 0
+	return seq < ses.floor+SessionWindow && ses.window[seq/64%uint64(len(ses.window))]>>(seq%64)&1 != 0
 }
 
 // raise moves the floor up and forgets what falls below it.
@@ -75,9 +83,9 @@ func (ses *session) raise(floor uint64) {
 
 // checkClient decides about a request before it is logged: whether it is a
 // repetition, or too old to tell. retry says that it may have been sent before.
-func (s *State) checkClient(c *Client, retry bool, ans *Answer) Verdict {
+func (s *State) checkClient(c *Client, op Op, instance string, retry bool, ans *Answer) Verdict {
 	if c.Key != "" {
-		if k := s.clients.keys[c.Key]; k != nil && s.now.Sub(k.at) < KeyRetention {
+		if k := s.clients.keys[keyFor(op, instance, c.Key)]; k != nil && s.now.Sub(k.at) < KeyRetention {
 			ans.Started.Execution = k.execution
 			return Refuse
 		}
@@ -86,13 +94,11 @@ func (s *State) checkClient(c *Client, retry bool, ans *Answer) Verdict {
 		return Admit
 	}
 	ses := s.clients.sessions[c.Session]
+	if ses == nil {
+		ses = &noSession
+	}
 	switch {
-	case ses == nil && retry:
-		ans.Err = engine.ErrOutcomeUnknown
-		return Refuse
-	case ses == nil:
-		return Admit
-	case c.Seq < ses.floor, c.Seq >= max(ses.floor, c.Floor)+SessionWindow:
+	case ses == &noSession && retry, c.Seq < ses.floor, c.Seq >= max(ses.floor, c.lowest())+SessionWindow:
 		ans.Err = engine.ErrOutcomeUnknown
 		return Refuse
 	case ses.applied(c.Seq):
@@ -101,14 +107,19 @@ func (s *State) checkClient(c *Client, retry bool, ans *Answer) Verdict {
 	return Admit
 }
 
+var noSession session
+
+// lowest is the request's floor, which cannot be above itself.
+func (c *Client) lowest() uint64 { return min(c.Floor, c.Seq) }
+
 // resolve remembers that a request has been applied.
-func (s *State) resolve(c *Client, execution model.ExecutionID) {
+func (s *State) resolve(c *Client, op Op, instance string, execution model.ExecutionID) {
 	if c.Seq != 0 {
 		ses := s.clients.sessions[c.Session]
 		if ses == nil {
 			ses = s.openSession(c.Session)
 		}
-		ses.raise(c.Floor)
+		ses.raise(c.lowest())
 		ses.window[c.Seq/64%uint64(len(ses.window))] |= 1 << (c.Seq % 64)
 		ses.used = max(ses.used, s.now)
 		if !ses.dirty {
@@ -117,7 +128,7 @@ func (s *State) resolve(c *Client, execution model.ExecutionID) {
 		}
 	}
 	if c.Key != "" {
-		s.remember(c.Key, execution)
+		s.remember(keyFor(op, instance, c.Key), execution)
 	}
 }
 
@@ -163,7 +174,7 @@ func (s *State) remember(key string, execution model.ExecutionID) {
 		s.forgetKey(c.keyOrder[0])
 		c.keyOrder = c.keyOrder[1:]
 	}
-	k := &requestKey{key: key, at: s.now, execution: execution}
+	k := &requestKey{key: key, ord: s.ordinal(), at: s.now, execution: execution}
 	c.keys[key] = k
 	c.keyOrder = append(c.keyOrder, k)
 	c.newKeys = append(c.newKeys, k)

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
@@ -40,12 +41,16 @@ func (s *State) Check(ev Event, now model.Time, ans *Answer) Verdict {
 // checkStart refuses what is taken. A repetition is answered as the original.
 func (s *State) checkStart(e *Start, ans *Answer) Verdict {
 	ans.Caller = e.Caller
+	if model.IsEntity(e.Request.Instance) {
+		ans.Err = engine.ErrInvalid
+		return Refuse
+	}
 	ans.Started = engine.Started{Instance: e.Request.Instance, Execution: startExecution(e)}
 	inst := s.find(Key{ID: e.Request.Instance})
 	if inst != nil && e.Client.Seq != 0 && inst.request == (request{e.Client.Session, e.Client.Seq}) {
 		return Refuse // this very request made it, however long ago
 	}
-	if v := s.checkClient(&e.Client, e.Retry, ans); v != Admit {
+	if v := s.checkClient(&e.Client, opStart, e.Request.Instance, e.Retry, ans); v != Admit {
 		return v
 	}
 	if inst == nil {
@@ -87,7 +92,7 @@ func (s *State) startForClient(e *Start) {
 		s.bury(inst)
 	}
 	execution := startExecution(e)
-	s.resolve(&e.Client, execution)
+	s.resolve(&e.Client, opStart, r.Instance, execution)
 	s.create(r.Instance, model.Event{
 		Name: r.Name, Version: r.Version, Payload: r.Input, FireAt: r.At,
 		Ext: &model.Ext{Execution: execution, Tags: r.Tags, Trace: r.Trace},
@@ -101,7 +106,7 @@ func (s *State) startForClient(e *Start) {
 // checkCommand refuses what cannot be done to the instance as it is.
 func (s *State) checkCommand(e *Command, ans *Answer) Verdict {
 	ans.Caller = e.Caller
-	if v := s.checkClient(&e.Client, e.Retry, ans); v != Admit {
+	if v := s.checkClient(&e.Client, e.Op, e.Instance, e.Retry, ans); v != Admit {
 		if e.Op == OpPurge && ans.Err == nil {
 			ans.Deleted = 1
 		}
@@ -110,7 +115,7 @@ func (s *State) checkCommand(e *Command, ans *Answer) Verdict {
 	inst := s.find(Key{ID: e.Instance})
 	switch {
 	case e.Op == OpSignal:
-		return Admit
+		return refuseUnless(model.IsEntity(e.Instance), ans, engine.ErrInvalid)
 	case inst == nil:
 		ans.Err = engine.ErrNotFound
 		return Refuse
@@ -130,7 +135,7 @@ func (s *State) checkCommand(e *Command, ans *Answer) Verdict {
 		}
 		return refuseUnless(inst.suspended != (e.Op == OpSuspend), ans, nil)
 	case OpRewind:
-		return refuseUnless(inst.status == model.Failed, ans, engine.ErrNotFailed)
+		return refuseUnless(inst.status == model.Failed || inst.quarantine != nil && !inst.ended(), ans, engine.ErrNotFailed)
 	}
 	ans.Err = engine.ErrInvalid
 	return Refuse
@@ -146,7 +151,7 @@ func refuseUnless(ok bool, ans *Answer, err error) Verdict {
 
 // command does what a client asks of an instance.
 func (s *State) command(e *Command) {
-	s.resolve(&e.Client, model.ExecutionID{})
+	s.resolve(&e.Client, e.Op, e.Instance, model.ExecutionID{})
 	s.culprit = Key{ID: e.Instance}
 	inst := s.find(s.culprit)
 	ans := Answer{Caller: e.Caller}
@@ -165,6 +170,10 @@ func (s *State) command(e *Command) {
 	case OpTerminate:
 		s.terminate(inst, e.Payload, e.Recursive)
 	case OpRewind:
+		if !inst.ended() {
+			s.release(inst)
+			break
+		}
 		s.rewind(inst, model.Event{Kind: model.ExecutionRewound, Payload: e.Payload})
 	case OpPurge:
 		s.purge(inst, e.Recursive)
@@ -184,22 +193,29 @@ func traceExt(t *model.Trace) *model.Ext {
 // after; a step in flight is still accepted.
 func (s *State) suspend(inst *instance, reason []byte) {
 	s.push(inst, "", model.Event{Kind: model.ExecutionSuspended, Payload: reason})
-	inst.suspended, inst.status = true, model.Suspended
-	s.changed(inst)
+	inst.suspended = true
+	s.setStatus(inst, model.Suspended)
 }
 
 func (s *State) resume(inst *instance, reason []byte) {
 	s.push(inst, "", model.Event{Kind: model.ExecutionResumed, Payload: reason})
-	inst.suspended, inst.status = false, model.Running
-	if inst.events == 0 {
-		inst.status = model.Pending
+	inst.suspended = false
+	if inst.steps == 0 {
+		s.setStatus(inst, model.Pending)
+		return
 	}
-	s.changed(inst)
+	s.setStatus(inst, model.Running)
 }
 
 // purge forgets an instance, and if recursive asks its children to be forgotten
-// if they have ended.
+// if they have ended. One that is set aside may have to be ended first.
 func (s *State) purge(inst *instance, recursive bool) {
+	switch {
+	case inst.isEntity():
+		s.turnAway(inst)
+	case !inst.ended():
+		s.terminate(inst, nil, recursive)
+	}
 	if recursive {
 		inst.children.all(func(id int32, c *child) bool {
 			s.send(model.Message{To: c.instance, From: inst.id, Event: model.Event{
@@ -218,7 +234,8 @@ const purgeChild = "netherite.purge"
 // checkPurged keeps the instances that have still ended.
 func (s *State) checkPurged(e *Purged, ans *Answer) Verdict {
 	ans.Caller = e.Caller
-	e.Ords = slices.DeleteFunc(e.Ords, func(ord uint64) bool {
+	slices.Sort(e.Ords)
+	e.Ords = slices.DeleteFunc(slices.Compact(e.Ords), func(ord uint64) bool {
 		inst := s.find(Key{Ord: ord})
 		return inst == nil || !inst.ended()
 	})
@@ -228,7 +245,8 @@ func (s *State) checkPurged(e *Purged, ans *Answer) Verdict {
 // purged forgets ended instances.
 func (s *State) purged(e *Purged) {
 	for _, ord := range e.Ords {
-		s.purge(s.find(Key{Ord: ord}), false)
+		s.culprit = Key{Ord: ord}
+		s.purge(s.find(s.culprit), false)
 	}
 	s.fx.Answers = append(s.fx.Answers, Answer{Caller: e.Caller, Deleted: len(e.Ords)})
 }
@@ -236,11 +254,13 @@ func (s *State) purged(e *Purged) {
 // checkCleaned keeps the entities that still need to be tidied.
 func (s *State) checkCleaned(e *Cleaned, ans *Answer) Verdict {
 	ans.Caller = e.Caller
-	e.Empty = slices.DeleteFunc(e.Empty, func(ord uint64) bool {
+	slices.Sort(e.Empty)
+	e.Empty = slices.DeleteFunc(slices.Compact(e.Empty), func(ord uint64) bool {
 		inst := s.find(Key{Ord: ord})
 		return inst == nil || !inst.isEntity() || !inst.idle()
 	})
-	e.Orphans = slices.DeleteFunc(e.Orphans, func(o Orphan) bool {
+	slices.SortFunc(e.Orphans, func(a, b Orphan) int { return cmp.Compare(a.Ord, b.Ord) })
+	e.Orphans = slices.DeleteFunc(slices.Compact(e.Orphans), func(o Orphan) bool {
 		inst := s.find(Key{Ord: o.Ord})
 		return inst == nil || !inst.isEntity() || inst.entity.section != o.Section
 	})
@@ -250,11 +270,14 @@ func (s *State) checkCleaned(e *Cleaned, ans *Answer) Verdict {
 // cleaned removes empty entities and releases orphaned locks.
 func (s *State) cleaned(e *Cleaned) {
 	for _, ord := range e.Empty {
-		s.bury(s.find(Key{Ord: ord}))
+		s.culprit = Key{Ord: ord}
+		s.bury(s.find(s.culprit))
 	}
 	for _, o := range e.Orphans {
-		inst := s.find(Key{Ord: o.Ord})
+		s.culprit = Key{Ord: o.Ord}
+		inst := s.find(s.culprit)
 		s.touch(inst)
+		inst.takeBack() // what comes first in its inbox may change
 		s.giveUpLock(inst, o.Section)
 		s.settle(inst)
 	}

@@ -7,6 +7,9 @@ func (s *State) Seen(origin int) uint64 { return s.seen[origin] }
 // seen before.
 func (s *State) checkReceived(e *Received) Verdict {
 	seen := s.seen[e.Origin]
+	if e.First == 0 || len(e.Messages) == 0 {
+		return Drop // sequence numbers begin at 1
+	}
 	switch last := e.First + uint64(len(e.Messages)) - 1; {
 	case e.First > seen+1:
 		return Gap

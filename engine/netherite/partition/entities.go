@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"slices"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
@@ -103,6 +105,7 @@ func (s *State) checkEntity(e *EntityDone) Verdict {
 			e.Result.Results[i] = engine.OperationResult{} // nobody will read it
 		}
 	}
+	e.Result.Now = inst.handedAt
 	for i := range e.Result.Events {
 		e.Result.Events[i].Time = e.Result.Now
 	}
@@ -135,7 +138,7 @@ func (s *State) entityDone(e *EntityDone) {
 // answerCall answers an operation that was called rather than signalled.
 func (s *State) answerCall(inst *instance, op *model.Event, r *engine.OperationResult) {
 	p := op.Extra().Parent
-	if op.Kind != model.EntityCalled || p == nil {
+	if op.Kind != model.EntityCalled {
 		return
 	}
 	ev := model.Event{Kind: model.EntityResponded, ID: model.NoID, RequestID: op.RequestID, Payload: r.Output}
@@ -163,8 +166,23 @@ func (s *State) entitySent(inst *instance, ev *model.Event) {
 		s.send(model.Message{To: ev.Instance, From: inst.id, Event: model.Event{
 			Kind: model.ExecutionStarted, ID: model.NoID, Name: ev.Name, Version: ev.Version,
 			Instance: ev.Instance, Payload: ev.Payload, FireAt: ev.FireAt,
-			Ext: &model.Ext{Execution: model.ChildExecution(batch, ev.ID, ev.Instance), Tags: ev.Extra().Tags, Trace: ev.Extra().Trace},
+			Ext: &model.Ext{Execution: model.ChildExecution(batch, ev.ID, ev.Instance), Tags: childTags(nil, ev.Extra().Tags), Trace: ev.Extra().Trace},
 		}})
+	}
+}
+
+// turnAway answers what waits for an entity that is forgotten by force: calls
+// fail, and lock requests begin anew with the entity that takes its place.
+func (s *State) turnAway(inst *instance) {
+	for _, e := range slices.Concat(inst.inbox, inst.entity.backlog) {
+		switch e.event.Kind {
+		case model.EntityCalled:
+			s.answerCall(inst, &e.event, &engine.OperationResult{Failure: &model.Failure{
+				Type: model.FailureQuarantined, Message: "the entity was set aside, and purged before it came to this call",
+			}})
+		case model.EntityLockRequested:
+			s.send(model.Message{To: inst.id, From: e.from, Event: e.event})
+		}
 	}
 }
 

@@ -55,7 +55,7 @@ type Client struct {
 	Session [16]byte
 	Seq     uint64 // dense per session and partition, from 1; 0 means no dedup by session
 	Floor   uint64 // all requests below have been resolved for the client
-	Key     string // remembered for KeyRetention
+	Key     string // makes repetitions of an operation on an instance one; remembered for KeyRetention
 }
 
 // Opened begins an epoch: the first record of each. Its Name.Number is 1.
@@ -76,6 +76,7 @@ type Op uint8
 
 // The operations. The numbers are part of the on-disk format.
 const (
+	opStart     Op = 0 // scopes the keys of Start, which is no Command
 	OpRaise     Op = 1 // Name, Payload
 	OpSuspend   Op = 2 // Payload is the reason
 	OpResume    Op = 3 // Payload is the reason

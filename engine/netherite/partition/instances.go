@@ -20,7 +20,7 @@ func (s *State) create(id string, ev model.Event, req request) *instance {
 	x := ev.Extra()
 	inst := s.newInstance(id, x.Execution)
 	inst.name, inst.version, inst.input = ev.Name, ev.Version, ev.Payload
-	inst.tags, inst.parent, inst.request = x.Tags, x.Parent, req
+	inst.tags, inst.parent, inst.trace, inst.request = x.Tags, x.Parent, x.Trace, req
 	inst.hist = s.ordinal()
 	inst.status = model.Pending
 	ev.Kind, ev.ID, ev.Instance = model.ExecutionStarted, model.NoID, id
@@ -30,7 +30,6 @@ func (s *State) create(id string, ev model.Event, req request) *instance {
 	} else {
 		s.enqueueEntry(inst, entry{seq: startSeq, event: ev})
 	}
-	s.changed(inst)
 	return inst
 }
 
@@ -53,7 +52,8 @@ func (s *State) newInstance(id string, execution model.ExecutionID) *instance {
 func (s *State) finish(inst *instance, ev model.Event) {
 	x := ev.Extra()
 	s.record(inst, &ev)
-	inst.status, inst.output, inst.failure = x.Status, ev.Payload, ev.Failure
+	s.setStatus(inst, x.Status)
+	inst.output, inst.failure = ev.Payload, ev.Failure
 	inst.completed = s.advance(inst)
 	inst.takeBack()
 	if len(x.Tags) > 0 {
@@ -63,7 +63,6 @@ func (s *State) finish(inst *instance, ev model.Event) {
 	s.forgetWork(inst)
 	s.dropInbox(inst)
 	inst.more, inst.suspended, inst.awaits = false, false, nil
-	s.changed(inst)
 }
 
 // forgetWork drops what an execution waits for and releases its locks.
@@ -186,7 +185,7 @@ func (s *State) continueAsNew(inst *instance, ev *model.Event) {
 	start := model.Event{
 		Kind: model.ExecutionStarted, ID: model.NoID, Name: inst.name, Version: inst.version,
 		Instance: inst.id, Payload: inst.input,
-		Ext: &model.Ext{Execution: inst.execution, Parent: inst.parent, Tags: inst.tags},
+		Ext: &model.Ext{Execution: inst.execution, Parent: inst.parent, Tags: inst.tags, Trace: inst.trace},
 	}
 	s.push(inst, "", start)
 	for i := range x.CarryOver {
@@ -237,9 +236,12 @@ func (s *State) bury(inst *instance) {
 	}
 }
 
-// changed reports a status that somebody may wait for.
-func (s *State) changed(inst *instance) {
-	s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Status: inst.status})
+// setStatus changes the status, and reports it if somebody may wait for it.
+func (s *State) setStatus(inst *instance, status model.Status) {
+	if inst.status == model.Pending && status != model.Pending || status.Ended() {
+		s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Status: status})
+	}
+	inst.status = status
 }
 
 // quarantined sets an instance aside: nothing of it runs until it is
@@ -253,5 +255,16 @@ func (s *State) quarantined(e *Quarantined) {
 		s.touch(inst)
 		s.advance(inst)
 		inst.quarantine = e.Reason
+		inst.takeBack()
+	}
+}
+
+// release ends a quarantine: the instance goes on where it was.
+func (s *State) release(inst *instance) {
+	s.touch(inst)
+	s.advance(inst)
+	inst.quarantine = nil
+	if s.live {
+		s.Resume(inst.ord)
 	}
 }

@@ -26,6 +26,7 @@ func (s *State) requestLock(inst *instance, ev *model.Event) {
 	slices.Sort(set)
 	set = slices.Compact(set)
 	if len(set) == 0 {
+		s.push(inst, "", model.Event{Kind: model.EntityLockGranted, RequestID: ev.RequestID})
 		return
 	}
 	inst.sections = append(inst.sections, section{id: ev.RequestID, lockSet: set})

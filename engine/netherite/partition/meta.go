@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"slices"
@@ -107,6 +108,7 @@ func decodeSession(id [16]byte, row []byte) (*session, error) {
 
 func appendRequestKey(b []byte, k *requestKey) []byte {
 	b = append(b, rowVersion)
+	b = model.AppendUvarint(b, k.ord)
 	b = model.AppendVarint(b, int64(k.at))
 	return append(b, k.execution[:]...)
 }
@@ -211,13 +213,13 @@ func (s *State) fetchKeys(r Reader) error {
 	var bad error
 	err := r.Scan(true, low, high, func(key, value []byte) bool {
 		rd := rowReader(value)
-		k := &requestKey{key: string(key[len(low):]), at: model.Time(rd.Varint()), execution: rd.Fixed16(), stored: true}
+		k := &requestKey{key: string(key[len(low):]), ord: rd.Uvarint(), at: model.Time(rd.Varint()), execution: rd.Fixed16(), stored: true}
 		if bad = rd.Done(); bad == nil {
 			s.clients.keys[k.key] = k
 			s.clients.keyOrder = append(s.clients.keyOrder, k)
 		}
 		return bad == nil
 	})
-	slices.SortStableFunc(s.clients.keyOrder, func(a, b *requestKey) int { return int(min(max(a.at-b.at, -1), 1)) })
+	slices.SortFunc(s.clients.keyOrder, func(a, b *requestKey) int { return cmp.Compare(a.ord, b.ord) })
 	return firstError(err, bad)
 }

@@ -83,9 +83,9 @@ func (s *State) acked(e *Acked) {
 	}
 }
 
-// checkAcked drops what was acknowledged before.
+// checkAcked drops what was acknowledged before, and what was never sent.
 func (s *State) checkAcked(e *Acked) Verdict {
-	if o := &s.outbox[e.Dest]; e.Through < o.first {
+	if o := &s.outbox[e.Dest]; e.Through < o.first || o.first == o.next {
 		return Drop
 	}
 	return Admit

@@ -59,7 +59,7 @@ func (s *State) createChild(inst *instance, ev *model.Event) {
 		ev.Instance = model.ChildExecution(inst.execution, ev.ID, "").String()
 	}
 	start := childStart(inst, ev)
-	if _, detached := x.Tags[model.FireAndForget]; !detached {
+	if !detached(x) {
 		inst.addChild(ev)
 	}
 	s.send(model.Message{To: ev.Instance, From: inst.id, Event: start})
@@ -86,20 +86,34 @@ func childStart(inst *instance, ev *model.Event) model.Event {
 	start := model.Event{
 		Kind: model.ExecutionStarted, ID: model.NoID, Ref: ev.ID, Name: ev.Name, Version: ev.Version,
 		Instance: ev.Instance, Payload: ev.Payload, FireAt: ev.FireAt,
-		Ext: &model.Ext{Execution: model.ChildExecution(inst.execution, ev.ID, ev.Instance), Tags: x.Tags, Trace: x.Trace},
+		Ext: &model.Ext{Execution: model.ChildExecution(inst.execution, ev.ID, ev.Instance), Tags: childTags(inst.tags, x.Tags), Trace: x.Trace},
 	}
-	if _, detached := x.Tags[model.FireAndForget]; !detached {
+	if !detached(x) {
 		start.Ext.Parent = parentOf(inst, ev.ID)
-		return start
 	}
-	tags := make(map[string]string, len(x.Tags))
-	for k, v := range x.Tags { // order-free: copies a map
-		if k != model.FireAndForget {
-			tags[k] = v
+	return start
+}
+
+// detached reports whether a child will not answer its parent.
+func detached(x *model.Ext) bool {
+	_, ok := x.Tags[model.FireAndForget]
+	return ok
+}
+
+// childTags are the tags that a child inherits with its own, which win.
+func childTags(inherited, own map[string]string) map[string]string {
+	if len(inherited) == 0 && len(own) == 0 {
+		return nil
+	}
+	tags := make(map[string]string, len(inherited)+len(own))
+	for _, from := range []map[string]string{inherited, own} {
+		for k, v := range from { // order-free: copies a map
+			if k != model.FireAndForget {
+				tags[k] = v
+			}
 		}
 	}
-	start.Ext.Tags = tags
-	return start
+	return tags
 }
 
 func parentOf(inst *instance, id int32) *model.Parent {
@@ -168,6 +182,9 @@ func (s *State) deliver(m *model.Message) {
 		}
 		s.touch(inst)
 		inst.sections[i].granted = true
+	case model.EventRaised:
+	default:
+		return // nothing that an orchestration can be told
 	}
 	s.push(inst, m.From, *ev)
 }

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/binary"
 	"slices"
@@ -98,6 +99,7 @@ func RunQuery(r Reader, partition int, q *engine.Query, after string, limit int,
 	var rows []Row
 	merge := cursors(r, partition, q, after)
 	pending := o.rows[sortedAfter(o.rows, after):]
+	last := after
 	for n := 0; len(rows) < limit; n++ {
 		if n%256 == 255 && stop() {
 			break
@@ -114,10 +116,11 @@ func RunQuery(r Reader, partition int, q *engine.Query, after string, limit int,
 		if c == nil {
 			break
 		}
-		ord := c.take()
-		if _, hidden := o.hidden[ord]; hidden {
-			continue
+		order, ord := c.order(), c.take()
+		if _, hidden := o.hidden[ord]; hidden || order == last {
+			continue // out of date, or found by two of the cursors
 		}
+		last = order
 		inst, err := fetchInstance(r, partition, ord)
 		if err != nil {
 			return nil, err
@@ -157,6 +160,10 @@ const readAhead = 128
 
 func (c *cursor) fill() {
 	if len(c.ahead) > 0 || c.done {
+		return
+	}
+	if len(c.high) > 0 && bytes.Compare(c.low, c.high) >= 0 {
+		c.done = true
 		return
 	}
 	var last []byte

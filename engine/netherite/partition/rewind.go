@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -8,22 +9,34 @@ import (
 // with the history to go on from (OrchestrationResult.Rewound).
 func (s *State) rewind(inst *instance, ev model.Event) {
 	s.touch(inst)
-	inst.status, inst.output, inst.failure, inst.completed = model.Running, nil, nil, 0
+	s.setStatus(inst, model.Running)
+	inst.output, inst.failure, inst.completed, inst.quarantine = nil, nil, 0, nil
 	s.push(inst, "", ev)
-	s.changed(inst)
 }
 
-// rewindChild takes the rewind of a parent: a failed child is rewound too, one
-// that was purged is started again.
+// rewindChild takes the rewind of a parent, which awaits the child anew: a failed
+// one is rewound too, one that ended otherwise meanwhile answers once more, one
+// that still runs will answer the new execution, and one that was purged is
+// started again.
 func (s *State) rewindChild(inst *instance, m *model.Message) {
 	x := m.Event.Extra()
 	switch {
-	case inst == nil && len(x.CarryOver) == 1:
+	case x.Parent == nil || len(x.CarryOver) != 1:
+		return
+	case inst == nil:
 		s.create(m.To, x.CarryOver[0], request{})
-	case inst != nil && inst.status == model.Failed && inst.parent != nil && inst.parent.Instance == m.From:
-		s.touch(inst)
-		inst.parent = x.Parent
+		return
+	case inst.parent == nil || inst.parent.Instance != m.From || inst.parent.ID != x.Parent.ID:
+		s.refuseChild(&x.CarryOver[0])
+		return
+	}
+	s.touch(inst)
+	inst.parent = x.Parent
+	switch {
+	case inst.status == model.Failed:
 		s.rewind(inst, model.Event{Kind: model.ExecutionRewound, Payload: m.Event.Payload})
+	case inst.ended():
+		s.answerParent(inst)
 	}
 }
 
@@ -32,6 +45,7 @@ func (s *State) rewindChild(inst *instance, m *model.Message) {
 func (s *State) applyRewound(inst *instance, events []model.Event) {
 	s.forgetWork(inst)
 	s.newHistory(inst)
+	inst.last = engine.Name{} // no live copy has this history
 	open := map[int32]*model.Event{}
 	var reason []byte
 	for i := range events {
@@ -45,7 +59,9 @@ func (s *State) applyRewound(inst *instance, events []model.Event) {
 		case model.ExecutionRewound:
 			reason = ev.Payload
 		case model.TaskScheduled, model.TimerCreated, model.ChildCreated:
-			open[ev.ID] = ev
+			if !detached(ev.Extra()) {
+				open[ev.ID] = ev
+			}
 		case model.TaskCompleted, model.TaskFailed, model.TimerFired, model.ChildCompleted, model.ChildFailed:
 			delete(open, ev.Ref)
 		}
@@ -66,12 +82,7 @@ func (s *State) reopen(inst *instance, ev *model.Event, reason []byte) {
 	case model.TimerCreated:
 		s.addTimer(inst, ev.ID, ev.FireAt, nil)
 	case model.ChildCreated:
-		c := inst.children.get(ev.ID)
-		if c == nil {
-			c = &child{id: ev.ID, instance: ev.Instance, name: ev.Name}
-			inst.children.add(ev.ID, c)
-		}
-		c.done, c.dirty = false, true
+		inst.addChild(ev)
 		s.send(model.Message{To: ev.Instance, From: inst.id, Event: model.Event{
 			Kind: model.ExecutionRewound, ID: model.NoID, Ref: ev.ID, Payload: reason,
 			Ext: &model.Ext{Parent: parentOf(inst, ev.ID), CarryOver: []model.Event{childStart(inst, ev)}},

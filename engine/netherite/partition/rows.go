@@ -26,6 +26,8 @@ const (
 	rowEntity
 	rowVersionName
 	rowRequest
+	rowTrace
+	rowAll = 1<<iota - 1
 )
 
 // appendRow appends an instance's main row.
@@ -72,6 +74,7 @@ func rowBits(inst *instance) uint64 {
 	set(inst.entity != nil, rowEntity)
 	set(inst.version != "", rowVersionName)
 	set(inst.request.seq != 0, rowRequest)
+	set(inst.trace != nil, rowTrace)
 	return bits
 }
 
@@ -127,6 +130,9 @@ func appendRare(b []byte, inst *instance, bits uint64) []byte {
 		b = model.AppendString(b, inst.entity.section)
 		b = model.AppendString(b, inst.entity.holder)
 	}
+	if bits&rowTrace != 0 {
+		b = model.AppendTrace(b, inst.trace)
+	}
 	return b
 }
 
@@ -137,6 +143,9 @@ func decodeRow(ord uint64, row []byte) (*instance, error) {
 		return nil, fmt.Errorf("%w: instance row %d has version %d", engine.ErrNewerFormat, ord, v)
 	}
 	bits := r.Uvarint()
+	if bits&^rowAll != 0 {
+		r.Fail("unknown field of instance")
+	}
 	inst := &instance{ord: ord}
 	inst.hist = r.Uvarint()
 	inst.id, inst.name = r.String(), r.String()
@@ -196,6 +205,9 @@ func decodeRare(r *model.Reader, inst *instance, bits uint64) {
 	}
 	if bits&rowEntity != 0 {
 		inst.entity = &entity{state: r.OptBytes(), section: r.String(), holder: r.String()}
+	}
+	if bits&rowTrace != 0 {
+		inst.trace, _ = model.DecodeTrace(r)
 	}
 }
 

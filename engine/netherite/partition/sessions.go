@@ -1,8 +1,6 @@
 package partition
 
 import (
-	"fmt"
-
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
@@ -97,8 +95,7 @@ func (s *State) stepDone(e *StepDone) {
 		inst.custom = r.CustomStatus
 	}
 	if inst.status == model.Pending {
-		inst.status = model.Running
-		s.changed(inst)
+		s.setStatus(inst, model.Running)
 	}
 	if r.Rewound != nil {
 		s.applyRewound(inst, r.Rewound)
@@ -145,35 +142,14 @@ func (s *State) checkStep(e *StepDone) Verdict {
 	if inst == nil || inst.ended() || e.Handout == 0 || inst.handout.Number != e.Handout {
 		return Drop
 	}
-	e.Consumed = inst.handed
-	if err := checkResult(e.Result); err != nil {
-		e.Result = failedResult(e.Result, err)
+	e.Consumed, e.Result.Now = inst.handed, inst.handedAt
+	if f := checkResult(e.Result); f != nil {
+		e.Result = failedResult(e.Result, f)
 	}
 	for i := range e.Result.Events {
 		e.Result.Events[i].Time = e.Result.Now // costs no bytes in the record
 	}
 	return Admit
-}
-
-func checkResult(r *engine.OrchestrationResult) *model.Failure {
-	if len(r.Events) > MaxStepEvents {
-		return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true,
-			Message: fmt.Sprintf("a step asked for %d things at once, at most %d are allowed", len(r.Events), MaxStepEvents)}
-	}
-	size := len(r.CustomStatus)
-	for i := range r.Events {
-		ev := &r.Events[i]
-		if !ev.Kind.Outgoing() {
-			return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true,
-				Message: fmt.Sprintf("a step yielded event %d of kind %s, which orchestrations cannot ask for", ev.ID, ev.Kind)}
-		}
-		size += len(ev.Payload)
-	}
-	if size > MaxStepBytes {
-		return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true,
-			Message: fmt.Sprintf("a step's payloads are %d bytes together, at most %d are allowed", size, MaxStepBytes)}
-	}
-	return nil
 }
 
 // failedResult replaces a result that cannot be recorded.
