@@ -38,6 +38,7 @@ type slot[T comparable] struct {
 	busy     bool   // guarded by the pool's mu
 	detached bool   // its place has been taken; guarded by the pool's mu
 	left     bool   // nobody waits for it any more; guarded by the pool's mu
+	held     int    // goroutines of it that close waits for; guarded by the pool's mu
 	label    string // of the goroutine, see replay.GoroutineLabel; guarded by the pool's mu
 }
 
@@ -78,7 +79,7 @@ func (p *pool[T]) bring() {
 		p.coming = true
 		p.total++
 		p.all.Add(1)
-		s := &slot[T]{}
+		s := &slot[T]{held: 1}
 		p.occupied[s] = struct{}{}
 		go p.work(s)
 	}
@@ -169,6 +170,7 @@ func (p *pool[T]) runGuarded(s *slot[T], item T, again bool) {
 		p.mu.Lock()
 		if !s.left {
 			p.all.Add(1)
+			s.held++
 		}
 		p.mu.Unlock()
 		go func() {
@@ -201,8 +203,8 @@ func (p *pool[T]) detach(s *slot[T], item T, leave bool) {
 		p.total--
 		p.bring()
 		if leave {
-			s.left = true
-			p.all.Done()
+			p.all.Add(-s.held)
+			s.left, s.held = true, 0
 		}
 	}
 	p.mu.Unlock()
@@ -211,9 +213,9 @@ func (p *pool[T]) detach(s *slot[T], item T, leave bool) {
 // ended notes that a goroutine of the slot has ended.
 func (p *pool[T]) ended(s *slot[T]) {
 	p.mu.Lock()
-	left := s.left
-	p.mu.Unlock()
-	if !left {
+	defer p.mu.Unlock()
+	if !s.left {
+		s.held--
 		p.all.Done()
 	}
 }
