@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"math/bits"
+
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -29,8 +31,24 @@ func (s *State) record(inst *instance, ev *model.Event) {
 	}
 	before := len(t.buf)
 	t.buf = model.AppendEvent(t.buf, ev, t.base)
-	inst.bytes += int64(len(t.buf) - before)
+	inst.bytes += int64(len(t.buf)-before) - timeBytes(ev, t.base)
 	inst.events++
+}
+
+// timeBytes is how many bytes of an encoded event depend on the base. The size of
+// a history leaves them out: it is durable, and where chunks begin is not.
+func timeBytes(ev *model.Event, base model.Time) (n int64) {
+	if ev.Time != base {
+		n += varintBytes(int64(ev.Time - base))
+	}
+	if ev.FireAt != 0 {
+		n += varintBytes(int64(ev.FireAt - base))
+	}
+	return n
+}
+
+func varintBytes(v int64) int64 {
+	return int64(bits.Len64(uint64(v)<<1^uint64(v>>63)|1)+6) / 7
 }
 
 // restart forgets the tail: another history begins.

@@ -305,14 +305,14 @@ func (p *testPart) dispatch(max int) engine.Items {
 
 // send puts everything unsent on its way, in one frame for each run.
 func (p *testPart) send() {
-	h := p.hub
+	h, before := p.hub, len(p.hub.net)
 	for {
 		out, ok := p.state.Unsent()
 		if !ok {
 			return
 		}
 		p.state.MarkSent()
-		if n := len(h.net); n > 0 {
+		if n := len(h.net); n > before {
 			if f := &h.net[n-1]; f.from == p.id && f.to == out.Dest && f.first+uint64(len(f.messages)) == out.Seq {
 				f.messages = append(f.messages, *out.Message)
 				continue
@@ -357,10 +357,11 @@ func (p *testPart) fire(max int) (refs []TimerRef) {
 			p.hub.failed("p%d: timer %d of %d fires early", p.id, r.ID, r.Ord)
 		}
 	}
-	if len(refs) > 0 {
-		p.apply(&TimersFired{Timers: slices.Clone(refs)})
+	ev := &TimersFired{Timers: refs}
+	if len(refs) == 0 || p.apply(ev) != Admit {
+		return nil
 	}
-	return refs
+	return ev.Timers
 }
 
 // history reads an instance's history as the host does.

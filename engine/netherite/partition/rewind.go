@@ -40,17 +40,18 @@ func (s *State) rewindChild(inst *instance, m *model.Message) {
 	}
 }
 
-// applyRewound replaces the history and takes up again what it has scheduled
-// but not completed.
+// applyRewound replaces the history and takes up again what it has asked for and
+// not been answered.
 func (s *State) applyRewound(inst *instance, events []model.Event) {
 	s.forgetWork(inst)
 	s.newHistory(inst)
 	inst.last = engine.Name{} // no live copy has this history
-	open := map[int32]*model.Event{}
+	open := unanswered{byID: map[int32]*model.Event{}, byRequest: map[string]*model.Event{}}
 	var reason []byte
 	for i := range events {
 		ev := &events[i]
 		s.record(inst, ev)
+		open.see(ev)
 		switch ev.Kind {
 		case model.ExecutionStarted:
 			if x := ev.Extra(); !x.Execution.IsZero() {
@@ -58,23 +59,39 @@ func (s *State) applyRewound(inst *instance, events []model.Event) {
 			}
 		case model.ExecutionRewound:
 			reason = ev.Payload
-		case model.TaskScheduled, model.TimerCreated, model.ChildCreated:
-			if !detached(ev.Extra()) {
-				open[ev.ID] = ev
-			}
-		case model.TaskCompleted, model.TaskFailed, model.TimerFired, model.ChildCompleted, model.ChildFailed:
-			delete(open, ev.Ref)
 		}
 	}
 	for i := range events { // in their order: a map has none
-		if ev := &events[i]; open[ev.ID] == ev {
+		if ev := &events[i]; open.byID[ev.ID] == ev || open.byRequest[ev.RequestID] == ev {
 			s.reopen(inst, ev, reason)
 		}
 	}
 	inst.more = true
 }
 
-// reopen takes up one thing that a rewound history still waits for.
+// unanswered collects what a history asks for and is not answered in it.
+type unanswered struct {
+	byID      map[int32]*model.Event
+	byRequest map[string]*model.Event
+}
+
+func (u *unanswered) see(ev *model.Event) {
+	switch ev.Kind {
+	case model.TaskScheduled, model.TimerCreated, model.ChildCreated:
+		if !detached(ev.Extra()) {
+			u.byID[ev.ID] = ev
+		}
+	case model.TaskCompleted, model.TaskFailed, model.TimerFired, model.ChildCompleted, model.ChildFailed:
+		delete(u.byID, ev.Ref)
+	case model.EntityCalled, model.EntityLockRequested:
+		u.byRequest[ev.RequestID] = ev
+	case model.EntityResponded, model.EntityOperationFailed, model.EntityLockGranted:
+		delete(u.byRequest, ev.RequestID)
+	}
+}
+
+// reopen takes up one thing that a rewound history still waits for. An entity's
+// operation is not called again: it may have run.
 func (s *State) reopen(inst *instance, ev *model.Event, reason []byte) {
 	switch ev.Kind {
 	case model.TaskScheduled:
@@ -87,5 +104,14 @@ func (s *State) reopen(inst *instance, ev *model.Event, reason []byte) {
 			Kind: model.ExecutionRewound, ID: model.NoID, Ref: ev.ID, Payload: reason,
 			Ext: &model.Ext{Parent: parentOf(inst, ev.ID), CarryOver: []model.Event{childStart(inst, ev)}},
 		}})
+	case model.EntityLockRequested:
+		s.requestLock(inst, ev)
+	case model.EntityCalled:
+		s.push(inst, "", model.Event{Kind: model.EntityOperationFailed, RequestID: ev.RequestID, Failure: &model.Failure{
+			Type: failureUnknown, Message: "the answer was lost when the orchestration failed; whether the operation ran is unknown",
+		}})
 	}
 }
+
+// failureUnknown is the type of a failure that leaves open what happened.
+const failureUnknown = "OutcomeUnknown"

@@ -71,7 +71,7 @@ func (sc *script) client(p *testPart, l *line) (c Client) {
 	copy(c.Session[:], "session "+l.opts["session"])
 	p.seq++
 	c.Seq = uint64(l.num("seq", int(p.seq)))
-	c.Floor = uint64(l.num("floor", int(c.Seq)))
+	c.Floor = uint64(l.num("floor", 1))
 	c.Key = l.opts["key"]
 	return c
 }

@@ -35,9 +35,30 @@ func (l *line) nth() int {
 	return 0
 }
 
-func (sc *script) lose(l *line) { sc.h.net = slices.Delete(sc.h.net, l.nth(), l.nth()+1) }
-func (sc *script) dup(l *line)  { sc.h.net = slices.Insert(sc.h.net, l.nth(), sc.h.net[l.nth()]) }
-func (sc *script) swap(*line)   { sc.h.net[0], sc.h.net[1] = sc.h.net[1], sc.h.net[0] }
+func (sc *script) frames(need int) bool {
+	if len(sc.h.net) < need {
+		sc.t.Errorf("%s: %d frames under way, the command needs %d", sc.pos, len(sc.h.net), need)
+	}
+	return len(sc.h.net) >= need
+}
+
+func (sc *script) lose(l *line) {
+	if sc.frames(l.nth() + 1) {
+		sc.h.net = slices.Delete(sc.h.net, l.nth(), l.nth()+1)
+	}
+}
+
+func (sc *script) dup(l *line) {
+	if sc.frames(l.nth() + 1) {
+		sc.h.net = slices.Insert(sc.h.net, l.nth(), sc.h.net[l.nth()])
+	}
+}
+
+func (sc *script) swap(*line) {
+	if sc.frames(2) {
+		sc.h.net[0], sc.h.net[1] = sc.h.net[1], sc.h.net[0]
+	}
+}
 
 func (sc *script) deliver(l *line) {
 	n := 1 << 30

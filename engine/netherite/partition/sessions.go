@@ -103,16 +103,16 @@ func (s *State) stepDone(e *StepDone) {
 	for _, id := range r.CancelTimers {
 		inst.removeTimer(id)
 	}
-	for i := range r.Terminate {
-		t := &r.Terminate[i]
-		s.send(model.Message{To: t.Instance, Event: model.Event{
-			Kind: model.ExecutionTerminated, ID: model.NoID, Payload: t.Output, Ext: &model.Ext{Recurse: t.Recursive},
-		}})
-	}
 	for i := range r.Events {
 		ev := r.Events[i]
 		ev.Time = now
 		s.outgoing(inst, ev)
+	}
+	for i := range r.Terminate { // after the events: it may concern a child that they start
+		t := &r.Terminate[i]
+		s.send(model.Message{To: t.Instance, Event: model.Event{
+			Kind: model.ExecutionTerminated, ID: model.NoID, Payload: t.Output, Ext: &model.Ext{Recurse: t.Recursive},
+		}})
 	}
 	for _, id := range r.CancelTasks {
 		if t := inst.tasks.get(id); t != nil {

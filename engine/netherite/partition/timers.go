@@ -148,10 +148,14 @@ func (s *State) tidyTimers() {
 	s.timers.order()
 }
 
-// checkTimers drops references to timers that no longer exist.
+// checkTimers drops references to timers that no longer exist, or that come
+// twice: from memory and from the store.
 func (s *State) checkTimers(e *TimersFired) Verdict {
 	kept := e.Timers[:0]
 	for _, r := range e.Timers {
+		if n := len(kept); n > 0 && kept[n-1] == r {
+			continue
+		}
 		if inst := s.find(Key{Ord: r.Ord}); inst != nil {
 			if t := inst.timers.get(r.ID); t != nil && t.fireAt == r.FireAt {
 				kept = append(kept, r)
@@ -164,15 +168,11 @@ func (s *State) checkTimers(e *TimersFired) Verdict {
 	return Admit
 }
 
-// timersFired delivers what the timers stand for. One timer may occur twice in
-// a batch if it was fetched twice.
+// timersFired delivers what the timers stand for.
 func (s *State) timersFired(e *TimersFired) {
 	for _, r := range e.Timers {
 		s.culprit = Key{Ord: r.Ord}
 		inst := s.find(s.culprit)
-		if inst == nil {
-			continue
-		}
 		s.touch(inst)
 		if t := inst.removeTimer(r.ID); t != nil {
 			s.fire(inst, t)
