@@ -136,6 +136,9 @@ func (h *host) admit(ev partition.Event) {
 	at := len(b.records)
 	b.records = partition.AppendRecord(b.records, ev, b.now)
 	in := partition.Input{Name: engine.Name{Epoch: h.name.Epoch, Number: h.name.Number + 1}, Time: b.now, Event: ev}
+	if hook := h.n.opts.beforeStep; hook != nil {
+		hook(h.id, ev)
+	}
 	h.state.Step(in, &b.fx)
 	for {
 		keys, more := h.state.FollowUp(b.keys[:0])

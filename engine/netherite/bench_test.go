@@ -7,9 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
-	"github.com/netherite-go/netherite/engine/netherite/hubdir"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -54,11 +55,8 @@ func BenchmarkHello5(b *testing.B) {
 }
 
 func benchHello5(b *testing.B, clients int) {
-	dir, err := hubdir.Open(hubdir.Options{Dir: b.TempDir()})
-	if err != nil {
-		b.Fatal(err)
-	}
-	e, err := netherite.Open(netherite.Options{Storage: dir, Logger: slog.New(slog.DiscardHandler)})
+	storage := &files{fs: vfs.Default, dir: b.TempDir(), partitions: netherite.DefaultPartitions}
+	e, err := netherite.Open(netherite.Options{Storage: storage, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -98,6 +96,7 @@ func benchHello5(b *testing.B, clients int) {
 	b.ReportMetric(float64(after.Log.Syncs-before.Log.Syncs)/n, "syncs/op")
 	b.ReportMetric(float64(after.Log.GroupBytes-before.Log.GroupBytes)/n, "logB/op")
 	b.ReportMetric(float64(after.Checkpoints), "ckpts")
+	b.ReportMetric(float64(after.Loads-before.Loads)/n, "loads/op")
 	w.conn.Close()
 	close(w.items)
 	w.wg.Wait()

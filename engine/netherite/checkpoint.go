@@ -81,10 +81,15 @@ func (h *host) passOn(c *capture) {
 // cancel gives up a capture: what it holds is of a state that is dropped. If it
 // is being applied, that is awaited: it is valid, as its position is durable.
 func (u *upkeep) cancel() {
-	if c := u.capture; c != nil {
-		c.mu.Lock()
-		c.cancelled = true
-		c.mu.Unlock()
+	c := u.capture
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	c.cancelled = true
+	c.mu.Unlock()
+	if !c.encoded {
+		c.release() // so that the keeper does not wait for it
 	}
 	u.capture = nil
 }

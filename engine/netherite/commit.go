@@ -16,6 +16,10 @@ import (
 // of more is written in pieces, under one sync.
 const pieceBytes = 1 << 20
 
+// maxSpin bounds the wait for more records where the clock stands still, as
+// virtual ones do.
+const maxSpin = 10_000
+
 // diskFullPause is how long the committer waits before it tries again.
 const diskFullPause = time.Second
 
@@ -224,7 +228,10 @@ func (c *committer) sleep(stop <-chan struct{}) bool {
 	c.mu.Lock()
 	since := c.since
 	c.mu.Unlock()
-	for now := c.clock.Mono(); now-since < c.gather && c.working(now); now = c.clock.Mono() {
+	for spin := 0; spin < maxSpin; spin++ {
+		if now := c.clock.Mono(); now-since >= c.gather || !c.working(now) {
+			break
+		}
 		runtime.Gosched() // a timer of this length would be late by twenty times
 	}
 	select {

@@ -213,6 +213,29 @@ func (e *Engine) Close(ctx context.Context) error {
 	return nil
 }
 
+// Kill ends the engine as a crash of the process would: nothing more is written,
+// and what was not durable may be lost. The substrates are not closed, except
+// for the storage itself. It is for tests of what survives.
+func (e *Engine) Kill() {
+	if e.closing.Swap(true) {
+		<-e.ended
+		return
+	}
+	defer close(e.ended)
+	close(e.closed)
+	close(e.stop)
+	<-e.done
+	e.aside.Wait()
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n != nil {
+		e.exit(engine.ErrClosed)
+		n.halt()
+	}
+	_ = e.opts.Storage.Close() // a crash closes files without a word
+}
+
 // storageError translates what substrates report into the errors of the contract.
 func storageError(err error) error {
 	for _, t := range [...]struct{ from, to error }{

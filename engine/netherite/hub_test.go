@@ -75,7 +75,7 @@ func startAndWait(t testing.TB, e engine.Client, name string, n, clients int) {
 func TestOrchestrationRunsToItsEnd(t *testing.T) {
 	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleasePartition, netherite.ReleaseConservative} {
 		t.Run(release.String(), func(t *testing.T) {
-			e := openHub(t, netherite.NewMemory(4), func(o *netherite.Options) { o.Release = release })
+			e := openHub(t, newMemory(4), func(o *netherite.Options) { o.Release = release })
 			w := helloWorker()
 			w.connect(t, e)
 			defer w.close()
@@ -88,7 +88,7 @@ func TestOrchestrationRunsToItsEnd(t *testing.T) {
 }
 
 func TestGetOfUnknownInstanceIsNotFound(t *testing.T) {
-	e := openHub(t, netherite.NewMemory(2))
+	e := openHub(t, newMemory(2))
 	if _, err := e.Get(t.Context(), "nobody", engine.GetOptions{}); !errors.Is(err, engine.ErrNotFound) {
 		t.Errorf("got %v", err)
 	}

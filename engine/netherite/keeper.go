@@ -2,6 +2,7 @@ package netherite
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -28,7 +29,8 @@ type keeper struct {
 	stir  chan struct{}
 
 	asleep atomic.Bool
-	active int // captures under way
+	behind atomic.Bool // as of the last Tick, the store lacks something
+	active int         // captures under way
 	force  bool
 	settle chan chan error // requests to write everything
 	end    substrate.Offset
@@ -72,6 +74,7 @@ func (k *keeper) run(stop <-chan struct{}) {
 			alarm()
 		}
 	}()
+	k.wake()
 	for {
 		select {
 		case <-stop:
@@ -93,7 +96,7 @@ func (k *keeper) run(stop <-chan struct{}) {
 			alarm = nil
 		}
 		if more {
-			alarm = k.n.clock.AfterFunc(keeperTick, k.wake)
+			alarm = k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)
 		} else {
 			k.asleep.Store(true)
 		}
@@ -103,6 +106,9 @@ func (k *keeper) run(stop <-chan struct{}) {
 // take applies a capture. An error comes out at the next Tick.
 func (k *keeper) take(c *capture) {
 	p := &k.parts[c.h.id]
+	if !p.capturing {
+		return // of a partition that was parked meanwhile
+	}
 	p.capturing = false
 	k.active--
 	ok, err := c.apply(k.n.store)
@@ -142,7 +148,9 @@ func (k *keeper) Tick() (more bool, err error) {
 		}
 	}
 	n.e.feed.logAbsent(now)
-	more = k.active > 0 || k.pending() || n.e.feed.waiting()
+	behind := k.pending()
+	k.behind.Store(behind)
+	more = k.active > 0 || behind || n.e.feed.waiting()
 	if n.opts.Resend > 0 {
 		more = true
 		for _, h := range n.hosts {
@@ -160,6 +168,10 @@ func (k *keeper) look(end substrate.Offset, records int64, all bool) (due []int,
 		p, h := &k.parts[id], k.n.hosts[id]
 		last := substrate.Offset(h.appended.Load())
 		if h.parked.Load() != nil {
+			if p.capturing {
+				p.capturing = false
+				k.active--
+			}
 			continue
 		}
 		unflushed = unflushed || p.applied.Offset > p.flushed.Offset
@@ -218,26 +230,20 @@ func (k *keeper) flush() error {
 	return nil
 }
 
-// maxSettle bounds how often writeAll starts over because partitions were still
-// talking to each other.
-const maxSettle = 100
-
-// writeAll writes everything to the store. What partitions still send each other
-// meanwhile is included, as long as that comes to an end.
+// writeAll writes to the store everything that has been appended so far.
 func (k *keeper) writeAll(stop <-chan struct{}) error {
 	k.force = true
 	defer func() { k.force = false }()
-	for round := 0; round < maxSettle; {
-		k.n.commit.flush()
+	want := make([]substrate.Offset, len(k.parts))
+	for id, h := range k.n.hosts {
+		want[id] = substrate.Offset(h.appended.Load())
+	}
+	k.n.commit.flush()
+	for k.lacks(want) {
 		if _, err := k.Tick(); err != nil {
 			return err
 		}
 		if k.active == 0 {
-			if !k.pending() && k.n.busy.Load() == 0 {
-				return nil
-			}
-			round++
-			pause(k.n.clock, time.Millisecond, stop)
 			continue
 		}
 		select {
@@ -252,18 +258,64 @@ func (k *keeper) writeAll(stop <-chan struct{}) error {
 	return nil
 }
 
-// finish writes everything to the store before a close.
-func (n *node) finish() error {
+// lacks reports whether the store does not yet have everything up to these
+// positions.
+func (k *keeper) lacks(want []substrate.Offset) bool {
+	for id, at := range want {
+		if k.n.hosts[id].parked.Load() == nil && k.parts[id].flushed.Offset < at {
+			return true
+		}
+	}
+	return false
+}
+
+// Checkpoint writes everything that has been acknowledged so far to the store
+// and makes it durable there, so that a restart has only later records to
+// replay. It is never needed for durability.
+func (e *Engine) Checkpoint(ctx context.Context) error {
+	n, err := e.running(ctx)
+	if err == nil {
+		err = n.checkpoint(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("checkpoint: %w", err)
+	}
+	return nil
+}
+
+func (n *node) checkpoint(ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
 	case n.keeper.settle <- done:
 	case <-n.failed:
 		return n.failure()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 	select {
 	case err := <-done:
 		return err
 	case <-n.failed:
 		return n.failure()
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
+}
+
+// maxSettle bounds how often a close starts over because partitions were still
+// talking to each other.
+const maxSettle = 100
+
+// finish writes everything to the store before a close, including what the
+// partitions still send each other meanwhile.
+func (n *node) finish() error {
+	for range maxSettle {
+		if err := n.checkpoint(context.Background()); err != nil {
+			return err
+		}
+		if n.busy.Load() == 0 && !n.keeper.behind.Load() {
+			break
+		}
+	}
+	return nil
 }

@@ -6,7 +6,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -97,12 +99,18 @@ func (h *host) mirror(keys []partition.Key) error {
 	return h.replica.load(h.state, keys)
 }
 
-// broken handles that something could not be read: a store that has failed ends
-// the node, damage only this partition.
+// broken handles that something could not be read. Damage parks this partition;
+// anything else, such as a disk error or a store that has died, may go away when
+// the node is recovered.
 func (h *host) broken(err error) {
-	if errors.Is(err, substrate.ErrFailed) || errors.Is(err, substrate.ErrClosed) {
-		h.n.fail(fmt.Errorf("partition %d: read from the store: %w", h.id, err))
+	if isDamage(err) {
+		h.park(err)
 		return
 	}
-	h.park(err)
+	h.n.fail(fmt.Errorf("partition %d: read from the store: %w", h.id, err))
+}
+
+func isDamage(err error) bool {
+	return errors.Is(err, substrate.ErrDamaged) || errors.Is(err, engine.ErrDamaged) ||
+		errors.Is(err, model.ErrMalformed) || errors.Is(err, engine.ErrNewerFormat)
 }

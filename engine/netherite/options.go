@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 )
@@ -126,6 +127,10 @@ type Options struct {
 	// Backoff lists the delays before the attempts to recover from a failed log
 	// or store; the last repeats. Default 0, 1 s, 5 s, 15 s.
 	Backoff []time.Duration
+	// keeperTick is how often checkpoints are considered; tests shorten it.
+	keeperTick time.Duration
+	// beforeStep, for tests, is called with every admitted event.
+	beforeStep func(partition int, ev partition.Event)
 	// CheckReplay rebuilds, for each record, the touched instances from their
 	// encodings, applies the decoded record, and compares. It multiplies the
 	// cost of everything and is meant for tests. A difference panics.
@@ -158,6 +163,7 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.Memory, DefaultMemory)
 	orDefault(&o.MaxPayload, DefaultMaxPayload)
 	orDefault(&o.Retention, DefaultRetention)
+	orDefault(&o.keeperTick, keeperTick)
 	orDefault(&o.Gather, DefaultGather)
 	orDefault(&o.Checkpoint.Bytes, DefaultCheckpointBytes)
 	orDefault(&o.Checkpoint.Records, DefaultCheckpointRecords)

@@ -93,7 +93,7 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 			continue
 		}
 		if err := h.restore(stamp); err != nil {
-			if errors.Is(err, substrate.ErrFailed) {
+			if !isDamage(err) {
 				return 0, err
 			}
 			h.park(err)
@@ -157,6 +157,9 @@ func (n *node) replay(from substrate.Offset) error {
 		n.e.metrics.replayNanos.Store(int64(took))
 		n.log.Info("replayed the log", "records", count, "took", took.Round(time.Millisecond))
 	}
+	if err == nil && n.dead.Load() {
+		err = n.failure()
+	}
 	if err != nil {
 		return fmt.Errorf("replay the log: %w", err)
 	}
@@ -185,11 +188,13 @@ func eachChunk(at substrate.Offset, group []byte, f func(logged) error) error {
 // parked and ignores the rest.
 func (h *host) replayAll(queue <-chan logged) {
 	for l := range queue {
-		if h.parked.Load() != nil || l.end <= h.tail {
+		if !h.running() || l.end <= h.tail {
 			continue
 		}
-		if err := h.replayChunk(&l); err != nil {
+		if err := h.replayChunk(&l); isDamage(err) {
 			h.park(err)
+		} else if err != nil {
+			h.n.fail(err)
 		}
 	}
 }

@@ -1,0 +1,239 @@
+package netherite
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/door/owner"
+	"github.com/netherite-go/netherite/engine"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// A hub's directory:
+//
+//	DIR/hub         JSON: format version, identity and fixed parameters; written once, atomically
+//	DIR/LOCK        held while the hub is open, see substrate/dirlock
+//	DIR/log/        the commit log, see substrate/filelog
+//	DIR/store/      the state store, see substrate/pebblestore
+//	DIR/owner.sock  while the hub is open, see door/owner
+//
+// A directory without the hub file is a new one if it holds nothing else, and
+// foreign otherwise: so a mistyped path is never taken over.
+
+// formatVersion is the version of this layout.
+const formatVersion = 1
+
+// Names in a hub's directory.
+const (
+	hubName   = "hub"
+	logName   = "log"
+	storeName = "store"
+)
+
+// ballastBytes is kept aside in the store for the day when the disk is full.
+const ballastBytes = 16 << 20
+
+// others lists what may lie in a directory before a hub is created in it: the
+// lock, and what an interrupted creation leaves.
+var others = []string{"LOCK", "HOLDER", "HOLDER.tmp", hubName + ".tmp", owner.SocketName, "lost+found"}
+
+// directory is a hub's directory, locked. It is a core.Storage.
+type directory struct {
+	dir        string
+	fs         vfs.FS
+	partitions int // of a new hub; an existing one must have as many, unless 0
+	mustExist  bool
+	logger     *slog.Logger
+	inline     bool // the log starts no goroutine, for tests
+
+	lock   *dirlock.Lock
+	params core.Parameters
+}
+
+var _ core.Storage = (*directory)(nil)
+
+// acquire locks the directory and reads what the hub in it was created with, or
+// creates one. engine.ErrHeld names the process that holds it; ErrForeign,
+// ErrNewerFormat and ErrDamaged say what is wrong with it. Another file system
+// than the operating system's is not locked.
+func (d *directory) acquire() error {
+	if d.fs == nil {
+		d.fs = vfs.Default
+		lock, err := dirlock.Acquire(d.dir)
+		if errors.Is(err, dirlock.ErrHeld) {
+			return fmt.Errorf("%w: %w", engine.ErrHeld, err)
+		}
+		if err != nil {
+			return err
+		}
+		d.lock = lock
+	}
+	if err := d.open(); err != nil {
+		return errors.Join(err, d.Close())
+	}
+	return nil
+}
+
+// Exists reports whether there is a task hub in a directory. It does not say
+// whether that can be opened.
+func Exists(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, hubName))
+	return err == nil
+}
+
+func (d *directory) open() error {
+	fs := d.fs
+	if err := fs.MkdirAll(d.dir, 0o700); err != nil {
+		return fmt.Errorf("create %s: %w", d.dir, err)
+	}
+	names, err := fs.List(d.dir)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", d.dir, err)
+	}
+	if slices.Contains(names, hubName) {
+		return d.read()
+	}
+	for _, name := range names {
+		if !slices.Contains(others, name) {
+			return fmt.Errorf("%s: %w: it holds %q and no hub file; a new hub needs an empty directory", d.dir, engine.ErrForeign, name)
+		}
+	}
+	if d.mustExist {
+		return fmt.Errorf("%s: %w: it is empty", d.dir, engine.ErrForeign)
+	}
+	return d.create()
+}
+
+// hubFile is the content of the hub file. Fields are only ever added, unless
+// Format grows.
+type hubFile struct {
+	Format     int    `json:"format"`
+	Hub        string `json:"hub"`
+	Partitions int    `json:"partitions"`
+}
+
+func (d *directory) read() error {
+	path := d.fs.PathJoin(d.dir, hubName)
+	data, err := readFile(d.fs, path)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	var f hubFile
+	if err := json.Unmarshal(data, &f); err != nil {
+		return fmt.Errorf("%s: %w: %w", path, engine.ErrDamaged, err)
+	}
+	if f.Format > formatVersion {
+		return fmt.Errorf("%s: %w: format %d, this program reads up to %d", path, engine.ErrNewerFormat, f.Format, formatVersion)
+	}
+	id, err := hex.DecodeString(f.Hub)
+	if err != nil || len(id) != len(d.params.Hub) || f.Format < 1 ||
+		f.Partitions < core.MinPartitions || f.Partitions > core.MaxPartitions {
+		return fmt.Errorf("%s: %w: not what was written when the hub was created", path, engine.ErrDamaged)
+	}
+	if want := d.partitions; want != 0 && want != f.Partitions {
+		return fmt.Errorf("%s: %w: the hub was created with %d partitions, which cannot be changed to %d", d.dir, engine.ErrInvalid, f.Partitions, want)
+	}
+	copy(d.params.Hub[:], id)
+	d.params.Partitions = f.Partitions
+	return nil
+}
+
+// create makes a new hub. Its file appears whole or not at all.
+func (d *directory) create() error {
+	d.params.Partitions = d.partitions
+	if d.params.Partitions == 0 {
+		d.params.Partitions = core.DefaultPartitions
+	}
+	if p := d.params.Partitions; p < core.MinPartitions || p > core.MaxPartitions {
+		return fmt.Errorf("create hub: %w: %d partitions, want %d to %d", engine.ErrInvalid, p, core.MinPartitions, core.MaxPartitions)
+	}
+	if _, err := rand.Read(d.params.Hub[:]); err != nil {
+		return fmt.Errorf("create hub: make an identity: %w", err)
+	}
+	data, err := json.Marshal(hubFile{Format: formatVersion, Hub: hex.EncodeToString(d.params.Hub[:]), Partitions: d.params.Partitions})
+	if err != nil {
+		return fmt.Errorf("create hub: %w", err)
+	}
+	if err := writeFile(d.fs, d.dir, hubName, append(data, '\n')); err != nil {
+		return fmt.Errorf("create hub in %s: %w", d.dir, err)
+	}
+	return nil
+}
+
+// Parameters implements core.Storage.
+func (d *directory) Parameters() core.Parameters { return d.params }
+
+// OpenLog implements core.Storage.
+func (d *directory) OpenLog() (substrate.Log, error) {
+	return filelog.Open(filelog.Options{
+		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
+		Logger: d.logger, Inline: d.inline,
+	})
+}
+
+// OpenStore implements core.Storage.
+func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
+	return pebblestore.Open(pebblestore.Options{
+		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger,
+		MemoryBytes: memory, BallastBytes: ballastBytes,
+	})
+}
+
+// Close releases the directory's lock.
+func (d *directory) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	lock := d.lock
+	d.lock = nil
+	return lock.Close()
+}
+
+func readFile(fs vfs.FS, path string) (data []byte, err error) {
+	f, err := fs.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	_, err = b.ReadFrom(f)
+	return b.Bytes(), errors.Join(err, f.Close())
+}
+
+// writeFile writes a file under another name, syncs it, renames it and syncs
+// the directory.
+func writeFile(fs vfs.FS, dir, name string, data []byte) error {
+	tmp := fs.PathJoin(dir, name+".tmp")
+	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := fs.Rename(tmp, fs.PathJoin(dir, name)); err != nil {
+		return err
+	}
+	parent, err := fs.OpenDir(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(parent.Sync(), parent.Close())
+}

@@ -1,0 +1,97 @@
+package netherite_test
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate/mem"
+)
+
+var errDisk = errors.New("disk error")
+
+// failIn makes the n-th operation of a kind from now fail.
+func failIn(op mem.Op, n int) mem.Fault {
+	return func(o mem.Op, _ int) error {
+		if o == op {
+			if n--; n == 0 {
+				return errDisk
+			}
+		}
+		return nil
+	}
+}
+
+// fastRecovery lets a failed node be replaced without the usual delays.
+func fastRecovery(o *netherite.Options) {
+	o.Backoff = []time.Duration{0, time.Millisecond}
+	o.KeeperTick(time.Millisecond)
+}
+
+func TestFailedLogIsRecoveredInProcessAndClientsSeeOnlyDelay(t *testing.T) {
+	for _, op := range []mem.Op{mem.OpWrite, mem.OpSync} {
+		t.Run(string(op), func(t *testing.T) {
+			storage := newMemory(4)
+			e := openHub(t, storage, fastRecovery)
+			l := newLedger(6)
+			w := l.worker()
+			w.connect(t, e)
+			defer w.close()
+			for round := range 4 {
+				storage.log.SetFault(failIn(op, 5+3*round))
+				l.run(t.Context(), t, e, round, 60, 8, rand.New(rand.NewPCG(uint64(round), 9)))
+			}
+			storage.log.SetFault(nil)
+			l.check(t, e)
+			if s := e.Stats(); s.Failures == 0 {
+				t.Error("the log never failed")
+			}
+			if len(l.maybe) > 0 {
+				t.Errorf("requests without an answer: %v", l.maybe)
+			}
+		})
+	}
+}
+
+func TestFailedStoreIsRecoveredInProcess(t *testing.T) {
+	for _, op := range []mem.Op{mem.OpApply, mem.OpFlush, mem.OpGet} {
+		t.Run(string(op), func(t *testing.T) {
+			storage := newMemory(4)
+			e := openHub(t, storage, fastRecovery, func(o *netherite.Options) {
+				o.Checkpoint = netherite.Checkpoint{Records: 40, Idle: time.Millisecond}
+			})
+			l := newLedger(6)
+			w := l.worker()
+			w.connect(t, e)
+			defer w.close()
+			for round := range 3 {
+				storage.store.SetFault(failIn(op, 2+3*round))
+				l.run(t.Context(), t, e, round, 60, 8, rand.New(rand.NewPCG(uint64(round), 9)))
+				if err := e.Checkpoint(t.Context()); err != nil && !errors.Is(err, errDisk) {
+					t.Error(err)
+				}
+			}
+			storage.store.SetFault(nil)
+			l.check(t, e)
+			if s := e.Stats(); s.Failures == 0 {
+				t.Error("the store never failed")
+			}
+		})
+	}
+}
+
+func TestCallBoundedByItsContextWhileTheHubRecovers(t *testing.T) {
+	storage := newMemory(2)
+	e := openHub(t, storage, func(o *netherite.Options) { o.Backoff = []time.Duration{time.Hour} })
+	storage.log.SetFault(func(mem.Op, int) error { return errDisk })
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	_, err := e.Start(ctx, engine.StartRequest{Instance: "a", Name: "Hello5"})
+	if !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("start while the hub recovers: %v", err)
+	}
+}

@@ -1,0 +1,48 @@
+package netherite_test
+
+import (
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/mem"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// memory is a hub in memory that can crash and fail.
+type memory struct {
+	params netherite.Parameters
+	log    *mem.LogDisk
+	store  *mem.StoreDisk
+}
+
+func newMemory(partitions int) *memory {
+	return &memory{params: netherite.Parameters{Partitions: partitions}, log: mem.NewLogDisk(), store: mem.NewStoreDisk()}
+}
+
+func (m *memory) Parameters() netherite.Parameters         { return m.params }
+func (m *memory) OpenLog() (substrate.Log, error)          { return m.log.Open() }
+func (m *memory) OpenStore(int64) (substrate.Store, error) { return m.store.Open() }
+func (m *memory) Close() error                             { return nil }
+
+// files is a hub on a file system.
+type files struct {
+	fs         vfs.FS
+	dir        string
+	partitions int
+}
+
+func (f *files) Parameters() netherite.Parameters {
+	return netherite.Parameters{Hub: [16]byte{1}, Partitions: f.partitions}
+}
+
+func (f *files) OpenLog() (substrate.Log, error) {
+	return filelog.Open(filelog.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "log"), Hub: [16]byte{1}})
+}
+
+func (f *files) OpenStore(memory int64) (substrate.Store, error) {
+	return pebblestore.Open(pebblestore.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "store"), MemoryBytes: memory})
+}
+
+func (f *files) Close() error { return nil }
