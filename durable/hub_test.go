@@ -39,7 +39,10 @@ type testHub struct {
 	durable.Hub
 	engine *netherite.Engine
 	worker *worker.Worker
+	limit  int
 }
+
+func (h *testHub) PayloadLimit() int { return h.limit }
 
 // open opens a hub that serves the handlers; change may adapt the worker.
 func open(t testing.TB, handlers []durable.Handler, change ...func(*worker.Options)) *testHub {
@@ -65,7 +68,7 @@ func openIn(m *memory, handlers []durable.Handler, change ...func(*worker.Option
 	if err != nil {
 		return nil, fmt.Errorf("%w %w", err, e.Close(context.Background()))
 	}
-	h := &testHub{durable.NewHub(e, o.Codec, o.PayloadLimit), e, w}
+	h := &testHub{durable.NewHub(e, o.Codec, o.PayloadLimit), e, w, o.PayloadLimit}
 	return h, w.Run(e)
 }
 

@@ -127,7 +127,7 @@ func (x *Execution) Replay(history []model.Event, more bool) {
 	x.past, x.history, x.cursor = true, history, 0
 	x.scan(more)
 	for i := range history {
-		if x.done || x.exited != nil || x.diverged != nil {
+		if x.exited != nil || x.diverged != nil {
 			break
 		}
 		if ev := &history[i]; !ev.Kind.Outgoing() {
@@ -146,9 +146,6 @@ func (x *Execution) Replay(history []model.Event, more bool) {
 func (x *Execution) Step(now model.Time, events []model.Event) {
 	x.now = now
 	for i := range events {
-		if x.done {
-			return
-		}
 		x.deliver(&events[i])
 	}
 }
@@ -179,6 +176,10 @@ func (x *Execution) leavePast() {
 
 // deliver takes one incoming event and lets the code go on.
 func (x *Execution) deliver(ev *model.Event) {
+	if x.done {
+		x.leave(ev)
+		return
+	}
 	if x.suspended && ev.Kind != model.ExecutionResumed && ev.Kind != model.ExecutionTerminated && ev.Kind != model.OrchestratorStarted {
 		x.deferred = append(x.deferred, *ev)
 		return
@@ -249,10 +250,19 @@ func (x *Execution) resumed() {
 	held := x.deferred
 	x.deferred = nil
 	for i := range held {
-		if x.done {
-			return
-		}
 		x.deliver(&held[i])
+	}
+}
+
+// leave takes an event that came too late for this execution. The next one, if
+// there is one, gets the external events.
+func (x *Execution) leave(ev *model.Event) {
+	n := len(x.out)
+	if ev.Kind != model.EventRaised || n == 0 {
+		return
+	}
+	if ext := x.out[n-1].Ext; x.out[n-1].Kind == model.ExecutionCompleted && ext.Status == model.ContinuedAsNew {
+		ext.CarryOver = append(ext.CarryOver, *ev)
 	}
 }
 

@@ -1,0 +1,148 @@
+package durable_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/durable"
+)
+
+var choose = durable.Orchestration("Choose", func(ctx *durable.Context, _ durable.None) (string, error) {
+	late := durable.Timer(ctx, time.Hour)
+	never := approved.Next(ctx)
+	fast := sayHello.Call(ctx, "fast")
+	i, err := durable.First(ctx, late, never, fast)
+	if err != nil || i != 2 {
+		return "", fmt.Errorf("first is %d: %w", i, err)
+	}
+	for _, loser := range []durable.Awaitable{late, never} {
+		if err := durable.WaitAll(ctx, loser); !errors.Is(err, durable.ErrCanceled) {
+			return "", fmt.Errorf("loser: %w", err)
+		}
+	}
+	told, err := approved.Wait(ctx, durable.Forever) // not taken by the loser
+	if err != nil {
+		return "", err
+	}
+	said, err := fast.Await()
+	return said + told, err
+})
+
+func TestLosersOfFirstTakeNothing(t *testing.T) {
+	bothWays(t, []durable.Handler{choose, sayHello}, func(t *testing.T, hub *testHub) {
+		ctx := within(t)
+		run, err := choose.Start(ctx, hub, durable.None{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for {
+			inst, err := run.Status(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(inst.Waits.Tasks) == 0 && len(inst.Waits.Events) == 1 && len(inst.Waits.Timers) == 0 {
+				break
+			}
+		}
+		if err := approved.Raise(ctx, hub, run.ID(), "!"); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := run.Wait(ctx); err != nil || got != "Hello fast!!" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	})
+}
+
+var branches = durable.Orchestration("Branches", func(ctx *durable.Context, names []string) (string, error) {
+	var trace []string
+	var fs []*durable.Future[string]
+	for _, name := range names {
+		fs = append(fs, durable.Go(ctx, func(ctx *durable.Context) (string, error) {
+			trace = append(trace, "begin "+name)
+			one, err := sayHello.Call(ctx, name).Await()
+			if err != nil {
+				return "", err
+			}
+			two, err := sayHello.Call(ctx, one).Await()
+			trace = append(trace, "end "+name)
+			return two, err
+		}))
+	}
+	done := 0
+	for i, f := range durable.Completed(ctx, fs...) {
+		s, err := f.Await()
+		if err != nil || !strings.Contains(s, names[i]) {
+			return "", fmt.Errorf("%d %q: %w", i, s, err)
+		}
+		done++
+	}
+	all, err := durable.All(ctx, fs...)
+	if done != len(names) || len(all) != done || len(trace) != 2*done {
+		return "", fmt.Errorf("%d done, trace %q", done, trace)
+	}
+	return strings.Join(all, " "), err
+})
+
+func TestBranchesRunBesideEachOther(t *testing.T) {
+	bothWays(t, []durable.Handler{branches, sayHello}, func(t *testing.T, hub *testHub) {
+		ctx := within(t)
+		run, err := branches.Start(ctx, hub, []string{"A", "B", "C"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := run.Wait(ctx); err != nil || got != "Hello Hello A!! Hello Hello B!! Hello Hello C!!" {
+			t.Fatalf("got %q, %v", got, err)
+		}
+	})
+}
+
+func TestAllReturnsTheFirstErrorByPositionAndTheOthers(t *testing.T) {
+	errA, errB := durable.NewError("a"), durable.NewError("b")
+	fail := durable.Activity("Fail", func(_ context.Context, which string) (string, error) {
+		return "", map[string]error{"a": errA, "b": errB}[which]
+	})
+	all := durable.Orchestration("AllFail", func(ctx *durable.Context, _ durable.None) (durable.None, error) {
+		_, err := durable.All(ctx, fail.Call(ctx, ""), fail.Call(ctx, "a"), fail.Call(ctx, "b"))
+		return durable.None{}, err
+	})
+	hub := open(t, []durable.Handler{all, fail})
+	ctx := within(t)
+	run, err := all.Start(ctx, hub, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = run.Wait(ctx)
+	var te *durable.TaskError
+	if !errors.Is(err, errA) || !errors.Is(err, errB) || !errors.As(err, &te) || te.Type != "a" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFanOutOfTensOfThousands(t *testing.T) {
+	const n = 20_000
+	fan := durable.Orchestration("Fan", func(ctx *durable.Context, n int) (int, error) {
+		fs := make([]*durable.Future[int], n)
+		for i := range fs {
+			fs[i] = double.Call(ctx, i)
+		}
+		all, err := durable.All(ctx, fs...)
+		sum := 0
+		for _, v := range all {
+			sum += v
+		}
+		return sum, err
+	})
+	hub := open(t, []durable.Handler{fan, double})
+	ctx := within(t)
+	run, err := fan.Start(ctx, hub, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Wait(ctx); err != nil || got != n*(n-1) {
+		t.Fatalf("got %d, %v", got, err)
+	}
+}
