@@ -26,7 +26,7 @@ var (
 	ErrDiskFull = errors.New("disk is full")
 	// ErrFailed: an earlier write or sync failed; the only way on is to close,
 	// open again and recover.
-	ErrFailed = errors.New("log has failed")
+	ErrFailed = errors.New("storage has failed")
 	// ErrClosed: used after Close.
 	ErrClosed = errors.New("closed")
 )

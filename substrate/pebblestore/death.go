@@ -92,9 +92,27 @@ func (l *logger) Errorf(format string, args ...any) {
 // end, and the fence stops whatever still runs. Goroutines of ours are never in
 // here: they reach what can fail like this through guard.
 func (l *logger) Fatalf(format string, args ...any) {
-	l.store.die(fmt.Errorf(format, args...))
+	cause := &fatal{message: fmt.Sprintf(format, args...)}
+	for _, arg := range args {
+		if err, ok := arg.(error); ok {
+			cause.causes = append(cause.causes, err)
+		}
+	}
+	l.store.die(cause)
 	runtime.Goexit()
 }
+
+// fatal is what Pebble called fatal.
+type fatal struct {
+	message string
+	causes  []error
+}
+
+// Error returns Pebble's message.
+func (f *fatal) Error() string { return f.message }
+
+// Unwrap returns the errors that the message was made of.
+func (f *fatal) Unwrap() []error { return f.causes }
 
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{

@@ -1,15 +1,12 @@
 package pebblestore
 
 import (
-	"fmt"
 	"io"
 	"os"
 	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
-
-	"github.com/netherite-go/netherite/substrate"
 )
 
 // fence stands between Pebble and the files. It counts what is written, slows
@@ -26,14 +23,15 @@ type fence struct {
 	written, syncs atomic.Int64
 }
 
-var errFenced = fmt.Errorf("%w: the store is dead and may not touch its files", substrate.ErrFailed)
-
-// check refuses a dead store's operation.
-func (f *fence) check() error {
+// check never returns if the store is dead. An error would not do: Pebble tries
+// a failed flush or compaction again, without end. Nor would ending the
+// goroutine: half-way through a compaction, deferred calls of Pebble panic. Only
+// goroutines of Pebble and of Store.guard get here, and nobody waits for them
+// then. They cost the memory of the dead store until the process ends.
+func (f *fence) check() {
 	if f.dead.Load() {
-		return errFenced
+		select {}
 	}
-	return nil
 }
 
 const (
@@ -71,18 +69,14 @@ func (f *fence) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil 
 
 // Create implements vfs.FS.
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.check(); err != nil {
-		return nil, err
-	}
+	f.check()
 	file, err := f.FS.Create(name, c)
 	return f.wrap(file, f.after(err))
 }
 
 // OpenReadWrite implements vfs.FS.
 func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
-	if err := f.check(); err != nil {
-		return nil, err
-	}
+	f.check()
 	file, err := f.FS.OpenReadWrite(name, c, opts...)
 	return f.wrap(file, f.after(err))
 }
@@ -95,50 +89,38 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 
 // ReuseForWrite implements vfs.FS.
 func (f *fence) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	if err := f.check(); err != nil {
-		return nil, err
-	}
+	f.check()
 	file, err := f.FS.ReuseForWrite(from, to, c)
 	return f.wrap(file, f.after(err))
 }
 
 // Link implements vfs.FS.
 func (f *fence) Link(from, to string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
+	f.check()
 	return f.after(f.FS.Link(from, to))
 }
 
 // Remove implements vfs.FS.
 func (f *fence) Remove(name string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
+	f.check()
 	return f.FS.Remove(name)
 }
 
 // RemoveAll implements vfs.FS.
 func (f *fence) RemoveAll(name string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
+	f.check()
 	return f.FS.RemoveAll(name)
 }
 
 // Rename implements vfs.FS.
 func (f *fence) Rename(from, to string) error {
-	if err := f.check(); err != nil {
-		return err
-	}
+	f.check()
 	return f.after(f.FS.Rename(from, to))
 }
 
 // MkdirAll implements vfs.FS.
 func (f *fence) MkdirAll(dir string, perm os.FileMode) error {
-	if err := f.check(); err != nil {
-		return err
-	}
+	f.check()
 	return f.after(f.FS.MkdirAll(dir, perm))
 }
 
@@ -157,9 +139,7 @@ type fencedFile struct {
 
 // Write implements vfs.File.
 func (f *fencedFile) Write(p []byte) (int, error) {
-	if err := f.fence.check(); err != nil {
-		return 0, err
-	}
+	f.fence.check()
 	n, err := f.File.Write(p)
 	f.fence.written.Add(int64(n))
 	return n, f.fence.after(err)
@@ -167,9 +147,7 @@ func (f *fencedFile) Write(p []byte) (int, error) {
 
 // WriteAt implements vfs.File.
 func (f *fencedFile) WriteAt(p []byte, at int64) (int, error) {
-	if err := f.fence.check(); err != nil {
-		return 0, err
-	}
+	f.fence.check()
 	n, err := f.File.WriteAt(p, at)
 	f.fence.written.Add(int64(n))
 	return n, f.fence.after(err)
@@ -177,35 +155,27 @@ func (f *fencedFile) WriteAt(p []byte, at int64) (int, error) {
 
 // Preallocate implements vfs.File.
 func (f *fencedFile) Preallocate(offset, length int64) error {
-	if err := f.fence.check(); err != nil {
-		return err
-	}
+	f.fence.check()
 	return f.fence.after(f.File.Preallocate(offset, length))
 }
 
 // Sync implements vfs.File.
 func (f *fencedFile) Sync() error {
-	if err := f.fence.check(); err != nil {
-		return err
-	}
+	f.fence.check()
 	f.fence.syncs.Add(1)
 	return f.fence.after(f.File.Sync())
 }
 
 // SyncData implements vfs.File.
 func (f *fencedFile) SyncData() error {
-	if err := f.fence.check(); err != nil {
-		return err
-	}
+	f.fence.check()
 	f.fence.syncs.Add(1)
 	return f.fence.after(f.File.SyncData())
 }
 
 // SyncTo implements vfs.File.
 func (f *fencedFile) SyncTo(length int64) (fullSync bool, err error) {
-	if err := f.fence.check(); err != nil {
-		return false, err
-	}
+	f.fence.check()
 	fullSync, err = f.File.SyncTo(length)
 	return fullSync, f.fence.after(err)
 }

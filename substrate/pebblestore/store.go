@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"sync"
@@ -126,7 +127,7 @@ func (s *Store) Scan(space substrate.Space, low, high []byte, f func(key, value 
 	}
 	// The iterator and what is gone from it belong together.
 	s.view.RLock()
-	it, err := s.history.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: limit(high)})
+	it, err := s.history.NewIter(bounds(low, high))
 	deleted := s.deleted
 	s.view.RUnlock()
 	if err != nil {
@@ -136,11 +137,23 @@ func (s *Store) Scan(space substrate.Space, low, high []byte, f func(key, value 
 }
 
 func (s *Store) scan(from pebble.Reader, deleted ranges, low, high []byte, f func(key, value []byte) bool) error {
-	it, err := from.NewIter(&pebble.IterOptions{LowerBound: low, UpperBound: limit(high)})
+	it, err := from.NewIter(bounds(low, high))
 	if err != nil {
 		return fmt.Errorf("scan keys: %w", s.explain(err))
 	}
 	return s.iterate(it, deleted, f)
+}
+
+// bounds keeps an iterator in [low, high), as the contract understands it.
+func bounds(low, high []byte) *pebble.IterOptions {
+	high = limit(high)
+	if len(low) == 0 {
+		low = nil // Pebble takes an empty one for a key
+	}
+	if bytes.Compare(low, high) > 0 {
+		low = high
+	}
+	return &pebble.IterOptions{LowerBound: low, UpperBound: high}
 }
 
 func (s *Store) iterate(it *pebble.Iterator, deleted ranges, f func(key, value []byte) bool) (err error) {
