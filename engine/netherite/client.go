@@ -161,8 +161,10 @@ func (e *Engine) command(ctx context.Context, ev *partition.Command, k intakeKin
 	defer e.leave(len(ev.Payload))
 	c := newCall()
 	c.ev, ev.Caller = ev, c
-	err := e.sendWrite(ctx, ev.Instance, c, &ev.Client, &ev.Retry)
-	return c.ans.Deleted, err
+	if err := e.sendWrite(ctx, ev.Instance, c, &ev.Client, &ev.Retry); err != nil {
+		return 0, err
+	}
+	return c.ans.Deleted, nil
 }
 
 // Get implements engine.Client.

@@ -44,7 +44,7 @@ type round struct {
 // dispatch builds work items and hands them to workers, as many as these take.
 func (h *host) dispatch() {
 	hd := &h.hands
-	if !h.n.mayDispatch() {
+	if !h.n.mayDispatch() || !h.n.e.feed.connected() {
 		return
 	}
 	for more := true; more; {
@@ -308,7 +308,7 @@ func (a *attachment) has(id int, t engine.Token) bool {
 // holdItems builds work items and queues them to be handed out when the batch
 // is durable.
 func (h *host) holdItems() {
-	for h.n.mayDispatch() && h.collect() {
+	for h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
 	}
 	if it := &h.hands.items; len(it.Orchestrations)+len(it.Activities)+len(it.Entities) > 0 {
 		h.batch.out = append(h.batch.out, &itemBatch{h, *it})

@@ -36,6 +36,7 @@ func (k handler) String() string {
 type feed struct {
 	e       *Engine
 	version atomic.Uint64 // grows with every change of conns
+	workers atomic.Int64  // len(conns)
 
 	mu     sync.Mutex
 	conns  []*conn
@@ -98,6 +99,7 @@ func (f *feed) add(c *conn) {
 		c.at.Store(newAttachment(n, c.limits))
 	}
 	f.conns = append(slices.Clone(f.conns), c)
+	f.workers.Add(1)
 	f.version.Add(1)
 	found := map[uint32][]held{}
 	for k, a := range f.absent {
@@ -337,6 +339,7 @@ func (c *conn) Close() {
 	f := c.f
 	f.mu.Lock()
 	f.conns = slices.DeleteFunc(slices.Clone(f.conns), func(o *conn) bool { return o == c })
+	f.workers.Add(-1)
 	f.version.Add(1)
 	a := c.at.Swap(nil)
 	f.mu.Unlock()
@@ -392,11 +395,7 @@ func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
 }
 
 // connected reports whether there is any worker.
-func (f *feed) connected() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.conns) > 0
-}
+func (f *feed) connected() bool { return f.workers.Load() > 0 }
 
 // waiting reports whether there is work that nobody has code for.
 func (f *feed) waiting() bool {

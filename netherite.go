@@ -1,0 +1,208 @@
+// Package netherite opens a task hub inside a program: durable orchestrations,
+// activities and entities (package durable) on the partitioned engine
+// (engine/netherite), in one directory, with no server and no database.
+//
+//	hub, err := netherite.Open("hub-data", netherite.Serve(Greet, Tour))
+//	if err != nil {
+//		return err
+//	}
+//	defer hub.Close(context.Background())
+//	run, err := Tour.Start(ctx, hub, []string{"Tokyo", "Seattle"})
+//	if err != nil {
+//		return err
+//	}
+//	greetings, err := run.Wait(ctx)
+//
+// What Start has acknowledged is on disk and will be run to its end, across
+// crashes of the program or the machine. One process at a time has a hub open.
+package netherite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+
+	"github.com/netherite-go/netherite/door/owner"
+	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/engine"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate/sysclock"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// Hub is an open task hub. Handles of package durable take it to start, find and
+// message instances. It is safe for concurrent use.
+type Hub struct {
+	engine  *core.Engine
+	worker  *worker.Worker // nil: the hub runs nothing
+	server  *owner.Server  // nil: in memory, or no socket could be made
+	codec   durable.Codec
+	limit   int
+	metrics interface{ Unregister() error }
+
+	once sync.Once
+	err  error
+}
+
+var _ durable.Hub = (*Hub)(nil)
+
+// Open opens the hub in a directory, creating both if need be, recovers it, and
+// runs the code given with Serve. The directory's owner reaches the hub from
+// other processes through the netherite command as long as it is open.
+//
+// Errors wrap engine.ErrHeld (naming the process that has the hub open),
+// ErrForeign (the directory holds something else), ErrNewerFormat, ErrDamaged
+// (naming file and offset) or ErrInvalid.
+func Open(dir string, opts ...Option) (*Hub, error) {
+	s := settings{}
+	s.engine.Clock = sysclock.New()
+	s.worker.Clock = s.engine.Clock
+	for _, o := range opts {
+		o(&s)
+	}
+	h, err := s.open(dir)
+	if err != nil {
+		return nil, fmt.Errorf("open task hub %s: %w", dir, err)
+	}
+	return h, nil
+}
+
+func (s *settings) open(dir string) (*Hub, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	w, err := s.newWorker()
+	if err != nil {
+		return nil, err
+	}
+	if s.engine.Storage, err = s.openStorage(dir); err != nil {
+		return nil, err
+	}
+	e, err := core.Open(s.engine)
+	if err != nil {
+		return nil, err
+	}
+	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload}
+	if err := h.begin(s, dir); err != nil {
+		return nil, errors.Join(err, h.Close(context.Background()))
+	}
+	return h, nil
+}
+
+// newWorker makes the worker for the code, which is complete before the hub is
+// recovered. It gets an eighth of the memory for what it keeps alive.
+func (s *settings) newWorker() (*worker.Worker, error) {
+	if !s.serves {
+		return nil, nil
+	}
+	memory := s.engine.Memory
+	if memory == 0 {
+		memory = core.DefaultMemory
+	}
+	if s.worker.CacheBytes == 0 {
+		s.worker.CacheBytes = memory / 8
+	}
+	return worker.New(s.worker)
+}
+
+func (s *settings) openStorage(dir string) (core.Storage, error) {
+	switch {
+	case s.storage != nil:
+		return s.storage, nil
+	case s.volatile:
+		return newMemory(s.partitions), nil
+	}
+	d := &directory{dir: dir, fs: s.fs, partitions: s.partitions, mustExist: s.mustExist, logger: s.engine.Logger}
+	return d, d.acquire()
+}
+
+// begin starts what runs on the recovered engine.
+func (h *Hub) begin(s *settings, dir string) (err error) {
+	if h.worker != nil {
+		if err := h.worker.Run(h.engine); err != nil {
+			return err
+		}
+	}
+	if s.meter != nil {
+		if h.metrics, err = register(s.meter, h); err != nil {
+			return err
+		}
+	}
+	if s.storage != nil || s.volatile || s.fs != nil {
+		return nil
+	}
+	var l net.Listener
+	if l, err = owner.Listen(dir); err != nil {
+		return fmt.Errorf("serve the directory's owner: %w", err)
+	}
+	h.server = owner.Serve(l, h.engine)
+	return nil
+}
+
+// Engine is the engine's client interface: what the handles of package durable
+// use, and all there is for instances without a handle.
+func (h *Hub) Engine() engine.Client { return h.engine }
+
+// Codec is what turns values into payloads; nil is JSON.
+func (h *Hub) Codec() durable.Codec { return h.codec }
+
+// PayloadLimit is the bound of one payload in bytes, 0 for the default.
+func (h *Hub) PayloadLimit() int { return h.limit }
+
+// Partitions is the number of partitions that the hub was created with.
+func (h *Hub) Partitions() int { return h.engine.Partitions() }
+
+// Stats are the figures of a hub since Open.
+type Stats = core.Stats
+
+// Stats returns the hub's figures.
+func (h *Hub) Stats() Stats { return h.engine.Stats() }
+
+// Checkpoint writes all that has happened to the store, so that a restart
+// replays only what comes later. Durability never needs it.
+func (h *Hub) Checkpoint(ctx context.Context) error { return h.engine.Checkpoint(ctx) }
+
+// Close closes the hub. New requests are refused with engine.ErrClosed, steps
+// that run end, and so do activities until ctx ends: then they are cancelled,
+// and run again after the next Open. All is checkpointed, so that it replays
+// nothing. A second call returns what the first did.
+func (h *Hub) Close(ctx context.Context) error {
+	h.once.Do(func() { h.err = h.close(ctx) })
+	return h.err
+}
+
+func (h *Hub) close(ctx context.Context) error {
+	var err error
+	if h.metrics != nil {
+		err = h.metrics.Unregister()
+	}
+	if h.server != nil {
+		err = errors.Join(err, h.server.Close())
+	}
+	var wg sync.WaitGroup
+	if h.worker != nil {
+		// An end of ctx only means that activities run again.
+		wg.Go(func() { _ = h.worker.Close(ctx) })
+	}
+	err = errors.Join(err, h.engine.Close(ctx))
+	wg.Wait()
+	return err
+}
+
+// Kill ends the hub as a crash of the process would: nothing more is written. It
+// is for tests of what survives.
+func (h *Hub) Kill() {
+	h.once.Do(func() {
+		if h.server != nil {
+			_ = h.server.Close()
+		}
+		h.engine.Kill()
+		if h.worker != nil {
+			ctx, cancel := context.WithCancel(context.Background())
+			cancel()
+			_ = h.worker.Close(ctx)
+		}
+	})
+}

@@ -1,0 +1,153 @@
+package netherite
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.opentelemetry.io/otel/metric"
+
+	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/engine"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// Option changes how Open opens a hub.
+type Option func(*settings)
+
+type settings struct {
+	engine     core.Options
+	worker     worker.Options
+	serves     bool // code was given
+	partitions int
+	mustExist  bool
+	volatile   bool
+	storage    core.Storage
+	fs         vfs.FS
+	meter      metric.MeterProvider
+}
+
+// Serve gives the hub its code: all that Open has to run work with. It may be
+// given several times. Without it the hub accepts requests and runs nothing.
+func Serve(handlers ...durable.Handler) Option {
+	return func(s *settings) {
+		s.serves = true
+		s.worker.Handlers = append(s.worker.Handlers, handlers...)
+	}
+}
+
+// Partitions sets the number of partitions of a new hub, 1 to 256, default 8. It
+// cannot be changed later: to open an existing hub with another number is an
+// error.
+func Partitions(n int) Option { return func(s *settings) { s.partitions = n } }
+
+// MustExist makes Open fail with engine.ErrForeign rather than create a hub.
+func MustExist() Option { return func(s *settings) { s.mustExist = true } }
+
+// InMemory keeps the hub in memory: nothing is written and the directory is
+// ignored. All is gone when it is closed.
+func InMemory() Option { return func(s *settings) { s.volatile = true } }
+
+// Storage keeps the hub in the given storage instead of a directory, which is
+// ignored. It is for tests and for substrates of one's own.
+func Storage(st core.Storage) Option { return func(s *settings) { s.storage = st } }
+
+// Files puts the hub's directory on another file system than the operating
+// system's, for tests. It is not locked against other processes there.
+func Files(fs vfs.FS) Option { return func(s *settings) { s.fs = fs } }
+
+// Memory bounds, in bytes, what the hub keeps in memory: instances with their
+// inboxes and histories, live coroutines, payloads under way, and the store.
+// Default 128 MiB, at least 16 MiB. Above it, requests are refused with
+// engine.ErrBusy until there is room.
+func Memory(bytes int64) Option { return func(s *settings) { s.engine.Memory = bytes } }
+
+// Retention is how long ended orchestrations are kept before they are purged.
+// Default 30 days; negative keeps them for ever.
+func Retention(d time.Duration) Option { return func(s *settings) { s.engine.Retention = d } }
+
+// ReleaseLevel says when effects leave a partition. Default ReleaseNode. It may
+// differ from one Open to the next.
+func ReleaseLevel(r Release) Option { return func(s *settings) { s.engine.Release = r } }
+
+// CheckpointEvery bounds the part of the log that a restart replays, in bytes
+// and in records. Default 64 MiB and 300,000; zero leaves a default.
+func CheckpointEvery(bytes, records int64) Option {
+	return func(s *settings) { s.engine.Checkpoint.Bytes, s.engine.Checkpoint.Records = bytes, records }
+}
+
+// PayloadLimit bounds one payload, in bytes: an input, result, event, status or
+// entity state. Default 2 MiB, at most 16 MiB.
+func PayloadLimit(bytes int) Option {
+	return func(s *settings) { s.engine.MaxPayload, s.worker.PayloadLimit = bytes, bytes }
+}
+
+// Concurrency bounds what runs at a time: steps of orchestrations and entities
+// that compute (default twice the processors), and activities (default 1,000).
+// Zero leaves a default.
+func Concurrency(steps, activities int) Option {
+	return func(s *settings) { s.worker.Steps, s.worker.Activities = steps, activities }
+}
+
+// Worker changes the options of the hub's own worker beyond what the other
+// options set, for example the bounds of its caches.
+func Worker(change func(*worker.Options)) Option { return func(s *settings) { change(&s.worker) } }
+
+// WithCodec turns values into payloads by c instead of JSON.
+func WithCodec(c durable.Codec) Option { return func(s *settings) { s.worker.Codec = c } }
+
+// Logger gets what the hub has to say. Default slog.Default().
+func Logger(l *slog.Logger) Option {
+	return func(s *settings) { s.engine.Logger, s.worker.Logger = l, l }
+}
+
+// Clock makes the hub live by another clock than the system's.
+func Clock(c substrate.Clock) Option {
+	return func(s *settings) { s.engine.Clock, s.worker.Clock = c, c }
+}
+
+// Meter reports the figures of Stats as OpenTelemetry metrics named "netherite.*".
+func Meter(p metric.MeterProvider) Option { return func(s *settings) { s.meter = p } }
+
+// CheckReplay checks, for every record, that replaying it would lead to the same
+// state, and panics otherwise. It is slow and meant for tests.
+func CheckReplay() Option { return func(s *settings) { s.engine.CheckReplay = true } }
+
+// Release says when effects leave a partition, see ReleaseLevel.
+type Release = core.Release
+
+// The release levels.
+const (
+	// ReleaseNode lets messages and work go on ahead of the disk; answers wait
+	// for it. A crash undoes together whatever depends on each other.
+	ReleaseNode = core.ReleaseNode
+	// ReleasePartition lets only work of the same partition go ahead.
+	ReleasePartition = core.ReleasePartition
+	// ReleaseConservative lets nothing go ahead of the disk.
+	ReleaseConservative = core.ReleaseConservative
+)
+
+// ParseRelease returns the release level named node, partition or conservative.
+func ParseRelease(name string) (Release, error) { return core.ParseRelease(name) }
+
+// minMemory is what the hub needs at least.
+const minMemory = 16 << 20
+
+// maxPayloadLimit is what a step's record can hold.
+const maxPayloadLimit = 16 << 20
+
+// check validates what can be said without looking at the directory.
+func (s *settings) check() error {
+	switch {
+	case s.engine.Memory != 0 && s.engine.Memory < minMemory:
+		return fmt.Errorf("%w: memory limit of %d bytes, at least %d are needed", engine.ErrInvalid, s.engine.Memory, minMemory)
+	case s.engine.MaxPayload < 0 || s.engine.MaxPayload > maxPayloadLimit:
+		return fmt.Errorf("%w: payload limit of %d bytes, want 1 to %d", engine.ErrInvalid, s.engine.MaxPayload, maxPayloadLimit)
+	case s.partitions != 0 && (s.partitions < core.MinPartitions || s.partitions > core.MaxPartitions):
+		return fmt.Errorf("%w: %d partitions, want %d to %d", engine.ErrInvalid, s.partitions, core.MinPartitions, core.MaxPartitions)
+	}
+	return nil
+}
