@@ -80,7 +80,7 @@ func (p *program[In, Out]) Run(x *replay.Execution, input []byte) replay.Outcome
 	if err != nil {
 		return replay.Outcome{Failure: FailureOf(err)}
 	}
-	out, err, panicked := p.call(newContext(x, p.env), in)
+	out, panicked, err := p.call(newContext(x, p.env), in)
 	if panicked != nil {
 		return replay.Outcome{Failure: panicked}
 	}
@@ -98,14 +98,14 @@ func (p *program[In, Out]) Run(x *replay.Execution, input []byte) replay.Outcome
 	return replay.Outcome{Payload: payload}
 }
 
-func (p *program[In, Out]) call(ctx *Context, in In) (out Out, err error, panicked *model.Failure) {
+func (p *program[In, Out]) call(ctx *Context, in In) (out Out, panicked *model.Failure, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			panicked = replay.PanicFailure(r, debug.Stack())
 		}
 	}()
 	out, err = p.fn(ctx, in)
-	return out, err, nil
+	return out, nil, err
 }
 
 // Call starts a sub-orchestration and returns its result as a future. Its ID is

@@ -129,7 +129,7 @@ var changed = durable.DeclareOrchestration[string, string]("Changed")
 
 // deploy runs the orchestration up to its event with old code, then goes on with
 // new code, as after a deployment.
-func deploy(t *testing.T, old, new func(*durable.Context, string) (string, error)) (string, error, []model.Event) {
+func deploy(t *testing.T, old, new func(*durable.Context, string) (string, error)) (string, []model.Event, error) {
 	t.Helper()
 	ctx, disk := within(t), newMemory()
 	hub, err := openIn(disk, []durable.Handler{changed.By(old), sayHello, noted})
@@ -163,7 +163,7 @@ func deploy(t *testing.T, old, new func(*durable.Context, string) (string, error
 	if herr != nil {
 		t.Fatal(herr)
 	}
-	return got, err, events
+	return got, events, err
 }
 
 func before(ctx *durable.Context, in string) (string, error) {
@@ -202,7 +202,7 @@ func TestDivergingCodeFailsWithWhatWasExpected(t *testing.T) {
 		}, []string{`asked for ExecutionCompleted`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err, _ := deploy(t, before, tt.code)
+			_, _, err := deploy(t, before, tt.code)
 			if !errors.Is(err, durable.ErrNonDeterminism) {
 				t.Fatalf("error %v", err)
 			}
@@ -229,10 +229,10 @@ func TestPatchSparesExecutionsFromBefore(t *testing.T) {
 		}
 		return got, err
 	}
-	if got, err, _ := deploy(t, before, patched); err != nil || got != "now patched" {
+	if got, _, err := deploy(t, before, patched); err != nil || got != "now patched" {
 		t.Errorf("started before: %q %v", got, err)
 	}
-	got, err, events := deploy(t, patched, patched)
+	got, events, err := deploy(t, patched, patched)
 	if err != nil || got != "now" {
 		t.Errorf("started after: %q %v", got, err)
 	}
@@ -246,7 +246,7 @@ func TestPatchSparesExecutionsFromBefore(t *testing.T) {
 		}
 		return noted.Call(ctx, got).Await()
 	}
-	if got, err, _ := deploy(t, patched, cleaned); err != nil || got != "noted now" {
+	if got, _, err := deploy(t, patched, cleaned); err != nil || got != "noted now" {
 		t.Errorf("patch removed: %q %v", got, err)
 	}
 }
