@@ -208,7 +208,7 @@ func (h *host) replayChunk(l *logged) (err error) {
 			err = fmt.Errorf("%w: replay of partition %d panics after record %v: %s\n%s", engine.ErrDamaged, h.id, h.name, f.Message, f.Stack)
 		}
 	}()
-	if err := h.checkFirst(l.chunk.First); err != nil {
+	if err := follows(h.id, h.name, l.chunk.First); err != nil {
 		return err
 	}
 	count := 0
@@ -231,16 +231,6 @@ func (h *host) replayChunk(l *logged) (err error) {
 	h.n.e.metrics.replayed.Add(int64(count))
 	h.tidy(count)
 	return nil
-}
-
-// checkFirst checks that a chunk continues what was replayed: records are dense
-// within an epoch, and epochs grow.
-func (h *host) checkFirst(first engine.Name) error {
-	next := engine.Name{Epoch: h.name.Epoch, Number: h.name.Number + 1}
-	if first == next || first.Epoch > h.name.Epoch && first.Number == 1 {
-		return nil
-	}
-	return fmt.Errorf("%w: partition %d: record %v of the log follows %v: records in between are missing", engine.ErrDamaged, h.id, first, h.name)
 }
 
 func (h *host) replayRecord(in partition.Input) error {
@@ -333,8 +323,6 @@ func (h *host) reload() error {
 	h.open()
 	return nil
 }
-
-var errEnough = errors.New("enough")
 
 // scan is the search for stored instances that have something to run.
 type scan struct {

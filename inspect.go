@@ -1,0 +1,162 @@
+package netherite
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/engine"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// Report is what Inspect found in a hub's directory.
+type Report struct {
+	Hub         [16]byte
+	Partitions  int
+	LogBegin    substrate.Offset
+	LogEnd      substrate.Offset
+	Incarnation uint64 // of the log: how often it was opened
+	Segments    int
+	Groups      int64
+	Records     int64 // in the log that is kept
+	Checkpoints int   // partitions with a stored state
+	Closed      bool  // the hub was closed, not killed
+	// Stamps says which log prefix each partition's stored state contains, and
+	// Pending how many records beyond it the next Open replays.
+	Stamps  []substrate.Stamp
+	Pending []int64
+	Damage  []Damage
+}
+
+// Damage is a place where what is stored is not what was written.
+type Damage struct {
+	File      string // relative to the hub's directory
+	Offset    int64  // in the file
+	Kind      string // crc, chain, short, foreign or version
+	Detail    string
+	Partition int // -1: all of them
+}
+
+// Inspect reads all of a hub's directory and changes nothing that matters. The
+// hub must not be open: engine.ErrHeld. Damage is listed in the report; the
+// error says that the directory could not be read. A directory without a hub is
+// fs.ErrNotExist.
+func Inspect(dir string) (*Report, error) {
+	if !Exists(dir) {
+		return nil, fmt.Errorf("inspect %s: %w", dir, fs.ErrNotExist)
+	}
+	d := &directory{dir: dir, mustExist: true, logger: slog.New(slog.DiscardHandler)}
+	err := d.acquire()
+	if errors.Is(err, engine.ErrDamaged) {
+		return &Report{Damage: []Damage{{File: hubName, Kind: "crc", Detail: err.Error(), Partition: -1}}}, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", dir, err)
+	}
+	r := &Report{Hub: d.params.Hub, Partitions: d.params.Partitions}
+	err = r.inspect(d)
+	if err = errors.Join(err, d.Close()); err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", dir, err)
+	}
+	return r, nil
+}
+
+func (r *Report) inspect(d *directory) error {
+	r.Stamps, r.Pending = make([]substrate.Stamp, r.Partitions), make([]int64, r.Partitions)
+	if err := r.store(d); err != nil {
+		return err
+	}
+	l, err := filelog.Verify(d.fs, d.fs.PathJoin(d.dir, logName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // created, and killed before the log was
+	}
+	if err != nil {
+		return err
+	}
+	r.LogBegin, r.LogEnd, r.Incarnation = l.Begin, l.End, l.Incarnation
+	r.Segments, r.Groups, r.Closed = l.Segments, l.Groups, l.Closed
+	for _, damage := range l.Damage {
+		r.damaged(logName, damage, -1)
+	}
+	if len(l.Damage) > 0 {
+		return nil
+	}
+	return r.records(d)
+}
+
+// records decodes every record of the log and checks that none is missing.
+func (r *Report) records(d *directory) error {
+	sequence := core.NewSequence(r.Stamps)
+	return filelog.Groups(d.fs, d.fs.PathJoin(d.dir, logName), r.LogBegin, func(at substrate.Offset, group []byte) error {
+		err := core.ReadGroup(at, group, func(run core.Run) {
+			r.Records += int64(run.Records)
+			pending, err := sequence.Add(run)
+			if pending {
+				r.Pending[run.Partition] += int64(run.Records)
+			}
+			if err != nil {
+				r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(run.End), Kind: "chain", Detail: err.Error(), Partition: run.Partition})
+			}
+		})
+		if err != nil {
+			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(at), Kind: "crc", Detail: err.Error(), Partition: -1})
+		}
+		return nil
+	})
+}
+
+// store reads the stamps and every row of the state store.
+func (r *Report) store(d *directory) (err error) {
+	dir := d.fs.PathJoin(d.dir, storeName)
+	if _, err := d.fs.Stat(dir); err != nil {
+		return nil // created, and killed before the store was
+	}
+	s, err := pebblestore.Open(pebblestore.Options{FS: d.fs, Dir: dir, Logger: d.logger})
+	if err != nil {
+		return r.orDamage(storeName, err, -1)
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	for p := range r.Stamps {
+		if r.Stamps[p], err = s.Stamp(p); err != nil {
+			return r.orDamage(storeName, err, p)
+		}
+		if r.Stamps[p] != (substrate.Stamp{}) {
+			r.Checkpoints++
+		}
+		low, high := []byte{byte(p >> 8), byte(p)}, []byte{byte((p + 1) >> 8), byte(p + 1)}
+		for _, space := range []substrate.Space{substrate.Main, substrate.History} {
+			err := s.Scan(space, low, high, func([]byte, []byte) bool { return true })
+			if err = r.orDamage(storeName, err, p); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// orDamage puts an error into the report if it is about damage.
+func (r *Report) orDamage(part string, err error, partition int) error {
+	if !errors.Is(err, substrate.ErrDamaged) {
+		return err
+	}
+	damage, ok := errors.AsType[*substrate.Damage](err)
+	if !ok {
+		damage = &substrate.Damage{Kind: "crc", Detail: err.Error()}
+	}
+	r.damaged(part, damage, partition)
+	return nil
+}
+
+func (r *Report) damaged(part string, d *substrate.Damage, partition int) {
+	file := part
+	if d.File != "" {
+		file = vfs.Default.PathJoin(part, d.File)
+	}
+	r.Damage = append(r.Damage, Damage{File: file, Offset: d.Offset, Kind: d.Kind, Detail: d.Detail, Partition: partition})
+}
