@@ -311,4 +311,3 @@ func TestEveryExitReleasesTheLocks(t *testing.T) {
 		}
 	})
 }
-

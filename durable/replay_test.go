@@ -93,12 +93,12 @@ func TestEvictionAfterEveryStepGivesTheSameHistory(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for {
-				inst, err := run.Status(ctx)
+			for { // the branch has ended
+				events, err := run.History(ctx)
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(inst.Waits.Events) == 1 && len(inst.Waits.Tasks) == 0 && len(inst.Waits.Timers) == 1 {
+				if slices.ContainsFunc(events, func(ev model.Event) bool { return ev.Kind == model.TaskCompleted }) {
 					break
 				}
 			}

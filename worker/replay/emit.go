@@ -219,14 +219,30 @@ func (x *Execution) Marked(name string) bool {
 		return false
 	}
 	ev := model.Event{Kind: model.MarkerRecorded, Name: name}
-	if x.past {
-		want := x.expected()
-		if want == nil && !x.rewound && !x.tailAdmits(&ev) ||
-			want != nil && (want.Kind != model.MarkerRecorded || want.Name != name) {
+	if x.past && !x.toMarker(name) {
+		if x.expected() != nil || !x.rewound && !x.tailAdmits(&ev) {
 			return false // this execution was here before the marker was
 		}
 	}
 	return x.emitOrPark(&ev)
+}
+
+// toMarker moves to the marker of that name in the history, past others that
+// the code no longer asks for.
+func (x *Execution) toMarker(name string) bool {
+	x.expected()
+	for i := x.cursor; i < len(x.history); i++ {
+		ev := &x.history[i]
+		switch {
+		case !ev.Kind.Outgoing():
+		case ev.Kind != model.MarkerRecorded:
+			return false
+		case ev.Name == name:
+			x.cursor, x.nextID = i, ev.ID
+			return true
+		}
+	}
+	return false
 }
 
 // diverge fails the execution because the code does not do what it did before.

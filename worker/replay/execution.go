@@ -134,7 +134,7 @@ func (x *Execution) Replay(history []model.Event, more bool) {
 			x.deliver(ev)
 		}
 	}
-	if ev := x.expected(); ev != nil && x.exited == nil && x.diverged == nil {
+	if ev := x.skipMarkers(); ev != nil && x.exited == nil && x.diverged == nil {
 		x.diverge("history has " + describe(ev) + ", which the code did not ask for")
 	}
 	x.leavePast()

@@ -346,3 +346,29 @@ func BenchmarkReplay1000Events(b *testing.B) {
 		x.Unwind()
 	}
 }
+
+func TestMarkersAreFoundPastOthersThatAreGone(t *testing.T) {
+	marks := []string{"a", "b"}
+	var passed []bool
+	h := newHost(t, func(x *Execution, _ []byte) Outcome {
+		passed = nil
+		for _, m := range marks {
+			passed = append(passed, x.Marked(m))
+		}
+		task(x, "t").Wait()
+		return Outcome{}
+	})
+	h.step(started())
+	for _, tt := range []struct {
+		marks []string
+		want  string
+	}{{[]string{"a", "b"}, "[true true]"}, {[]string{"b"}, "[true]"}, {[]string{"a"}, "[true]"}, {nil, "[]"}, {[]string{"new", "b"}, "[false true]"}, {[]string{"b", "a"}, "[true false]"}} {
+		h.evict()
+		marks = tt.marks
+		h.x = New(h.config)
+		h.x.Replay(h.history, false)
+		if fmt.Sprint(passed) != tt.want || h.x.diverged != nil {
+			t.Errorf("%q: %v %v", tt.marks, passed, h.x.diverged)
+		}
+	}
+}
