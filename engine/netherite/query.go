@@ -138,6 +138,7 @@ func (e *Engine) PurgeWhere(ctx context.Context, q engine.Query) (int, string, e
 	if err != nil {
 		return 0, "", fmt.Errorf("purge by query: %w", err)
 	}
+	digest := tokenOf(&q)
 	if !onlyEnded(&q) {
 		return 0, "", nil
 	}
@@ -152,7 +153,7 @@ func (e *Engine) PurgeWhere(ctx context.Context, q engine.Query) (int, string, e
 	}
 	token := ""
 	if more {
-		token = pageToken(tokenOf(&q), rows[len(rows)-1].Order)
+		token = pageToken(digest, rows[len(rows)-1].Order)
 	}
 	return deleted, token, nil
 }
