@@ -64,11 +64,11 @@ func (s *State) enter(inst *instance, e entry) {
 	e.seq = inst.nextSeq
 	inst.nextSeq++
 	ent := inst.entity
-	if ent.section != "" && e.from != ent.holder {
-		if e.event.Kind == model.EntityUnlockSent {
-			s.withdraw(inst, &e.event)
-			return
-		}
+	switch {
+	case e.event.Kind == model.EntityUnlockSent && !ent.free() && !ent.held(&e):
+		s.withdraw(inst, &e)
+		return
+	case !ent.free() && !ent.held(&e):
 		e.backlog = true
 		ent.backlog = append(ent.backlog, e)
 		inst.size += eventSize(&e.event)
@@ -77,6 +77,19 @@ func (s *State) enter(inst *instance, e entry) {
 	inst.inbox = append(inst.inbox, e)
 	inst.size += eventSize(&e.event)
 	s.settle(inst)
+}
+
+// free reports whether nobody holds the lock.
+func (ent *entity) free() bool { return ent.section == "" }
+
+// held reports whether a message belongs to the critical section that holds the
+// lock: an operation of its holder, or its release. Another section of the same
+// holder waits like any other.
+func (ent *entity) held(e *entry) bool {
+	if e.from != ent.holder || ent.free() {
+		return false
+	}
+	return isOperation(e.event.Kind) || e.event.Kind == model.EntityUnlockSent && e.event.RequestID == ent.section
 }
 
 // operations is how many operations at the head of the inbox can run now.
@@ -189,5 +202,5 @@ func (s *State) turnAway(inst *instance) {
 // idle reports whether nothing would be lost if the entity did not exist.
 func (inst *instance) idle() bool {
 	ent := inst.entity
-	return ent.state == nil && ent.section == "" && len(inst.inbox) == 0 && len(ent.backlog) == 0 && inst.timers.live == 0
+	return ent.state == nil && ent.free() && len(inst.inbox) == 0 && len(ent.backlog) == 0 && inst.timers.live == 0
 }

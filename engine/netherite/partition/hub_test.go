@@ -346,7 +346,7 @@ func (p *testPart) acknowledge() (n int) {
 // fire fires what is due.
 func (p *testPart) fire(max int) (refs []TimerRef) {
 	s := p.state
-	if s.Horizon() <= p.hub.now {
+	for s.Horizon() <= p.hub.now {
 		found, horizon, err := FetchTimers(p.store, p.id, s.Horizon(), p.hub.now.Add(time.Minute), 3)
 		p.must(err)
 		s.InstallTimers(found, horizon)

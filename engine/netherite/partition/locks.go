@@ -36,14 +36,22 @@ func (s *State) requestLock(inst *instance, ev *model.Event) {
 	}})
 }
 
-// releaseLock releases one entity of a critical section.
+// releaseLock releases one entity of a critical section. One that has not been
+// granted yet is given up as a whole: its request is under way somewhere and may
+// come after the release, but then its grant finds no section.
 func (s *State) releaseLock(inst *instance, ev *model.Event) {
-	s.unlock(inst.id, ev.RequestID, ev.Instance)
 	i := inst.sectionIndex(ev.RequestID)
 	if i < 0 {
+		s.unlock(inst.id, ev.RequestID, ev.Instance)
 		return
 	}
 	sec := &inst.sections[i]
+	if !sec.granted {
+		s.unlockAll(inst.id, sec.id, sec.lockSet)
+		inst.sections = slices.Delete(inst.sections, i, i+1)
+		return
+	}
+	s.unlock(inst.id, ev.RequestID, ev.Instance)
 	sec.lockSet = slices.DeleteFunc(slices.Clone(sec.lockSet), func(e string) bool { return e == ev.Instance })
 	if len(sec.lockSet) == 0 {
 		inst.sections = slices.Delete(inst.sections, i, i+1)
@@ -72,6 +80,7 @@ func (s *State) settle(inst *instance) {
 		s.consume(inst, 1)
 		if e.event.Kind == model.EntityUnlockSent {
 			s.giveUpLock(inst, e.event.RequestID)
+			s.withdraw(inst, &e)
 			continue
 		}
 		s.takeLock(inst, &e.event)
@@ -92,12 +101,19 @@ func (s *State) takeLock(inst *instance, req *model.Event) {
 	inst.inbox = nil
 	for i := range rest {
 		e := rest[i]
-		if e.from == ent.holder {
+		switch {
+		case ent.held(&e):
 			inst.inbox = append(inst.inbox, e)
-			continue
+		case e.event.Kind == model.EntityUnlockSent:
+			inst.size -= eventSize(&e.event)
+			if e.stored {
+				inst.stored.dead(subInbox, e.seq)
+			}
+			s.withdraw(inst, &e)
+		default:
+			e.requeue(true)
+			ent.backlog = append(ent.backlog, e)
 		}
-		e.requeue(true)
-		ent.backlog = append(ent.backlog, e)
 	}
 	if next := int(x.Position) + 1; next < len(x.LockSet) {
 		s.send(model.Message{To: x.LockSet[next], From: inst.id, Event: model.Event{
@@ -114,7 +130,7 @@ func (s *State) takeLock(inst *instance, req *model.Event) {
 // giveUpLock releases the lock if the section holds it and lets the backlog in.
 func (s *State) giveUpLock(inst *instance, sectionID string) {
 	ent := inst.entity
-	if ent.section == "" || ent.section != sectionID {
+	if ent.free() || ent.section != sectionID {
 		return
 	}
 	ent.section, ent.holder = "", ""
@@ -135,10 +151,10 @@ func (e *entry) requeue(backlog bool) { e.backlog, e.dirty = backlog, true }
 
 // withdraw takes a queued lock request back when its orchestration ends before
 // it was its turn.
-func (s *State) withdraw(inst *instance, unlock *model.Event) {
+func (s *State) withdraw(inst *instance, unlock *entry) {
 	ent := inst.entity
 	ent.backlog = slices.DeleteFunc(ent.backlog, func(e entry) bool {
-		match := e.event.Kind == model.EntityLockRequested && e.event.RequestID == unlock.RequestID
+		match := e.event.Kind == model.EntityLockRequested && e.event.RequestID == unlock.event.RequestID && e.from == unlock.from
 		if match {
 			inst.size -= eventSize(&e.event)
 			if e.stored {

@@ -191,8 +191,8 @@ func (sc *script) activity(l *line) {
 	if f := l.opts["fail"]; f != "" {
 		ev.Failure, ev.Result = &model.Failure{Type: f}, nil
 	}
-	for token := range p.activities {
-		if token.Instance == ev.Ord && token.Task == ev.Task {
+	for token := range p.activities { // order-free: the latest
+		if token.Instance == ev.Ord && token.Task == ev.Task && token.Name.Number > ev.Name.Number {
 			ev.Name = token.Name
 		}
 	}
