@@ -157,8 +157,8 @@ func (f *benchFlags) runAndKill(ctx context.Context, stderr io.Writer) (*bench.R
 }
 
 func printResult(out io.Writer, r *bench.Result) {
-	fmt.Fprintf(out, "%s: %d %ss in %.1f s: %.0f a second (%d clients, %d partitions, release %s)\n",
-		r.Workload, r.Completed, r.Unit, r.Seconds, r.PerSecond, r.Clients, r.Partitions, r.Release)
+	fmt.Fprintf(out, "%s: %d %s in %.1f s: %.0f a second (%d clients, %d partitions, release %s)\n",
+		r.Workload, r.Completed, plural(r.Unit), r.Seconds, r.PerSecond, r.Clients, r.Partitions, r.Release)
 	fmt.Fprintf(out, "  latency     p50 %.3f ms, p95 %.3f ms, p99 %.3f ms, max %.1f ms\n", r.P50, r.P95, r.P99, r.Max)
 	fmt.Fprintf(out, "  per %-7s %.1f us CPU, %.0f log bytes, %.0f store bytes, %.0f device bytes, %.3f syncs\n",
 		r.Unit, r.CPUPerOp, r.LogBytesPerOp, r.StoreBytesPerOp, r.DeviceBytesPerOp, r.SyncsPerOp)

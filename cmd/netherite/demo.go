@@ -114,7 +114,7 @@ func printDemo(out io.Writer, results []*bench.Result) {
 	w.AppendHeader(table.Row{"Workload", "Completed", "Per second", "p50", "p99", "CPU each", "Syncs each", "Check"})
 	for _, r := range results {
 		w.AppendRow(table.Row{
-			r.Workload, fmt.Sprintf("%d %ss", r.Completed, r.Unit), fmt.Sprintf("%.0f", r.PerSecond),
+			r.Workload, fmt.Sprintf("%d %s", r.Completed, plural(r.Unit)), fmt.Sprintf("%.0f", r.PerSecond),
 			fmt.Sprintf("%.2f ms", r.P50), fmt.Sprintf("%.2f ms", r.P99),
 			fmt.Sprintf("%.1f us", r.CPUPerOp), fmt.Sprintf("%.3f", r.SyncsPerOp), r.Check,
 		})

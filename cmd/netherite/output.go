@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/model"
@@ -99,4 +100,12 @@ func printJSON(w io.Writer, v any) error {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil
+}
+
+// plural is the plural of a unit of work.
+func plural(unit string) string {
+	if stem, ok := strings.CutSuffix(unit, "y"); ok {
+		return stem + "ies"
+	}
+	return unit + "s"
 }

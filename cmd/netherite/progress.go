@@ -65,6 +65,6 @@ func (p *progress) done(r *bench.Result) {
 		p.bar.SetTotal(-1, true)
 		p.bars.Wait()
 	case r != nil:
-		fmt.Fprintf(p.out, "%-10s %d %ss in %.1f s, check: %s\n", p.name, r.Completed, r.Unit, time.Since(p.begin).Seconds(), r.Check)
+		fmt.Fprintf(p.out, "%-10s %d %s in %.1f s, check: %s\n", p.name, r.Completed, plural(r.Unit), time.Since(p.begin).Seconds(), r.Check)
 	}
 }

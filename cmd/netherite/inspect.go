@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/netherite-go/netherite"
+	"github.com/spf13/cobra"
+)
+
+func newInspect() *cobra.Command {
+	var verify bool
+	cmd := &cobra.Command{
+		Use:   "inspect DIR",
+		Short: "Show what a data directory holds, or verify all of it, changing nothing",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			report, err := netherite.Inspect(args[0])
+			if errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("no task hub in %q: %w", args[0], err)
+			}
+			if err != nil {
+				return err
+			}
+			if !verify {
+				printReport(cmd.OutOrStdout(), report)
+				return nil
+			}
+			return printVerdict(cmd.OutOrStdout(), report)
+		},
+	}
+	cmd.Flags().BoolVar(&verify, "verify", false, "report damage, a line each, and exit with 1 if there is any")
+	return cmd
+}
+
+// printVerdict prints the lines that the command's contract describes.
+func printVerdict(out io.Writer, r *netherite.Report) error {
+	if len(r.Damage) == 0 {
+		fmt.Fprintf(out, "ok: records=%d checkpoints=%d\n", r.Records, r.Checkpoints)
+		return nil
+	}
+	for _, d := range r.Damage {
+		fmt.Fprintf(out, "damage: file=%s offset=%d kind=%s partition=%s\n", filepath.ToSlash(d.File), d.Offset, d.Kind, affected(d))
+	}
+	return &quiet{exitFailed}
+}
+
+// affected names the partition that a damage is in, "-" for all.
+func affected(d netherite.Damage) string {
+	if d.Partition < 0 {
+		return "-"
+	}
+	return fmt.Sprint(d.Partition)
+}
+
+func printReport(out io.Writer, r *netherite.Report) {
+	fmt.Fprintf(out, "hub          %x, %d partitions\n", r.Hub, r.Partitions)
+	fmt.Fprintf(out, "commit log   offsets %d to %d, incarnation %d, %d segments, %d groups, %d records\n",
+		r.LogBegin, r.LogEnd, r.Incarnation, r.Segments, r.Groups, r.Records)
+	if !r.Closed {
+		fmt.Fprintf(out, "             not closed: opening it replays what lies beyond the checkpoints\n")
+	}
+	for p, s := range r.Stamps {
+		behind := "nothing to replay"
+		if n := r.Pending[p]; n > 0 {
+			behind = fmt.Sprintf("%d records to replay", n)
+		}
+		fmt.Fprintf(out, "partition %-3d checkpoint at %d (epoch %d, record %d); %s\n", p, s.Offset, s.Epoch, s.Record, behind)
+	}
+	for _, d := range r.Damage {
+		fmt.Fprintf(out, "damage       %s offset %d: %s: %s\n", d.File, d.Offset, d.Kind, d.Detail)
+	}
+}
