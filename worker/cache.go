@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"container/list"
 	"sync"
 
 	"github.com/netherite-go/netherite/engine"
@@ -15,114 +14,116 @@ type cache[T any] struct {
 	drop func(T) // gives a copy up; called without the mutex
 
 	mu       sync.Mutex
-	byID     map[string]*list.Element
-	order    list.List // of *cached[T], least recently used first
+	byID     map[string]*cached[T]
+	ring     cached[T] // its next is the least recently used, its prev the most
 	maxCount int       // negative: none
 	maxBytes int64
 	bytes    int64
 	closed   bool
 }
 
+// cached is one copy, in the cache or in use. It is a link of the list itself,
+// so that a step costs no allocation here.
 type cached[T any] struct {
 	instance  string
 	execution model.ExecutionID
 	last      engine.Name // hand-out that it completed last
 	cost      int64
 	value     T
+
+	prev, next *cached[T] // nil while in use
 }
 
 func newCache[T any](count int, bytes int64, drop func(T)) *cache[T] {
-	return &cache[T]{drop: drop, byID: map[string]*list.Element{}, maxCount: count, maxBytes: bytes}
+	c := &cache[T]{drop: drop, byID: map[string]*cached[T]{}, maxCount: count, maxBytes: bytes}
+	c.ring.prev, c.ring.next = &c.ring, &c.ring
+	return c
 }
 
 // take removes and returns the copy that completed exactly the given hand-out
-// last. A copy of any other past is given up.
-func (c *cache[T]) take(instance string, execution model.ExecutionID, last engine.Name) (value T, ok bool) {
+// last, or nil. A copy of any other past is given up.
+func (c *cache[T]) take(instance string, execution model.ExecutionID, last engine.Name) *cached[T] {
 	c.mu.Lock()
 	e := c.byID[instance]
 	if e == nil {
 		c.mu.Unlock()
-		return value, false
+		return nil
 	}
-	entry := c.remove(e)
+	c.remove(e)
 	c.mu.Unlock()
-	if last != (engine.Name{}) && entry.last == last && entry.execution == execution {
-		return entry.value, true
+	if last != (engine.Name{}) && e.last == last && e.execution == execution {
+		return e
 	}
-	c.drop(entry.value)
-	return value, false
+	c.drop(e.value)
+	return nil
 }
 
-func (c *cache[T]) remove(e *list.Element) *cached[T] {
-	entry := c.order.Remove(e).(*cached[T])
-	delete(c.byID, entry.instance)
-	c.bytes -= entry.cost
-	return entry
+func (c *cache[T]) remove(e *cached[T]) {
+	e.prev.next, e.next.prev = e.next, e.prev
+	e.prev, e.next = nil, nil
+	delete(c.byID, e.instance)
+	c.bytes -= e.cost
 }
 
 // put adds a copy, whose user must not touch it any more, and gives up what is
 // too much.
-func (c *cache[T]) put(entry *cached[T]) {
+func (c *cache[T]) put(e *cached[T]) {
 	c.mu.Lock()
-	var out []*cached[T]
-	if e := c.byID[entry.instance]; e != nil {
-		out = append(out, c.remove(e))
+	var out []T
+	if old := c.byID[e.instance]; old != nil {
+		c.remove(old)
+		out = append(out, old.value)
 	}
-	c.byID[entry.instance] = c.order.PushBack(entry)
-	c.bytes += entry.cost
-	out = c.trim(out)
-	c.mu.Unlock()
-	for _, e := range out {
-		c.drop(e.value)
-	}
+	c.byID[e.instance] = e
+	e.prev, e.next = c.ring.prev, &c.ring
+	e.prev.next, e.next.prev = e, e
+	c.bytes += e.cost
+	c.trim(out)
 }
 
-// trim removes until the bounds hold.
-func (c *cache[T]) trim(out []*cached[T]) []*cached[T] {
-	for c.order.Len() > 0 && (c.closed || c.order.Len() > c.maxCount || c.bytes > c.maxBytes) {
-		out = append(out, c.remove(c.order.Front()))
+// trim gives up what exceeds the bounds, and what is in out. The mutex is held
+// when it is called, and not any more when it returns.
+func (c *cache[T]) trim(out []T) {
+	for len(c.byID) > 0 && (c.closed || len(c.byID) > c.maxCount || c.bytes > c.maxBytes) {
+		e := c.ring.next
+		c.remove(e)
+		out = append(out, e.value)
 	}
-	return out
+	c.mu.Unlock()
+	for _, v := range out {
+		c.drop(v)
+	}
 }
 
 // forget gives up the copy that completed a hand-out whose result was refused.
 func (c *cache[T]) forget(instance string, last engine.Name) {
 	c.mu.Lock()
 	e := c.byID[instance]
-	if e == nil || e.Value.(*cached[T]).last != last {
+	if e == nil || e.last != last {
 		c.mu.Unlock()
 		return
 	}
-	entry := c.remove(e)
-	c.mu.Unlock()
-	c.drop(entry.value)
+	c.remove(e)
+	c.trim([]T{e.value})
 }
 
 // limit changes the bound in bytes.
 func (c *cache[T]) limit(bytes int64) {
 	c.mu.Lock()
 	c.maxBytes = bytes
-	out := c.trim(nil)
-	c.mu.Unlock()
-	for _, e := range out {
-		c.drop(e.value)
-	}
+	c.trim(nil)
 }
 
 // size returns the number of copies and their estimated bytes.
 func (c *cache[T]) size() (count int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.order.Len(), c.bytes
+	return len(c.byID), c.bytes
 }
 
 // close gives everything up, now and from now on.
 func (c *cache[T]) close() {
 	c.mu.Lock()
 	c.closed = true
-	out := c.trim(nil)
-	c.mu.Unlock()
-	for _, e := range out {
-		c.drop(e.value)
-	}
+	c.trim(nil)
 }

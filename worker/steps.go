@@ -20,7 +20,9 @@ type stepJob struct {
 
 	begun     atomic.Uint64 // tick at which it began to compute, 0 before
 	execution atomic.Pointer[replay.Execution]
+	live      *cached[*replay.Execution] // that execution was found in the cache
 	batch     *entityBatch
+	result    engine.OrchestrationResult
 	reported  bool // by the watch
 }
 
@@ -43,8 +45,10 @@ func (w *Worker) runStep(_ *slot[*stepJob], j *stepJob, again bool) {
 // runOrchestration makes one step.
 func (w *Worker) runOrchestration(j *stepJob) {
 	item := j.orchestration
-	x, live := w.live.take(item.Instance, item.Execution, item.Last)
-	if !live {
+	var x *replay.Execution
+	if j.live = w.live.take(item.Instance, item.Execution, item.Last); j.live != nil {
+		x = j.live.value
+	} else {
 		code := w.code.find(engine.OrchestrationKind, item.Name, item.Version)
 		if code == nil {
 			w.abandon(engine.OrchestrationKind, item.Token, item.Instance, errNoCode)
@@ -97,13 +101,17 @@ func (w *Worker) resumeStep(j *stepJob) {
 // begin, in another goroutine, so the live copy is put away before.
 func (w *Worker) concludeStep(j *stepJob, x *replay.Execution) {
 	item := j.orchestration
-	r := &engine.OrchestrationResult{Token: item.Token, Now: item.Now}
+	r := &j.result
+	r.Token, r.Now = item.Token, item.Now
 	x.Result(r)
 	keep := !x.Ended() || r.More
 	if keep {
-		w.live.put(&cached[*replay.Execution]{
-			instance: item.Instance, execution: item.Execution, last: item.Token.Name, cost: x.Cost(), value: x,
-		})
+		e := j.live
+		if e == nil {
+			e = &cached[*replay.Execution]{instance: item.Instance, execution: item.Execution, value: x}
+		}
+		e.last, e.cost = item.Token.Name, x.Cost()
+		w.live.put(e)
 	}
 	if err := w.conn.CompleteOrchestration(r); err != nil {
 		if keep {
@@ -122,9 +130,12 @@ func (w *Worker) runBatch(j *stepJob) {
 		w.abandon(engine.EntityKind, item.Token, item.Instance, errNoCode)
 		return
 	}
-	live, _ := w.states.take(item.Instance, item.Execution, item.Last)
 	j.batch = newEntityBatch(item, code.Entity, &w.env, &w.opts)
-	j.batch.load(live)
+	if live := w.states.take(item.Instance, item.Execution, item.Last); live != nil {
+		j.batch.load(live.value)
+	} else {
+		j.batch.load(nil)
+	}
 	w.finishBatch(j)
 }
 
