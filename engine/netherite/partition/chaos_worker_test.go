@@ -94,7 +94,7 @@ func (c *chaos) step(p *testPart, item *engine.OrchestrationItem) *engine.Orches
 func (c *chaos) action(p *testPart, item *engine.OrchestrationItem, id int32) model.Event {
 	stamp := []byte(fmt.Sprintf("%s/%08d", item.Execution, id))
 	ev := model.Event{ID: id, Payload: stamp, Ext: &model.Ext{}}
-	switch c.num("action", 0, 10) {
+	switch pick(c, "action", c.actions) {
 	case 0, 1:
 		ev.Kind, ev.Name, ev.Ext.AfterCommit = model.TaskScheduled, "T", c.one("after commit", 3)
 	case 2:

@@ -12,7 +12,7 @@ import (
 // everybody else sent, in order of arrival.
 type entity struct {
 	state   []byte
-	section string // critical section that holds the lock, "" if none
+	section string // key of the critical section that holds the lock, "" if none
 	holder  string // orchestration that it belongs to
 	backlog []entry
 }

@@ -168,7 +168,7 @@ type Cleaned struct {
 	Caller  any
 }
 
-// Orphan is an entity whose lock holder no longer runs.
+// Orphan is an entity whose lock holder no longer runs; Section is that of its Row.
 type Orphan struct {
 	Ord     uint64
 	Section string

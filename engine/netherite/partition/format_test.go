@@ -195,7 +195,7 @@ func showElements(inst *instance, line func(string, ...any)) {
 		line("  call %d %s %s request=%s", c.id, c.entity, c.operation, c.request)
 	}
 	for _, sec := range inst.sections {
-		line("  section %s {%s} granted=%t", sec.id, strings.Join(sec.lockSet, " "), sec.granted)
+		line("  section %s {%s} granted=%t", sec.key, strings.Join(sec.lockSet, " "), sec.granted)
 	}
 }
 

@@ -160,16 +160,6 @@ func (s *State) advance(inst *instance) model.Time {
 	return inst.updated
 }
 
-// sectionIndex returns the index of the critical section, or -1.
-func (inst *instance) sectionIndex(id string) int {
-	for i := range inst.sections {
-		if inst.sections[i].id == id {
-			return i
-		}
-	}
-	return -1
-}
-
 // eventSize estimates what an event costs in memory.
 func eventSize(e *model.Event) int64 {
 	return 240 + int64(len(e.Payload)+len(e.Name)+len(e.Instance)+len(e.RequestID))

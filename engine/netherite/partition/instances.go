@@ -84,7 +84,7 @@ func (s *State) forgetWork(inst *instance) {
 	inst.timers.reset()
 	inst.calls = nil
 	for _, sec := range inst.sections {
-		s.unlockAll(inst.id, sec.id, sec.lockSet)
+		s.unlockAll(inst.id, sec.key, sec.lockSet)
 	}
 	inst.sections = nil
 }

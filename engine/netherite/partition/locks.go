@@ -3,6 +3,7 @@ package partition
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"github.com/netherite-go/netherite/model"
 )
@@ -15,7 +16,8 @@ import (
 
 // section is a critical section that an orchestration asked for or holds.
 type section struct {
-	id      string
+	id      string   // the orchestration's name for it
+	key     string   // the engine's: no two requests of an instance share one
 	lockSet []string // not yet released
 	granted bool
 }
@@ -29,9 +31,12 @@ func (s *State) requestLock(inst *instance, ev *model.Event) {
 		s.push(inst, "", model.Event{Kind: model.EntityLockGranted, RequestID: ev.RequestID})
 		return
 	}
-	inst.sections = append(inst.sections, section{id: ev.RequestID, lockSet: set})
+	// A request may be repeated under its name, after a rewind: then answers to the
+	// first one, still under way, must not be taken for those to the second.
+	key := ev.RequestID + "#" + strconv.FormatUint(s.ordinal(), 10)
+	inst.sections = append(inst.sections, section{id: ev.RequestID, key: key, lockSet: set})
 	s.send(model.Message{To: set[0], From: inst.id, Event: model.Event{
-		Kind: model.EntityLockRequested, ID: model.NoID, RequestID: ev.RequestID,
+		Kind: model.EntityLockRequested, ID: model.NoID, RequestID: key,
 		Ext: &model.Ext{LockSet: set, Parent: parentOf(inst, ev.ID)},
 	}})
 }
@@ -40,18 +45,17 @@ func (s *State) requestLock(inst *instance, ev *model.Event) {
 // granted yet is given up as a whole: its request is under way somewhere and may
 // come after the release, but then its grant finds no section.
 func (s *State) releaseLock(inst *instance, ev *model.Event) {
-	i := inst.sectionIndex(ev.RequestID)
+	i := slices.IndexFunc(inst.sections, func(sec section) bool { return sec.id == ev.RequestID })
 	if i < 0 {
-		s.unlock(inst.id, ev.RequestID, ev.Instance)
-		return
+		return // released before
 	}
 	sec := &inst.sections[i]
 	if !sec.granted {
-		s.unlockAll(inst.id, sec.id, sec.lockSet)
+		s.unlockAll(inst.id, sec.key, sec.lockSet)
 		inst.sections = slices.Delete(inst.sections, i, i+1)
 		return
 	}
-	s.unlock(inst.id, ev.RequestID, ev.Instance)
+	s.unlock(inst.id, sec.key, ev.Instance)
 	sec.lockSet = slices.DeleteFunc(slices.Clone(sec.lockSet), func(e string) bool { return e == ev.Instance })
 	if len(sec.lockSet) == 0 {
 		inst.sections = slices.Delete(inst.sections, i, i+1)
@@ -59,16 +63,16 @@ func (s *State) releaseLock(inst *instance, ev *model.Event) {
 }
 
 // unlock tells one entity that the holder gives up a critical section.
-func (s *State) unlock(holder, sectionID, entity string) {
+func (s *State) unlock(holder, key, entity string) {
 	s.send(model.Message{To: entity, From: holder, Event: model.Event{
-		Kind: model.EntityUnlockSent, ID: model.NoID, RequestID: sectionID, Instance: entity,
+		Kind: model.EntityUnlockSent, ID: model.NoID, RequestID: key, Instance: entity,
 	}})
 }
 
 // unlockAll releases a whole critical section.
-func (s *State) unlockAll(holder, sectionID string, lockSet []string) {
+func (s *State) unlockAll(holder, key string, lockSet []string) {
 	for _, e := range lockSet {
-		s.unlock(holder, sectionID, e)
+		s.unlock(holder, key, e)
 	}
 }
 
@@ -128,9 +132,9 @@ func (s *State) takeLock(inst *instance, req *model.Event) {
 }
 
 // giveUpLock releases the lock if the section holds it and lets the backlog in.
-func (s *State) giveUpLock(inst *instance, sectionID string) {
+func (s *State) giveUpLock(inst *instance, key string) {
 	ent := inst.entity
-	if ent.free() || ent.section != sectionID {
+	if ent.free() || ent.section != key {
 		return
 	}
 	ent.section, ent.holder = "", ""

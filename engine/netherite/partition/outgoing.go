@@ -175,13 +175,16 @@ func (s *State) deliver(m *model.Message) {
 		s.touch(inst)
 		inst.calls = slices.Delete(inst.calls, i, i+1)
 	case model.EntityLockGranted:
-		i := inst.sectionIndex(ev.RequestID)
+		i := slices.IndexFunc(inst.sections, func(sec section) bool { return sec.key == ev.RequestID })
 		if i < 0 {
 			s.unlockAll(m.To, ev.RequestID, ev.Extra().LockSet)
 			return
 		}
 		s.touch(inst)
 		inst.sections[i].granted = true
+		told := *ev
+		told.RequestID = inst.sections[i].id
+		ev = &told
 	case model.EventRaised:
 	default:
 		return // nothing that an orchestration can be told

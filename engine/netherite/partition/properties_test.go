@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -32,6 +33,7 @@ type chaos struct {
 	*rapid.T
 	h        *testHub
 	requests []sent
+	actions  []int // what steps ask for, by the numbers in action
 }
 
 // sent is a client request that may be sent again.
@@ -49,6 +51,11 @@ func newChaos(rt *rapid.T) *chaos {
 		MaxEntityBatch: c.num("entity batch", 1, 4),
 	}, func(format string, args ...any) {
 		rt.Fatalf(format+"\n%s", append(args, c.h.story())...)
+	})
+	c.actions = pick(c, "focus", [][]int{
+		{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10}, // everything
+		{6, 7, 8, 9, 9, 10, 10},            // entities and their locks
+		{0, 2, 3, 4, 4, 5},                 // children, tasks and timers
 	})
 	return c
 }
@@ -107,6 +114,7 @@ func (c *chaos) act() {
 		c.checkQuery(p)
 	case 23:
 		c.checkHistories(p)
+		c.checkClone(p)
 	case 24:
 		if c.one("crash", 4) {
 			c.crash(c.num("lose", 0, 8))
@@ -262,7 +270,7 @@ func (c *chaos) checkLocks() {
 						continue
 					}
 					ent := c.h.part(e).replica.byID[e]
-					if ent == nil || ent.entity.section != sec.id {
+					if ent == nil || ent.entity.section != sec.key {
 						c.h.failed("%s was granted %s and does not hold %s", inst.id, sec.id, e)
 					}
 				}
@@ -293,6 +301,20 @@ func decodeHistory(inst *instance) ([]model.Event, error) {
 		return nil, nil
 	}
 	return decodeChunk(nil, inst.tail.buf)
+}
+
+// checkClone holds that a copy made through the encoding is the same.
+func (c *chaos) checkClone(p *testPart) {
+	clone, err := p.state.Clone()
+	p.must(err)
+	if !bytes.Equal(clone.EncodeDurable(), p.state.EncodeDurable()) {
+		c.h.failed("p%d: a clone differs", p.id)
+	}
+	for ord, inst := range clone.byOrd { // order-free: a conjunction
+		if inst.size != p.state.byOrd[ord].size {
+			c.h.failed("p%d: %s takes %d bytes, its clone %d", p.id, inst.id, p.state.byOrd[ord].size, inst.size)
+		}
+	}
 }
 
 // checkQuery compares an indexed query with a look at every instance.

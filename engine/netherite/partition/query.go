@@ -17,6 +17,7 @@ type Row struct {
 	Order    string
 	Ord      uint64
 	Instance *model.Instance
+	Section  string // of an entity: the critical section that holds its lock, as in Orphan and model.WaitLock
 }
 
 // Overlay is what a query must know of instances that changed since the last
@@ -61,6 +62,9 @@ func rowOf(partition int, inst *instance, q *engine.Query) Row {
 	row := Row{Ord: inst.ord, Instance: describe(inst, q.GetOptions), Order: inst.id}
 	if ByCreation(q) {
 		row.Order = createdOrder(inst.created, partition, inst.ord)
+	}
+	if inst.entity != nil {
+		row.Section = inst.entity.section
 	}
 	return row
 }

@@ -80,7 +80,7 @@ func waits(inst *instance) *model.Waits {
 		w.Calls = append(w.Calls, model.WaitCall{ID: c.id, Entity: c.entity, Operation: c.operation})
 	}
 	for _, sec := range inst.sections {
-		w.Locks = append(w.Locks, model.WaitLock{Section: sec.id, LockSet: slices.Clone(sec.lockSet), Granted: sec.granted})
+		w.Locks = append(w.Locks, model.WaitLock{Section: sec.key, LockSet: slices.Clone(sec.lockSet), Granted: sec.granted})
 	}
 	return w
 }

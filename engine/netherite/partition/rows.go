@@ -109,6 +109,7 @@ func appendRare(b []byte, inst *instance, bits uint64) []byte {
 		b = model.AppendUvarint(b, uint64(len(inst.sections)))
 		for _, sec := range inst.sections {
 			b = model.AppendString(b, sec.id)
+			b = model.AppendString(b, sec.key)
 			b = model.AppendBool(b, sec.granted)
 			b = appendStrings(b, sec.lockSet)
 		}
@@ -191,8 +192,8 @@ func decodeRare(r *model.Reader, inst *instance, bits uint64) {
 		inst.awaits = decodeStrings(r)
 	}
 	if bits&rowSections != 0 {
-		for n := r.Count(3); n > 0 && r.Err() == nil; n-- {
-			inst.sections = append(inst.sections, section{id: r.String(), granted: r.Bool(), lockSet: decodeStrings(r)})
+		for n := r.Count(4); n > 0 && r.Err() == nil; n-- {
+			inst.sections = append(inst.sections, section{id: r.String(), key: r.String(), granted: r.Bool(), lockSet: decodeStrings(r)})
 		}
 	}
 	if bits&rowCalls != 0 {
