@@ -187,10 +187,11 @@ func (t *entityType[S]) Operation(name string) (worker.Operation, bool) {
 }
 
 // Read returns an entity's state from outside of any workflow; ok is false if
-// the entity has none. It sees every operation of the caller that was
-// acknowledged and has been applied since; operations that wait are not awaited.
+// the entity has none. It includes every operation that was acknowledged before
+// the call, for which it waits, except those that wait for a critical section to
+// end or for a program that has the entity's code.
 func (e *EntityOf[S]) Read(ctx context.Context, hub Hub, key Key[S]) (state S, ok bool, err error) {
-	inst, err := hub.Engine().Get(ctx, key.id, engine.GetOptions{Payloads: true})
+	inst, err := hub.Engine().Get(ctx, key.id, engine.GetOptions{Payloads: true, Fresh: true})
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return state, false, nil

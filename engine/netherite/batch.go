@@ -161,8 +161,12 @@ func (h *host) admit(ev partition.Event) {
 	}
 	h.name = in.Name
 	b.count++
-	if _, ack := ev.(*partition.Acked); !ack {
-		b.must = true // an acknowledgement alone never forces a sync
+	switch ev.(type) {
+	case *partition.Acked: // an acknowledgement alone never forces a sync
+	case *partition.EntityDone:
+		b.must, h.applied = true, true
+	default:
+		b.must = true
 	}
 	if len(b.records) >= pieceBytes {
 		h.cut()
@@ -236,6 +240,10 @@ func (h *host) finish() {
 		h.dispatch()
 	}
 	b.fx.Reset()
+	if h.applied && len(h.fresh) > 0 {
+		h.askFresh()
+	}
+	h.applied = false
 	h.keepUp()
 }
 

@@ -28,7 +28,8 @@ type call struct {
 	get   engine.GetOptions
 	until engine.Until
 	query *engine.Query
-	live  bool // the outcome need not be durable
+	live  bool   // the outcome need not be durable
+	mark  uint64 // what a fresh read waits to be applied; 0 if it need not
 
 	// The outcome.
 	ans  partition.Answer

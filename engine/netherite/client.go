@@ -200,7 +200,9 @@ func readInstance(h *host, c *call) {
 	if c.inst = h.state.Read(c.key.ID, c.get); c.inst == nil {
 		c.ans.Err = engine.ErrNotFound
 	}
-	c.answered(h)
+	if !h.stale(c) {
+		c.answered(h)
+	}
 }
 
 // waitInstance answers a Wait, now or when the instance has come that far.

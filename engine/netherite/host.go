@@ -43,6 +43,8 @@ type host struct {
 	frames   []Frame // by destination, under construction
 	outgoing []Frame
 	waiters  map[string][]*call
+	fresh    map[string]bool // entities that fresh reads wait for
+	applied  bool            // the batch has applied operations of entities
 	batch    batch
 	name     engine.Name      // of the last record
 	tail     substrate.Offset // end of the last chunk
