@@ -111,8 +111,8 @@ type counters struct {
 	stats  netherite.Stats
 }
 
-func read(hub *netherite.Hub) counters {
-	return counters{at: time.Now(), cpu: cpuTime(), device: deviceBytes(), stats: hub.Stats()}
+func read(hub *netherite.Hub, dir string) counters {
+	return counters{at: time.Now(), cpu: cpuTime(), device: deviceBytes(dir), stats: hub.Stats()}
 }
 
 // run warms up, measures the window, and checks.
@@ -126,13 +126,13 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	}
 	l := &load{cfg: &cfg, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
 	l.warmUp(ctx)
-	begin := read(e.hub)
+	begin := read(e.hub, cfg.Dir)
 	h := l.measure(ctx)
 	seconds := time.Since(begin.at).Seconds()
 	if err := e.hub.Checkpoint(ctx); err != nil {
 		return fmt.Errorf("final checkpoint: %w", err)
 	}
-	end := read(e.hub)
+	end := read(e.hub, cfg.Dir)
 	r.fill(l, h, begin, end, seconds)
 	if err := ctx.Err(); err != nil {
 		return err
