@@ -48,7 +48,7 @@ func Fetch(r Reader, partition int, k Key) (*Loaded, error) {
 	}
 	inst, err := fetchInstance(r, partition, ord)
 	if err != nil {
-		return nil, fmt.Errorf("load instance %d of partition %d: %w", ord, partition, err)
+		return nil, fmt.Errorf("load instance %d of partition %d: %w", ord, partition, damaged(err))
 	}
 	if inst == nil && k.ID != "" {
 		return nil, fmt.Errorf("%w: ID row of %q points to %d, which is not there", engine.ErrDamaged, k.ID, ord)

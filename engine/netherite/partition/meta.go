@@ -126,11 +126,11 @@ func FetchMeta(r Reader, cfg Config) (*Meta, error) {
 		return &Meta{s}, err
 	}
 	if err := s.decodeMeta(row); err != nil {
-		return nil, fmt.Errorf("partition %d: singletons: %w", cfg.Partition, err)
+		return nil, fmt.Errorf("partition %d: singletons: %w", cfg.Partition, damaged(err))
 	}
 	for _, fetch := range []func(Reader) error{s.fetchOutbox, s.fetchSessions, s.fetchKeys} {
 		if err := fetch(r); err != nil {
-			return nil, fmt.Errorf("partition %d: %w", cfg.Partition, err)
+			return nil, fmt.Errorf("partition %d: %w", cfg.Partition, damaged(err))
 		}
 	}
 	return &Meta{s}, nil
@@ -143,6 +143,9 @@ func (s *State) InstallMeta(m *Meta) {
 }
 
 func (s *State) decodeMeta(row []byte) error {
+	if len(row) > 0 && row[0] > rowVersion {
+		return fmt.Errorf("%w: row version %d, this program knows %d", engine.ErrNewerFormat, row[0], rowVersion)
+	}
 	r := rowReader(row)
 	s.last = engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}
 	s.nextOrd = r.Uvarint()

@@ -252,7 +252,9 @@ func (c *chaos) disturb() {
 	case 0:
 		f := net[i]
 		c.h.net = slices.Delete(net, i, i+1)
-		c.h.parts[f.from].state.Resend(f.to, c.h.parts[f.to].state.Seen(f.from)+1)
+		from, seen := c.h.parts[f.from], c.h.parts[f.to].state.Seen(f.from)
+		from.acked[f.to] = max(from.acked[f.to], seen) // as on a reconnection
+		from.state.Resend(f.to, seen+1)
 	case 1:
 		c.h.net = slices.Insert(net, i, net[j])
 	case 2:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -127,7 +128,7 @@ func RunQuery(r Reader, partition int, q *engine.Query, after string, limit int,
 		last = order
 		inst, err := fetchInstance(r, partition, ord)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("query: instance %d of partition %d: %w", ord, partition, damaged(err))
 		}
 		if inst != nil && matches(inst, q) {
 			rows = append(rows, rowOf(partition, inst, q))

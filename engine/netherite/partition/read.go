@@ -129,7 +129,7 @@ func FetchHistory(r Reader, partition int, h HistoryRef) ([]model.Event, error) 
 			return bad == nil
 		})
 		if err = firstError(err, bad); err != nil {
-			return nil, fmt.Errorf("read history: %w", err)
+			return nil, fmt.Errorf("read history: %w", damaged(err))
 		}
 	}
 	if int64(len(events)) != h.stored {
@@ -138,7 +138,7 @@ func FetchHistory(r Reader, partition int, h HistoryRef) ([]model.Event, error) 
 	for _, tail := range h.tails {
 		var err error
 		if events, err = decodeChunk(events, tail); err != nil {
-			return nil, fmt.Errorf("read history: %w", err)
+			return nil, fmt.Errorf("read history: %w", damaged(err))
 		}
 	}
 	if int64(len(events)) != h.events {

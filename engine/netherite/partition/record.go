@@ -1,7 +1,9 @@
 package partition
 
 import (
+	"errors"
 	"fmt"
+	"math"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -55,13 +57,13 @@ func ReadChunk(r *model.Reader) (Chunk, error) {
 		return Chunk{}, fmt.Errorf("%w: records have step version %d, this program knows %d", engine.ErrNewerFormat, version, Version)
 	}
 	c := Chunk{ChunkHeader: ChunkHeader{
-		Partition: int(r.Uvarint()),
+		Partition: readPartition(r),
 		First:     engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()},
 		Time:      model.Time(r.Varint()),
 	}}
 	c.records = r.Bytes()
 	if err := r.Err(); err != nil {
-		return Chunk{}, fmt.Errorf("log chunk: %w", err)
+		return Chunk{}, fmt.Errorf("log chunk: %w", damaged(err))
 	}
 	c.r = model.NewReader(c.records)
 	return c, nil
@@ -74,7 +76,7 @@ func (c *Chunk) Next() (in Input, ok bool, err error) {
 	}
 	ev, err := decodeRecord(c.r, c.Time)
 	if err != nil {
-		return Input{}, false, fmt.Errorf("record %d of epoch %d, partition %d: %w", c.First.Number, c.First.Epoch, c.Partition, err)
+		return Input{}, false, fmt.Errorf("record %d of epoch %d, partition %d: %w", c.First.Number, c.First.Epoch, c.Partition, damaged(err))
 	}
 	in = Input{Name: c.First, Time: c.Time, Event: ev}
 	c.First.Number++
@@ -145,7 +147,12 @@ func appendClient(b []byte, c *Client) []byte {
 func decodeClient(r *model.Reader) (c Client) {
 	if c.Seq = r.Uvarint(); c.Seq != 0 {
 		c.Session = r.Fixed16()
-		c.Floor = c.Seq - r.Uvarint()
+		below := r.Uvarint()
+		if below > c.Seq {
+			r.Fail("floor of a client's requests below zero")
+			below = 0
+		}
+		c.Floor = c.Seq - below
 	}
 	c.Key = r.String()
 	return c
@@ -204,6 +211,9 @@ func decodeCommand(r *model.Reader, t model.Time) *Command {
 	e.At = readTime(r, t)
 	e.Trace, _ = model.DecodeTrace(r)
 	e.Recursive = r.Bool()
+	if e.Op < OpRaise || e.Op > OpSignal {
+		r.Fail(fmt.Sprintf("unknown command %d", e.Op))
+	}
 	return e
 }
 
@@ -233,6 +243,46 @@ func decodeOrds(r *model.Reader) []uint64 {
 	return ords
 }
 
+// maxPartition bounds what is read as a partition's number.
+const maxPartition = 1 << 16
+
+func readPartition(r *model.Reader) int {
+	n := r.Uvarint()
+	if n >= maxPartition {
+		r.Fail("number of a partition too large")
+		return 0
+	}
+	return int(n)
+}
+
+// readInt reads a count of what is not in the input itself.
+func readInt(r *model.Reader) int64 {
+	n := r.Uvarint()
+	if n > math.MaxInt32<<20 {
+		r.Fail("count too large")
+		return 0
+	}
+	return int64(n)
+}
+
+// readID reads the ID of a task, a timer or a child.
+func readID(r *model.Reader) int32 {
+	v := r.Varint()
+	if v < math.MinInt32 || v > math.MaxInt32 {
+		r.Fail("ID beyond 32 bits")
+		return 0
+	}
+	return int32(v)
+}
+
+// damaged says of an error of decoding that what is stored is damaged.
+func damaged(err error) error {
+	if errors.Is(err, model.ErrMalformed) {
+		return fmt.Errorf("%w: %w", engine.ErrDamaged, err)
+	}
+	return err
+}
+
 // decodeRecord reads one record of a chunk whose time is t.
 func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 	var ev Event
@@ -248,17 +298,17 @@ func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 	case KindEntityDone:
 		ev = decodeEntityDone(r, t)
 	case KindTaskDone:
-		e := &TaskDone{Ord: r.Uvarint(), Task: int32(r.Varint()), Result: r.OptBytes()}
+		e := &TaskDone{Ord: r.Uvarint(), Task: readID(r), Result: r.OptBytes()}
 		e.Failure, _ = model.DecodeFailure(r)
 		ev = e
 	case KindReceived:
 		ev = decodeReceived(r, t)
 	case KindAcked:
-		ev = &Acked{Dest: int(r.Uvarint()), Through: r.Uvarint()}
+		ev = &Acked{Dest: readPartition(r), Through: r.Uvarint()}
 	case KindTimersFired:
 		e := &TimersFired{}
 		for n := r.Count(3); n > 0 && r.Err() == nil; n-- {
-			e.Timers = append(e.Timers, TimerRef{FireAt: t + model.Time(r.Varint()), Ord: r.Uvarint(), ID: int32(r.Varint())})
+			e.Timers = append(e.Timers, TimerRef{FireAt: t + model.Time(r.Varint()), Ord: r.Uvarint(), ID: readID(r)})
 		}
 		ev = e
 	case KindPurged:
@@ -272,7 +322,7 @@ func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 	case KindQuarantined:
 		e := &Quarantined{Instance: Key{ID: r.String(), Ord: r.Uvarint()}}
 		e.Reason, _ = model.DecodeFailure(r)
-		e.Origin, e.Through = int(r.Uvarint()), r.Uvarint()
+		e.Origin, e.Through = readPartition(r), r.Uvarint()
 		ev = e
 	default:
 		r.Fail(fmt.Sprintf("unknown record kind %d", kind))
@@ -281,7 +331,7 @@ func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 }
 
 func decodeReceived(r *model.Reader, t model.Time) *Received {
-	e := &Received{Origin: int(r.Uvarint()), First: r.Uvarint()}
+	e := &Received{Origin: readPartition(r), First: r.Uvarint()}
 	n := r.Count(4)
 	e.Messages = make([]model.Message, 0, min(n, 1024))
 	for ; n > 0 && r.Err() == nil; n-- {

@@ -14,6 +14,7 @@ const (
 	stepTerminate
 	stepAwaits
 	stepRewound
+	stepAll = 1<<iota - 1
 )
 
 func appendStepDone(b []byte, e *StepDone, t model.Time) []byte {
@@ -49,10 +50,13 @@ func appendStepDone(b []byte, e *StepDone, t model.Time) []byte {
 }
 
 func decodeStepDone(rd *model.Reader, t model.Time) *StepDone {
-	e := &StepDone{Ord: rd.Uvarint(), Consumed: int(rd.Uvarint())}
+	e := &StepDone{Ord: rd.Uvarint(), Consumed: int(readInt(rd))}
 	r := &engine.OrchestrationResult{Now: t + model.Time(rd.Varint())}
 	e.Result = r
 	flags := rd.Byte()
+	if flags&^stepAll != 0 {
+		rd.Fail("unknown field of a step")
+	}
 	r.Events, _ = model.DecodeEvents(rd, r.Now)
 	r.More = flags&stepMore != 0
 	if r.SetStatus = flags&stepStatus != 0; r.SetStatus {
@@ -101,7 +105,7 @@ func appendIDs(b []byte, ids []int32) []byte {
 
 func decodeIDs(r *model.Reader) (ids []int32) {
 	for n := r.Count(1); n > 0 && r.Err() == nil; n-- {
-		ids = append(ids, int32(r.Varint()))
+		ids = append(ids, readID(r))
 	}
 	return ids
 }

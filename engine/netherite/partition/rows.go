@@ -2,6 +2,7 @@ package partition
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -140,7 +141,7 @@ func appendRare(b []byte, inst *instance, bits uint64) []byte {
 // decodeRow reads a main row.
 func decodeRow(ord uint64, row []byte) (*instance, error) {
 	r := model.NewOwnedReader(row)
-	if v := r.Byte(); v != rowVersion {
+	if v := r.Byte(); v > rowVersion {
 		return nil, fmt.Errorf("%w: instance row %d has version %d", engine.ErrNewerFormat, ord, v)
 	}
 	bits := r.Uvarint()
@@ -155,9 +156,9 @@ func decodeRow(ord uint64, row []byte) (*instance, error) {
 	inst.created = model.Time(r.Varint())
 	inst.updated = inst.created + model.Time(r.Varint())
 	inst.input, inst.output, inst.custom = r.OptBytes(), r.OptBytes(), r.OptBytes()
-	inst.events, inst.bytes = int64(r.Uvarint()), int64(r.Uvarint())
+	inst.events, inst.bytes = readInt(r), readInt(r)
 	inst.steps, inst.nextSeq = r.Uvarint(), r.Uvarint()
-	inst.nextWake = wakeBase + int32(r.Uvarint())
+	inst.nextWake = wakeBase + int32(min(readInt(r), math.MaxInt32-wakeBase))
 	inst.suspended, inst.more = bits&rowSuspended != 0, bits&rowMore != 0
 	decodeRare(r, inst, bits)
 	if err := r.Done(); err != nil {
@@ -198,7 +199,7 @@ func decodeRare(r *model.Reader, inst *instance, bits uint64) {
 	}
 	if bits&rowCalls != 0 {
 		for n := r.Count(4); n > 0 && r.Err() == nil; n-- {
-			inst.calls = append(inst.calls, pendingCall{id: int32(r.Varint()), request: r.String(), entity: r.String(), operation: r.String()})
+			inst.calls = append(inst.calls, pendingCall{id: readID(r), request: r.String(), entity: r.String(), operation: r.String()})
 		}
 	}
 	if bits&rowQuarantine != 0 {
