@@ -89,7 +89,7 @@ func (t *Tree) skips(f *File) (found []Violation) {
 
 func checkPanics(t *Tree) (found []Violation, err error) {
 	for _, f := range t.Files {
-		if f.Test {
+		if f.Test || forTests(f.Dir) {
 			continue
 		}
 		ast.Inspect(f.AST, func(n ast.Node) bool {

@@ -137,9 +137,12 @@ func standard(name string) bool {
 	return !strings.Contains(first, ".")
 }
 
+// forTests reports whether a package is for tests only, as its name says.
+func forTests(dir string) bool { return strings.HasSuffix(path.Base(dir), "test") }
+
 func checkTestingImport(t *Tree) (found []Violation, err error) {
 	for _, f := range t.Files {
-		if f.Test || strings.HasSuffix(path.Base(f.Dir), "test") {
+		if f.Test || forTests(f.Dir) {
 			continue
 		}
 		for _, spec := range f.AST.Imports {
