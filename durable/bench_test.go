@@ -127,3 +127,23 @@ func BenchmarkEntityBatch(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkHello5 is the whole way of a Hello5 on a hub in memory, with 64
+// clients at a time.
+func BenchmarkHello5(b *testing.B) {
+	hub := open(b, []durable.Handler{hello5, sayHello})
+	b.SetParallelism(32)
+	b.ReportAllocs()
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			run, err := hello5.Start(context.Background(), hub, durable.None{})
+			if err == nil {
+				_, err = run.Wait(context.Background())
+			}
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+}
