@@ -140,12 +140,12 @@ func (s *Summary) Add(_ *durable.EntityContext, r Report) (int, error) {
 }
 
 var (
-	mapperEntity  = durable.Entity[Mapper]("Mapper")
+	mapperEntity  = durable.Entity[Mapper]("Mapper", durable.ValidatesFirst)
 	mapperSplit   = durable.Operation(mapperEntity, "Split", (*Mapper).Split)
-	reducerEntity = durable.Entity[Reducer]("Reducer")
+	reducerEntity = durable.Entity[Reducer]("Reducer", durable.ValidatesFirst)
 	reducerCount  = durable.Operation(reducerEntity, "Count", (*Reducer).Count)
 	reducerEnd    = durable.Operation(reducerEntity, "End", (*Reducer).End)
-	summaryEntity = durable.Entity[Summary]("Summary")
+	summaryEntity = durable.Entity[Summary]("Summary", durable.ValidatesFirst)
 	summaryAdd    = durable.Operation(summaryEntity, "Add", (*Summary).Add)
 )
 
