@@ -21,6 +21,8 @@ type Config struct {
 	Dir        string
 	Reuse      bool // Dir may hold a hub already
 	Version    string
+	// SkipProbe leaves the disk's own speed unmeasured, which takes a second.
+	SkipProbe bool
 	// Progress, if not nil, is told how far the run is, in operations; total is
 	// 0 when it is not known.
 	Progress func(done, total int64)

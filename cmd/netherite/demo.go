@@ -26,7 +26,7 @@ var demoRuns = []bench.Config{
 	{Workload: "waiting", Clients: 64, Count: 10_000, Duration: time.Second},
 	{Workload: "bank", Clients: 128, Duration: 2 * time.Second},
 	{Workload: "wordcount", Clients: 1, Count: 2},
-	{Workload: "collision", Clients: 2, Count: 6},
+	{Workload: "collision", Clients: 2, Count: 2},
 	{Workload: "counter", Clients: 256, Duration: time.Second},
 }
 
@@ -73,7 +73,7 @@ func demo(ctx context.Context, out, stderr io.Writer) error {
 	ok := 0
 	for i, cfg := range demoRuns {
 		cfg.Dir = filepath.Join(dir, cfg.Workload)
-		cfg.Partitions, cfg.Release, cfg.Version = 8, "node", version()
+		cfg.Partitions, cfg.Release, cfg.Version, cfg.SkipProbe = 8, "node", version(), true
 		r, err := demoRun(ctx, cfg, stderr)
 		if err != nil {
 			return fmt.Errorf("%s: %w", cfg.Workload, err)
