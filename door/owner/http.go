@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -22,17 +24,59 @@ const version = "/v1/"
 // maxRequest bounds a request body: a payload of the greatest size, encoded.
 const maxRequest = 64 << 20
 
+// oversized refuses a request beyond a limit.
+func oversized(limit int) error {
+	return fmt.Errorf("%w: a request has at most %d bytes", engine.ErrTooLarge, limit)
+}
+
+// ErrNoAnswer says that the hub did not answer a call: its process has ended, or
+// closed the hub meanwhile. What the call asked for may have happened.
+var ErrNoAnswer = errors.New("the hub did not answer")
+
 // Server answers on the owner's socket.
 type Server struct {
-	http *http.Server
-	done chan struct{}
+	http  *http.Server
+	done  chan struct{}
+	calls calls
+	limit int // of a request, in bytes
+}
+
+// calls counts the calls under way, so that Close can wait for them.
+type calls struct {
+	mu     sync.Mutex
+	closed bool
+	wg     sync.WaitGroup
+}
+
+// begin reports whether a call may begin; end follows if it does.
+func (c *calls) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.closed {
+		c.wg.Add(1)
+	}
+	return !c.closed
+}
+
+func (c *calls) end() { c.wg.Done() }
+
+// close refuses further calls and waits for those under way.
+func (c *calls) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.wg.Wait()
 }
 
 // Serve answers calls on l with c until Close.
-func Serve(l net.Listener, c engine.Client) *Server {
-	s := &Server{
-		http: &http.Server{Handler: handler(c), ReadHeaderTimeout: 10 * time.Second},
-		done: make(chan struct{}),
+func Serve(l net.Listener, c engine.Client) *Server { return serve(l, c, maxRequest) }
+
+func serve(l net.Listener, c engine.Client, limit int) *Server {
+	s := &Server{done: make(chan struct{}), limit: limit}
+	s.http = &http.Server{
+		Handler: s.handler(c), ReadHeaderTimeout: 10 * time.Second,
+		// A caller that breaks the protocol is its own problem, not the host's log's.
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	go func() {
 		defer close(s.done)
@@ -41,16 +85,22 @@ func Serve(l net.Listener, c engine.Client) *Server {
 	return s
 }
 
-// Close ends all calls and removes the socket.
+// Close breaks off all calls, whose callers get ErrNoAnswer, and removes the
+// socket. When it returns, no call is under way any more.
 func (s *Server) Close() error {
-	err := s.http.Close()
+	err := s.http.Close() // ends the contexts of the calls
 	<-s.done
+	s.calls.close()
 	return err
 }
 
-func handler(c engine.Client) http.Handler {
+func (s *Server) handler(c engine.Client) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		result, err := answer(c, r)
+		if !s.calls.begin() {
+			return
+		}
+		defer s.calls.end()
+		result, err := s.answer(c, r)
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			writeJSON(w, map[string]any{"error": encodeError(err)})
@@ -60,18 +110,18 @@ func handler(c engine.Client) http.Handler {
 	})
 }
 
-func answer(c engine.Client, r *http.Request) (any, error) {
+func (s *Server) answer(c engine.Client, r *http.Request) (any, error) {
 	name, ok := strings.CutPrefix(r.URL.Path, version)
 	run := methods[name]
 	if !ok || run == nil {
 		return nil, fmt.Errorf("%w: this hub's program does not know the call %q: use the same version", engine.ErrInvalid, r.URL.Path)
 	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, maxRequest+1))
+	raw, err := io.ReadAll(io.LimitReader(r.Body, int64(s.limit)+1))
 	if err != nil {
 		return nil, fmt.Errorf("read the request: %w", err)
 	}
-	if len(raw) > maxRequest {
-		return nil, fmt.Errorf("%w: a request has at most %d bytes", engine.ErrTooLarge, maxRequest)
+	if len(raw) > s.limit {
+		return nil, oversized(s.limit)
 	}
 	return run(r.Context(), c, raw)
 }
@@ -107,13 +157,16 @@ func post(ctx context.Context, hc *http.Client, method string, args, result any)
 	if err != nil {
 		return fmt.Errorf("encode the arguments of %s: %w", method, err)
 	}
+	if len(body) > maxRequest {
+		return fmt.Errorf("call %s: %w", method, oversized(maxRequest))
+	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://owner"+version+method, bytes.NewReader(body))
 	if err != nil {
 		return fmt.Errorf("call %s: %w", method, err)
 	}
 	resp, err := hc.Do(req)
 	if err != nil {
-		return fmt.Errorf("call %s: %w", method, err)
+		return noAnswer(ctx, method, err)
 	}
 	defer resp.Body.Close()
 	var out struct {
@@ -121,7 +174,7 @@ func post(ctx context.Context, hc *http.Client, method string, args, result any)
 		Error  *wireError      `json:"error"`
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&out); err != nil {
-		return fmt.Errorf("call %s: answer: %w", method, err)
+		return noAnswer(ctx, method, err)
 	}
 	if out.Error != nil {
 		return decodeError(out.Error)
@@ -133,4 +186,13 @@ func post(ctx context.Context, hc *http.Client, method string, args, result any)
 		return fmt.Errorf("call %s: result: %w", method, err)
 	}
 	return nil
+}
+
+// noAnswer describes why a call has no answer: the caller gave up, or the hub is
+// gone.
+func noAnswer(ctx context.Context, method string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("call %s: %w", method, ctx.Err())
+	}
+	return fmt.Errorf("call %s: %w: %w", method, ErrNoAnswer, err)
 }
