@@ -18,6 +18,9 @@ type tail struct {
 	heldFirst int64
 }
 
+// tailBytes is the room that a tail begins with: a few steps.
+const tailBytes = 256
+
 // chunkVersion begins every history chunk.
 const chunkVersion = 1
 
@@ -25,6 +28,9 @@ const chunkVersion = 1
 func (s *State) record(inst *instance, ev *model.Event) {
 	t := &inst.tail
 	if len(t.buf) == 0 {
+		if t.buf == nil {
+			t.buf = make([]byte, 0, tailBytes)
+		}
 		t.base = ev.Time
 		t.buf = append(t.buf, chunkVersion)
 		t.buf = model.AppendVarint(t.buf, int64(t.base))

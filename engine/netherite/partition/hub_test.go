@@ -247,10 +247,20 @@ func (s *State) encodeSingletons() []byte {
 	return s.EncodeDurable()
 }
 
-// crash loses the last records of the log, and all memory.
-func (h *testHub) crash(lose int) {
+// crash loses the last records of the log, and all memory. With ahead, the
+// history of a checkpoint under way is stored already, and only that.
+func (h *testHub) crash(lose int, ahead bool) {
 	for _, p := range h.parts {
 		lose = min(lose, len(h.log)-p.stamp)
+		if p.capture == nil || !ahead {
+			continue
+		}
+		for !p.state.CaptureSome(3) {
+		}
+		for _, set := range p.capture.ahead {
+			set(p.store)
+		}
+		lose = min(lose, len(h.log)-p.pending) // it was held until the log was durable up to there
 	}
 	h.log = h.log[:len(h.log)-lose]
 	h.net = nil

@@ -123,7 +123,7 @@ func (c *chaos) act() {
 }
 
 func (c *chaos) crash(lose int) {
-	c.h.crash(lose)
+	c.h.crash(lose, c.one("history ahead", 2))
 	for i := range c.requests {
 		if c.requests[i].at >= len(c.h.log)-len(c.h.parts) { // each partition has logged that it was opened
 			c.requests[i].at = -1

@@ -44,13 +44,13 @@ func AppendChunk(b []byte, h ChunkHeader, records []byte) []byte {
 // Chunk reads the records of a chunk one by one.
 type Chunk struct {
 	ChunkHeader
-	records []byte
-	r       *model.Reader
+	r model.Reader // of the records; it copies, so that no event keeps a whole group in memory
 }
 
-// ReadChunk reads the next chunk of a log group. The records' payloads share
-// the group's memory unless r copies. A chunk of another step version is
-// refused with engine.ErrNewerFormat.
+// ReadChunk reads the next chunk of a log group. Its records are decoded as Next
+// comes to them, until when the group's memory may not change; the events do not
+// share it. A chunk of another step version is refused with
+// engine.ErrNewerFormat, a malformed one with engine.ErrDamaged.
 func ReadChunk(r *model.Reader) (Chunk, error) {
 	version := r.Uvarint()
 	if r.Err() == nil && version != Version {
@@ -61,11 +61,11 @@ func ReadChunk(r *model.Reader) (Chunk, error) {
 		First:     engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()},
 		Time:      model.Time(r.Varint()),
 	}}
-	c.records = r.Bytes()
+	records := r.Bytes()
 	if err := r.Err(); err != nil {
 		return Chunk{}, fmt.Errorf("log chunk: %w", damaged(err))
 	}
-	c.r = model.NewReader(c.records)
+	c.r.Reset(records)
 	return c, nil
 }
 
@@ -74,7 +74,7 @@ func (c *Chunk) Next() (in Input, ok bool, err error) {
 	if c.r.Len() == 0 && c.r.Err() == nil {
 		return Input{}, false, nil
 	}
-	ev, err := decodeRecord(c.r, c.Time)
+	ev, err := decodeRecord(&c.r, c.Time)
 	if err != nil {
 		return Input{}, false, fmt.Errorf("record %d of epoch %d, partition %d: %w", c.First.Number, c.First.Epoch, c.Partition, damaged(err))
 	}

@@ -75,7 +75,10 @@ func (r *rowStore) Scan(main bool, low, high []byte, f func(key, value []byte) b
 }
 
 // rowBatch records the changes of a checkpoint until they are applied.
-type rowBatch struct{ changes []func(*rowStore) }
+type rowBatch struct {
+	changes []func(*rowStore)
+	ahead   []func(*rowStore) // of them, what a crash may leave without the rest: history
+}
 
 func (b *rowBatch) add(f func(*rowStore)) { b.changes = append(b.changes, f) }
 
@@ -97,6 +100,7 @@ func (b *rowBatch) DeleteMainRange(low, high []byte) {
 func (b *rowBatch) SetHistory(key, value []byte) {
 	key, value = bytes.Clone(key), bytes.Clone(value)
 	b.add(func(r *rowStore) { r.history.set(key, value) })
+	b.ahead = append(b.ahead, b.changes[len(b.changes)-1])
 }
 
 func (b *rowBatch) DeleteHistoryRange(low, high []byte) {

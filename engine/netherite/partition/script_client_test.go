@@ -52,7 +52,7 @@ func init() {
 		"encode":     (*script).encode,     // encode N: go on with it
 		"applied":    (*script).applied,    // applied: end it
 		"evict":      (*script).evict,
-		"crash":      (*script).crash, // crash [lose=N]
+		"crash":      (*script).crash, // crash [lose=N] [ahead]: the history of a checkpoint under way is stored
 
 		"show":    (*script).show,    // show ID...
 		"stored":  (*script).stored,  // stored ID: what its rows say

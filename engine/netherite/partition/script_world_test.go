@@ -135,7 +135,7 @@ func (sc *script) evict(l *line) {
 		sc.say("%s", showMemory(p))
 	})
 }
-func (sc *script) crash(l *line) { sc.h.crash(l.num("lose", 0)) }
+func (sc *script) crash(l *line) { sc.h.crash(l.num("lose", 0), l.has("ahead")) }
 
 func showMemory(p *testPart) string {
 	var ids []string
