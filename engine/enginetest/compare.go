@@ -1,0 +1,100 @@
+package enginetest
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// RunEvicted plays scenarios twice: once with live copies of orchestrations and
+// entities kept between steps, and once with none, so that every step begins
+// with a replay. The histories must be the same, event by event.
+//
+// What a history owes to the order in which messages happened to arrive is left
+// out: where steps begin, and which of several answers came first. Times and
+// what is derived from execution IDs differ between any two runs.
+func RunEvicted(t *testing.T, newStorage New) {
+	for _, g := range [][]scenario{orchestrations, payloads, rewinds, entities[:5]} {
+		for _, c := range g {
+			if c.heavy {
+				continue
+			}
+			t.Run(c.name, func(t *testing.T) {
+				t.Parallel()
+				kept := Suite{New: newStorage, histories: map[string][]string{}}
+				evicted := Suite{New: newStorage, histories: map[string][]string{}, Worker: func(o *worker.Options) { o.CacheCount = -1 }}
+				kept.play(t, c)
+				evicted.play(t, c)
+				compare(t, kept.histories, evicted.histories)
+			})
+		}
+	}
+}
+
+// compare reports the first difference of two runs' histories.
+func compare(t *testing.T, kept, evicted map[string][]string) {
+	ids := slices.Sorted(maps.Keys(kept))
+	if others := slices.Sorted(maps.Keys(evicted)); !slices.Equal(ids, others) {
+		t.Errorf("instances with live copies: %q, without: %q", ids, others)
+		return
+	}
+	for _, id := range ids {
+		a, b := kept[id], evicted[id]
+		for i := range max(len(a), len(b)) {
+			if i >= len(a) || i >= len(b) || a[i] != b[i] {
+				t.Errorf("history of %s differs at event %d:\nwith live copies\n\t%s\nwithout\n\t%s",
+					id, i, strings.Join(a[min(i, len(a)):], "\n\t"), strings.Join(b[min(i, len(b)):], "\n\t"))
+				return
+			}
+		}
+	}
+}
+
+// record notes the histories of all instances.
+func (s *scene) record(histories map[string][]string) {
+	s.Helper()
+	for _, inst := range s.list(engine.Query{}) {
+		history, err := s.engine.History(s.ctx, inst.ID)
+		s.ok(err)
+		histories[withoutExecution(inst.ID)] = canonical(history)
+	}
+}
+
+var executionID = regexp.MustCompile(`[0-9a-f]{32}`)
+
+func withoutExecution(text string) string { return executionID.ReplaceAllString(text, "(execution)") }
+
+// canonical describes a history: what the orchestration asked for, in order, and
+// then what it was told, in an order that does not depend on arrival.
+func canonical(history []model.Event) []string {
+	var asked, told []string
+	for i := range history {
+		switch ev := &history[i]; {
+		case ev.Kind == model.OrchestratorStarted:
+		case ev.Kind.Outgoing():
+			asked = append(asked, describe(ev))
+		default:
+			told = append(told, describe(ev))
+		}
+	}
+	slices.SortFunc(told, cmp.Compare)
+	return append(asked, told...)
+}
+
+func describe(ev *model.Event) string {
+	payload := string(ev.Payload)
+	if len(payload) > 200 {
+		payload = fmt.Sprintf("%.100s... (%d bytes)", payload, len(payload))
+	}
+	x := ev.Extra()
+	return withoutExecution(fmt.Sprintf("%v id=%d ref=%d name=%q version=%q instance=%q request=%q payload=%q failure=%v status=%v call=%d attempt=%d locks=%v tags=%v carried=%d",
+		ev.Kind, ev.ID, ev.Ref, ev.Name, ev.Version, ev.Instance, ev.RequestID, payload, ev.Failure, x.Status, x.Call, x.Attempt, x.LockSet, x.Tags, len(x.CarryOver)))
+}

@@ -1,0 +1,39 @@
+package enginetest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+var load = []scenario{
+	{name: "T53_EachScenarioOnce", run: func(s *scene) { s.copies(1, true) }},
+	{name: "T54_ScaleSmallScenarios_4", run: func(s *scene) { s.copies(4, false) }},
+	{name: "T54_ScaleSmallScenarios_4_LimitedMemory", run: func(s *scene) { s.copies(4, false) }, opts: Options{Memory: 4 << 20, CheckpointRecords: 1_000}},
+	{name: "T54_ScaleSmallScenarios_20", run: func(s *scene) { s.copies(20, false) }, heavy: true},
+	{name: "T55_ReproHangingReads", run: func(s *scene) { s.copies(20, false) }, heavy: true, evict: true, opts: Options{CheckpointRecords: never}},
+}
+
+// copies plays copies of all scenarios about orchestrations at the same time in
+// one hub.
+func (s *scene) copies(n int, large bool) {
+	s.Run("all", func(t *testing.T) {
+		for _, c := range orchestrations {
+			if c.heavy && !large {
+				continue
+			}
+			for i := range n {
+				number, _, _ := strings.Cut(c.name, "_")
+				prefix := fmt.Sprintf("%s%s-%d-", s.prefix, strings.ToLower(number), i)
+				if len(number) > 3 {
+					prefix = fmt.Sprintf("%s%s-%d-", s.prefix, strings.ToLower(c.name), i)
+				}
+				t.Run(fmt.Sprintf("%s/%d", c.name, i), func(t *testing.T) {
+					t.Parallel()
+					c.run(&scene{T: t, hub: s.hub, ctx: timely(t), prefix: prefix, shared: true})
+				})
+			}
+		}
+	})
+	s.check()
+}

@@ -1,0 +1,82 @@
+package netherite_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/engine/enginetest"
+	"github.com/netherite-go/netherite/engine/netherite"
+)
+
+// inMemory makes hubs in memory, with the replay checker on.
+func inMemory(partitions int, change ...func(*netherite.Options)) enginetest.New {
+	return func(t *testing.T) enginetest.Storage {
+		u := newUnderTest(t, change)
+		u.disk = newMemoryDisk(partitions, &u.fault)
+		return u
+	}
+}
+
+// onFiles makes hubs on a crashable file system, with the replay checker on.
+func onFiles(partitions int, change ...func(*netherite.Options)) enginetest.New {
+	return func(t *testing.T) enginetest.Storage {
+		u := newUnderTest(t, change)
+		d := newFileDisk(partitions, &u.fault)
+		t.Cleanup(d.crash)
+		u.disk = d
+		return u
+	}
+}
+
+func newUnderTest(t *testing.T, change []func(*netherite.Options)) *underTest {
+	u := &underTest{clock: newFlowing(t)}
+	u.fault.left = -1
+	u.adapt = func(o *netherite.Options) {
+		o.CheckReplay = true
+		for _, f := range change {
+			f(o)
+		}
+	}
+	return u
+}
+
+func TestScenariosInMemory(t *testing.T) { enginetest.Run(t, inMemory(8)) }
+
+func TestScenariosOnFiles(t *testing.T) {
+	enginetest.Suite{New: onFiles(4), Light: true}.Run(t)
+}
+
+func TestScenariosWithReleaseOfPartitions(t *testing.T) {
+	enginetest.Suite{Light: true, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleasePartition })}.Run(t)
+}
+
+func TestScenariosWithConservativeRelease(t *testing.T) {
+	enginetest.Suite{Light: true, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleaseConservative })}.Run(t)
+}
+
+func TestScenariosWithOnePartition(t *testing.T) {
+	enginetest.Suite{Light: true, New: inMemory(1, func(o *netherite.Options) { o.Gather = 0 })}.Run(t)
+}
+
+func TestScenariosWithManyPartitions(t *testing.T) {
+	enginetest.Suite{Light: true, New: inMemory(32)}.Run(t)
+}
+
+// Partitions exchange their messages over a transport that loses, duplicates,
+// delays and reorders.
+func TestScenariosOverChaoticTransport(t *testing.T) {
+	enginetest.Suite{Light: true, New: func(t *testing.T) enginetest.Storage {
+		seed := uint64(0)
+		return inMemory(4, func(o *netherite.Options) {
+			seed++
+			_, o.Transport = newChaosnet(seed)
+			o.Resend = 5 * time.Millisecond
+			o.KeeperTick(time.Millisecond)
+		})(t)
+	}}.Run(t)
+}
+
+// What is evicted after every step goes on as if it had been kept.
+func TestScenariosWithEvictionAfterEveryStep(t *testing.T) {
+	enginetest.RunEvicted(t, inMemory(4))
+}
