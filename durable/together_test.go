@@ -123,7 +123,7 @@ func TestAllReturnsTheFirstErrorByPositionAndTheOthers(t *testing.T) {
 }
 
 func TestFanOutOfTensOfThousands(t *testing.T) {
-	const n = 20_000
+	const n = 30_000
 	fan := durable.Orchestration("Fan", func(ctx *durable.Context, n int) (int, error) {
 		fs := make([]*durable.Future[int], n)
 		for i := range fs {

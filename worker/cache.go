@@ -9,7 +9,9 @@ import (
 
 // cache keeps what lives on between two steps of an instance: an orchestration's
 // coroutines, an entity's decoded state. What has not been used for longest goes
-// first. A copy that is in use is not in the cache.
+// first. A copy that is in use is not in the cache. The one that was used last
+// stays even if it alone is too large: it needs as much memory whenever it makes a
+// step, and rebuilding it for each would take longer the larger it is.
 type cache[T any] struct {
 	drop func(T) // gives a copy up; called without the mutex
 
@@ -84,7 +86,7 @@ func (c *cache[T]) put(e *cached[T]) {
 // trim gives up what exceeds the bounds, and what is in out. The mutex is held
 // when it is called, and not any more when it returns.
 func (c *cache[T]) trim(out []T) {
-	for len(c.byID) > 0 && (c.closed || len(c.byID) > c.maxCount || c.bytes > c.maxBytes) {
+	for len(c.byID) > 0 && (c.closed || len(c.byID) > c.maxCount || c.bytes > c.maxBytes && (len(c.byID) > 1 || c.maxBytes <= 0)) {
 		e := c.ring.next
 		c.remove(e)
 		out = append(out, e.value)

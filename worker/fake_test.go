@@ -102,7 +102,7 @@ func serve(t testing.TB, change func(*Options), handlers ...Handler) (*Worker, *
 // receive takes one value, or fails the test when it takes too long.
 func receive[T any](t testing.TB, c <-chan T) T {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	select {
 	case v := <-c:
