@@ -17,14 +17,15 @@ type batch struct {
 	keys    []partition.Key
 	missing []partition.Key
 
-	first   engine.Name // of the first record in records
-	records []byte
-	count   int
-	must    bool // somebody may come to wait for the records
-	fx      partition.Effects
-	out     []released
-	ans     partition.Answer
-	timers  []partition.TimerRef
+	first    engine.Name // of the first record in records
+	records  []byte
+	count    int
+	stepping bool // the input in progress has come as far as Step
+	must     bool // somebody may come to wait for the records
+	fx       partition.Effects
+	out      []released
+	ans      partition.Answer
+	timers   []partition.TimerRef
 
 	// mark is where everything stood before the input in progress: what a panic
 	// left behind is cut off there.
@@ -80,6 +81,7 @@ func (h *host) apply(next int) (at int, poison any) {
 	}()
 	for b.at = next; b.at < len(b.work) && h.running(); b.at++ {
 		b.setMark()
+		b.stepping = false
 		switch in := &b.work[b.at]; {
 		case in.ev != nil:
 			h.event(in.ev)
@@ -114,6 +116,9 @@ func (h *host) truncate() {
 func (h *host) event(ev partition.Event) {
 	b := &h.batch
 	b.ans = partition.Answer{}
+	if h.outlived(ev) {
+		return
+	}
 	switch h.state.Check(ev, b.now, &b.ans) {
 	case partition.Admit:
 		h.admit(ev)
@@ -129,6 +134,18 @@ func (h *host) event(ev partition.Event) {
 	}
 }
 
+// outlived reports whether an event is the result of a hand-out from before the
+// memory of the partition was rebuilt: such numbers may have been used again.
+func (h *host) outlived(ev partition.Event) bool {
+	switch e := ev.(type) {
+	case *partition.StepDone:
+		return e.Result.Token.Name.Epoch != h.name.Epoch
+	case *partition.EntityDone:
+		return e.Result.Token.Name.Epoch != h.name.Epoch
+	}
+	return false
+}
+
 // admit appends the event's record, before any change, and applies it with all
 // that follows from it in this partition.
 func (h *host) admit(ev partition.Event) {
@@ -139,6 +156,7 @@ func (h *host) admit(ev partition.Event) {
 	if hook := h.n.opts.beforeStep; hook != nil {
 		hook(h.id, ev)
 	}
+	b.stepping = true
 	h.state.Step(in, &b.fx)
 	for {
 		keys, more := h.state.FollowUp(b.keys[:0])

@@ -110,9 +110,11 @@ func TestTransportMayLoseDuplicateDelayAndReorder(t *testing.T) {
 		l.run(t.Context(), t, e, 0, 150, 8, rand.New(rand.NewPCG(seed, 9)))
 		l.check(t, e)
 		w.close()
+		c.mu.Lock()
 		if c.lost == 0 || c.twice == 0 {
 			t.Errorf("seed %d: nothing was lost (%d) or duplicated (%d)", seed, c.lost, c.twice)
 		}
+		c.mu.Unlock()
 		if s := e.Stats(); s.Parked != 0 {
 			t.Errorf("seed %d: %d partitions are parked", seed, s.Parked)
 		}

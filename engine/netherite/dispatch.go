@@ -85,6 +85,9 @@ func (h *host) handOut() {
 			hd.rounds = map[*conn]*round{}
 		}
 		maps.DeleteFunc(hd.rounds, func(c *conn, _ *round) bool { return c.closed.Load() })
+		for _, c := range h.n.e.feed.all() {
+			h.round(c) // so that a slot kept for this partition is given back if unused
+		}
 	}
 	hd.orchestrations = place(h, hd.orchestrations, orchestrationWork)
 	hd.entities = place(h, hd.entities, entityWork)

@@ -397,6 +397,13 @@ func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
 // connected reports whether there is any worker.
 func (f *feed) connected() bool { return f.workers.Load() > 0 }
 
+// all returns the connections.
+func (f *feed) all() []*conn {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.conns
+}
+
 // waiting reports whether there is work that nobody has code for.
 func (f *feed) waiting() bool {
 	f.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -58,7 +59,7 @@ func startAndWait(t testing.TB, e engine.Client, name string, n, clients int) {
 					t.Errorf("start: %v", err)
 					return
 				}
-				got, err := e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+				got, err := ended(ctx, e, id)
 				if err != nil {
 					t.Errorf("wait: %v", err)
 					return
@@ -70,6 +71,23 @@ func startAndWait(t testing.TB, e engine.Client, name string, n, clients int) {
 		})
 	}
 	wg.Wait()
+}
+
+// patience is how long a test waits for what must happen soon.
+const patience = 5 * time.Second
+
+// ended waits for an orchestration's end. If that does not come, the error says
+// what it waits for.
+func ended(ctx context.Context, e engine.Client, id string) (*model.Instance, error) {
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	got, err := e.Wait(short, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		if i, getErr := e.Get(ctx, id, engine.GetOptions{Waits: true}); getErr == nil {
+			err = fmt.Errorf("%w: it is %v and waits for %+v", err, i.Status, *i.Waits)
+		}
+	}
+	return got, err
 }
 
 func TestOrchestrationRunsToItsEnd(t *testing.T) {

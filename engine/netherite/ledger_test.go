@@ -110,7 +110,7 @@ func (l *ledger) transfer(ctx context.Context, e engine.Client, id string, rng *
 	if rng.IntN(2) == 0 {
 		return nil // somebody else sees to its end
 	}
-	got, err := e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{})
+	got, err := ended(ctx, e, id)
 	if err == nil && got.Status != model.Completed {
 		return fmt.Errorf("%s ended %v: %v", id, got.Status, got.Failure)
 	}
@@ -136,7 +136,7 @@ func (l *ledger) check(t testing.TB, e engine.Client) {
 	ctx := t.Context()
 	balance := make([]int64, l.accounts)
 	for id := range l.tried {
-		i, err := e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+		i, err := ended(ctx, e, id)
 		if errors.Is(err, engine.ErrNotFound) && !l.started[id] {
 			continue
 		}

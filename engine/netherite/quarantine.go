@@ -61,7 +61,10 @@ func (h *host) setAside(at int, r any) bool {
 		h.park(internal(f))
 		return false
 	}
-	re := &rebuild{h: h, reason: f, culprit: h.state.Culprit(), poison: in}
+	re := &rebuild{h: h, reason: f, poison: in}
+	if b.stepping {
+		re.culprit = h.state.Culprit()
+	}
 	re.deferred = append(re.deferred, b.work[at+1:]...)
 	h.appendBefore()
 	h.rebuild = re

@@ -99,6 +99,9 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 			h.park(err)
 			continue
 		}
+		p := &n.keeper.parts[h.id]
+		p.applied, p.flushed = stamp, stamp
+		h.appended.Store(uint64(stamp.Offset))
 		from = min(from, max(stamp.Offset, begin))
 	}
 	return from, nil
@@ -116,9 +119,6 @@ func (h *host) restore(stamp substrate.Stamp) error {
 	if last := h.state.Last(); last != h.name {
 		return fmt.Errorf("%w: partition %d: the stored state is of record %v, its stamp says %v", engine.ErrDamaged, h.id, last, h.name)
 	}
-	p := &h.n.keeper.parts[h.id]
-	p.applied, p.flushed = stamp, stamp
-	h.appended.Store(uint64(stamp.Offset))
 	return nil
 }
 
@@ -295,12 +295,9 @@ func (h *host) reload() error {
 		return err
 	}
 	end := h.tail
-	p := &h.n.keeper.parts[h.id]
-	flushed, flushedRecords := p.flushed, p.flushedRecords
 	if err := h.restore(stamp); err != nil {
 		return err
 	}
-	p.flushed, p.flushedRecords = flushed, flushedRecords
 	if stamp.Offset < end {
 		err = h.n.wal.Replay(stamp.Offset, func(at substrate.Offset, group []byte) error {
 			if at >= end {

@@ -1,0 +1,313 @@
+package netherite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
+)
+
+// hoarder is a worker that keeps what it is offered.
+type hoarder struct {
+	limits engine.Limits
+	name   string // of what it handles; all if empty
+
+	mu        sync.Mutex
+	steps     []*engine.OrchestrationItem
+	tasks     []*engine.ActivityItem
+	entities  []*engine.EntityItem
+	cancelled []engine.Token
+	stirred   chan struct{}
+}
+
+func newHoarder(name string, l engine.Limits) *hoarder {
+	return &hoarder{limits: l, name: name, stirred: make(chan struct{}, 1)}
+}
+
+func (w *hoarder) Limits() engine.Limits { return w.limits }
+
+func (w *hoarder) Handles(_ engine.ItemKind, name, _ string) bool {
+	return w.name == "" || w.name == name
+}
+
+func (w *hoarder) Offer(i engine.Items) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.steps = append(w.steps, i.Orchestrations...)
+	w.tasks = append(w.tasks, i.Activities...)
+	w.entities = append(w.entities, i.Entities...)
+	w.stir()
+}
+
+func (w *hoarder) Cancel(t engine.Token) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.cancelled = append(w.cancelled, t)
+	w.stir()
+}
+
+func (w *hoarder) stir() {
+	select {
+	case w.stirred <- struct{}{}:
+	default:
+	}
+}
+
+// await waits until the condition holds.
+func (w *hoarder) await(t testing.TB, what string, cond func() bool) {
+	t.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		w.mu.Lock()
+		ok := cond()
+		w.mu.Unlock()
+		if ok {
+			return
+		}
+		select {
+		case <-w.stirred:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+func (w *hoarder) connect(t testing.TB, e engine.Feed) engine.Connection {
+	t.Helper()
+	c, err := e.Connect(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func start(t testing.TB, e engine.Client, name string, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := e.Start(t.Context(), engine.StartRequest{Instance: fmt.Sprintf("%s-%d", name, i), Name: name}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func schedule(i *engine.OrchestrationItem, tasks int) *engine.OrchestrationResult {
+	r := &engine.OrchestrationResult{Token: i.Token, Now: i.Now}
+	for n := range tasks {
+		r.Events = append(r.Events, model.Event{Kind: model.TaskScheduled, ID: int32(n), Name: i.Name})
+	}
+	return r
+}
+
+func TestWorkOfAClosedConnectionGoesToAnother(t *testing.T) {
+	e := openHub(t, newMemory(4))
+	a, b := newHoarder("", engine.Limits{}), newHoarder("", engine.Limits{})
+	ca := a.connect(t, e)
+	start(t, e, "X", 20)
+	a.await(t, "items", func() bool { return len(a.steps) == 20 })
+	cb := b.connect(t, e)
+	defer cb.Close()
+	if err := ca.CompleteOrchestration(schedule(a.steps[0], 3)); err != nil {
+		t.Fatal(err)
+	}
+	ca.Close()
+	b.await(t, "the items of the closed connection", func() bool { return len(b.steps) == 19 })
+	a.mu.Lock()
+	given := len(a.tasks)
+	a.mu.Unlock()
+	b.await(t, "the activities", func() bool { return len(b.tasks)+given >= 3 && len(b.tasks) == 3 })
+	if err := ca.CompleteOrchestration(schedule(a.steps[1], 0)); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("result over a closed connection: %v", err)
+	}
+	if err := cb.CompleteOrchestration(schedule(a.steps[1], 0)); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("result of another's hand-out: %v", err)
+	}
+	if err := cb.CompleteOrchestration(schedule(b.steps[0], 0)); err != nil {
+		t.Errorf("result: %v", err)
+	}
+	if err := cb.CompleteOrchestration(schedule(b.steps[0], 0)); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("second result: %v", err)
+	}
+}
+
+func TestLimitsBoundWhatAWorkerHasAndNoPartitionStarves(t *testing.T) {
+	e := openHub(t, newMemory(4))
+	w := newHoarder("", engine.Limits{Orchestrations: 3, Activities: 5, Entities: 1})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", 40)
+	seen := map[uint32]int{}
+	for n := range 40 {
+		w.await(t, "another item", func() bool { return len(w.steps) > n })
+		w.mu.Lock()
+		if have := len(w.steps) - n; have > 3 {
+			t.Errorf("the worker has %d", have)
+		}
+		i := w.steps[n]
+		w.mu.Unlock()
+		seen[i.Token.Partition]++
+		r := &engine.OrchestrationResult{Token: i.Token, Now: i.Now, Events: []model.Event{completed(0, "")}}
+		if err := c.CompleteOrchestration(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) != 4 {
+		t.Errorf("items by partition: %v", seen)
+	}
+}
+
+func TestWorkWithoutAHandlerWaitsVisiblyAndFlowsWhenOneComes(t *testing.T) {
+	e := openHub(t, newMemory(2))
+	x := newHoarder("X", engine.Limits{})
+	cx := x.connect(t, e)
+	defer cx.Close()
+	ctx := t.Context()
+	if _, err := e.Start(ctx, engine.StartRequest{Instance: "y", Name: "Y", Version: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	start(t, e, "X", 5)
+	x.await(t, "its own work", func() bool { return len(x.steps) == 5 })
+	i, err := e.Get(ctx, "y", engine.GetOptions{Waits: true})
+	if err != nil || i.Waits.NoHandler != "orchestration Y version 2" {
+		t.Fatalf("%v, %v", i, err)
+	}
+	y := newHoarder("Y", engine.Limits{})
+	cy := y.connect(t, e)
+	defer cy.Close()
+	y.await(t, "the work that waited", func() bool { return len(y.steps) == 1 })
+	if i, err := e.Get(ctx, "y", engine.GetOptions{Waits: true}); err != nil || i.Waits.NoHandler != "" {
+		t.Errorf("%v, %v", i.Waits, err)
+	}
+}
+
+func TestAbandonedWorkIsOfferedAgainAfterItsDelay(t *testing.T) {
+	e := openHub(t, newMemory(2))
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", 1)
+	for n := range 3 {
+		w.await(t, "the item", func() bool { return len(w.steps) > n })
+		if err := c.Abandon(engine.OrchestrationKind, w.steps[n].Token, time.Duration(n)*time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.await(t, "the item", func() bool { return len(w.steps) == 4 })
+	if w.steps[0].Token == w.steps[3].Token {
+		t.Error("a hand-out's token was used twice")
+	}
+}
+
+func TestTerminateCancelsRunningActivities(t *testing.T) {
+	e := openHub(t, newMemory(2))
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", 1)
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	if err := c.CompleteOrchestration(schedule(w.steps[0], 4)); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "activities", func() bool { return len(w.tasks) == 4 })
+	if err := e.Terminate(t.Context(), engine.TerminateRequest{Instance: "X-0"}); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "cancellations", func() bool { return len(w.cancelled) == 4 })
+}
+
+func TestResultsOfALostIncarnationAreStale(t *testing.T) {
+	storage := newMemory(2)
+	e := openHub(t, storage, fastRecovery)
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", 1)
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	storage.log.SetFault(failIn("sync", 1))
+	start(t, e, "Y", 1) // answered only by the next incarnation
+	if err := c.CompleteOrchestration(schedule(w.steps[0], 1)); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("result of a hand-out of the lost incarnation: %v", err)
+	}
+	var r *engine.OrchestrationItem
+	w.await(t, "the step again", func() bool {
+		for _, i := range w.steps {
+			if i.Instance == "X-0" && i.Token.Name.Epoch > w.steps[0].Token.Name.Epoch {
+				r = i
+			}
+		}
+		return r != nil
+	})
+	if err := c.CompleteOrchestration(schedule(r, 1)); err != nil {
+		t.Errorf("result: %v", err)
+	}
+}
+
+func TestCloseWaitsForRunningWorkAndCancelsActivitiesWhenItsContextEnds(t *testing.T) {
+	storage := newMemory(2)
+	e, err := netherite.Open(netherite.Options{Storage: storage, CheckReplay: true, Logger: testLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	start(t, e, "X", 1)
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	if err := c.CompleteOrchestration(schedule(w.steps[0], 2)); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "activities", func() bool { return len(w.tasks) == 2 })
+	waiting := make(chan error, 1)
+	go func() {
+		_, err := e.Wait(context.Background(), "X-0", engine.UntilEnded, engine.GetOptions{})
+		waiting <- err
+	}()
+	ctx, cancel := context.WithCancel(t.Context())
+	closed := make(chan error, 1)
+	go func() { closed <- e.Close(ctx) }()
+	for {
+		if _, err := e.Start(t.Context(), engine.StartRequest{Instance: "late", Name: "X"}); errors.Is(err, engine.ErrClosed) {
+			break
+		}
+	}
+	if err := c.CompleteActivity(&engine.ActivityResult{Token: w.tasks[0].Token, Result: []byte("done")}); err != nil {
+		t.Errorf("an activity that ends while the hub closes: %v", err)
+	}
+	select {
+	case err := <-closed:
+		t.Fatalf("closed with an activity running: %v", err)
+	default:
+	}
+	cancel()
+	w.await(t, "a cancellation", func() bool { return len(w.cancelled) > 0 })
+	if err := <-closed; err != nil {
+		t.Errorf("close: %v", err)
+	}
+	if err := <-waiting; !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("wait across close: %v", err)
+	}
+	if _, err := e.Get(t.Context(), "X-0", engine.GetOptions{}); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("get after close: %v", err)
+	}
+	if err := c.CompleteActivity(&engine.ActivityResult{Token: w.tasks[1].Token}); !errors.Is(err, engine.ErrStale) {
+		t.Errorf("result after close: %v", err)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+	again := openHub(t, storage)
+	if s := again.Stats(); s.Replayed != 0 {
+		t.Errorf("a clean reopen replayed %d records", s.Replayed)
+	}
+	w2 := newHoarder("", engine.Limits{})
+	c2 := w2.connect(t, again)
+	defer c2.Close()
+	w2.await(t, "the other activity, and the step with the first's result", func() bool {
+		return len(w2.tasks) == 1 && slices.ContainsFunc(w2.steps, func(i *engine.OrchestrationItem) bool { return i.Instance == "X-0" })
+	})
+}
