@@ -38,7 +38,7 @@ func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error
 	defer s.apply.Unlock()
 	notes := s.note(b, deletes)
 	b.set(b.main, stampKey(partition), encodeStamp(stamp))
-	b.mainCost += memtableEntry + 32
+	b.memory.add(32)
 	if b.err != nil {
 		return b.err
 	}
@@ -47,7 +47,7 @@ func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error
 			return err
 		}
 	}
-	if err := s.makeRoom(b.mainCost); err != nil {
+	if err := s.makeRoom(b.memory); err != nil {
 		return err
 	}
 	s.view.Lock()
@@ -102,17 +102,18 @@ func (s *Store) note(b *batch, deletes ranges) []noted {
 		notes = append(notes, noted{number: s.number, keyRange: r})
 		value := encodeRange(r)
 		b.set(b.main, deleteKey(s.number), value)
-		b.mainCost += uint64(memtableEntry + 10 + len(value))
+		b.memory.add(10 + len(value))
 	}
 	return notes
 }
 
 // makeRoom makes sure that Pebble does not flush Main by itself while there is
-// history that is not durable. It does so when the memtable is full, and at once
-// with a batch larger than half of one.
-func (s *Store) makeRoom(cost uint64) error {
-	s.mainFill += cost
-	if s.mainFill <= s.mainRoom/8*3 {
+// history that is not durable. It does so when a batch does not fit into the
+// memtable, and at once with a batch that would take half of one.
+func (s *Store) makeRoom(m memory) error {
+	fits := s.mainFill+m.asked() <= s.mainRoom/16*15 && m.asked() <= uint64(s.opts.memtableBytes())/32*15
+	s.mainFill += m.taken()
+	if fits {
 		return nil
 	}
 	return s.flushHistory()

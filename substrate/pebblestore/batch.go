@@ -16,7 +16,7 @@ type batch struct {
 	deletes       []historyDelete // in the order they were made
 	sets          int             // number of changes in history
 	count, size   int
-	mainCost      uint64 // what Main's memtable will need, at most
+	memory        memory // what it needs in Main's memtable
 	err           error  // the first bad key
 }
 
@@ -26,8 +26,21 @@ type historyDelete struct {
 	after int
 }
 
-// memtableEntry is at least what an entry costs beyond its key and value.
-const memtableEntry = 208
+// memory estimates the space that changes take in a memtable.
+type memory struct{ entries, bytes uint64 }
+
+func (m *memory) add(bytes int) {
+	m.entries++
+	m.bytes += uint64(bytes)
+}
+
+// asked is at least what Pebble asks for before it applies the batch: each entry
+// as a node of the greatest height.
+func (m memory) asked() uint64 { return m.bytes + 208*m.entries }
+
+// taken is at least what it takes in the end: with so many nodes of random
+// height their sum stays within six standard deviations.
+func (m memory) taken() uint64 { return m.bytes + 64*m.entries + 1024 }
 
 // Set implements substrate.Batch.
 func (b *batch) Set(s substrate.Space, key, value []byte) {
@@ -41,7 +54,7 @@ func (b *batch) Set(s substrate.Space, key, value []byte) {
 		b.set(b.history, key, value)
 		return
 	}
-	b.mainCost += uint64(memtableEntry + len(key) + len(value))
+	b.memory.add(len(key) + len(value))
 	b.set(b.main, key, value)
 }
 
@@ -65,7 +78,7 @@ func (b *batch) Delete(s substrate.Space, key []byte) {
 		b.deletes = append(b.deletes, historyDelete{pointRange(key), b.sets})
 		return
 	}
-	b.mainCost += uint64(memtableEntry + len(key))
+	b.memory.add(len(key))
 	b.note(b.main.Delete(key, nil))
 }
 
@@ -81,7 +94,7 @@ func (b *batch) DeleteRange(s substrate.Space, low, high []byte) {
 		b.deletes = append(b.deletes, historyDelete{keyRange{low: clone(low), high: clone(high)}, b.sets})
 		return
 	}
-	b.mainCost += uint64(memtableEntry + len(low) + len(high))
+	b.memory.add(len(low) + len(high))
 	b.note(b.main.DeleteRange(low, high, nil))
 }
 

@@ -40,7 +40,7 @@ func (s *Store) open() (err error) {
 	if err := makeDir(s.opts.FS, s.opts.Dir); err != nil {
 		return s.explain(err)
 	}
-	if s.history, err = s.openDatabase(historyDir, s.pebbleOptions()); err != nil {
+	if s.history, err = s.openDatabase(historyDir, s.historyOptions()); err != nil {
 		return err
 	}
 	if s.main, err = s.openDatabase(mainDir, s.mainOptions()); err != nil {

@@ -50,11 +50,11 @@ func (o Options) withDefaults() Options {
 }
 
 // memtableBytes is the size of one memtable. Each database has one that is
-// written to and at most one that is being flushed: half of the budget in all.
-// A quarter is for the cache, the rest for what compactions and batches take.
-func (o *Options) memtableBytes() int64 { return min(o.MemoryBytes/8, 64<<20) }
+// written to and at most one that is being flushed.
+func (o *Options) memtableBytes() int64 { return min(o.MemoryBytes/6, 64<<20) }
 
-func (o *Options) cacheBytes() int64 { return o.MemoryBytes / 4 }
+// cacheBytes is the size of the cache. Pebble takes memtables out of it.
+func (o *Options) cacheBytes() int64 { return o.MemoryBytes }
 
 // pebbleOptions returns what both databases have in common.
 func (s *Store) pebbleOptions() *pebble.Options {
@@ -65,9 +65,10 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		MemTableSize:                uint64(s.opts.memtableBytes()),
 		MemTableStopWritesThreshold: 2,
-		// Every flush adds a file to level 0. They are small, and merging them
-		// late and many at a time writes each byte less often.
-		L0CompactionThreshold:      8,
+		// Every flush adds a layer to level 0. Merging eight at a time instead of
+		// four writes a third less; with sixteen, asking for a key that is not
+		// there, as every start does, costs more than that saves.
+		L0CompactionThreshold:      16, // Pebble counts a layer twice
 		L0StopWritesThreshold:      64,
 		MaxOpenFiles:               512,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
@@ -76,17 +77,39 @@ func (s *Store) pebbleOptions() *pebble.Options {
 	}
 	o.Experimental.ReadSamplingMultiplier = -1 // reads start no compactions
 	for i := range o.Levels {
-		o.Levels[i].BlockSize = 16 << 10
-		o.Levels[i].Compression = func() *sstable.CompressionProfile { return block.FastestCompression }
+		o.TargetFileSizes[i] = 8 << 20
 	}
 	return o
 }
 
+// mainOptions are for rows: read one by one, and rewritten by compactions.
 func (s *Store) mainOptions() *pebble.Options {
 	o := s.pebbleOptions()
 	for i := range o.Levels {
+		o.Levels[i].BlockSize = 8 << 10
 		// Most keys that are asked for and not there are those of new instances.
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].Compression = compression(block.BalancedCompression)
+	}
+	// What is in level 0 is soon written again.
+	o.Levels[0].Compression = compression(block.FastestCompression)
+	return o
+}
+
+// historyOptions are for chunks: read in ranges, seldom, and written once, since
+// compactions move tables whose keys do not overlap.
+func (s *Store) historyOptions() *pebble.Options {
+	o := s.pebbleOptions()
+	for i := range o.Levels {
+		o.Levels[i].BlockSize = 32 << 10
+		o.Levels[i].Compression = compression(block.BalancedCompression)
 	}
 	return o
+}
+
+// compression: Balanced is zstd at its fastest where that pays, else a quick one.
+// Against the quick one alone it saves a sixth of the bytes written for a tenth
+// of the store's processor time.
+func compression(p *block.CompressionProfile) func() *sstable.CompressionProfile {
+	return func() *sstable.CompressionProfile { return p }
 }
