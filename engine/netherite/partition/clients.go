@@ -26,6 +26,9 @@ const (
 type clients struct {
 	sessions map[[16]byte]*session
 	keys     map[string]*requestKey
+	// unused is a time before which no session was used last; 0 if not known. It
+	// saves looking at all of them, and decides nothing.
+	unused model.Time
 	// keyOrder lists keys from the oldest; deadSessions and deadKeys those whose
 	// stored rows are to be deleted.
 	keyOrder     []*requestKey
@@ -135,6 +138,19 @@ func (s *State) resolve(c *Client, op Op, instance string, execution model.Execu
 // openSession makes room for a session and adds it.
 func (s *State) openSession(id [16]byte) *session {
 	c := &s.clients
+	if c.unused == 0 || s.now.Sub(c.unused) > SessionRetention || len(c.sessions) >= MaxSessions {
+		s.closeSessions()
+	}
+	ses := &session{id: id, used: s.now}
+	c.sessions[id] = ses
+	c.unused = min(c.unused, s.now)
+	return ses
+}
+
+// closeSessions forgets those that have not been used for long, and the one used
+// least recently if that leaves no room.
+func (s *State) closeSessions() {
+	c := &s.clients
 	var oldest *session
 	for _, ses := range c.sessions { // order-free: the result does not depend on it
 		if s.now.Sub(ses.used) > SessionRetention {
@@ -143,12 +159,12 @@ func (s *State) openSession(id [16]byte) *session {
 			oldest = ses
 		}
 	}
+	if c.unused = s.now; oldest != nil {
+		c.unused = oldest.used
+	}
 	if len(c.sessions) >= MaxSessions {
 		s.closeSession(oldest)
 	}
-	ses := &session{id: id, used: s.now}
-	c.sessions[id] = ses
-	return ses
 }
 
 func (s *State) closeSession(ses *session) {
