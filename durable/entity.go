@@ -19,8 +19,10 @@ import (
 //
 // An operation that fails, or panics, leaves the state, and what it wanted to
 // send, as before it. The state is restored from a copy if S has a method
-// Clone() S or Clone() *S, or is free of references; otherwise from its payload,
-// encoded after each operation. The option ValidatesFirst does without both.
+// Clone() S or Clone() *S, or is free of references; otherwise from its payload.
+// Then other operations that are applied together with a failed one may have to
+// run again, as they may after a crash: what they do must be confined to the state
+// and to what they send. The option ValidatesFirst does without all that.
 //
 // An entity comes to be with its first successful operation that is not a
 // Getter, on a zero S. The operation "delete" exists unless one of that name is
@@ -59,8 +61,8 @@ type validatesFirst struct{}
 func (validatesFirst) applyEntity(s *entitySettings) { s.validates = true }
 
 // ValidatesFirst declares that operations return an error only before they
-// change the state. Then it is saved once per batch of operations instead of
-// after each. An operation that breaks the promise leaves its changes behind.
+// change the state. Then it is saved once per batch of operations, and nothing is
+// ever restored. An operation that breaks the promise leaves its changes behind.
 var ValidatesFirst EntityOption = validatesFirst{}
 
 // Name returns the type's name, in lower case.

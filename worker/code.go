@@ -81,7 +81,8 @@ type Operation struct {
 type Rollback uint8
 
 const (
-	// ByEncoding encodes the state after every operation that changes it.
+	// ByEncoding goes back to an encoding of the state; operations of a batch may
+	// have to run twice for that.
 	ByEncoding Rollback = iota
 	// ByCopy copies the state before every operation that changes it.
 	ByCopy

@@ -3,6 +3,7 @@ package worker
 import (
 	"fmt"
 	"runtime/debug"
+	"slices"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -11,16 +12,24 @@ import (
 
 // entityBatch applies operations to an entity's state, each all or nothing.
 //
-// A state that is encoded after each operation, because that is how a failed one
-// is taken back, is not encoded again at the end; one that is copied is encoded
-// once at the end. If that fails, the batch runs again with encoding, to find the
-// operation whose fault it is.
+// A state without a cheap copy is taken back to its last encoding. Encoding it
+// before each operation would cost far more than the operations, and few fail: so
+// the batch runs without, and when an operation fails after others have changed
+// the state, the batch starts over from the stored state, this time encoding
+// before that operation. What the first run did is forgotten altogether, so that
+// nothing relies on the second doing the same. After a few such failures, and if
+// the final state cannot be encoded, the batch is run with care: encoding after
+// each operation, which also finds the one whose fault it is.
 type entityBatch struct {
 	item *engine.EntityItem
 	code EntityType
 	env  *Env
 	mode Rollback
 	opts *Options
+
+	careful bool  // encode after each operation
+	guarded []int // operations to encode before
+	over    bool  // the batch must start over
 
 	state   any    // nil: none
 	bad     error  // the stored state cannot be decoded
@@ -55,8 +64,11 @@ func (b *entityBatch) load(live any) {
 // run applies the operations that are left.
 func (b *entityBatch) run() {
 	for len(b.results) < len(b.item.Operations) && !b.full() {
-		if !b.operate(&b.item.Operations[len(b.results)]) {
+		if !b.operate(&b.item.Operations[len(b.results)]) && !b.over {
 			return
+		}
+		if b.over {
+			b.startOver()
 		}
 	}
 }
@@ -85,10 +97,18 @@ func (b *entityBatch) operate(ev *model.Event) bool {
 		return true
 	}
 	state := b.state
-	if state == nil {
+	switch {
+	case state == nil:
 		state = b.code.NewState()
-	} else if b.mode == ByCopy && !op.ReadOnly {
+	case op.ReadOnly:
+	case b.mode == ByCopy:
 		b.backup = b.code.Copy(state, b.backup)
+	case b.mode == ByEncoding && b.encoded == nil && slices.Contains(b.guarded, len(b.results)):
+		var err error
+		if b.encoded, err = b.code.Encode(state); err != nil {
+			b.careful, b.over = true, true
+			return false
+		}
 	}
 	b.base = len(b.events)
 	b.call = &EntityCall{Env: b.env, Item: b.item, Event: ev, batch: b}
@@ -108,9 +128,11 @@ func (b *entityBatch) invoke(op Operation, state any, input []byte) (output []by
 
 // exited takes an operation back whose code ended its goroutine.
 func (b *entityBatch) exited() {
-	ev := b.call.Event
-	op, _ := b.code.Operation(ev.Name)
+	op, _ := b.code.Operation(b.call.Event.Name)
 	b.conclude(op, b.state, nil, goexitFailure())
+	if b.over {
+		b.startOver()
+	}
 }
 
 func goexitFailure() *model.Failure {
@@ -128,20 +150,22 @@ func (b *entityBatch) conclude(op Operation, state any, output []byte, failure *
 	var encoded []byte
 	if failure == nil && b.mode != ByValidation && (len(b.events) > b.opts.MaxStepEvents || b.bytes+size > b.opts.MaxStepBytes) {
 		if b.base > 0 || len(b.results) > 0 {
-			b.takeBack(op)
-			return false // next batch
+			b.takeBack(op) // next batch
+			return false
 		}
 		failure = &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true, Message: fmt.Sprintf(
 			"an operation sent %d messages of %d bytes, at most %d of %d are allowed", len(b.events), size, b.opts.MaxStepEvents, b.opts.MaxStepBytes)}
 	}
-	if failure == nil && b.mode == ByEncoding && !op.ReadOnly && !b.call.Delete {
+	if failure == nil && b.careful && !op.ReadOnly && !b.call.Delete {
 		var err error
 		if encoded, err = b.code.Encode(state); err != nil {
 			failure = &model.Failure{Type: "InvalidPayload", NonRetriable: true, Message: err.Error()}
 		}
 	}
 	if failure != nil {
-		b.takeBack(op)
+		if b.takeBack(op); b.over {
+			return false
+		}
 		b.fail(failure)
 		return true
 	}
@@ -166,8 +190,24 @@ func (b *entityBatch) takeBack(op Operation) {
 	case ByCopy:
 		b.state, b.backup = b.backup, b.state
 	case ByEncoding:
+		if b.encoded == nil {
+			b.guarded, b.over = append(b.guarded, len(b.results)), true
+			return
+		}
 		b.state, b.bad = b.code.Decode(b.encoded)
 	}
+}
+
+// maxGuarded is how many operations of a batch may fail before it is run with care.
+const maxGuarded = 4
+
+// startOver begins the batch again from the stored state.
+func (b *entityBatch) startOver() {
+	*b = entityBatch{
+		item: b.item, code: b.code, env: b.env, opts: b.opts, mode: b.mode, guarded: b.guarded,
+		careful: b.careful || len(b.guarded) > maxGuarded,
+	}
+	b.load(nil)
 }
 
 func (b *entityBatch) fail(f *model.Failure) {
@@ -179,8 +219,7 @@ func (b *entityBatch) remove() {
 	b.state, b.encoded, b.bad, b.changed = nil, nil, nil, true
 }
 
-// result returns the outcome of the batch; nil means that it must run again with
-// encoding after each operation.
+// result returns the outcome of the batch; nil means that it has been started over.
 func (b *entityBatch) result() *engine.EntityResult {
 	r := &engine.EntityResult{Token: b.item.Token, Now: b.item.Now, Results: b.results, Events: b.events, State: b.item.State}
 	switch {
@@ -192,15 +231,11 @@ func (b *entityBatch) result() *engine.EntityResult {
 	default:
 		payload, err := b.code.Encode(b.state)
 		if err != nil {
+			b.mode, b.careful = ByEncoding, true
+			b.startOver()
 			return nil
 		}
 		r.State = payload
 	}
 	return r
-}
-
-// again starts the batch over with encoding after each operation.
-func (b *entityBatch) again() {
-	*b = entityBatch{item: b.item, code: b.code, env: b.env, opts: b.opts, mode: ByEncoding}
-	b.load(nil)
 }

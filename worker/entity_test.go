@@ -130,6 +130,8 @@ func TestFailedOperationsLeaveNoTraceInAnyForm(t *testing.T) {
 				{`{"a":1}`, []string{"add a", "delete", "get a"}, `a  0 |  | 0a`},
 				{`{"a":1}`, []string{"delete", "add b", "fail b"}, ` b !fail | {"b":1} | 0b`},
 				{`{"a":1}`, []string{"none", "add b"}, `!EntityOperationNotFound b | {"a":1,"b":1} | 0b`},
+				{"", []string{"add a", "fail a", "add a", "fail b", "fail c", "add b", "fail d", "fail e", "fail f", "add c"},
+					`a !fail a !fail !fail b !fail !fail !fail c | {"a":2,"b":1,"c":1} | 0a 1a 2b 3c`},
 				{`bad`, []string{"add b"}, `!InvalidPayload | bad |`},
 				{`bad`, []string{"delete", "add b"}, ` b | {"b":1} | 0b`},
 			} {

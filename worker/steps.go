@@ -154,7 +154,6 @@ func (w *Worker) finishBatch(j *stepJob) {
 	b.run()
 	r := b.result()
 	for r == nil {
-		b.again()
 		b.run()
 		r = b.result()
 	}
