@@ -19,7 +19,7 @@
 // # Durable and volatile
 //
 // The durable part of the state is exactly what records change and rows hold;
-// it is what State.Digest covers. The volatile part (hand-outs of work, cursors
+// it is what State.EncodeDurable covers. The volatile part (hand-outs of work, cursors
 // of what was sent, caches) never influences the durable part, and all of it
 // can be rebuilt: replay discards effects, State.Resume re-issues them.
 //
@@ -35,6 +35,9 @@
 // # Nouns, one file each
 //
 // instances.go (life and death), sessions.go (inbox and the batch in flight),
-// outgoing.go (what a step asked for), activities.go, timers.go, entities.go,
-// locks.go, outbox.go (with dedup.go), clients.go (request dedup), commands.go.
+// results.go and outgoing.go (what a step asked for, and whether it may),
+// activities.go, timers.go, entities.go, locks.go, rewind.go, outbox.go (with
+// dedup.go), clients.go (request dedup), commands.go. On the way to and from the
+// store: history.go, checkpoint.go, meta.go, rows.go, keys.go, load.go, cache.go,
+// query.go. testdata holds scripts that show each of them at work.
 package partition

@@ -47,6 +47,11 @@ func wrongAction(ev *model.Event, last bool) string {
 		if model.IsEntity(ev.Instance) {
 			return fmt.Sprintf("but %q is an entity", ev.Instance)
 		}
+		if ev.Instance != "" { // else it is derived
+			if err := model.ValidateInstanceID(ev.Instance); err != nil {
+				return err.Error()
+			}
+		}
 		return wrongID(ev.ID)
 	case model.EntitySignaled, model.EntityCalled, model.EntityUnlockSent:
 		return wrongEntity(ev.Instance)
@@ -72,8 +77,8 @@ func wrongID(id int32) string {
 }
 
 func wrongEntity(instance string) string {
-	if !model.IsEntity(instance) {
-		return fmt.Sprintf("but %q is not an entity", instance)
+	if _, err := model.ParseEntityID(instance); err != nil || len(instance) > model.MaxInstanceID {
+		return fmt.Sprintf("but %.40q is not an entity", instance)
 	}
 	return ""
 }
