@@ -53,6 +53,19 @@ func (w *hoarder) Cancel(t engine.Token) {
 	w.stir()
 }
 
+// step and task return what was offered n-th.
+func (w *hoarder) step(n int) *engine.OrchestrationItem {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.steps[n]
+}
+
+func (w *hoarder) task(n int) *engine.ActivityItem {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.tasks[n]
+}
+
 func (w *hoarder) stir() {
 	select {
 	case w.stirred <- struct{}{}:
@@ -113,7 +126,7 @@ func TestWorkOfAClosedConnectionGoesToAnother(t *testing.T) {
 	a.await(t, "items", func() bool { return len(a.steps) == 20 })
 	cb := b.connect(t, e)
 	defer cb.Close()
-	if err := ca.CompleteOrchestration(schedule(a.steps[0], 3)); err != nil {
+	if err := ca.CompleteOrchestration(schedule(a.step(0), 3)); err != nil {
 		t.Fatal(err)
 	}
 	ca.Close()
@@ -122,16 +135,16 @@ func TestWorkOfAClosedConnectionGoesToAnother(t *testing.T) {
 	given := len(a.tasks)
 	a.mu.Unlock()
 	b.await(t, "the activities", func() bool { return len(b.tasks)+given >= 3 && len(b.tasks) == 3 })
-	if err := ca.CompleteOrchestration(schedule(a.steps[1], 0)); !errors.Is(err, engine.ErrStale) {
+	if err := ca.CompleteOrchestration(schedule(a.step(1), 0)); !errors.Is(err, engine.ErrStale) {
 		t.Errorf("result over a closed connection: %v", err)
 	}
-	if err := cb.CompleteOrchestration(schedule(a.steps[1], 0)); !errors.Is(err, engine.ErrStale) {
+	if err := cb.CompleteOrchestration(schedule(a.step(1), 0)); !errors.Is(err, engine.ErrStale) {
 		t.Errorf("result of another's hand-out: %v", err)
 	}
-	if err := cb.CompleteOrchestration(schedule(b.steps[0], 0)); err != nil {
+	if err := cb.CompleteOrchestration(schedule(b.step(0), 0)); err != nil {
 		t.Errorf("result: %v", err)
 	}
-	if err := cb.CompleteOrchestration(schedule(b.steps[0], 0)); !errors.Is(err, engine.ErrStale) {
+	if err := cb.CompleteOrchestration(schedule(b.step(0), 0)); !errors.Is(err, engine.ErrStale) {
 		t.Errorf("second result: %v", err)
 	}
 }
@@ -194,12 +207,12 @@ func TestAbandonedWorkIsOfferedAgainAfterItsDelay(t *testing.T) {
 	start(t, e, "X", 1)
 	for n := range 3 {
 		w.await(t, "the item", func() bool { return len(w.steps) > n })
-		if err := c.Abandon(engine.OrchestrationKind, w.steps[n].Token, time.Duration(n)*time.Millisecond); err != nil {
+		if err := c.Abandon(engine.OrchestrationKind, w.step(n).Token, time.Duration(n)*time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.await(t, "the item", func() bool { return len(w.steps) == 4 })
-	if w.steps[0].Token == w.steps[3].Token {
+	if w.step(0).Token == w.step(3).Token {
 		t.Error("a hand-out's token was used twice")
 	}
 }
@@ -211,7 +224,7 @@ func TestTerminateCancelsRunningActivities(t *testing.T) {
 	defer c.Close()
 	start(t, e, "X", 1)
 	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
-	if err := c.CompleteOrchestration(schedule(w.steps[0], 4)); err != nil {
+	if err := c.CompleteOrchestration(schedule(w.step(0), 4)); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, "activities", func() bool { return len(w.tasks) == 4 })
@@ -231,7 +244,7 @@ func TestResultsOfALostIncarnationAreStale(t *testing.T) {
 	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
 	storage.log.SetFault(failIn("sync", 1))
 	start(t, e, "Y", 1) // answered only by the next incarnation
-	if err := c.CompleteOrchestration(schedule(w.steps[0], 1)); !errors.Is(err, engine.ErrStale) {
+	if err := c.CompleteOrchestration(schedule(w.step(0), 1)); !errors.Is(err, engine.ErrStale) {
 		t.Errorf("result of a hand-out of the lost incarnation: %v", err)
 	}
 	var r *engine.OrchestrationItem
@@ -258,7 +271,7 @@ func TestCloseWaitsForRunningWorkAndCancelsActivitiesWhenItsContextEnds(t *testi
 	c := w.connect(t, e)
 	start(t, e, "X", 1)
 	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
-	if err := c.CompleteOrchestration(schedule(w.steps[0], 2)); err != nil {
+	if err := c.CompleteOrchestration(schedule(w.step(0), 2)); err != nil {
 		t.Fatal(err)
 	}
 	w.await(t, "activities", func() bool { return len(w.tasks) == 2 })
@@ -275,7 +288,7 @@ func TestCloseWaitsForRunningWorkAndCancelsActivitiesWhenItsContextEnds(t *testi
 			break
 		}
 	}
-	if err := c.CompleteActivity(&engine.ActivityResult{Token: w.tasks[0].Token, Result: []byte("done")}); err != nil {
+	if err := c.CompleteActivity(&engine.ActivityResult{Token: w.task(0).Token, Result: []byte("done")}); err != nil {
 		t.Errorf("an activity that ends while the hub closes: %v", err)
 	}
 	select {
@@ -294,7 +307,7 @@ func TestCloseWaitsForRunningWorkAndCancelsActivitiesWhenItsContextEnds(t *testi
 	if _, err := e.Get(t.Context(), "X-0", engine.GetOptions{}); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("get after close: %v", err)
 	}
-	if err := c.CompleteActivity(&engine.ActivityResult{Token: w.tasks[1].Token}); !errors.Is(err, engine.ErrStale) {
+	if err := c.CompleteActivity(&engine.ActivityResult{Token: w.task(1).Token}); !errors.Is(err, engine.ErrStale) {
 		t.Errorf("result after close: %v", err)
 	}
 	if err := e.Close(t.Context()); err != nil {
