@@ -142,7 +142,8 @@ type Store interface {
 	// NewBatch returns an empty batch.
 	NewBatch() Batch
 	// Apply makes a batch visible, all or nothing, and with it the partition's
-	// stamp. The batch may not be used again.
+	// stamp. The batch may not be used again, except after ErrDiskFull: then
+	// nothing is visible yet, and the same batch can be applied later.
 	Apply(b Batch, partition int, stamp Stamp) error
 	// Stamp returns the partition's stamp as last applied; zero at first.
 	Stamp(partition int) (Stamp, error)

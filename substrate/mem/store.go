@@ -194,8 +194,11 @@ func (s *Store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 	return nil
 }
 
-// fail makes the store refuse everything from now on.
+// fail makes the store refuse everything from now on, unless the disk is full.
 func (s *Store) fail(what string, err error) error {
+	if errors.Is(err, substrate.ErrDiskFull) {
+		return fmt.Errorf("%s: %w", what, err)
+	}
 	s.err = fmt.Errorf("%w: could not %s: %w", substrate.ErrFailed, what, err)
 	return s.err
 }

@@ -36,19 +36,20 @@ func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error
 	}
 	s.apply.Lock()
 	defer s.apply.Unlock()
-	notes := s.note(b, deletes)
+	s.note(b, deletes)
 	b.set(b.main, stampKey(partition), encodeStamp(stamp))
 	b.memory.add(32)
 	if b.err != nil {
 		return b.err
 	}
-	if b.sets > 0 {
+	if b.sets > 0 && !b.historyDone {
 		if err := s.change(s.history, &s.historyCount, b.history); err != nil {
 			return err
 		}
+		b.historyDone = true
 	}
 	if err := s.makeRoom(b.memory); err != nil {
-		return err
+		return err // history is ahead now, which is allowed
 	}
 	s.view.Lock()
 	defer s.view.Unlock()
@@ -56,7 +57,7 @@ func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error
 		return err
 	}
 	s.deleted = s.deleted.union(deletes)
-	s.pending = append(s.pending, notes...)
+	s.pending = append(s.pending, b.notes...)
 	s.stamps[partition] = stamp
 	s.appliedBytes.Add(int64(b.size))
 	b.release()
@@ -95,16 +96,18 @@ func (s *Store) settle(b *batch) error {
 }
 
 // note adds the deletions from History to what the batch does in Main.
-func (s *Store) note(b *batch, deletes ranges) []noted {
-	notes := make([]noted, 0, len(deletes))
+func (s *Store) note(b *batch, deletes ranges) {
+	if b.noted {
+		return
+	}
+	b.noted = true
 	for _, r := range deletes {
 		s.number++
-		notes = append(notes, noted{number: s.number, keyRange: r})
+		b.notes = append(b.notes, noted{number: s.number, keyRange: r})
 		value := encodeRange(r)
 		b.set(b.main, deleteKey(s.number), value)
 		b.memory.add(10 + len(value))
 	}
-	return notes
 }
 
 // makeRoom makes sure that Pebble does not flush Main by itself while there is
@@ -112,9 +115,11 @@ func (s *Store) note(b *batch, deletes ranges) []noted {
 // memtable, and at once with a batch that would take half of one.
 func (s *Store) makeRoom(m memory) error {
 	fits := s.mainFill+m.asked() <= s.mainRoom/16*15 && m.asked() <= uint64(s.opts.memtableBytes())/32*15
-	s.mainFill += m.taken()
-	if fits {
-		return nil
+	if !fits {
+		if err := s.flushHistory(); err != nil {
+			return err
+		}
 	}
-	return s.flushHistory()
+	s.mainFill += m.taken()
+	return nil
 }

@@ -18,6 +18,11 @@ type batch struct {
 	count, size   int
 	memory        memory // what it needs in Main's memtable
 	err           error  // the first bad key
+
+	// Of an Apply that met a full disk and may be tried again.
+	notes       []noted // the deletions, noted in main
+	noted       bool
+	historyDone bool // history has been applied
 }
 
 // historyDelete is a deletion from History that came after so many sets.

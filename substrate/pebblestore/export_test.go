@@ -1,9 +1,22 @@
 package pebblestore
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/cockroachdb/pebble/v2"
+)
 
 // Abandon ends the store without writing anything more, as after a crash of its
 // process, except that Pebble's goroutines are still there.
 func (s *Store) Abandon() {
 	s.die(errors.New("test: the process is gone"))
+}
+
+// RaiseVersion makes the store look as if a newer program had written it.
+func (s *Store) RaiseVersion() error {
+	b := new(pebble.Batch)
+	if err := b.Set(versionKey, []byte{0, layoutVersion + 1}, nil); err != nil {
+		return err
+	}
+	return s.change(s.main, &s.mainCount, b)
 }
