@@ -92,10 +92,10 @@ func newBank(s *scene, accounts, balance int) *bank {
 	return b
 }
 
-// transfer is the i-th transfer.
+// transfer is the i-th transfer: between two different accounts, each in turn.
 func (b *bank) transfer(i int) transfer {
 	n := len(b.accounts)
-	return transfer{b.accounts[i%n], b.accounts[(i+1+i/n)%n], 1 + i%7}
+	return transfer{b.accounts[i%n], b.accounts[(i+1+i/n%(n-1))%n], 1 + i%7}
 }
 
 // run makes transfers from several clients, an audit among them now and then.

@@ -203,6 +203,9 @@ func (u *underTest) Open(o enginetest.Options) (engine.Engine, error) {
 	if o.CheckpointRecords < 0 {
 		opts.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
 	}
+	// The replay checker compares with all that was ever in memory, so that
+	// nothing is evicted while it is on.
+	opts.CheckReplay = o.Memory == 0
 	u.adapt(&opts)
 	e, err := netherite.Open(opts)
 	if err != nil {

@@ -32,7 +32,6 @@ func newUnderTest(t *testing.T, change []func(*netherite.Options)) *underTest {
 	u := &underTest{clock: newFlowing(t)}
 	u.fault.left = -1
 	u.adapt = func(o *netherite.Options) {
-		o.CheckReplay = true
 		for _, f := range change {
 			f(o)
 		}
