@@ -44,6 +44,7 @@ func (s *State) rewindChild(inst *instance, m *model.Message) {
 // not been answered.
 func (s *State) applyRewound(inst *instance, events []model.Event) {
 	s.forgetWork(inst)
+	s.dropAnswers(inst)
 	s.newHistory(inst)
 	inst.last = engine.Name{} // no live copy has this history
 	open := unanswered{byID: map[int32]*model.Event{}, byRequest: map[string]*model.Event{}}
@@ -67,6 +68,18 @@ func (s *State) applyRewound(inst *instance, events []model.Event) {
 		}
 	}
 	inst.more = true
+}
+
+// dropAnswers drops what has come since the rewind was asked for and answers the
+// old history: all that is open in the new one is asked for again.
+func (s *State) dropAnswers(inst *instance) {
+	rest := inst.inbox
+	s.dropInbox(inst)
+	for _, e := range rest {
+		if keptAcrossExecutions(e.event.Kind) {
+			s.push(inst, e.from, e.event)
+		}
+	}
 }
 
 // unanswered collects what a history asks for and is not answered in it.
