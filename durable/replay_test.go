@@ -102,7 +102,7 @@ func TestEvictionAfterEveryStepGivesTheSameHistory(t *testing.T) {
 					break
 				}
 			}
-			if err := approved.Raise(ctx, hub, run.ID(), "go"); err != nil {
+			if err := run.Raise(ctx, "Approved", "go"); err != nil {
 				t.Fatal(err)
 			}
 			got, err := run.Wait(ctx)
@@ -144,6 +144,9 @@ func deploy(t *testing.T, old, new func(*durable.Context, string) (string, error
 		inst, err := run.Status(ctx)
 		if err != nil {
 			t.Fatal(err)
+		}
+		if inst.Status.Ended() {
+			t.Fatalf("ended before the event: %v", inst.Failure)
 		}
 		if len(inst.Waits.Events) == 1 {
 			break

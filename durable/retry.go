@@ -113,8 +113,12 @@ func (r *retrier) Answered(op *replay.Op, ev *model.Event) bool {
 	}
 	r.timer.Init(x, r.op.Name)
 	r.timer.SetHook(r)
-	ext := &model.Ext{Timeout: int64(delay), Call: r.event.Extra().Call, Attempt: r.attempt + 1}
-	x.AskAgain(&r.timer, model.Event{Kind: model.TimerCreated, Name: r.event.Name, FireAt: later(x.StepTime(), delay), Ext: ext})
+	wait := timerEvent(x.StepTime(), delay)
+	if wait.Ext == nil {
+		wait.Ext = &model.Ext{}
+	}
+	wait.Name, wait.Ext.Call, wait.Ext.Attempt = r.event.Name, r.event.Extra().Call, r.attempt+1
+	x.AskAgain(&r.timer, wait)
 	r.op.Delegate(&r.timer)
 	return true
 }

@@ -90,6 +90,12 @@ func (r *Run[Out]) History(ctx context.Context) ([]model.Event, error) {
 	return events, nil
 }
 
+// Raise sends the instance an external event by name; EventOf.Raise does so with
+// a checked type.
+func (r *Run[Out]) Raise(ctx context.Context, event string, v any, opts ...RequestOption) error {
+	return Event[any](event).Raise(ctx, r.hub, r.id, v, opts...)
+}
+
 // Suspend holds back what the instance is sent, until Resume. The error wraps
 // engine.ErrEnded if it has ended.
 func (r *Run[Out]) Suspend(ctx context.Context, reason string) error {

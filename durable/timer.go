@@ -25,13 +25,21 @@ func SleepUntil(ctx *Context, t time.Time) error {
 // Timer returns a future that is done once d has passed since the current step
 // began. A timer that lost in First, or that was cancelled, is taken back.
 func Timer(ctx *Context, d time.Duration) *Future[None] {
-	at := later(ctx.x.Now(), max(d, 0))
-	var ext *model.Ext
-	if d > 0 {
-		ext = &model.Ext{Timeout: int64(d)}
-	}
-	return timer(ctx, model.Event{Kind: model.TimerCreated, FireAt: at, Ext: ext})
+	return timer(ctx, timerEvent(ctx.x.Now(), max(d, 0)))
 }
+
+// timerEvent asks for a timer. The engine counts a relative one from when it
+// records it, unless that is further away than time reaches.
+func timerEvent(now model.Time, d time.Duration) model.Event {
+	ev := model.Event{Kind: model.TimerCreated, FireAt: later(now, d)}
+	if d > 0 && d < farAway {
+		ev.Ext = &model.Ext{Timeout: int64(d)}
+	}
+	return ev
+}
+
+// farAway is a duration that may not fit behind the present in a model.Time.
+const farAway = 100 * 365 * 24 * time.Hour
 
 // TimerAt returns a future that is done at a time, never before.
 func TimerAt(ctx *Context, t time.Time) *Future[None] {

@@ -244,3 +244,13 @@ type stopped struct{}
 func (stopped) Wall() time.Time                               { return time.Time{} }
 func (stopped) Mono() time.Duration                           { return 0 }
 func (stopped) AfterFunc(time.Duration, func()) (stop func()) { return func() {} }
+
+func TestTimersReachAsFarAsTimeDoes(t *testing.T) {
+	now := model.TimeOf(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	for _, d := range []time.Duration{0, 1, time.Hour, 150 * 365 * 24 * time.Hour, Forever} {
+		ev := timerEvent(now, d)
+		if ev.FireAt < now || ev.Ext != nil && now.Add(time.Duration(ev.Ext.Timeout)) != ev.FireAt || (ev.Ext == nil) != (d == 0 || d > farAway) {
+			t.Errorf("%v: fires at %v with %+v", d, ev.FireAt, ev.Ext)
+		}
+	}
+}
