@@ -40,13 +40,28 @@ func (s *Store) alive() error {
 // the store dies meanwhile: a dead flush never reports its end. The call then
 // stays behind; the fence keeps it from doing harm.
 func (s *Store) guard(call func() error) error {
-	done := make(chan error, 1)
-	go func() { done <- call() }()
+	_, err := guarded(s, func() (struct{}, error) { return struct{}{}, call() })
+	return err
+}
+
+// guarded is guard for a call with a result. The call hands it over, rather than
+// leave it in a variable that its caller may have given up.
+func guarded[T any](s *Store, call func() (T, error)) (result T, err error) {
+	type outcome struct {
+		result T
+		err    error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		var o outcome
+		o.result, o.err = call()
+		done <- o
+	}()
 	select {
-	case err := <-done:
-		return s.explain(err)
+	case o := <-done:
+		return o.result, s.explain(o.err)
 	case <-s.dead:
-		return s.death
+		return result, s.death
 	}
 }
 

@@ -166,11 +166,7 @@ func (s *Store) flushHistory() error {
 }
 
 func (s *Store) startFlush(db *pebble.DB) (flushed <-chan struct{}, err error) {
-	err = s.guard(func() (err error) {
-		flushed, err = db.AsyncFlush()
-		return err
-	})
-	return flushed, err
+	return guarded(s, db.AsyncFlush)
 }
 
 // wait waits for a flush. It gives up when the disk is full: Pebble goes on

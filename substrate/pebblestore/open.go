@@ -56,9 +56,8 @@ func (s *Store) open() (err error) {
 }
 
 func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err error) {
-	err = s.guard(func() (err error) {
-		db, err = pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, name), o)
-		return err
+	db, err = guarded(s, func() (*pebble.DB, error) {
+		return pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, name), o)
 	})
 	if err != nil && strings.Contains(err.Error(), "unknown format major version") {
 		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
