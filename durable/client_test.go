@@ -176,6 +176,9 @@ func TestDetachedOrchestrationOutlivesItsStarter(t *testing.T) {
 		}
 		child := waiting.Attach(hub, id)
 		inst, err := child.WaitStarted(ctx)
+		for errors.Is(err, engine.ErrNotFound) && ctx.Err() == nil { // on its way
+			inst, err = child.WaitStarted(ctx)
+		}
 		if err != nil || inst.Parent != nil || inst.Tags["inherited"] != "yes" || len(inst.Tags) != 1 {
 			t.Errorf("%+v %v", inst, err)
 		}
