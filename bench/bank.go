@@ -1,14 +1,9 @@
 package bench
 
 import (
-	"context"
 	"fmt"
-	"math/rand/v2"
-	"sync"
-	"sync/atomic"
 
 	"github.com/netherite-go/netherite/durable"
-	"github.com/netherite-go/netherite/model"
 )
 
 // The bank: transfers between accounts of different partitions, each in a
@@ -116,118 +111,4 @@ func audit(ctx *durable.Context, keys []string) (string, error) {
 		}
 	}
 	return "", nil
-}
-
-// bank is the Bank workload.
-type bank struct {
-	mu      sync.Mutex
-	rng     *rand.Rand
-	done    atomic.Int64
-	refused atomic.Int64
-	audits  atomic.Int64
-}
-
-func newBank() *bank { return &bank{rng: rand.New(rand.NewPCG(1, 2))} }
-
-func (*bank) handlers() []durable.Handler {
-	return []durable.Handler{accounts, transferMoney, auditAccounts}
-}
-
-func accountKey(i int) string { return fmt.Sprintf("a%04d", i) }
-
-// setup opens the accounts, unless the hub has them from an earlier run.
-func (b *bank) setup(ctx context.Context, e *env) error {
-	if _, there, err := accounts.Read(ctx, e.hub, accounts.Key(accountKey(bankAccounts-1))); err != nil || there {
-		return err
-	}
-	for i := range bankAccounts {
-		if err := accountOpen.Post(ctx, e.hub, accounts.Key(accountKey(i)), bankOpening); err != nil {
-			return fmt.Errorf("open account %d: %w", i, err)
-		}
-	}
-	return nil
-}
-
-// pick draws a transfer between accounts of different partitions, where there
-// is more than one.
-func (b *bank) pick(partitions int) Transfer {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	place := func(i int) int { return model.PartitionOf(accounts.Key(accountKey(i)).InstanceID(), partitions) }
-	s, d := b.rng.IntN(bankAccounts), b.rng.IntN(bankAccounts)
-	for s == d || partitions > 1 && place(s) == place(d) {
-		d = b.rng.IntN(bankAccounts)
-	}
-	return Transfer{Source: accountKey(s), Dest: accountKey(d), Amount: 1 + b.rng.Int64N(bankMost)}
-}
-
-// auditEvery is after how many transfers an audit is made.
-const auditEvery = 500
-
-func (b *bank) op(ctx context.Context, e *env, _, n int) (int64, error) {
-	if n%auditEvery == auditEvery-1 {
-		if err := b.audit(ctx, e); err != nil {
-			return 0, err
-		}
-	}
-	run, err := transferMoney.Start(ctx, e.hub, b.pick(e.cfg.Partitions))
-	if err != nil {
-		return 0, err
-	}
-	e.samples.add(run.ID())
-	ok, err := run.Wait(ctx)
-	if err != nil {
-		return 0, err
-	}
-	b.done.Add(1)
-	if !ok {
-		b.refused.Add(1)
-	}
-	return 1, nil
-}
-
-func (b *bank) audit(ctx context.Context, e *env) error {
-	b.mu.Lock()
-	keys := make([]string, auditWidth)
-	for i, n := range b.rng.Perm(bankAccounts)[:auditWidth] {
-		keys[i] = accountKey(n)
-	}
-	b.mu.Unlock()
-	run, err := auditAccounts.Start(ctx, e.hub, keys)
-	if err != nil {
-		return err
-	}
-	found, err := run.Wait(ctx)
-	if err == nil && found != "" {
-		err = fmt.Errorf("audit: %s", found)
-	}
-	b.audits.Add(1)
-	return err
-}
-
-// check adds up all accounts.
-func (b *bank) check(ctx context.Context, e *env) error {
-	if done, refused := b.done.Load(), b.refused.Load(); refused*100 >= max(done, 1) {
-		return fmt.Errorf("%d of %d transfers were refused, 1 %% or more", refused, done)
-	}
-	return CheckBank(ctx, e.hub)
-}
-
-// CheckBank verifies that no money was made or lost.
-func CheckBank(ctx context.Context, hub durable.Hub) error {
-	var total int64
-	for i := range bankAccounts {
-		a, _, err := accounts.Read(ctx, hub, accounts.Key(accountKey(i)))
-		if err != nil {
-			return fmt.Errorf("read account %d: %w", i, err)
-		}
-		if a.Balance < 0 || a.In-a.Out != a.Balance {
-			return fmt.Errorf("account %d: %d in, %d out, balance %d", i, a.In, a.Out, a.Balance)
-		}
-		total += a.Balance
-	}
-	if want := int64(bankAccounts * bankOpening); total != want {
-		return fmt.Errorf("all accounts together have %d, expected %d", total, want)
-	}
-	return nil
 }

@@ -2,9 +2,11 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
+	"sync"
 
 	"github.com/netherite-go/netherite/durable"
 )
@@ -119,18 +121,30 @@ func (c *collision) op(ctx context.Context, e *env, _, n int) (int64, error) {
 
 // check searches some of the ranges again, plainly.
 func (c *collision) check(_ context.Context, e *env) error {
-	for _, k := range e.kept {
-		if want := search(k.r); !slices.Equal(k.found, want) {
-			return fmt.Errorf("collision: range %v: found %v, expected %v", k.r, k.found, want)
-		}
+	e.mu.Lock()
+	kept := e.kept
+	e.mu.Unlock()
+	errs := make([]error, len(kept))
+	var wg sync.WaitGroup
+	for i, k := range kept {
+		wg.Go(func() { errs[i] = k.check() })
 	}
-	return nil
+	wg.Wait()
+	return errors.Join(errs...)
 }
 
 // searched is the result of an operation, kept to be checked.
 type searched struct {
 	r     Range
 	found []int64
+}
+
+// check searches the range plainly.
+func (s searched) check() error {
+	if want := search(s.r); !slices.Equal(s.found, want) {
+		return fmt.Errorf("collision: range %v: found %v, expected %v", s.r, s.found, want)
+	}
+	return nil
 }
 
 // keptResults is how many results are checked.

@@ -28,6 +28,12 @@ type Config struct {
 	Progress func(done, total int64)
 }
 
+// Bounds of Config.Rate.
+const (
+	minRate = 0.001
+	maxRate = 10_000_000
+)
+
 // Releases lists the release levels.
 func Releases() []string { return []string{"node", "partition", "conservative"} }
 
@@ -43,10 +49,12 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--count %d: 1 to 100,000,000 are possible", c.Count)
 	case c.Count == 0 && c.Duration <= 0:
 		return fmt.Errorf("--duration %v: it must be positive", c.Duration)
+	case c.Duration < 0:
+		return fmt.Errorf("--duration %v: it cannot be negative", c.Duration)
 	case c.Warmup < 0:
 		return fmt.Errorf("--warmup %v: it cannot be negative", c.Warmup)
-	case c.Rate < 0 || c.Rate > 10_000_000:
-		return fmt.Errorf("--rate %v: 0 (closed loop) to 10,000,000 are possible", c.Rate)
+	case c.Rate != 0 && !(c.Rate >= minRate && c.Rate <= maxRate): // also refuses what is no number
+		return fmt.Errorf("--rate %v: 0 (closed loop), or %v to 10,000,000 a second are possible", c.Rate, minRate)
 	case c.Rate > 0 && w.once:
 		return fmt.Errorf("--rate: %s is one computation, not a stream of operations", w.name)
 	case c.Preload < 0 || c.Preload > 100_000_000:

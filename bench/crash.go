@@ -5,115 +5,189 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
-	"github.com/netherite-go/netherite/model"
 )
 
-// The crash of the demo: one process makes transfers and reports each that was
-// acknowledged or has finished; another one kills it, opens the directory, and
-// verifies what was reported.
+// The crash: one process works and reports what was acknowledged and what has
+// finished; another one notes that in a ledger, kills it, and audits the
+// directory against the ledger.
 
-// crashInFlight is how many transfers the process to be killed has under way.
+// crashInFlight is how many operations the process to be killed has under way.
 const crashInFlight = 512
 
-// Reports of the process to be killed, a line each.
+// Work is what a process does until it is killed.
+type Work struct {
+	Dir string
+	Run string // begins the ID of every instance; another one for each process
+	N   int    // operations
+	// Hello makes every second operation a Hello5 instead of a transfer.
+	Hello bool
+}
+
+// The first bytes of the lines of a report.
 const (
-	ReportAcknowledged = 'a'
-	ReportFinished     = 'f'
+	reportAcknowledged = "a"
+	reportFinished     = "f"
 )
 
-// TransferUntilKilled makes transfers in dir, n in all, and writes a line such
-// as "a crash-17" to report when a start was acknowledged, and "f crash-17"
-// when it has finished.
-func TransferUntilKilled(ctx context.Context, dir string, n int, report io.Writer) (err error) {
-	b := newBank()
-	hub, err := netherite.Open(dir, netherite.Serve(b.handlers()...))
+func crashHandlers() []durable.Handler {
+	return append(newBank().handlers(), (&hello{}).handlers()...)
+}
+
+// UntilKilled opens the hub, works, and writes a line to report when a start was
+// acknowledged ("a crash-17"), and when the instance has finished with which
+// output ("f crash-17 true"). It returns when all is done.
+func (w Work) UntilKilled(ctx context.Context, report io.Writer) (err error) {
+	hub, err := netherite.Open(w.Dir, netherite.Serve(crashHandlers()...))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, hub.Close(context.WithoutCancel(ctx))) }()
-	e := &env{hub: hub, cfg: &Config{Partitions: hub.Partitions()}}
+	e, b := &env{hub: hub, cfg: &Config{Partitions: hub.Partitions()}}, newBank()
 	if err := b.setup(ctx, e); err != nil {
 		return err
 	}
 	var mu sync.Mutex
-	say := func(what byte, id string) {
+	say := func(format string, args ...any) {
 		mu.Lock()
 		defer mu.Unlock()
-		fmt.Fprintf(report, "%c %s\n", what, id)
+		fmt.Fprintf(report, format, args...)
 	}
-	var next atomic.Int64
-	errs := make([]error, crashInFlight)
-	var wg sync.WaitGroup
-	for c := range errs {
-		wg.Go(func() {
-			for errs[c] == nil {
-				i := next.Add(1)
-				if i > int64(n) {
-					return
-				}
-				errs[c] = transferAndReport(ctx, e, b, fmt.Sprintf("crash-%d", i), say)
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return spread(ctx, crashInFlight, w.N, func(i int) error {
+		id, err := w.start(ctx, e, b, i)
+		if err != nil {
+			return err
+		}
+		say("%s %s\n", reportAcknowledged, id)
+		m, err := hub.Engine().Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+		if err != nil {
+			return err
+		}
+		say("%s %s %s\n", reportFinished, id, m.Output)
+		return nil
+	})
 }
 
-func transferAndReport(ctx context.Context, e *env, b *bank, id string, say func(byte, string)) error {
-	run, err := transferMoney.Start(ctx, e.hub, b.pick(e.cfg.Partitions), durable.ID(id))
-	if err != nil {
-		return err
+// start starts operation i.
+func (w Work) start(ctx context.Context, e *env, b *bank, i int) (id string, err error) {
+	id = fmt.Sprintf("%s-%d", w.Run, i)
+	if w.Hello && i%2 == 1 {
+		_, err = hello5.Start(ctx, e.hub, i, durable.ID(id))
+	} else {
+		_, err = transferMoney.Start(ctx, e.hub, b.pick(e.cfg.Partitions), durable.ID(id))
 	}
-	say(ReportAcknowledged, id)
-	if _, err = run.Wait(ctx); err != nil {
-		return err
-	}
-	say(ReportFinished, id)
-	return nil
+	return id, err
 }
 
-// Aftermath is what is found after the kill.
+// Ledger is what a process has reported.
+type Ledger struct {
+	Acknowledged map[string]bool
+	Finished     map[string]string // with which output
+}
+
+// Note takes down a line of the report. Another line, such as the beginning of
+// one, is ignored.
+func (l *Ledger) Note(line string) {
+	if l.Acknowledged == nil {
+		l.Acknowledged, l.Finished = map[string]bool{}, map[string]string{}
+	}
+	what, rest, _ := strings.Cut(line, " ")
+	switch id, output, complete := strings.Cut(rest, " "); {
+	case what == reportAcknowledged && id != "":
+		l.Acknowledged[id] = true
+	case what == reportFinished && complete:
+		l.Finished[id] = output
+	}
+}
+
+// Unfinished counts what was acknowledged and has not finished.
+func (l *Ledger) Unfinished() int { return len(l.Acknowledged) - len(l.Finished) }
+
+// Aftermath is what an audit found.
 type Aftermath struct {
-	Recovered int   // acknowledged and unfinished at the kill, finished now
-	Total     int64 // money in all accounts
+	Recovered int   `json:"recovered"` // acknowledged and unfinished at the kill, finished now
+	Instances int   `json:"instances"` // of the run, acknowledged or not
+	Total     int64 `json:"total"`     // money in all accounts
+	Moved     int64 `json:"moved"`     // by the run's transfers
 }
 
-// VerifyAfterKill opens the hub again, waits until every acknowledged transfer
-// has finished, and verifies that none is lost and no money was made or lost.
-func VerifyAfterKill(ctx context.Context, dir string, acknowledged, finished map[string]bool) (a Aftermath, err error) {
-	b := newBank()
-	hub, err := netherite.Open(dir, netherite.Serve(b.handlers()...))
+// Audit opens the hub again after the process was killed, lets every
+// orchestration end, and verifies that none that was acknowledged is lost, that
+// none that had finished has changed, that no money was made or lost, and that
+// the accounts were moved exactly what the transfers say: no step took effect
+// twice. movedBefore is what earlier runs in the same directory have moved.
+func (w Work) Audit(ctx context.Context, l *Ledger, movedBefore int64) (a Aftermath, err error) {
+	hub, err := netherite.Open(w.Dir, netherite.Serve(crashHandlers()...))
 	if err != nil {
 		return a, fmt.Errorf("reopen after the kill: %w", err)
 	}
 	defer func() { err = errors.Join(err, hub.Close(context.WithoutCancel(ctx))) }()
-	for id := range finished {
-		m, err := hub.Engine().Get(ctx, id, engine.GetOptions{})
-		if err != nil {
-			return a, fmt.Errorf("transfer %s had finished: %w", id, err)
-		}
-		if m.Status != model.Completed {
-			return a, fmt.Errorf("transfer %s had finished and is %s", id, m.Status)
-		}
+	// The kill may have come before all accounts were opened.
+	if err := newBank().setup(ctx, &env{hub: hub}); err != nil {
+		return a, err
 	}
-	for id := range acknowledged {
-		m, err := hub.Engine().Wait(ctx, id, engine.UntilEnded, engine.GetOptions{})
-		if err != nil {
-			return a, fmt.Errorf("transfer %s was acknowledged: %w", id, err)
-		}
-		if m.Status != model.Completed {
-			return a, fmt.Errorf("transfer %s was acknowledged and ended as %s", id, m.Status)
-		}
-		if !finished[id] {
+	outcomes, err := w.outcomes(ctx, hub)
+	if err != nil {
+		return a, err
+	}
+	a.Instances = len(outcomes)
+	for id := range l.Acknowledged {
+		before, finished := l.Finished[id]
+		switch now, ok := outcomes[id]; {
+		case !ok:
+			return a, fmt.Errorf("%s was acknowledged and is lost", id)
+		case finished && now.output != before:
+			return a, fmt.Errorf("%s had finished with %s, and now with %s", id, before, now.output)
+		case !finished:
 			a.Recovered++
 		}
 	}
-	a.Total = bankAccounts * bankOpening
-	return a, CheckBank(ctx, hub)
+	for _, o := range outcomes {
+		a.Moved += o.moved
+	}
+	books, err := readBooks(ctx, hub)
+	if err != nil {
+		return a, err
+	}
+	a.Total = books.balance
+	if paid, want := books.in-bankAccounts*bankOpening, movedBefore+a.Moved; paid != want {
+		return a, fmt.Errorf("the accounts were paid %d, the transfers that succeeded moved %d", paid, want)
+	}
+	return a, books.check()
+}
+
+// outcome is what an instance has come to.
+type outcome struct {
+	output string
+	moved  int64
+}
+
+// historyEvery is of how many instances one has its history checked.
+const historyEvery = 64
+
+// outcomes waits for every instance of the run, whether its start was
+// acknowledged or not.
+func (w Work) outcomes(ctx context.Context, hub *netherite.Hub) (map[string]outcome, error) {
+	found := map[string]outcome{}
+	q := engine.Query{IDPrefix: w.Run + "-", PageSize: 1000}
+	for {
+		page, err := hub.Engine().Query(ctx, q)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range page.Instances {
+			if found[m.ID], err = settle(ctx, hub, m.ID, len(found)%historyEvery == 0); err != nil {
+				return nil, fmt.Errorf("instance %s: %w", m.ID, err)
+			}
+		}
+		if page.Token == "" {
+			return found, nil
+		}
+		q.Token = page.Token
+	}
 }

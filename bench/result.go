@@ -33,8 +33,8 @@ type Result struct {
 	Check string `json:"check"`
 	// Calls counts client calls: the operations behind the percentiles.
 	Calls int64 `json:"calls"`
-	// Sample is an instance to ask for after a restart.
-	Sample string `json:"sample,omitempty"`
+	// Sample is an instance to ask for after a restart; "" if the workload starts none.
+	Sample string `json:"sample"`
 }
 
 // OK reports whether the run counts as passed.

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -25,7 +23,7 @@ func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
 	}
 	w := find(cfg.Workload)
 	r := &Result{
-		Workload: w.name, Unit: w.unit, Clients: cfg.Clients, Partitions: cfg.Partitions,
+		Workload: w.name, Unit: w.unit, Partitions: cfg.Partitions,
 		Release: cfg.Release, Version: cfg.Version, Check: "ok",
 	}
 	if !cfg.SkipProbe {
@@ -86,23 +84,11 @@ const preloadClients = 256
 
 // preload puts ended Hello5 instances into the hub.
 func preload(ctx context.Context, e *env) error {
-	var next atomic.Int64
-	errs := make([]error, preloadClients)
-	var wg sync.WaitGroup
-	for c := range errs {
-		wg.Go(func() {
-			h, scratch := &hello{}, &env{hub: e.hub, cfg: e.cfg}
-			for ctx.Err() == nil && errs[c] == nil {
-				n := next.Add(1)
-				if n > int64(e.cfg.Preload) {
-					return
-				}
-				_, errs[c] = h.op(ctx, scratch, c, int(n))
-			}
-		})
-	}
-	wg.Wait()
-	return errors.Join(append(errs, ctx.Err())...)
+	h, scratch := &hello{}, &env{hub: e.hub, cfg: e.cfg}
+	return spread(ctx, preloadClients, e.cfg.Preload, func(i int) error {
+		_, err := h.op(ctx, scratch, 0, i)
+		return err
+	})
 }
 
 // counters are what the figures are differences of.
@@ -121,11 +107,13 @@ func read(hub *netherite.Hub, dir string) counters {
 func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	cfg := *e.cfg
 	if w.name == "waiting" {
-		cfg.Count = 0 // it counts the sleepers; the window goes by time
+		// Its count is that of the sleepers; the window goes by time.
+		cfg.Count, cfg.Warmup = 0, 0
 	}
 	if w.once && cfg.Count == 0 {
 		cfg.Clients = 1
 	}
+	r.Clients = cfg.Clients
 	l := &load{cfg: &cfg, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
 	l.warmUp(ctx)
 	begin := read(e.hub, cfg.Dir)

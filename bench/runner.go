@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"errors"
+	"math"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -18,6 +19,7 @@ type load struct {
 
 	next      atomic.Int64 // number of the next operation
 	counting  atomic.Bool  // the window is open
+	latency   latencies
 	units     atomic.Int64
 	calls     atomic.Int64
 	failed    atomic.Int64
@@ -25,43 +27,34 @@ type load struct {
 	firstFail atomic.Pointer[error]
 }
 
-// timings is one client's latencies, in microseconds.
-type timings struct{ h *hdrhistogram.Histogram }
+// errExhausted ends a run: the workload has no further operation to make.
+var errExhausted = errors.New("no operation is left")
 
-// maxLatency bounds what the histograms tell apart.
-const maxLatency = 10 * time.Minute
-
-func newTimings() *timings {
-	return &timings{hdrhistogram.New(1, maxLatency.Microseconds(), 3)}
-}
-
-func (t *timings) add(d time.Duration) {
-	_ = t.h.RecordValue(min(max(d, time.Microsecond), maxLatency).Microseconds()) // in range by construction
-}
-
-// call makes one operation and counts it if the window was open when it began.
-// It returns the latency of one that counts and succeeded.
-func (l *load) call(ctx context.Context, client, n int, since time.Time) (latency time.Duration, ok bool) {
-	counted := l.counting.Load()
+// call makes one operation and counts it if the window is open. done says that
+// the client should make no other.
+func (l *load) call(ctx context.Context, client, n int, since time.Time) (done bool) {
 	units, err := l.op(ctx, client, n)
-	latency = time.Since(since)
-	if !counted || errors.Is(err, context.Canceled) && ctx.Err() != nil {
-		return 0, false
-	}
+	latency := time.Since(since)
 	switch {
+	case err != nil && ctx.Err() != nil, errors.Is(err, errExhausted):
+		return true
+	case !l.counting.Load():
+		return false
 	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrDiskFull):
 		l.refused.Add(1)
+		pause(ctx, refusedPause)
 	case err != nil:
 		l.failed.Add(1)
 		l.firstFail.CompareAndSwap(nil, &err)
 	default:
 		l.units.Add(units)
 		l.calls.Add(1)
+		l.latency.add(n, latency)
 	}
 	if l.cfg.Progress != nil {
 		l.cfg.Progress(l.calls.Load(), int64(l.cfg.Count))
 	}
-	return latency, err == nil
+	return false
 }
 
 // warmUp runs the closed loop uncounted.
@@ -78,75 +71,73 @@ func (l *load) warmUp(ctx context.Context) {
 func (l *load) measure(ctx context.Context) *hdrhistogram.Histogram {
 	l.counting.Store(true)
 	defer l.counting.Store(false)
+	if l.cfg.Rate > 0 {
+		l.open(ctx)
+		return l.latency.merged()
+	}
 	first := l.next.Load()
 	stop := time.Now().Add(l.cfg.Duration)
-	goOn := func(n int64) bool {
+	l.clients(ctx, func(n int64) bool {
 		if l.cfg.Count > 0 {
 			return n-first < int64(l.cfg.Count)
 		}
 		return time.Now().Before(stop)
-	}
-	if l.cfg.Rate > 0 {
-		return l.open(ctx, goOn)
-	}
-	return l.clients(ctx, goOn)
+	})
+	return l.latency.merged()
 }
 
 // clients runs the closed loop.
-func (l *load) clients(ctx context.Context, goOn func(n int64) bool) *hdrhistogram.Histogram {
-	all := make([]*timings, l.cfg.Clients)
+func (l *load) clients(ctx context.Context, goOn func(n int64) bool) {
 	var wg sync.WaitGroup
-	for c := range all {
-		all[c] = newTimings()
+	for c := range l.cfg.Clients {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				n := l.next.Add(1) - 1
-				if !goOn(n) {
+				if !goOn(n) || l.call(ctx, c, int(n), time.Now()) {
 					return
-				}
-				if d, ok := l.call(ctx, c, int(n), time.Now()); ok {
-					all[c].add(d)
 				}
 			}
 		})
 	}
 	wg.Wait()
-	return merged(all)
 }
 
+// maxOpen bounds the operations that an open loop has under way.
+const maxOpen = 100_000
+
 // open starts operations at the configured rate; each has a goroutine, and its
-// latency counts from the moment at which it was meant to start.
-func (l *load) open(ctx context.Context, goOn func(n int64) bool) *hdrhistogram.Histogram {
-	gap := time.Duration(float64(time.Second) / l.cfg.Rate)
-	begin := time.Now()
-	shards := make([]*timings, 64)
-	locks := make([]sync.Mutex, len(shards))
-	for i := range shards {
-		shards[i] = newTimings()
+// latency counts from the moment at which it was meant to start. What could not
+// be started before the end of the window, because too many were under way,
+// counts as refused.
+func (l *load) open(ctx context.Context) {
+	total := int64(l.cfg.Count)
+	if total == 0 {
+		total = int64(math.Ceil(l.cfg.Duration.Seconds() * l.cfg.Rate))
 	}
+	begin := time.Now()
+	stop := begin.Add(l.cfg.Duration)
+	slots := make(chan struct{}, maxOpen)
+	var exhausted atomic.Bool
 	var wg sync.WaitGroup
-	for i := int64(0); ctx.Err() == nil; i++ {
-		n := l.next.Add(1) - 1
-		if !goOn(n) {
-			break
-		}
-		due := begin.Add(time.Duration(i) * gap)
+	for i := int64(0); i < total && ctx.Err() == nil && !exhausted.Load(); i++ {
+		due := begin.Add(time.Duration(float64(i) / l.cfg.Rate * float64(time.Second)))
 		if wait := time.Until(due); wait > 0 {
 			pause(ctx, wait)
 		}
+		if l.cfg.Count == 0 && len(slots) == maxOpen && time.Now().After(stop) {
+			l.refused.Add(total - i)
+			break
+		}
+		slots <- struct{}{}
+		n := l.next.Add(1) - 1
 		wg.Go(func() {
-			d, ok := l.call(ctx, int(n)%l.cfg.Clients, int(n), due)
-			if !ok {
-				return
+			defer func() { <-slots }()
+			if l.call(ctx, int(n)%l.cfg.Clients, int(n), due) {
+				exhausted.Store(true)
 			}
-			s := int(n) % len(shards)
-			locks[s].Lock()
-			shards[s].add(d)
-			locks[s].Unlock()
 		})
 	}
 	wg.Wait()
-	return merged(shards)
 }
 
 func pause(ctx context.Context, d time.Duration) {
@@ -156,12 +147,4 @@ func pause(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-func merged(all []*timings) *hdrhistogram.Histogram {
-	h := hdrhistogram.New(1, maxLatency.Microseconds(), 3)
-	for _, t := range all {
-		h.Merge(t.h)
-	}
-	return h
 }

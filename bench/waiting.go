@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -21,7 +20,8 @@ var (
 )
 
 // waiting starts a number of orchestrations that wait for an event, and then
-// raises it for one after the other in a scattered order.
+// raises it for one after the other in a scattered order. To start them is
+// warm-up enough; the window ends when all are awake.
 type waiting struct {
 	none
 	total int
@@ -39,25 +39,12 @@ func (w *waiting) setup(ctx context.Context, e *env) error {
 	if w.total == 0 {
 		w.total = defaultWaiting
 	}
-	var next atomic.Int64
-	var firstErr atomic.Pointer[error]
-	var wg sync.WaitGroup
-	for range max(e.cfg.Clients, 64) {
-		wg.Go(func() {
-			for firstErr.Load() == nil {
-				i := int(next.Add(1) - 1)
-				if i >= w.total {
-					return
-				}
-				if _, err := sleeper.Start(ctx, e.hub, i, durable.ID(w.id(i))); err != nil {
-					firstErr.CompareAndSwap(nil, &err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if err := firstErr.Load(); err != nil {
-		return fmt.Errorf("start a sleeper: %w", *err)
+	err := spread(ctx, max(e.cfg.Clients, 64), w.total, func(i int) error {
+		_, err := sleeper.Start(ctx, e.hub, i, durable.ID(w.id(i)))
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("start the sleepers: %w", err)
 	}
 	return nil
 }
@@ -68,7 +55,7 @@ const scatter = 1_000_003
 func (w *waiting) op(ctx context.Context, e *env, _, _ int) (int64, error) {
 	n := int(w.woken.Add(1) - 1)
 	if n >= w.total {
-		return 0, context.Canceled // all have been woken
+		return 0, errExhausted
 	}
 	id := w.id(n * scatter % w.total)
 	if err := wakeUp.Raise(ctx, e.hub, id, n); err != nil {

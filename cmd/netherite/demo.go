@@ -1,14 +1,11 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"time"
@@ -30,14 +27,6 @@ var demoRuns = []bench.Config{
 	{Workload: "counter", Clients: 256, Duration: time.Second},
 }
 
-// The crash: how many transfers the killed process is to make, when it is
-// killed, and how many must be under way then.
-const (
-	crashTransfers  = 10_000
-	crashFinished   = 2_000
-	crashUnfinished = 100
-)
-
 // demoLimit ends a demo that hangs.
 const demoLimit = 3 * time.Minute
 
@@ -49,7 +38,7 @@ func newDemo() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if child != "" {
-				return bench.TransferUntilKilled(cmd.Context(), child, crashTransfers, cmd.OutOrStdout())
+				return crashWork(child).UntilKilled(cmd.Context(), cmd.OutOrStdout())
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), demoLimit)
 			defer cancel()
@@ -120,71 +109,4 @@ func printDemo(out io.Writer, results []*bench.Result) {
 		})
 	}
 	w.Render()
-}
-
-// crash kills a process in the middle of its transfers, recovers, and returns
-// the line that says what was found.
-func crash(ctx context.Context, dir string, stderr io.Writer) (string, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "crash: failed", fmt.Errorf("make the data directory: %w", err)
-	}
-	acknowledged, finished, err := killInTheMiddle(ctx, dir, stderr)
-	if err != nil {
-		return "crash: failed", err
-	}
-	unfinished := len(acknowledged) - len(finished)
-	after, err := bench.VerifyAfterKill(ctx, dir, acknowledged, finished)
-	verdict := "ok"
-	switch {
-	case err != nil:
-		verdict = "failed"
-	case unfinished < crashUnfinished:
-		err = fmt.Errorf("only %d acknowledged transfers were unfinished at the kill, expected %d", unfinished, crashUnfinished)
-		verdict = "failed"
-	}
-	return fmt.Sprintf("crash: acknowledged=%d finished=%d unfinished=%d recovered=%d total=%d %s",
-		len(acknowledged), len(finished), unfinished, after.Recovered, after.Total, verdict), err
-}
-
-// killInTheMiddle runs the transfers in a process of its own, kills it with
-// SIGKILL, and returns what it had reported.
-func killInTheMiddle(ctx context.Context, dir string, stderr io.Writer) (acknowledged, finished map[string]bool, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, fmt.Errorf("find this program: %w", err)
-	}
-	child := exec.CommandContext(ctx, self, "demo", "--crash-child", dir)
-	child.Stderr = stderr
-	stdout, err := child.StdoutPipe()
-	if err != nil {
-		return nil, nil, fmt.Errorf("start the process to kill: %w", err)
-	}
-	if err := child.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start the process to kill: %w", err)
-	}
-	acknowledged, finished = map[string]bool{}, map[string]bool{}
-	killed := false
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
-		what, id, ok := bytes.Cut(lines.Bytes(), []byte(" "))
-		if !ok || len(what) != 1 {
-			continue
-		}
-		switch what[0] {
-		case bench.ReportAcknowledged:
-			acknowledged[string(id)] = true
-		case bench.ReportFinished:
-			finished[string(id)] = true
-		}
-		if !killed && len(finished) >= crashFinished && len(acknowledged)-len(finished) >= crashUnfinished {
-			killed = true
-			if err := child.Process.Kill(); err != nil {
-				return nil, nil, fmt.Errorf("kill the process: %w", err)
-			}
-		}
-	}
-	waitErr := child.Wait()
-	if !killed {
-		return nil, nil, fmt.Errorf("the process ended before it could be killed, after %d transfers: %w", len(finished), waitErr)
-	}
-	return acknowledged, finished, nil
 }
