@@ -18,6 +18,7 @@ type fence struct {
 	dead   atomic.Bool
 	full   atomic.Int64 // attempts in a row that met a full disk
 	onFull func()       // called at such an attempt
+	onDie  func(error)  // ends the store
 	quit   chan struct{}
 
 	written, syncs atomic.Int64
@@ -84,7 +85,29 @@ func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.
 // OpenDir implements vfs.FS.
 func (f *fence) OpenDir(name string) (vfs.File, error) {
 	file, err := f.FS.OpenDir(name)
-	return f.wrap(file, err)
+	if err != nil {
+		return nil, err
+	}
+	return &fencedDir{File: file, fence: f}, nil
+}
+
+// fencedDir is a directory that Pebble may sync.
+type fencedDir struct {
+	vfs.File
+	fence *fence
+}
+
+// Sync implements vfs.File. Pebble panics when the sync of a directory fails
+// after it has moved a marker, in a goroutine of its own too, so it must not see
+// the error: the store dies.
+func (d *fencedDir) Sync() error {
+	d.fence.check()
+	d.fence.syncs.Add(1)
+	if err := d.File.Sync(); err != nil {
+		d.fence.onDie(err)
+		d.fence.check()
+	}
+	return nil
 }
 
 // ReuseForWrite implements vfs.FS.

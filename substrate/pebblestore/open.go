@@ -22,7 +22,7 @@ func Open(opts Options) (*Store, error) {
 		stamps: make(map[int]substrate.Stamp), mainRoom: firstMemtable,
 	}
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
-	s.fence = &fence{FS: opts.FS, onFull: s.ReleaseBallast, quit: make(chan struct{})}
+	s.fence = &fence{FS: opts.FS, onFull: s.ReleaseBallast, onDie: s.die, quit: make(chan struct{})}
 	s.cache = pebble.NewCache(opts.cacheBytes())
 	if err := s.open(); err != nil {
 		s.abandon()
