@@ -228,13 +228,13 @@ func (b *batch) answer(a *partition.Answer) {
 // durable first goes into the group, the rest follows at once.
 func (h *host) finish() {
 	b := &h.batch
-	h.state.ForgetAbsent()
 	for i := range b.fx.Answers {
 		b.answer(&b.fx.Answers[i])
 	}
 	for i := range b.fx.Changes {
 		h.changed(&b.fx.Changes[i])
 	}
+	h.state.ForgetAbsent() // not before: who waited may ask for what has just been purged
 	release := h.n.opts.Release
 	if release != ReleaseNode {
 		h.holdFrames()
