@@ -21,6 +21,7 @@ const (
 	FailureInstanceExists   = "InstanceAlreadyExists"
 	FailurePayloadTooLarge  = "PayloadTooLarge"
 	FailureStepTooLarge     = "StepTooLarge"
+	FailureInvalidStep      = "InvalidStep"
 	FailureLockViolation    = "CriticalSectionViolation"
 	FailureUnknownOperation = "EntityOperationNotFound"
 	FailureVersionMismatch  = "VersionMismatch"

@@ -222,13 +222,12 @@ func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOption
 		ent := r.Instance.Entity
 		switch {
 		case ent.LockedBy != "":
-			section := "" // TODO(section)
-			orphan, err := e.orphaned(ctx, ent.LockedBy, section)
+			orphan, err := e.orphaned(ctx, ent.LockedBy, r.Section)
 			if err != nil {
 				return done, err
 			}
 			if o.ReleaseOrphanedLocks && orphan {
-				at(r.from).Orphans = append(at(r.from).Orphans, partition.Orphan{Ord: r.Ord, Section: section})
+				at(r.from).Orphans = append(at(r.from).Orphans, partition.Orphan{Ord: r.Ord, Section: r.Section})
 			}
 		case o.RemoveEmpty && ent.State == nil && ent.Backlog == 0:
 			at(r.from).Empty = append(at(r.from).Empty, r.Ord)

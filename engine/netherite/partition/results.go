@@ -11,7 +11,7 @@ import (
 // worker that breaks a rule fails its instance, and nothing else.
 func checkResult(r *engine.OrchestrationResult) *model.Failure {
 	if len(r.Events) > MaxStepEvents {
-		return wrongStep("a step asked for %d things at once, at most %d are allowed", len(r.Events), MaxStepEvents)
+		return largeStep("a step asked for %d things at once, at most %d are allowed", len(r.Events), MaxStepEvents)
 	}
 	size := len(r.CustomStatus)
 	for i := range r.Events {
@@ -25,13 +25,17 @@ func checkResult(r *engine.OrchestrationResult) *model.Failure {
 		}
 	}
 	if size > MaxStepBytes {
-		return wrongStep("a step's payloads are %d bytes together, at most %d are allowed", size, MaxStepBytes)
+		return largeStep("a step's payloads are %d bytes together, at most %d are allowed", size, MaxStepBytes)
 	}
 	return nil
 }
 
-func wrongStep(format string, args ...any) *model.Failure {
+func largeStep(format string, args ...any) *model.Failure {
 	return &model.Failure{Type: model.FailureStepTooLarge, NonRetriable: true, Message: fmt.Sprintf(format, args...)}
+}
+
+func wrongStep(format string, args ...any) *model.Failure {
+	return &model.Failure{Type: model.FailureInvalidStep, NonRetriable: true, Message: fmt.Sprintf(format, args...)}
 }
 
 // wrongAction says why an orchestration cannot ask for ev; "" if it can.
