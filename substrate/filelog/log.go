@@ -198,13 +198,13 @@ func (l *Log) sync() error {
 
 // usable says why the log takes no calls, if so.
 func (l *Log) usable() error {
-	if p := l.failed.Load(); p != nil {
-		return *p
-	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return substrate.ErrClosed
+	}
+	if p := l.failed.Load(); p != nil {
+		return *p
 	}
 	return nil
 }
