@@ -154,9 +154,11 @@ func (b *bank) check() {
 	for _, a := range b.accounts {
 		n, _ := s.read(a)
 		sum += n
-		inst, err := s.engine.Get(s.ctx, tallies.Key(a).InstanceID(), engine.GetOptions{})
-		s.ok(err)
-		want(s, "holder of the lock of "+a, inst.Entity.LockedBy, "")
+		s.until(a+" is not locked", func() bool {
+			inst, err := s.engine.Get(s.ctx, tallies.Key(a).InstanceID(), engine.GetOptions{})
+			s.ok(err)
+			return inst.Entity.LockedBy == ""
+		})
 	}
 	want(s, "sum of all accounts", sum, b.total)
 }

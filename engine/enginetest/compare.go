@@ -29,8 +29,8 @@ func RunEvicted(t *testing.T, newStorage New) {
 			}
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				kept := Suite{New: newStorage, histories: map[string][]string{}}
-				evicted := Suite{New: newStorage, histories: map[string][]string{}, Worker: func(o *worker.Options) { o.CacheCount = -1 }}
+				kept := Suite{New: newStorage, histories: histories{}}
+				evicted := Suite{New: newStorage, histories: histories{}, Worker: func(o *worker.Options) { o.CacheCount = -1 }}
 				kept.play(t, c)
 				evicted.play(t, c)
 				compare(t, kept.histories, evicted.histories)
@@ -39,15 +39,19 @@ func RunEvicted(t *testing.T, newStorage New) {
 	}
 }
 
+// histories are canonical histories by instance. Those of children whose IDs were
+// derived from executions come together, in the order of their content.
+type histories map[string][][]string
+
 // compare reports the first difference of two runs' histories.
-func compare(t *testing.T, kept, evicted map[string][]string) {
+func compare(t *testing.T, kept, evicted histories) {
 	ids := slices.Sorted(maps.Keys(kept))
 	if others := slices.Sorted(maps.Keys(evicted)); !slices.Equal(ids, others) {
 		t.Errorf("instances with live copies: %q, without: %q", ids, others)
 		return
 	}
 	for _, id := range ids {
-		a, b := kept[id], evicted[id]
+		a, b := slices.Concat(kept[id]...), slices.Concat(evicted[id]...)
 		for i := range max(len(a), len(b)) {
 			if i >= len(a) || i >= len(b) || a[i] != b[i] {
 				t.Errorf("history of %s differs at event %d:\nwith live copies\n\t%s\nwithout\n\t%s",
@@ -59,18 +63,25 @@ func compare(t *testing.T, kept, evicted map[string][]string) {
 }
 
 // record notes the histories of all instances.
-func (s *scene) record(histories map[string][]string) {
+func (s *scene) record(into histories) {
 	s.Helper()
 	for _, inst := range s.list(engine.Query{}) {
 		history, err := s.engine.History(s.ctx, inst.ID)
 		s.ok(err)
-		histories[withoutExecution(inst.ID)] = canonical(history)
+		id := lasting(inst.ID)
+		into[id] = append(into[id], canonical(history))
+	}
+	for _, all := range into { // order-free: each is sorted by itself
+		slices.SortFunc(all, slices.Compare)
 	}
 }
 
-var executionID = regexp.MustCompile(`[0-9a-f]{32}`)
+// varying is what differs from run to run: IDs that are derived from executions,
+// times, and the directories of tests.
+var varying = regexp.MustCompile(`[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|/[^" ]*/[0-9]{3}\b`)
 
-func withoutExecution(text string) string { return executionID.ReplaceAllString(text, "(execution)") }
+// lasting replaces what differs from run to run.
+func lasting(text string) string { return varying.ReplaceAllString(text, "~") }
 
 // canonical describes a history: what the orchestration asked for, in order, and
 // then what it was told, in an order that does not depend on arrival.
@@ -90,11 +101,11 @@ func canonical(history []model.Event) []string {
 }
 
 func describe(ev *model.Event) string {
-	payload := string(ev.Payload)
+	payload := lasting(string(ev.Payload))
 	if len(payload) > 200 {
 		payload = fmt.Sprintf("%.100s... (%d bytes)", payload, len(payload))
 	}
 	x := ev.Extra()
-	return withoutExecution(fmt.Sprintf("%v id=%d ref=%d name=%q version=%q instance=%q request=%q payload=%q failure=%v status=%v call=%d attempt=%d locks=%v tags=%v carried=%d",
+	return lasting(fmt.Sprintf("%v id=%d ref=%d name=%q version=%q instance=%q request=%q payload=%q failure=%v status=%v call=%d attempt=%d locks=%v tags=%v carried=%d",
 		ev.Kind, ev.ID, ev.Ref, ev.Name, ev.Version, ev.Instance, ev.RequestID, payload, ev.Failure, x.Status, x.Call, x.Attempt, x.LockSet, x.Tags, len(x.CarryOver)))
 }

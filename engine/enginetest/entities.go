@@ -13,7 +13,7 @@ import (
 var entities = []scenario{
 	{name: "T65_CanOrchestrateEntities", run: orchestrateEntities},
 	{name: "T66_CanClientInteractWithEntities", run: clientAndEntity},
-	{name: "T67_CanOrchestrationInteractWithEntities", run: signalBeforeChildsCall},
+	{name: "T67_CanOrchestrationInteractWithEntities", run: signalBeforeChildsCall, causal: true},
 	{name: "EntityOperationThatFailsChangesNothing", run: failedOperation},
 	{name: "EntityIsDeletedAndCleanedUp", run: deletedEntity},
 	{name: "EntitySignalAtATime", run: scheduledSignal},

@@ -23,11 +23,7 @@ func (s *scene) copies(n int, large bool) {
 				continue
 			}
 			for i := range n {
-				number, _, _ := strings.Cut(c.name, "_")
-				prefix := fmt.Sprintf("%s%s-%d-", s.prefix, strings.ToLower(number), i)
-				if len(number) > 3 {
-					prefix = fmt.Sprintf("%s%s-%d-", s.prefix, strings.ToLower(c.name), i)
-				}
+				prefix := fmt.Sprintf("%s%s-%d-", s.prefix, strings.ToLower(c.name), i)
 				t.Run(fmt.Sprintf("%s/%d", c.name, i), func(t *testing.T) {
 					t.Parallel()
 					c.run(&scene{T: t, hub: s.hub, ctx: timely(t), prefix: prefix, shared: true})

@@ -1,6 +1,7 @@
 package netherite_test
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,15 +65,15 @@ func TestScenariosWithManyPartitions(t *testing.T) {
 // Partitions exchange their messages over a transport that loses, duplicates,
 // delays and reorders.
 func TestScenariosOverChaoticTransport(t *testing.T) {
-	enginetest.Suite{Light: true, New: func(t *testing.T) enginetest.Storage {
-		seed := uint64(0)
-		return inMemory(4, func(o *netherite.Options) {
-			seed++
-			_, o.Transport = newChaosnet(seed)
-			o.Resend = 5 * time.Millisecond
-			o.KeeperTick(time.Millisecond)
-		})(t)
-	}}.Run(t)
+	var seed atomic.Uint64
+	enginetest.Suite{Light: true, Unordered: true, New: inMemory(4, func(o *netherite.Options) {
+		o.Transport = func(deliver func([]netherite.Frame)) netherite.Transport {
+			_, newTransport := newChaosnet(seed.Add(1))
+			return newTransport(deliver)
+		}
+		o.Resend = 5 * time.Millisecond
+		o.KeeperTick(time.Millisecond)
+	})}.Run(t)
 }
 
 // What is evicted after every step goes on as if it had been kept.
