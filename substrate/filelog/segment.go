@@ -3,6 +3,7 @@ package filelog
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -97,30 +98,30 @@ func syncDir(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// makeDir creates the directory and makes its name durable in each parent that
-// did not exist.
+// makeDir creates the directory, and the parents that do not exist, and makes
+// their names durable.
+//
+// The entry of a directory that exists may not be durable, if an earlier call has
+// failed. Nothing was made in it then, so it is the deepest that exists.
 func makeDir(fsys vfs.FS, dir string) error {
-	var parents []string
-	for d := dir; ; {
-		if _, err := fsys.Stat(d); err == nil {
-			break
+	parent := fsys.PathDir(dir)
+	_, err := fsys.Stat(dir)
+	switch {
+	case parent == dir:
+		return nil
+	case err == nil:
+		if err := syncDir(fsys, parent); err != nil && !errors.Is(err, os.ErrPermission) {
+			return err
 		}
-		parent := fsys.PathDir(d)
-		if parent == d {
-			break
-		}
-		parents = append(parents, parent)
-		d = parent
+		return nil // a parent that is not ours to read was there before
+	}
+	if err := makeDir(fsys, parent); err != nil {
+		return err
 	}
 	if err := fsys.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create directory %s: %w", dir, err)
 	}
-	for _, parent := range slices.Backward(parents) {
-		if err := syncDir(fsys, parent); err != nil {
-			return err
-		}
-	}
-	return nil
+	return syncDir(fsys, parent)
 }
 
 // spaceError makes an error of a full disk an ErrDiskFull.

@@ -141,25 +141,37 @@ func (s *Store) loadReserved(low, high []byte, f func(key, value []byte) error) 
 }
 
 // makeDir creates the directory and makes its name durable.
+//
+// The entry of a directory that exists may not be durable, if an earlier call has
+// failed. Nothing was made in it then, so it is the deepest that exists.
 func makeDir(fsys vfs.FS, dir string) error {
-	if _, err := fsys.Stat(dir); err == nil {
-		return nil
-	}
 	parent := fsys.PathDir(dir)
-	if _, err := fsys.Stat(parent); errors.Is(err, os.ErrNotExist) && parent != dir {
-		if err := makeDir(fsys, parent); err != nil {
+	_, err := fsys.Stat(dir)
+	switch {
+	case parent == dir:
+		return nil
+	case err == nil:
+		if err := syncDir(fsys, parent); err != nil && !errors.Is(err, os.ErrPermission) {
 			return err
 		}
+		return nil // a parent that is not ours to read was there before
+	}
+	if err := makeDir(fsys, parent); err != nil {
+		return err
 	}
 	if err := fsys.MkdirAll(dir, 0o700); err != nil {
 		return fmt.Errorf("create directory %s: %w", dir, err)
 	}
-	d, err := fsys.OpenDir(parent)
+	return syncDir(fsys, parent)
+}
+
+func syncDir(fsys vfs.FS, dir string) error {
+	d, err := fsys.OpenDir(dir)
 	if err != nil {
-		return fmt.Errorf("open directory %s to sync it: %w", parent, err)
+		return fmt.Errorf("open directory %s to sync it: %w", dir, err)
 	}
 	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory %s: %w", parent, err)
+		return fmt.Errorf("sync directory %s: %w", dir, err)
 	}
 	return nil
 }
