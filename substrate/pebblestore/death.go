@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -133,24 +134,35 @@ func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: s.backgroundError,
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
-			s.opts.Logger.Error("state store is damaged", "file", s.relative(info.Path), "err", info.Details)
+			if _, known := s.damaged.LoadOrStore(info.Path, true); !known {
+				s.opts.Logger.Error("state store is damaged", "file", s.relative(info.Path), "err", info.Details)
+			}
 		},
 	}
 }
 
-// backgroundError judges a flush or compaction that failed. Pebble tries again
-// until it succeeds. That is right when the disk is full: the state it wants to
-// write is in memory still. It is wrong after a failed write or sync.
+// backgroundError judges background work that failed. Pebble tries again until it
+// succeeds. That is right when the disk is full: the state it wants to write is
+// in memory still. It is wrong after a failed write or sync, and no use with a
+// damaged table, which is left to those who read it.
 func (s *Store) backgroundError(err error) {
 	switch {
+	case s.fence.dead.Load():
 	case vfs.IsNoSpaceError(err):
 		select {
 		case s.noSpace <- struct{}{}:
 		default:
 		}
-	case pebble.IsCorruptionError(err), errors.Is(err, pebble.ErrCancelledCompaction):
-		// DataCorruption has told, whoever reads it gets an error; the rest goes on.
+		return // the fence has waited already
+	case errors.Is(err, pebble.ErrCancelledCompaction):
+		return
+	case pebble.IsCorruptionError(err):
+		if now := time.Now().UnixNano(); now-s.lastFailure.Swap(now) > int64(maxFullWait) {
+			return
+		}
 	default:
 		s.die(err)
 	}
+	// Whoever tries again and again, does so once a second.
+	s.fence.pause(maxFullWait)
 }

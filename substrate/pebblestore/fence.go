@@ -51,14 +51,19 @@ func (f *fence) after(err error) error {
 	case vfs.IsNoSpaceError(err):
 		n := f.full.Add(1)
 		f.onFull()
-		wait := time.NewTimer(min(firstFullWait<<min(n-1, 10), maxFullWait))
-		defer wait.Stop()
-		select {
-		case <-wait.C:
-		case <-f.quit:
-		}
+		f.pause(min(firstFullWait<<min(n-1, 10), maxFullWait))
 	}
 	return err
+}
+
+// pause waits, unless the store is being closed.
+func (f *fence) pause(d time.Duration) {
+	wait := time.NewTimer(d)
+	defer wait.Stop()
+	select {
+	case <-wait.C:
+	case <-f.quit:
+	}
 }
 
 // Unwrap implements vfs.FS.
