@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -157,7 +156,7 @@ func (s *Store) backgroundError(err error) {
 	case errors.Is(err, pebble.ErrCancelledCompaction):
 		return
 	case pebble.IsCorruptionError(err):
-		if now := time.Now().UnixNano(); now-s.lastFailure.Swap(now) > int64(maxFullWait) {
+		if s.damageMet.Add(1) == 1 {
 			return
 		}
 	default:

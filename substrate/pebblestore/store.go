@@ -29,8 +29,8 @@ type Store struct {
 	death     error         // why; set before dead is closed
 	noSpace   chan struct{} // a flush or compaction has met a full disk
 
-	damaged     sync.Map     // paths of tables that are known to be damaged
-	lastFailure atomic.Int64 // when background work last met damage, in Unix nanoseconds
+	damaged   sync.Map     // paths of tables that are known to be damaged
+	damageMet atomic.Int64 // how often background work met damage
 
 	life   sync.RWMutex // held for reading by every call, for writing by Close
 	closed bool
