@@ -164,6 +164,10 @@ func (h *Hub) Stats() Stats { return h.engine.Stats() }
 // replays only what comes later. Durability never needs it.
 func (h *Hub) Checkpoint(ctx context.Context) error { return h.engine.Checkpoint(ctx) }
 
+// Working reports whether anything goes on that needs no time to pass, and how
+// many activities run. It is for tests with a clock of their own.
+func (h *Hub) Working() (working bool, activities int) { return h.engine.Working() }
+
 // Close closes the hub. New requests are refused with engine.ErrClosed, steps
 // that run end, and so do activities until ctx ends: then they are cancelled,
 // and run again after the next Open. All is checkpointed, so that it replays

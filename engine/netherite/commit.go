@@ -186,6 +186,13 @@ func (c *committer) flush() {
 	c.demand(len(c.open.pieces) > 0)
 }
 
+// busy reports whether a commit is due or under way.
+func (c *committer) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open.must || c.inflight != nil || c.spare == nil
+}
+
 // run commits until stop is closed or the log fails.
 func (c *committer) run(stop <-chan struct{}) error {
 	for {

@@ -82,5 +82,22 @@ func (e *Engine) Stats() Stats {
 	return s
 }
 
+// Working reports whether anything goes on that needs no time to pass: input of
+// partitions, steps with workers, a commit. Activities are counted apart. It is
+// for tests and simulations that move the clock.
+func (e *Engine) Working() (working bool, activities int) {
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n == nil {
+		return true, 0
+	}
+	// In this order: work goes from activities to partitions to workers, and what
+	// is counted first must not be missed because it has moved on.
+	activities = int(n.tasks.Load())
+	working = n.busy.Load() > 0 || n.steps.Load() > 0 || n.commit.busy() || n.busy.Load() > 0
+	return working, activities
+}
+
 // Partitions is the number of partitions that the hub was created with.
 func (e *Engine) Partitions() int { return e.params.Partitions }

@@ -10,8 +10,9 @@ import (
 const (
 	// Stored timers are brought into memory this much ahead, at most so many at
 	// a time.
-	timerAhead = time.Hour
-	timerSlice = 10_000
+	timerAhead  = time.Hour
+	timerSlice  = 10_000
+	timerMargin = time.Second // before they may be due
 	// recheck bounds how long an alarm trusts that wall and monotonic clock go
 	// alike; clockStep is the difference that is worth a word.
 	recheck   = time.Minute
@@ -48,7 +49,7 @@ func (h *host) dueTimers(work []input) []input {
 // fetchTimers brings stored timers into memory before they can be due.
 func (h *host) fetchTimers() {
 	b := &h.batch
-	for horizon := h.state.Horizon(); horizon <= b.now.Add(time.Second); horizon = h.state.Horizon() {
+	for horizon := h.state.Horizon(); horizon <= b.now.Add(timerMargin); horizon = h.state.Horizon() {
 		refs, to, err := partition.FetchTimers(reader{h.n.store}, h.id, horizon, b.now.Add(timerAhead), timerSlice)
 		if err != nil {
 			h.broken(err)
@@ -71,15 +72,19 @@ func (h *host) setAlarm() {
 		return
 	}
 	h.checkClock()
-	if fetch := h.state.Horizon().Add(-2 * time.Second); next == 0 || fetch < next {
+	if fetch := h.state.Horizon().Add(-timerMargin); next == 0 || fetch < next {
 		next = max(fetch, now+1)
 	}
 	if a.at == next {
 		return
 	}
 	a.stopTimer()
-	a.at, a.wall, a.mono = next, now, h.n.clock.Mono()
-	a.stop = h.n.clock.AfterFunc(min(next.Sub(now), recheck), func() {
+	a.at, a.wall, a.mono = next, now, h.batch.mono
+	wait := next.Sub(now)
+	if h.state.NextTimer() != 0 {
+		wait = min(wait, recheck)
+	}
+	a.stop = h.n.clock.AfterFunc(wait, func() {
 		h.do(func(h *host) { h.alarm.at = 0 })
 	})
 }
@@ -90,7 +95,7 @@ func (h *host) checkClock() {
 	if a.wall == 0 {
 		return
 	}
-	wall, mono := h.batch.now, h.n.clock.Mono()
+	wall, mono := h.batch.now, h.batch.mono
 	step := wall.Sub(a.wall) - (mono - a.mono)
 	if step > clockStep || step < -clockStep {
 		h.n.e.metrics.clockSteps.Add(1)
