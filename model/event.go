@@ -95,7 +95,7 @@ const NoID int32 = -1
 //	ChildCreated           Name Version Instance Payload(input) FireAt(scheduled start); Ext: Tags Trace
 //	ChildCompleted         Ref Payload(result)
 //	ChildFailed            Ref Failure
-//	TimerCreated           FireAt
+//	TimerCreated           FireAt; for a retry that waits: Name, Ext: Call Attempt(the next); Ext: Timeout(relative: FireAt is that long after the record)
 //	TimerFired             Ref FireAt
 //	EventSent              Instance Name Payload
 //	EventRaised            Name Payload
@@ -140,7 +140,7 @@ type Ext struct {
 	CarryOver   []Event // continue-as-new: unconsumed EventRaised
 	LockSet     []string
 	Position    int32
-	Call        int32 // 1-based ordinal of the logical call in its execution, the same for every attempt; 0 unknown
+	Call        int32 // 1-based ordinal among the execution's logical calls of the same name and input, the same for every attempt; 0 unknown
 	Attempt     int32 // 1-based attempt of the logical call; 0 means 1
 	Timeout     int64 // nanoseconds one attempt may take; 0 none
 	AfterCommit bool  // start the activity only when its schedule is durable

@@ -101,7 +101,10 @@ type timer struct {
 	id     int32
 	fireAt model.Time
 	msg    *entry
-	stored bool
+	// A timer that a retry policy waits for says what for.
+	name    string
+	attempt int32
+	stored  bool
 }
 
 // child is a sub-orchestration, kept also when done for recursive purge.

@@ -18,7 +18,7 @@ func (s *State) outgoing(inst *instance, ev model.Event) {
 			// the instance's ratcheted clock (design review F17).
 			ev.FireAt = s.now + model.Time(d)
 		}
-		s.addTimer(inst, ev.ID, ev.FireAt, nil)
+		s.addTimer(inst, timerOf(&ev))
 	case model.TaskScheduled:
 		s.schedule(inst, ev)
 	case model.ChildCreated:

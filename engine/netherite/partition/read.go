@@ -65,7 +65,11 @@ func waits(inst *instance) *model.Waits {
 		return true
 	})
 	inst.timers.all(func(id int32, t *timer) bool {
-		if id < wakeBase {
+		switch {
+		case id >= wakeBase: // the engine's own
+		case t.attempt > 1:
+			w.Tasks = append(w.Tasks, model.WaitTask{ID: id, Name: t.name, Attempt: t.attempt, NextRetry: t.fireAt})
+		default:
 			w.Timers = append(w.Timers, model.WaitTimer{ID: id, FireAt: t.fireAt})
 		}
 		return true

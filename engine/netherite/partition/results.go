@@ -65,7 +65,7 @@ func wrongAction(ev *model.Event, last bool) string {
 				return what
 			}
 		}
-	case model.EventSent:
+	case model.EventSent, model.MarkerRecorded:
 	default:
 		return "which orchestrations cannot ask for"
 	}

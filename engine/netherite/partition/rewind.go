@@ -110,7 +110,7 @@ func (s *State) reopen(inst *instance, ev *model.Event, reason []byte) {
 	case model.TaskScheduled:
 		s.schedule(inst, *ev)
 	case model.TimerCreated:
-		s.addTimer(inst, ev.ID, ev.FireAt, nil)
+		s.addTimer(inst, timerOf(ev))
 	case model.ChildCreated:
 		inst.addChild(ev)
 		s.send(model.Message{To: ev.Instance, From: inst.id, Event: model.Event{

@@ -247,7 +247,8 @@ func appendWake(b []byte, t *timer, base model.Time) []byte {
 	b = append(b, rowVersion)
 	b = model.AppendVarint(b, int64(t.fireAt-base))
 	if t.msg == nil {
-		return model.AppendBool(b, false)
+		b = model.AppendString(model.AppendBool(b, false), t.name)
+		return model.AppendUvarint(b, uint64(t.attempt))
 	}
 	b = model.AppendBool(b, true)
 	b = model.AppendUvarint(b, t.msg.seq)
@@ -261,6 +262,12 @@ func decodeWake(id int32, row []byte, base model.Time) (*timer, error) {
 	if r.Bool() {
 		t.msg = &entry{seq: r.Uvarint(), from: r.String()}
 		t.msg.event, _ = model.DecodeEvent(r, base)
+	} else {
+		t.name = r.String()
+		attempt := readInt(r)
+		if t.attempt = int32(attempt); int64(t.attempt) != attempt {
+			r.Fail("attempt beyond 32 bits")
+		}
 	}
 	return t, r.Done()
 }

@@ -62,12 +62,16 @@ func compareTimers(a, b TimerRef) int {
 
 // addTimer adds a timer to an instance. One of the same ID that has not fired is
 // replaced: only a foreign language does that.
-func (s *State) addTimer(inst *instance, id int32, fireAt model.Time, msg *entry) {
-	inst.removeTimer(id)
-	t := &timer{id: id, fireAt: fireAt, msg: msg}
-	inst.timers.add(id, t)
+func (s *State) addTimer(inst *instance, t *timer) {
+	inst.removeTimer(t.id)
+	inst.timers.add(t.id, t)
 	inst.size += timerSize(t)
-	s.timers.push(TimerRef{FireAt: fireAt, Ord: inst.ord, ID: id})
+	s.timers.push(TimerRef{FireAt: t.fireAt, Ord: inst.ord, ID: t.id})
+}
+
+// timerOf is the timer that an orchestration asked for.
+func timerOf(ev *model.Event) *timer {
+	return &timer{id: ev.ID, fireAt: ev.FireAt, name: ev.Name, attempt: ev.Extra().Attempt}
 }
 
 // removeTimer takes a timer out, nil if there is none. Its entry in the heap
@@ -91,7 +95,7 @@ func timerSize(t *timer) int64 {
 // wakeAt delivers an entry to the instance at a time.
 func (s *State) wakeAt(inst *instance, at model.Time, e *entry) {
 	s.touch(inst)
-	s.addTimer(inst, inst.nextWake, at, e)
+	s.addTimer(inst, &timer{id: inst.nextWake, fireAt: at, msg: e})
 	inst.nextWake++
 }
 
