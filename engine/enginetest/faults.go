@@ -36,6 +36,12 @@ func (s *scene) after(n int, f func()) (failed bool) {
 // until it no longer matters: first an empty one, then one with something in it.
 func injectStartup(s *scene) {
 	for _, what := range []string{"empty", "used"} {
+		if what == "used" {
+			s.open()
+			s.serve()
+			s.helloMany(10, 5)
+			s.powerOff()
+		}
 		for n, failed := 0, true; failed; n++ {
 			var err error
 			failed = s.after(n, func() { err = s.tryOpen() })
@@ -45,13 +51,13 @@ func injectStartup(s *scene) {
 			if err == nil {
 				s.serve()
 				s.helloMany(1, 1)
+				s.powerOff() // to close may meet what the fault has left
+			}
+			if failed { // each fault meets the same storage
+				s.open()
 				s.close()
 			}
 		}
-		s.open()
-		s.serve()
-		s.helloMany(10, 5)
-		s.powerOff()
 	}
 	s.open()
 	s.serve()
@@ -145,10 +151,10 @@ func faultThenCrash(s *scene) {
 				return s.storage.Failed()
 			}
 		})
+		s.storage.Fail(never)
 		s.crash()
 		cancel()
 		<-done
-		s.storage.Fail(never)
 		for i, ok := range acked {
 			if ok {
 				s.ends(s.id(fmt.Sprint("hello-", 8*n+i)), model.Completed)

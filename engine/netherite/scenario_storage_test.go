@@ -156,7 +156,7 @@ func (d *fileDisk) OpenLog() (substrate.Log, error) {
 }
 
 func (d *fileDisk) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: d.fs, Dir: "/hub/store", MemoryBytes: memory})
+	s, err := pebblestore.Open(pebblestore.Options{FS: d.fs, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20)})
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +168,9 @@ func (d *fileDisk) Close() error { return nil }
 
 func (d *fileDisk) crash() {
 	after := d.fs.CrashClone(faultfs.Crash{})
-	d.fs.Kill()
+	d.fs.SetFault(nil)
 	for _, c := range d.open {
-		_ = c.Close() // only to have its memory back
+		_ = c.Close() // only to have its memory back; what it writes is of no use
 	}
 	d.open = nil
 	d.use(after)
@@ -197,7 +197,7 @@ func (u *underTest) Clock() enginetest.Clock { return u.clock }
 func (u *underTest) Open(o enginetest.Options) (engine.Engine, error) {
 	opts := netherite.Options{
 		Storage: u.disk, Clock: u.clock, Logger: o.Logger, MaxPayload: o.MaxPayload, Memory: o.Memory,
-		Gather: -1, Backoff: []time.Duration{0, time.Millisecond},
+		Gather: -1, Backoff: []time.Duration{0, time.Millisecond}, Retention: -1,
 		Checkpoint: netherite.Checkpoint{Records: max(o.CheckpointRecords, 0)},
 	}
 	if o.CheckpointRecords < 0 {
