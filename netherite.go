@@ -40,6 +40,7 @@ type Hub struct {
 	server  *owner.Server  // nil: in memory, or no socket could be made
 	codec   durable.Codec
 	limit   int
+	files   bool // in a directory
 	metrics interface{ Unregister() error }
 
 	once sync.Once
@@ -84,7 +85,7 @@ func (s *settings) open(dir string) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload}
+	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload, files: s.storage == nil && !s.volatile}
 	if err := h.begin(s, dir); err != nil {
 		return nil, errors.Join(err, h.Close(context.Background()))
 	}
@@ -195,14 +196,14 @@ func (h *Hub) close(ctx context.Context) error {
 	return err
 }
 
-// Kill ends the hub as a crash of the process would: nothing more is written. It
-// is for tests of what survives.
+// Kill ends the hub as a crash of the process would: nothing more is done or
+// checkpointed. It is for tests of what survives.
 func (h *Hub) Kill() {
 	h.once.Do(func() {
 		if h.server != nil {
 			_ = h.server.Close()
 		}
-		h.engine.Kill()
+		h.engine.Kill(h.files)
 		if h.worker != nil {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()

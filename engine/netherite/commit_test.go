@@ -37,7 +37,7 @@ func TestWithoutSyncAcknowledgedWorkWouldBeLost(t *testing.T) {
 	storage := &tampered{newMemory(2), func(l substrate.Log) substrate.Log { return syncless{l} }}
 	e := openHub(t, storage)
 	start(t, e, "X", 10)
-	e.Kill()
+	e.Kill(false)
 	if storage.log.Crash(mem.KeepNone) == 0 {
 		t.Fatal("the crash lost nothing: this test no longer shows that syncs matter")
 	}

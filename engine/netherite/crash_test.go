@@ -64,7 +64,7 @@ func crashes(t *testing.T, seed uint64, release netherite.Release, keep func(*ra
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			<-k.dead
-			e.Kill()
+			e.Kill(false)
 			cancel()
 		}()
 		l.run(ctx, t, e, round, 200, 8, rng)

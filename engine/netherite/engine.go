@@ -214,9 +214,10 @@ func (e *Engine) Close(ctx context.Context) error {
 }
 
 // Kill ends the engine as a crash of the process would: nothing more is written,
-// and what was not durable may be lost. The substrates are not closed, except
-// for the storage itself. It is for tests of what survives.
-func (e *Engine) Kill() {
+// and what was not durable may be lost. Log and store are left as they are, for
+// their owner to crash, unless abandon says that there is none who could: then
+// they are closed without a checkpoint. It is for tests of what survives.
+func (e *Engine) Kill(abandon bool) {
 	if e.closing.Swap(true) {
 		<-e.ended
 		return
@@ -232,6 +233,9 @@ func (e *Engine) Kill() {
 	if n != nil {
 		e.exit(engine.ErrClosed)
 		n.halt()
+		if abandon {
+			_ = n.release()
+		}
 	}
 	_ = e.opts.Storage.Close() // a crash closes files without a word
 }

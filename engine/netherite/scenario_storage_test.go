@@ -218,7 +218,7 @@ func (u *underTest) Open(o enginetest.Options) (engine.Engine, error) {
 func (u *underTest) Checkpoint(ctx context.Context) error { return u.engine.Checkpoint(ctx) }
 
 func (u *underTest) Crash() {
-	u.engine.Kill()
+	u.engine.Kill(false)
 	u.disk.crash()
 }
 

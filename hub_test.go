@@ -1,0 +1,280 @@
+package netherite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var (
+	greet = durable.Activity("Greet", func(_ context.Context, city string) (string, error) { return "Hello " + city + "!", nil })
+	tour  = durable.Orchestration("Tour", func(ctx *durable.Context, cities []string) ([]string, error) {
+		calls := make([]*durable.Future[string], len(cities))
+		for i, c := range cities {
+			calls[i] = greet.Call(ctx, c)
+		}
+		return durable.All(ctx, calls...)
+	})
+)
+
+func open(t testing.TB, dir string, opts ...netherite.Option) *netherite.Hub {
+	t.Helper()
+	hub, err := netherite.Open(dir, append([]netherite.Option{netherite.Serve(greet, tour), netherite.CheckReplay()}, opts...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := hub.Close(context.Background()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return hub
+}
+
+func visit(t testing.TB, hub durable.Hub, opts ...durable.StartOption) {
+	t.Helper()
+	run, err := tour.Start(t.Context(), hub, []string{"Tokyo", "Seattle"}, opts...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := run.Wait(t.Context())
+	if err != nil || strings.Join(got, " ") != "Hello Tokyo! Hello Seattle!" {
+		t.Fatalf("%q, %v", got, err)
+	}
+}
+
+func TestHubInADirectorySurvivesCloseAndCrash(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "not", "yet")
+	if netherite.Exists(dir) {
+		t.Error("a hub exists before it was created")
+	}
+	hub := open(t, dir, netherite.Partitions(3))
+	visit(t, hub, durable.ID("first"))
+	if !netherite.Exists(dir) {
+		t.Error("no hub after it was created")
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Errorf("second close: %v", err)
+	}
+	if _, err := tour.Start(t.Context(), hub, nil); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("start after close: %v", err)
+	}
+	hub = open(t, dir)
+	if hub.Partitions() != 3 {
+		t.Errorf("%d partitions", hub.Partitions())
+	}
+	if s := hub.Stats(); s.Replayed != 0 {
+		t.Errorf("a clean reopen replayed %d records", s.Replayed)
+	}
+	visit(t, hub, durable.ID("second"))
+	hub.Kill()
+	hub = open(t, dir)
+	for _, id := range []string{"first", "second"} {
+		if got, err := tour.Attach(hub, id).Wait(t.Context()); err != nil || len(got) != 2 {
+			t.Errorf("%s after a crash: %v, %v", id, got, err)
+		}
+	}
+}
+
+func TestSecondOpenNamesTheHolder(t *testing.T) {
+	dir := t.TempDir()
+	open(t, dir)
+	_, err := netherite.Open(dir)
+	if !errors.Is(err, engine.ErrHeld) || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
+		t.Errorf("second open: %v", err)
+	}
+	if _, err := netherite.Inspect(dir); !errors.Is(err, engine.ErrHeld) {
+		t.Errorf("inspect: %v", err)
+	}
+}
+
+func TestDirectoriesThatAreNoHubAreRefused(t *testing.T) {
+	write := func(content string) func(dir string) {
+		return func(dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "hub"), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	id := strings.Repeat("ab", 16)
+	for name, c := range map[string]struct {
+		prepare func(dir string)
+		opts    []netherite.Option
+		want    error
+	}{
+		"other files": {func(dir string) {
+			if err := os.WriteFile(filepath.Join(dir, "notes.txt"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}, nil, engine.ErrForeign},
+		"empty":            {func(string) {}, []netherite.Option{netherite.MustExist()}, engine.ErrForeign},
+		"garbage":          {write("not json"), nil, engine.ErrDamaged},
+		"no identity":      {write(`{"format":1,"partitions":8}`), nil, engine.ErrDamaged},
+		"newer":            {write(`{"format":2,"hub":"` + id + `","partitions":8}`), nil, engine.ErrNewerFormat},
+		"other partitions": {write(`{"format":1,"hub":"` + id + `","partitions":8}`), []netherite.Option{netherite.Partitions(4)}, engine.ErrInvalid},
+		"many partitions":  {func(string) {}, []netherite.Option{netherite.Partitions(257)}, engine.ErrInvalid},
+		"little memory":    {func(string) {}, []netherite.Option{netherite.Memory(1)}, engine.ErrInvalid},
+		"payloads too big": {func(string) {}, []netherite.Option{netherite.PayloadLimit(1 << 30)}, engine.ErrInvalid},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			c.prepare(dir)
+			hub, err := netherite.Open(dir, c.opts...)
+			if !errors.Is(err, c.want) {
+				t.Errorf("%v, want %v", err, c.want)
+			}
+			if err == nil {
+				t.Error(hub.Close(t.Context()))
+			}
+		})
+	}
+}
+
+func TestHubOfAnotherDirectoryIsForeign(t *testing.T) {
+	a, b := t.TempDir(), t.TempDir()
+	for _, dir := range []string{a, b} {
+		hub := open(t, dir)
+		visit(t, hub)
+		if err := hub.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.RemoveAll(filepath.Join(b, "log")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(a, "log"), filepath.Join(b, "log")); err != nil {
+		t.Fatal(err)
+	}
+	hub, err := netherite.Open(b)
+	if !errors.Is(err, engine.ErrForeign) {
+		t.Errorf("log of another hub: %v", err)
+	}
+	if err == nil {
+		t.Error(hub.Close(t.Context()))
+	}
+}
+
+func TestCodeThatIsIncompleteKeepsTheHubClosed(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := netherite.Open(dir, netherite.Serve(greet, greet)); err == nil {
+		t.Error("the same activity twice was accepted")
+	}
+	open(t, dir) // not held
+}
+
+func TestLargeInputNeedsALargerLimit(t *testing.T) {
+	big := []string{strings.Repeat("x", 5<<20)}
+	if _, err := tour.Start(t.Context(), open(t, t.TempDir()), big); !errors.Is(err, engine.ErrTooLarge) {
+		t.Errorf("default limit: %v", err)
+	}
+	run, err := tour.Start(t.Context(), open(t, t.TempDir(), netherite.PayloadLimit(12<<20)), big)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Wait(t.Context()); err != nil || len(got[0]) < 5<<20 {
+		t.Errorf("%d results, %v", len(got), err)
+	}
+}
+
+func TestHubInMemoryWritesNothing(t *testing.T) {
+	dir := t.TempDir()
+	hub := open(t, dir, netherite.InMemory())
+	visit(t, hub)
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Errorf("%v, %v", files, err)
+	}
+}
+
+func TestPowerFailureLosesNothingAcknowledged(t *testing.T) {
+	fs := faultfs.New()
+	for round := range 5 {
+		hub, err := netherite.Open("/hub", netherite.Serve(greet, tour), netherite.Files(fs), netherite.CheckReplay())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for n := range round {
+			if got, err := tour.Attach(hub, fmt.Sprint("tour-", n)).Wait(t.Context()); err != nil || len(got) != 2 {
+				t.Errorf("round %d, tour %d: %v, %v", round, n, got, err)
+			}
+		}
+		if _, err := tour.Start(t.Context(), hub, []string{"a", "b"}, durable.ID(fmt.Sprint("tour-", round))); err != nil {
+			t.Fatal(err)
+		}
+		after := fs.CrashClone(faultfs.Crash{})
+		fs.Kill()
+		hub.Kill()
+		fs = after
+	}
+}
+
+func TestInspectReportsWhatIsThere(t *testing.T) {
+	dir := t.TempDir()
+	hub := open(t, dir, netherite.Partitions(2))
+	visit(t, hub)
+	hub.Kill()
+	r, err := netherite.Inspect(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Partitions != 2 || r.Records == 0 || len(r.Damage) > 0 || r.Pending[0]+r.Pending[1] == 0 {
+		t.Errorf("after a crash: %+v", r)
+	}
+	hub = open(t, dir)
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r, err = netherite.Inspect(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !r.Closed || len(r.Damage) > 0 || r.Pending[0]+r.Pending[1] > 0 || r.Checkpoints != 2 {
+		t.Errorf("after a close: %+v", r)
+	}
+}
+
+func TestActivityThatOutlivesClosesContextRunsAgain(t *testing.T) {
+	var runs atomic.Int64
+	began := make(chan struct{})
+	slow := durable.Activity("Slow", func(ctx context.Context, _ string) (string, error) {
+		if runs.Add(1) > 1 {
+			return "second run", nil
+		}
+		close(began)
+		<-ctx.Done()
+		return "", ctx.Err()
+	})
+	wait := durable.Orchestration("Wait", func(ctx *durable.Context, in string) (string, error) { return slow.Call(ctx, in).Await() })
+	dir := t.TempDir()
+	hub := open(t, dir, netherite.Serve(slow, wait))
+	if _, err := wait.Start(t.Context(), hub, "", durable.ID("w")); err != nil {
+		t.Fatal(err)
+	}
+	<-began
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := hub.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	hub = open(t, dir, netherite.Serve(slow, wait))
+	if got, err := wait.Attach(hub, "w").Wait(t.Context()); err != nil || got != "second run" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
