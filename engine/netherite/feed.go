@@ -411,28 +411,31 @@ func (f *feed) waiting() bool {
 	return len(f.absent) > 0
 }
 
-// cancelAll tells all workers that nobody waits for their activities any more.
+// cancelAll takes all activities back from the workers and tells them: a result
+// that comes now is refused, so that the end by cancellation is not recorded.
 func (f *feed) cancelAll() {
 	f.mu.Lock()
 	conns := f.conns
 	f.mu.Unlock()
 	for _, c := range conns {
 		if a := c.at.Load(); a != nil {
-			for _, t := range a.activities() {
+			for _, t := range a.takeActivities() {
+				a.n.returned(engine.ActivityKind, 1)
 				c.w.Cancel(t)
 			}
 		}
 	}
 }
 
-// activities lists the activities that the worker has.
-func (a *attachment) activities() (all []engine.Token) {
+// takeActivities makes the activities that the worker has stale.
+func (a *attachment) takeActivities() (all []engine.Token) {
 	for i := range a.shards {
 		s := &a.shards[i]
 		s.mu.Lock()
 		for t, kind := range s.items {
 			if kind == engine.ActivityKind {
 				all = append(all, t)
+				delete(s.items, t)
 			}
 		}
 		s.mu.Unlock()
