@@ -218,8 +218,7 @@ func TestPowerFailureLosesNothingAcknowledged(t *testing.T) {
 		if _, err := tour.Start(t.Context(), hub, []string{"a", "b"}, durable.ID(fmt.Sprint("tour-", round))); err != nil {
 			t.Fatal(err)
 		}
-		after := fs.CrashClone(faultfs.Crash{})
-		fs.Kill()
+		after := fs.CrashClone(faultfs.Crash{}) // what a power failure now would leave
 		hub.Kill()
 		fs = after
 	}
