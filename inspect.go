@@ -28,7 +28,8 @@ type Report struct {
 	Checkpoints int   // partitions with a stored state
 	Closed      bool  // the hub was closed, not killed
 	// Stamps says which log prefix each partition's stored state contains, and
-	// Pending how many records beyond it the next Open replays.
+	// Pending how many records beyond it the next Open replays; it is nil if
+	// the log is damaged.
 	Stamps  []substrate.Stamp
 	Pending []int64
 	Damage  []Damage
@@ -53,8 +54,11 @@ func Inspect(dir string) (*Report, error) {
 	}
 	d := &directory{dir: dir, mustExist: true, logger: slog.New(slog.DiscardHandler)}
 	err := d.acquire()
-	if errors.Is(err, engine.ErrDamaged) {
+	switch {
+	case errors.Is(err, engine.ErrDamaged):
 		return &Report{Damage: []Damage{{File: hubName, Kind: "crc", Detail: err.Error(), Partition: -1}}}, nil
+	case errors.Is(err, engine.ErrNewerFormat):
+		return &Report{Damage: []Damage{{File: hubName, Kind: "version", Detail: err.Error(), Partition: -1}}}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("inspect %s: %w", dir, err)
@@ -85,7 +89,18 @@ func (r *Report) inspect(d *directory) error {
 		r.damaged(logName, damage, -1)
 	}
 	if len(l.Damage) > 0 {
+		r.Pending = nil
 		return nil
+	}
+	if hub := filelog.HubID(r.Hub); l.Hub != hub {
+		detail := fmt.Sprintf("it names hub %x, the log is of hub %x", hub, l.Hub)
+		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
+	}
+	for p, stamp := range r.Stamps {
+		if stamp.Offset > r.LogEnd {
+			detail := fmt.Sprintf("the log ends at %d, the stored state contains it up to %d", r.LogEnd, stamp.Offset)
+			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(r.LogEnd), Kind: "short", Detail: detail, Partition: p})
+		}
 	}
 	return r.records(d)
 }

@@ -2,6 +2,7 @@ package model
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"time"
 )
@@ -78,6 +79,11 @@ func TestTimeRoundTripsAndZeroMeansAbsent(t *testing.T) {
 	}
 	if TimeOf(time.Time{}) != 0 || !Time(0).Std().IsZero() || Time(0).String() != "-" {
 		t.Error("the zero time is not the absent Time")
+	}
+	for year, want := range map[int]Time{2999: math.MaxInt64, 9999: math.MaxInt64, 1600: math.MinInt64} {
+		if got := TimeOf(time.Date(year, 1, 1, 0, 0, 0, 0, time.UTC)); got != want {
+			t.Errorf("year %d becomes %d, want %d", year, got, want)
+		}
 	}
 	if s := TimeOf(now).String(); s != "2026-09-01T11:00:00.123456789Z" {
 		t.Errorf("String = %q", s)

@@ -1,15 +1,27 @@
 package model
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Time is an instant in nanoseconds since the Unix epoch, UTC. Zero means
 // absent. It is an integer so that it encodes, compares and replays exactly.
 type Time int64
 
-// TimeOf converts t; the zero time.Time becomes the absent Time.
+// The years whose nanoseconds fit: all of them, not just a part.
+const firstYear, lastYear = 1678, 2261
+
+// TimeOf converts t; the zero time.Time becomes the absent Time. What lies
+// before 1678 or after 2261 becomes the earliest or the latest Time there is.
 func TimeOf(t time.Time) Time {
-	if t.IsZero() {
+	switch year := t.UTC().Year(); {
+	case t.IsZero():
 		return 0
+	case year < firstYear:
+		return math.MinInt64
+	case year > lastYear:
+		return math.MaxInt64
 	}
 	return Time(t.UnixNano())
 }

@@ -147,7 +147,10 @@ func (f *benchFlags) runAndKill(ctx context.Context, stderr io.Writer) (*bench.R
 	_ = child.Process.Kill() // it may have ended by itself, with an error
 	waitErr := child.Wait()
 	if readErr != nil {
-		return nil, fmt.Errorf("the measured process ended without figures: %w", waitErr)
+		if exit, ok := errors.AsType[*exec.ExitError](waitErr); ok && exit.ExitCode() > 0 {
+			return nil, &quiet{exit.ExitCode()} // it has said why
+		}
+		return nil, fmt.Errorf("the measured process ended without figures: %w", errors.Join(ctx.Err(), waitErr))
 	}
 	r := &bench.Result{}
 	if err := json.Unmarshal(line, r); err != nil {

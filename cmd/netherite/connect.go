@@ -36,20 +36,50 @@ type target struct {
 
 // with runs f on the hub of the flags, within their timeout.
 func (f *hubFlags) with(cmd *cobra.Command, run func(context.Context, *target) error) error {
+	if f.timeout < 0 {
+		return usagef("--timeout %v: it cannot be negative; 0 waits for ever", f.timeout)
+	}
 	ctx := cmd.Context()
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	t, err := f.connect(cmd.ErrOrStderr())
+	t, err := f.connect(ctx, cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	return errors.Join(run(ctx, t), t.close())
+	err = errors.Join(run(ctx, t), t.close())
+	if f.timeout > 0 && errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("timed out after %v (--timeout): %w", f.timeout, err)
+	}
+	return err
 }
 
-func (f *hubFlags) connect(stderr io.Writer) (*target, error) {
+// A hub that is held and does not answer may be about to open or close its
+// socket, as another run of this program does: it gets a moment.
+const (
+	heldPatience = time.Second
+	heldRetry    = 50 * time.Millisecond
+)
+
+func (f *hubFlags) connect(ctx context.Context, stderr io.Writer) (*target, error) {
+	ctx, cancel := context.WithTimeout(ctx, heldPatience)
+	defer cancel()
+	for {
+		t, err := f.tryConnect(stderr)
+		if !errors.Is(err, engine.ErrHeld) {
+			return t, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("the hub in %q does not answer on its socket: %w", f.dir, err)
+		case <-time.After(heldRetry):
+		}
+	}
+}
+
+func (f *hubFlags) tryConnect(stderr io.Writer) (*target, error) {
 	if !netherite.Exists(f.dir) {
 		return nil, fmt.Errorf("no task hub in %q: name its data directory with --dir: %w", f.dir, os.ErrNotExist)
 	}
@@ -58,9 +88,6 @@ func (f *hubFlags) connect(stderr io.Writer) (*target, error) {
 	}
 	quietly := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	hub, err := netherite.Open(f.dir, netherite.Logger(quietly))
-	if errors.Is(err, engine.ErrHeld) {
-		return nil, fmt.Errorf("the hub in %q does not answer on its socket: %w", f.dir, err)
-	}
 	if err != nil {
 		return nil, err
 	}

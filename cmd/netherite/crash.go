@@ -11,13 +11,8 @@ import (
 	"github.com/netherite-go/netherite/bench"
 )
 
-// The crash: how many transfers the killed process is to make, and how many must
-// have finished and be under way when it is killed.
-const (
-	crashTransfers  = 10_000
-	crashFinished   = 2_000
-	crashUnfinished = 100
-)
+// crashTransfers is how many transfers the process makes if it is not killed.
+const crashTransfers = 10_000
 
 func crashWork(dir string) bench.Work {
 	return bench.Work{Dir: dir, Run: "crash", N: crashTransfers}
@@ -25,17 +20,17 @@ func crashWork(dir string) bench.Work {
 
 // crash kills a process in the middle of its transfers, recovers, and returns
 // the line that says what was found.
-func crash(ctx context.Context, dir string, stderr io.Writer) (string, error) {
+func (p demoPlan) crash(ctx context.Context, dir string, stderr io.Writer) (string, error) {
 	const failed = "crash: failed"
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return failed, fmt.Errorf("make the data directory: %w", err)
 	}
-	ledger, err := killInTheMiddle(ctx, dir, stderr)
+	ledger, err := p.killInTheMiddle(ctx, dir, stderr)
 	if err != nil {
 		return failed, err
 	}
-	if n := ledger.Unfinished(); n < crashUnfinished {
-		return failed, fmt.Errorf("only %d acknowledged transfers were unfinished at the kill, expected %d", n, crashUnfinished)
+	if n := ledger.Unfinished(); n < p.unfinished {
+		return failed, fmt.Errorf("only %d acknowledged transfers were unfinished at the kill, expected %d", n, p.unfinished)
 	}
 	after, err := crashWork(dir).Audit(ctx, ledger, 0)
 	verdict := "ok"
@@ -48,7 +43,7 @@ func crash(ctx context.Context, dir string, stderr io.Writer) (string, error) {
 
 // killInTheMiddle runs the transfers in a process of its own, kills it with
 // SIGKILL, and returns what it had reported.
-func killInTheMiddle(ctx context.Context, dir string, stderr io.Writer) (*bench.Ledger, error) {
+func (p demoPlan) killInTheMiddle(ctx context.Context, dir string, stderr io.Writer) (*bench.Ledger, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
@@ -65,7 +60,7 @@ func killInTheMiddle(ctx context.Context, dir string, stderr io.Writer) (*bench.
 	ledger, killed := &bench.Ledger{}, false
 	for lines := bufio.NewScanner(stdout); lines.Scan(); {
 		ledger.Note(lines.Text())
-		if !killed && len(ledger.Finished) >= crashFinished && ledger.Unfinished() >= crashUnfinished {
+		if !killed && len(ledger.Finished) >= p.finished && ledger.Unfinished() >= p.unfinished {
 			killed = true
 			_ = child.Process.Kill() // it may have ended just now
 		}

@@ -15,8 +15,16 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// demoRuns are the workloads of the demo, small enough for half a minute.
-var demoRuns = []bench.Config{
+// demoPlan is what the demo does.
+type demoPlan struct {
+	runs []bench.Config
+	// The process of the crash is killed when so many of its transfers have
+	// finished and so many acknowledged ones have not.
+	finished, unfinished int
+}
+
+// fullDemo runs all workloads, small enough for half a minute.
+var fullDemo = demoPlan{finished: 2_000, unfinished: 100, runs: []bench.Config{
 	{Workload: "hello5", Clients: 128, Duration: 2 * time.Second},
 	{Workload: "sequence", Clients: 128, Duration: time.Second},
 	{Workload: "fanout", Clients: 8, Count: 100},
@@ -25,7 +33,7 @@ var demoRuns = []bench.Config{
 	{Workload: "wordcount", Clients: 1, Count: 2},
 	{Workload: "collision", Clients: 2, Count: 2},
 	{Workload: "counter", Clients: 256, Duration: time.Second},
-}
+}}
 
 // demoLimit ends a demo that hangs.
 const demoLimit = 3 * time.Minute
@@ -42,7 +50,7 @@ func newDemo() *cobra.Command {
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), demoLimit)
 			defer cancel()
-			return demo(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
+			return fullDemo.run(ctx, cmd.OutOrStdout(), cmd.ErrOrStderr())
 		},
 	}
 	cmd.Flags().StringVar(&child, "crash-child", "", "")
@@ -50,7 +58,7 @@ func newDemo() *cobra.Command {
 	return cmd
 }
 
-func demo(ctx context.Context, out, stderr io.Writer) error {
+func (p demoPlan) run(ctx context.Context, out, stderr io.Writer) error {
 	begin := time.Now()
 	dir, err := os.MkdirTemp("", "netherite-demo-")
 	if err != nil {
@@ -58,9 +66,9 @@ func demo(ctx context.Context, out, stderr io.Writer) error {
 	}
 	defer os.RemoveAll(dir)
 	fmt.Fprintf(out, "Durable workflows on %d cores, each step on disk before it counts, in %s\n\n", runtime.NumCPU(), dir)
-	results := make([]*bench.Result, len(demoRuns))
+	results := make([]*bench.Result, len(p.runs))
 	ok := 0
-	for i, cfg := range demoRuns {
+	for i, cfg := range p.runs {
 		cfg.Dir = filepath.Join(dir, cfg.Workload)
 		cfg.Partitions, cfg.Release, cfg.Version, cfg.SkipProbe = 8, "node", version(), true
 		r, err := demoRun(ctx, cfg, stderr)
@@ -74,14 +82,14 @@ func demo(ctx context.Context, out, stderr io.Writer) error {
 		}
 	}
 	printDemo(out, results)
-	line, crashErr := crash(ctx, filepath.Join(dir, "crash"), stderr)
+	line, crashErr := p.crash(ctx, filepath.Join(dir, "crash"), stderr)
 	fmt.Fprintln(out, line)
 	took := time.Since(begin).Seconds()
-	if crashErr != nil || ok < len(demoRuns) {
-		fmt.Fprintf(out, "demo: failed %d/%d in %.1fs\n", ok, len(demoRuns), took)
+	if crashErr != nil || ok < len(p.runs) {
+		fmt.Fprintf(out, "demo: failed %d/%d in %.1fs\n", ok, len(p.runs), took)
 		return errors.Join(crashErr, &quiet{exitFailed})
 	}
-	fmt.Fprintf(out, "demo: ok %d/%d in %.1fs\n", ok, len(demoRuns), took)
+	fmt.Fprintf(out, "demo: ok %d/%d in %.1fs\n", ok, len(p.runs), took)
 	return nil
 }
 

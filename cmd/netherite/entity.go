@@ -48,7 +48,7 @@ func newEntityGet(f *hubFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printInstance(cmd.OutOrStdout(), m, asJSON)
+			return printInstance(cmd.OutOrStdout(), toJSON(m), asJSON)
 		})
 	}
 	return cmd

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 
+	"github.com/netherite-go/netherite/door/owner"
 	"github.com/netherite-go/netherite/engine"
 )
 
@@ -45,24 +45,14 @@ func exitCode(err error) int {
 	switch {
 	case errors.As(err, &silent):
 		return silent.code
-	case errors.As(err, &usage), errors.Is(err, engine.ErrInvalid), isCobraUsage(err):
+	case errors.As(err, &usage), errors.Is(err, engine.ErrInvalid):
 		return exitUsage
 	case errors.Is(err, engine.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return exitNotFound
-	case errors.Is(err, engine.ErrHeld), errors.Is(err, errNotServed):
-		return exitNotServed
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimedOut
+	case errors.Is(err, engine.ErrHeld), errors.Is(err, errNotServed), errors.Is(err, owner.ErrNoAnswer):
+		return exitNotServed
 	}
 	return exitFailed
-}
-
-// isCobraUsage recognizes the mistakes that cobra reports without a type.
-func isCobraUsage(err error) bool {
-	for _, prefix := range []string{"unknown command", "accepts ", "requires ", "required flag", "unknown flag", "unknown shorthand", "invalid argument"} {
-		if strings.HasPrefix(err.Error(), prefix) {
-			return true
-		}
-	}
-	return false
 }

@@ -65,7 +65,9 @@ func printReport(out io.Writer, r *netherite.Report) {
 	}
 	for p, s := range r.Stamps {
 		behind := "nothing to replay"
-		if n := r.Pending[p]; n > 0 {
+		if r.Pending == nil {
+			behind = "what is to be replayed cannot be read"
+		} else if n := r.Pending[p]; n > 0 {
 			behind = fmt.Sprintf("%d records to replay", n)
 		}
 		fmt.Fprintf(out, "partition %-3d checkpoint at %d (epoch %d, record %d); %s\n", p, s.Offset, s.Epoch, s.Record, behind)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -57,14 +58,17 @@ func newInstanceShow(f *hubFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printInstance(cmd.OutOrStdout(), m, asJSON)
+			j := toJSON(m)
+			if err := locate(ctx, t, j); err != nil {
+				return err
+			}
+			return printInstance(cmd.OutOrStdout(), j, asJSON)
 		})
 	}
 	return cmd
 }
 
-func printInstance(out io.Writer, m *model.Instance, asJSON bool) error {
-	j := toJSON(m)
+func printInstance(out io.Writer, j *instanceJSON, asJSON bool) error {
 	if asJSON {
 		return printJSON(out, j)
 	}
@@ -81,7 +85,7 @@ func printInstance(out io.Writer, m *model.Instance, asJSON bool) error {
 	field("output", j.Output)
 	field("custom status", j.CustomStatus)
 	if j.Failure != nil {
-		field("failure", m.Failure.Error())
+		field("failure", j.Failure.String())
 	}
 	field("created", j.CreatedTime)
 	field("updated", j.LastUpdated)
@@ -97,6 +101,7 @@ func printInstance(out io.Writer, m *model.Instance, asJSON bool) error {
 		field("state", e.State)
 		field("backlog", fmt.Sprint(e.Backlog))
 		field("locked by", e.LockedBy)
+		field("lock queue", strings.Join(e.LockQueue, ", "))
 	}
 	printWaits(out, j.WaitingFor)
 	return nil
@@ -129,7 +134,7 @@ func newInstanceWait(f *hubFlags) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return printInstance(cmd.OutOrStdout(), m, asJSON)
+			return printInstance(cmd.OutOrStdout(), toJSON(m), asJSON)
 		})
 	}
 	return cmd

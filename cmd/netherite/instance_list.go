@@ -118,29 +118,44 @@ func newInstancePurge(f *hubFlags) *cobra.Command {
 	cmd.Flags().BoolVar(&all, "all", false, "needed to purge every ended instance")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		eq, err := q.query()
+		if err == nil {
+			err = checkPurge(args, eq, recursive, all)
+		}
 		if err != nil {
 			return err
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
-			n, err := purge(ctx, t, args, eq, recursive, all)
-			fmt.Fprintf(cmd.OutOrStdout(), "purged %d\n", n)
+			n, err := purge(ctx, t, args, eq, recursive)
+			if err == nil || n > 0 {
+				fmt.Fprintf(cmd.OutOrStdout(), "purged %d\n", n)
+			}
 			return err
 		})
 	}
 	return cmd
 }
 
-func purge(ctx context.Context, t *target, args []string, q engine.Query, recursive, all bool) (int, error) {
+// checkPurge makes sure that it was said clearly what to purge.
+func checkPurge(args []string, q engine.Query, recursive, all bool) error {
+	restricted := len(q.Names)+len(q.Statuses)+len(q.Tags) > 0 || q.IDPrefix != "" || q.CreatedFrom != 0 || q.CreatedTo != 0
+	switch one := len(args) == 1; {
+	case one && (restricted || all):
+		return usagef("name an instance, or say which to purge; not both")
+	case !one && recursive:
+		return usagef("--recursive is for a single instance: name it")
+	case !one && !restricted && !all:
+		return usagef("name an instance, restrict with --name, --status, --tag, --prefix or a time, or say --all")
+	}
+	return nil
+}
+
+func purge(ctx context.Context, t *target, args []string, q engine.Query, recursive bool) (int, error) {
 	if len(args) == 1 {
 		n, err := t.Purge(ctx, args[0], recursive)
 		if err == nil && n == 0 {
 			err = fmt.Errorf("instance %q has not ended: terminate it first", args[0])
 		}
 		return n, err
-	}
-	restricted := len(q.Names)+len(q.Statuses)+len(q.Tags) > 0 || q.IDPrefix != "" || q.CreatedFrom != 0 || q.CreatedTo != 0
-	if !restricted && !all {
-		return 0, usagef("name an instance, restrict with --name, --status, --tag, --prefix or a time, or say --all")
 	}
 	total := 0
 	for {

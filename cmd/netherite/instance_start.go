@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -112,6 +111,9 @@ func newInstanceRestart(f *hubFlags) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&sameID, "same-id", false, "under the same ID, which must have ended, instead of a new one")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if model.IsEntity(args[0]) {
+			return usagef("%q is an entity; only orchestrations start", args[0])
+		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
 			m, err := t.Get(ctx, args[0], engine.GetOptions{Payloads: true})
 			if err != nil {
@@ -125,74 +127,4 @@ func newInstanceRestart(f *hubFlags) *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-// printHistory prints one event a line, or all as JSON.
-func printHistory(out io.Writer, events []model.Event, asJSON bool) error {
-	if asJSON {
-		list := make([]map[string]any, len(events))
-		for i := range events {
-			list[i] = eventJSON(&events[i])
-		}
-		return printJSON(out, list)
-	}
-	for i := range events {
-		e := &events[i]
-		id := ""
-		if e.ID != model.NoID {
-			id = fmt.Sprintf("#%d", e.ID)
-		} else if e.Ref != 0 || e.Kind == model.TaskCompleted {
-			id = fmt.Sprintf("re #%d", e.Ref)
-		}
-		fmt.Fprintf(out, "%s  %-34s %-8s %s\n", e.Time, e.Kind, id, eventText(e))
-	}
-	return nil
-}
-
-func eventText(e *model.Event) string {
-	var parts []string
-	add := func(s string) {
-		if s != "" {
-			parts = append(parts, s)
-		}
-	}
-	add(e.Name)
-	add(e.Instance)
-	if e.Payload != nil {
-		add(string(e.Payload))
-	}
-	if e.Failure != nil {
-		add(e.Failure.Error())
-	}
-	if e.FireAt != 0 {
-		add(e.FireAt.String())
-	}
-	return strings.Join(parts, "  ")
-}
-
-// eventJSON shows the fields that an event has.
-func eventJSON(e *model.Event) map[string]any {
-	m := map[string]any{"eventType": e.Kind.String(), "timestamp": stamp(e.Time), "eventId": e.ID}
-	put := func(name string, set bool, v any) {
-		if set {
-			m[name] = v
-		}
-	}
-	answers := e.Kind == model.TaskCompleted || e.Kind == model.TaskFailed || e.Kind == model.ChildCompleted ||
-		e.Kind == model.ChildFailed || e.Kind == model.TimerFired
-	put("refersTo", answers, e.Ref)
-	put("name", e.Name != "", e.Name)
-	put("version", e.Version != "", e.Version)
-	put("instanceId", e.Instance != "", e.Instance)
-	put("requestId", e.RequestID != "", e.RequestID)
-	put("fireAt", e.FireAt != 0, stamp(e.FireAt))
-	put("payload", e.Payload != nil, payload(e.Payload))
-	put("failure", e.Failure != nil, toFailure(e.Failure))
-	x := e.Extra()
-	put("executionId", !x.Execution.IsZero(), x.Execution.String())
-	put("tags", len(x.Tags) > 0, x.Tags)
-	put("orchestrationStatus", e.Kind == model.ExecutionCompleted, x.Status.String())
-	put("attempt", x.Attempt > 1, x.Attempt)
-	put("lockSet", len(x.LockSet) > 0, x.LockSet)
-	return m
 }

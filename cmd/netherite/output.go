@@ -41,6 +41,11 @@ type failureJSON struct {
 	Cause        *failureJSON `json:"cause,omitempty"`
 }
 
+// String is the failure on one line.
+func (f *failureJSON) String() string {
+	return (&model.Failure{Type: f.Type, Message: f.Message}).Error()
+}
+
 type entityJSON struct {
 	State     any      `json:"state"`
 	Backlog   int64    `json:"backlog"`

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"io"
+	"reflect"
+	"slices"
 	"strings"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -50,6 +55,11 @@ type lockJSON struct {
 	Section  string   `json:"section"`
 	Entities []string `json:"entities"`
 	Granted  bool     `json:"granted"`
+	// While it is not granted: the entity in whose queue the request is, at
+	// which place (1 is next), and who holds that entity.
+	QueuedAt string `json:"queuedAt,omitempty"`
+	Position int    `json:"position,omitempty"`
+	HeldBy   string `json:"heldBy,omitempty"`
 }
 
 func toWaits(m *model.Instance) *waitsJSON {
@@ -80,9 +90,42 @@ func toWaits(m *model.Instance) *waitsJSON {
 		j.EntityCalls = append(j.EntityCalls, callJSON{c.Entity, c.Operation})
 	}
 	for _, l := range w.Locks {
-		j.Locks = append(j.Locks, lockJSON{l.Section, l.LockSet, l.Granted})
+		j.Locks = append(j.Locks, lockJSON{Section: l.Section, Entities: l.LockSet, Granted: l.Granted})
+	}
+	if reflect.ValueOf(*j).IsZero() {
+		return nil // an entity at rest
 	}
 	return j
+}
+
+// locate adds to the locks that an instance waits for where in which queue it
+// is. A request is in the queue of one entity at a time.
+func locate(ctx context.Context, t *target, j *instanceJSON) error {
+	if j.WaitingFor == nil {
+		return nil
+	}
+	for i := range j.WaitingFor.Locks {
+		l := &j.WaitingFor.Locks[i]
+		for _, id := range l.Entities {
+			if l.Granted || l.Position > 0 {
+				break
+			}
+			m, err := t.Get(ctx, id, engine.GetOptions{})
+			if errors.Is(err, engine.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			if m.Entity == nil {
+				continue
+			}
+			if at := slices.Index(m.Entity.LockQueue, j.InstanceID); at >= 0 {
+				l.QueuedAt, l.Position, l.HeldBy = id, at+1, m.Entity.LockedBy
+			}
+		}
+	}
+	return nil
 }
 
 // printWaits prints what an instance waits for, a line each.
@@ -109,6 +152,9 @@ func printWaits(out io.Writer, j *waitsJSON) {
 		if t.NoHandler {
 			state = "no handler"
 		}
+		if t.NextRetry != "" {
+			state = "next at " + t.NextRetry
+		}
 		line("activity %s, attempt %d, %s", t.Name, t.Attempt, state)
 	}
 	for _, t := range j.Timers {
@@ -121,7 +167,11 @@ func printWaits(out io.Writer, j *waitsJSON) {
 		line("entity %s to answer %s", c.Entity, c.Operation)
 	}
 	for _, l := range j.Locks {
-		if !l.Granted {
+		switch {
+		case l.Granted:
+		case l.Position > 0:
+			line("lock on %s: at place %d in the queue of %s, held by %s", strings.Join(l.Entities, ", "), l.Position, l.QueuedAt, l.HeldBy)
+		default:
 			line("lock on %s", strings.Join(l.Entities, ", "))
 		}
 	}

@@ -44,6 +44,7 @@ type scan struct {
 	damage  []*substrate.Damage
 	dropped int64 // bytes of what a torn tail lost, as far as one can tell
 
+	padded bool // padding is checked too: it carries nothing, so only Verify cares
 	win    window
 	look   window // for looking ahead without losing the place
 	file   int    // index in files
@@ -152,6 +153,26 @@ func (s *scan) take(h *header, payload []byte) error {
 	s.mark(h.synced)
 	s.offset += frameBytes(int(h.length))
 	file.end, file.used = h.end(), s.offset
+	if s.padded {
+		return s.checkPadding(s.offset-frameBytes(int(h.length)), h)
+	}
+	return nil
+}
+
+// checkPadding makes sure that what fills a frame up to a whole sector is zero,
+// as it was written: no checksum covers it.
+func (s *scan) checkPadding(offset int64, h *header) error {
+	from := offset + headerBytes + int64(h.length)
+	padding, err := s.win.at(from, int(s.offset-from))
+	if err != nil {
+		return err
+	}
+	for i, b := range padding {
+		if b != 0 {
+			s.hurt(s.win.ordinal, from+int64(i), kindCRC, "the padding of a frame is not zero; nothing is lost")
+			break
+		}
+	}
 	return nil
 }
 

@@ -31,7 +31,7 @@ type Report struct {
 // It lists all damage that it finds. The error says that it could not read: a
 // missing log (fs.ErrNotExist), a newer format, a failing disk.
 func Verify(fsys vfs.FS, dir string) (Report, error) {
-	s, err := look(fsys, dir)
+	s, err := look(fsys, dir, true)
 	if damage, ok := errors.AsType[*substrate.Damage](err); ok {
 		return Report{Damage: []*substrate.Damage{damage}}, nil
 	}
@@ -49,7 +49,7 @@ func Verify(fsys vfs.FS, dir string) (Report, error) {
 // Groups calls f for each group of a log that nobody has open, from an offset
 // on, and changes nothing. It ends with f's first error; damage is an error.
 func Groups(fsys vfs.FS, dir string, from substrate.Offset, f func(at substrate.Offset, group []byte) error) error {
-	s, err := look(fsys, dir)
+	s, err := look(fsys, dir, false)
 	if err == nil {
 		err = s.first()
 	}
@@ -63,8 +63,8 @@ func Groups(fsys vfs.FS, dir string, from substrate.Offset, f func(at substrate.
 	return walk(fsys, dir, s.id.hub, used, from, s.end(), f)
 }
 
-// look scans a log without opening it.
-func look(fsys vfs.FS, dir string) (*scan, error) {
+// look scans a log without opening it; padded says to check padding too.
+func look(fsys vfs.FS, dir string, padded bool) (*scan, error) {
 	files, _, err := listSegments(fsys, dir)
 	if err != nil {
 		return nil, err
@@ -77,5 +77,6 @@ func look(fsys vfs.FS, dir string) (*scan, error) {
 		return nil, err
 	}
 	s := newScan(fsys, dir, id, files)
+	s.padded = padded
 	return s, s.run()
 }
