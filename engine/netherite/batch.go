@@ -1,6 +1,8 @@
 package netherite
 
 import (
+	"time"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
@@ -11,7 +13,8 @@ const maxDueTimers = 1_000
 
 // batch is what one pass through the mailbox gathers. Its memory is reused.
 type batch struct {
-	now     model.Time
+	now     model.Time    // by the wall clock, as its records carry it
+	mono    time.Duration // at the same time
 	work    []input
 	at      int // index in work of the input in progress
 	keys    []partition.Key
@@ -40,7 +43,7 @@ func (h *host) process(in []input) {
 		return
 	}
 	b := &h.batch
-	b.now, b.must = h.n.now(), false
+	b.now, b.mono, b.must = h.n.now(), h.n.clock.Mono(), false
 	b.work = h.ackEvents(b.work[:0], false)
 	b.work = append(b.work, in...)
 	b.work = h.dueTimers(b.work)

@@ -6,22 +6,23 @@ import (
 	"github.com/netherite-go/netherite/engine"
 )
 
-// The memory limit is shared out: a quarter for the store, half for the
-// partitions' states, the rest for what is under way: payloads of calls, what
-// waits for its commit, what travels between partitions, checkpoints being
-// written. States are evicted down to their share once they are in the store.
+// The memory limit is shared out: three sixteenths for the store, three eighths
+// for the partitions' states, the rest for what is under way: payloads of calls,
+// what waits for its commit, what travels between partitions, checkpoints being
+// written, live copies with workers. (The garbage collector lets a program take
+// about twice what it uses.) States are evicted down to their share once they are in the store.
 // Where that does not suffice, work is refused in a fixed order: above the high
 // mark no work item is handed out and no instance started, above the full mark
 // no other client request is taken, and last no purge. What ends work, such as
 // completions, acknowledgements and timers, is always admitted.
-func storeShare(memory int64) int64 { return memory / 4 }
-func stateShare(memory int64) int64 { return memory / 2 }
-func highMark(memory int64) int64   { return memory * 5 / 8 }
-func fullMark(memory int64) int64   { return memory * 3 / 4 }
-func purgeMark(memory int64) int64  { return memory }
+func storeShare(memory int64) int64 { return memory * 3 / 16 }
+func stateShare(memory int64) int64 { return memory * 3 / 8 }
+func highMark(memory int64) int64   { return memory / 2 }
+func fullMark(memory int64) int64   { return memory * 5 / 8 }
+func purgeMark(memory int64) int64  { return memory * 3 / 4 }
 
 // maxBacklog bounds what waits for its commit before hand-out pauses.
-func maxBacklog(memory int64) int64 { return memory / 4 }
+func maxBacklog(memory int64) int64 { return memory / 8 }
 
 type intakeKind uint8
 
@@ -105,19 +106,36 @@ func (n *node) unpause() {
 func (h *host) account() {
 	n, u := h.n, &h.upkeep
 	total, dirty := h.state.Bytes()
-	if share := stateShare(n.opts.Memory); n.used.Load()+total-u.published > share && h.replica == nil {
-		part := max(total*share/max(n.used.Load()+total-u.published, 1), share/int64(4*len(n.hosts)))
+	share := stateShare(n.opts.Memory)
+	if all := n.used.Load() + total - u.published; all > share {
+		part := max(total*share/all, share/int64(4*len(n.hosts)))
 		// A scan finds nothing new to evict unless something was added or written.
 		if total > part && total-u.evicted > part/16 {
-			h.state.Evict(part * 15 / 16)
+			h.evict(part * 15 / 16)
 			total, dirty = h.state.Bytes()
 			u.evicted = total
+		}
+		if total > part {
+			n.keeper.want(h.id) // what is left is not in the store yet
 		}
 	}
 	n.used.Add(total - u.published)
 	u.published = total
-	if dirty > stateShare(n.opts.Memory)/2/int64(len(n.hosts)) {
+	if dirty > share/2/int64(len(n.hosts)) {
 		n.keeper.want(h.id)
 	}
 	n.unpause()
+}
+
+// evict drops instances until the state takes at most target bytes, or nothing
+// more can be dropped.
+func (h *host) evict(target int64) {
+	h.state.Evict(target)
+	if h.replica != nil { // which has to hold the same
+		r, err := newReplica(h.state)
+		if err != nil {
+			panic(replayDifference{err})
+		}
+		h.replica = r
+	}
 }
