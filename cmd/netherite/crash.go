@@ -11,11 +11,8 @@ import (
 	"github.com/netherite-go/netherite/bench"
 )
 
-// crashTransfers is how many transfers the process makes if it is not killed.
-const crashTransfers = 10_000
-
-func crashWork(dir string) bench.Work {
-	return bench.Work{Dir: dir, Run: "crash", N: crashTransfers}
+func crashWork(dir string, transfers int) bench.Work {
+	return bench.Work{Dir: dir, Run: "crash", N: transfers}
 }
 
 // crash kills a process in the middle of its transfers, recovers, and returns
@@ -32,7 +29,7 @@ func (p demoPlan) crash(ctx context.Context, dir string, stderr io.Writer) (stri
 	if n := ledger.Unfinished(); n < p.unfinished {
 		return failed, fmt.Errorf("only %d acknowledged transfers were unfinished at the kill, expected %d", n, p.unfinished)
 	}
-	after, err := crashWork(dir).Audit(ctx, ledger, 0)
+	after, err := crashWork(dir, p.transfers).Audit(ctx, ledger, 0)
 	verdict := "ok"
 	if err != nil {
 		verdict = "failed"
@@ -48,7 +45,7 @@ func (p demoPlan) killInTheMiddle(ctx context.Context, dir string, stderr io.Wri
 	if err != nil {
 		return nil, fmt.Errorf("find this program: %w", err)
 	}
-	child := exec.CommandContext(ctx, self, "demo", "--crash-child", dir)
+	child := exec.CommandContext(ctx, self, "demo", "--crash-child", dir, fmt.Sprint("--crash-transfers=", p.transfers))
 	child.Stderr = stderr
 	stdout, err := child.StdoutPipe()
 	if err != nil {

@@ -18,13 +18,13 @@ import (
 // demoPlan is what the demo does.
 type demoPlan struct {
 	runs []bench.Config
-	// The process of the crash is killed when so many of its transfers have
-	// finished and so many acknowledged ones have not.
-	finished, unfinished int
+	// The process of the crash is to make so many transfers. It is killed when
+	// so many of them have finished and so many acknowledged ones have not.
+	transfers, finished, unfinished int
 }
 
 // fullDemo runs all workloads, small enough for half a minute.
-var fullDemo = demoPlan{finished: 2_000, unfinished: 100, runs: []bench.Config{
+var fullDemo = demoPlan{transfers: 10_000, finished: 2_000, unfinished: 100, runs: []bench.Config{
 	{Workload: "hello5", Clients: 128, Duration: 2 * time.Second},
 	{Workload: "sequence", Clients: 128, Duration: time.Second},
 	{Workload: "fanout", Clients: 8, Count: 100},
@@ -40,13 +40,14 @@ const demoLimit = 3 * time.Minute
 
 func newDemo() *cobra.Command {
 	var child string
+	var transfers int
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Run all workloads, then kill a process in the middle of its work and recover",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if child != "" {
-				return crashWork(child).UntilKilled(cmd.Context(), cmd.OutOrStdout())
+				return crashWork(child, transfers).UntilKilled(cmd.Context(), cmd.OutOrStdout())
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), demoLimit)
 			defer cancel()
@@ -54,7 +55,10 @@ func newDemo() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&child, "crash-child", "", "")
-	_ = cmd.Flags().MarkHidden("crash-child") // exists: it was added above
+	cmd.Flags().IntVar(&transfers, "crash-transfers", fullDemo.transfers, "")
+	for _, name := range []string{"crash-child", "crash-transfers"} {
+		_ = cmd.Flags().MarkHidden(name) // exists: it was added above
+	}
 	return cmd
 }
 
