@@ -3,6 +3,7 @@ package enginetest
 import (
 	"cmp"
 	"fmt"
+	"hash/crc32"
 	"maps"
 	"regexp"
 	"slices"
@@ -101,9 +102,11 @@ func canonical(history []model.Event) []string {
 }
 
 func describe(ev *model.Event) string {
-	payload := lasting(string(ev.Payload))
-	if len(payload) > 200 {
-		payload = fmt.Sprintf("%.100s... (%d bytes)", payload, len(payload))
+	payload := ""
+	if n := len(ev.Payload); n > 1_000 {
+		payload = fmt.Sprintf("%.20q... %d bytes %08x", ev.Payload, n, crc32.ChecksumIEEE(ev.Payload))
+	} else {
+		payload = lasting(string(ev.Payload))
 	}
 	x := ev.Extra()
 	return lasting(fmt.Sprintf("%v id=%d ref=%d name=%q version=%q instance=%q request=%q payload=%q failure=%v status=%v call=%d attempt=%d locks=%v tags=%v carried=%d",

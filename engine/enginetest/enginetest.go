@@ -3,6 +3,7 @@ package enginetest
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -11,8 +12,8 @@ import (
 	"github.com/netherite-go/netherite/worker"
 )
 
-// Clock is the time of an engine under test. It may flow by itself, but not
-// faster than real time.
+// Clock is the time of an engine under test. It goes on by itself, about as fast
+// as real time, and can be advanced.
 type Clock interface {
 	worker.Clock
 	// Advance moves the clock and runs what falls due. It may be called from any
@@ -29,6 +30,9 @@ type Options struct {
 	// CheckpointRecords is after how many records the engine should have saved
 	// its state elsewhere. Negative: never by itself.
 	CheckpointRecords int64
+	// Bulk says that there will be much data, so that checks whose cost grows with
+	// it should be left out.
+	Bulk bool
 }
 
 // Storage is where an engine keeps one hub. Its methods are called by one
@@ -69,6 +73,8 @@ type Gauge interface {
 // Suite is a way to run the conformance tests.
 type Suite struct {
 	New New
+	// Groups are the groups of scenarios to run; nil: all.
+	Groups []string
 	// Light leaves out scenarios that are only about amounts.
 	Light bool
 	// Unordered leaves out what relies on causal delivery: an engine may keep that
@@ -86,6 +92,9 @@ func Run(t *testing.T, newStorage New) { Suite{New: newStorage}.Run(t) }
 // Run runs the scenarios.
 func (s Suite) Run(t *testing.T) {
 	for _, g := range groups {
+		if s.Groups != nil && !slices.Contains(s.Groups, g.name) {
+			continue
+		}
 		t.Run(g.name, func(t *testing.T) {
 			t.Parallel()
 			for _, c := range g.scenarios {

@@ -233,14 +233,19 @@ func (s *scene) ends(id string, as model.Status) *model.Instance {
 	return inst
 }
 
-// until waits for a condition that nothing tells of but reading.
+// until waits for a condition that nothing tells of but reading. Between two
+// looks it waits for the clock to go on.
 func (s *scene) until(what string, cond func() bool) {
 	s.Helper()
 	for !cond() {
-		if s.ctx.Err() != nil {
+		tick := make(chan struct{})
+		stop := s.storage.Clock().AfterFunc(1, func() { close(tick) })
+		select {
+		case <-tick:
+		case <-s.ctx.Done():
+			stop()
 			s.Fatalf("waited too long until %s", what)
 		}
-		runtime.Gosched()
 	}
 }
 

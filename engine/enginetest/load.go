@@ -7,11 +7,12 @@ import (
 )
 
 var load = []scenario{
-	{name: "T53_EachScenarioOnce", run: func(s *scene) { s.copies(1, true) }},
-	{name: "T54_ScaleSmallScenarios_4", run: func(s *scene) { s.copies(4, false) }},
-	{name: "T54_ScaleSmallScenarios_4_LimitedMemory", run: func(s *scene) { s.copies(4, false) }, opts: Options{Memory: 4 << 20, CheckpointRecords: 1_000}},
-	{name: "T54_ScaleSmallScenarios_20", run: func(s *scene) { s.copies(20, false) }, heavy: true},
-	{name: "T55_ReproHangingReads", run: func(s *scene) { s.copies(20, false) }, heavy: true, evict: true, opts: Options{CheckpointRecords: never}},
+	{name: "T53_EachScenarioOnce", run: func(s *scene) { s.copies(1, false) }},
+	{name: "T53_EachScenarioOnce_AlsoLargeOnes", run: func(s *scene) { s.copies(1, true) }, heavy: true, opts: Options{Bulk: true}},
+	{name: "T54_ScaleSmallScenarios_4", run: func(s *scene) { s.copies(4, false) }, heavy: true},
+	{name: "T54_ScaleSmallScenarios_4_LimitedMemory", run: func(s *scene) { s.copies(4, false) }, heavy: true, opts: Options{Memory: 4 << 20, CheckpointRecords: 1_000}},
+	{name: "T54_ScaleSmallScenarios_20", run: func(s *scene) { s.copies(20, false) }, heavy: true, opts: Options{Bulk: true}},
+	{name: "T55_ReproHangingReads", run: func(s *scene) { s.copies(20, false) }, heavy: true, evict: true, opts: Options{CheckpointRecords: never, Bulk: true}},
 }
 
 // copies plays copies of all scenarios about orchestrations at the same time in

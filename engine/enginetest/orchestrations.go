@@ -18,8 +18,8 @@ var orchestrations = append(append(append([]scenario{
 	{name: "T4_SequentialOrchestration", run: sequential},
 	{name: "T5_ParentOfSequentialOrchestration", run: parentOfSequential},
 	{name: "T9_ParallelOrchestration", run: parallelFiles},
-	{name: "T10_LargeFanOutOrchestration", run: largeFanOut, heavy: true},
-	{name: "T11_FanOutOrchestration_LargeHistoryBatches", run: largeHistory, heavy: true},
+	{name: "T10_LargeFanOutOrchestration", run: largeFanOut, heavy: true, opts: Options{Bulk: true}},
+	{name: "T11_FanOutOrchestration_LargeHistoryBatches", run: largeHistory, heavy: true, opts: Options{Bulk: true}},
 	{name: "T30_FanOutToTableStorage", run: fanOutToTable},
 	{name: "T32_DoubleFanOut", run: doubleFanOut},
 }, events...), timers...), append(recreations, failures...)...)

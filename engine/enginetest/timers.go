@@ -33,10 +33,11 @@ var (
 		}
 		return decision, err
 	})
+	// sleeper returns how many whole hours it has slept.
 	sleeper = durable.Orchestration("Sleeper", func(ctx *durable.Context, d time.Duration) (time.Duration, error) {
 		before := ctx.Now()
 		err := durable.Sleep(ctx, d)
-		return ctx.Now().Sub(before), err
+		return ctx.Now().Sub(before).Truncate(time.Hour), err
 	})
 	whenStarted = durable.Orchestration("WhenStarted", func(ctx *durable.Context, _ durable.None) (time.Time, error) { return ctx.Now(), nil })
 	startLater  = durable.Orchestration("StartLater", func(ctx *durable.Context, at time.Time) (time.Time, error) {

@@ -205,7 +205,7 @@ func (u *underTest) Open(o enginetest.Options) (engine.Engine, error) {
 	}
 	// The replay checker compares with all that was ever in memory, so that
 	// nothing is evicted while it is on.
-	opts.CheckReplay = o.Memory == 0
+	opts.CheckReplay = o.Memory == 0 && !o.Bulk
 	u.adapt(&opts)
 	e, err := netherite.Open(opts)
 	if err != nil {

@@ -46,6 +46,10 @@ func TestScenariosOnFiles(t *testing.T) {
 	enginetest.Suite{New: onFiles(4), Light: true}.Run(t)
 }
 
+func TestScenariosOfFaultsOnFiles(t *testing.T) {
+	enginetest.Suite{New: onFiles(1), Groups: []string{"Faults"}}.Run(t)
+}
+
 func TestScenariosWithReleaseOfPartitions(t *testing.T) {
 	enginetest.Suite{Light: true, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleasePartition })}.Run(t)
 }
