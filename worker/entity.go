@@ -22,7 +22,7 @@ import (
 // each operation, which also finds the one whose fault it is.
 type entityBatch struct {
 	item *engine.EntityItem
-	code EntityType
+	code guarded
 	env  *Env
 	mode Rollback
 	opts *Options
@@ -46,7 +46,7 @@ type entityBatch struct {
 }
 
 func newEntityBatch(item *engine.EntityItem, code EntityType, env *Env, opts *Options) *entityBatch {
-	return &entityBatch{item: item, code: code, env: env, opts: opts, mode: code.Rollback(), results: make([]engine.OperationResult, 0, len(item.Operations))}
+	return &entityBatch{item: item, code: guarded{code}, env: env, opts: opts, mode: code.Rollback(), results: make([]engine.OperationResult, 0, len(item.Operations))}
 }
 
 // load sets the state: from a live copy, or decoded.
@@ -102,7 +102,11 @@ func (b *entityBatch) operate(ev *model.Event) bool {
 		state = b.code.NewState()
 	case op.ReadOnly:
 	case b.mode == ByCopy:
-		b.backup = b.code.Copy(state, b.backup)
+		var err error
+		if b.backup, err = b.code.tryCopy(state, b.backup); err != nil {
+			b.mode, b.careful, b.over = ByEncoding, true, true
+			return false
+		}
 	case b.mode == ByEncoding && b.encoded == nil && slices.Contains(b.guarded, len(b.results)):
 		var err error
 		if b.encoded, err = b.code.Encode(state); err != nil {

@@ -59,11 +59,33 @@ func (h *host) process(in []input) {
 	}
 	switch {
 	case h.parked.Load() != nil:
-		h.turnAway(b.work[b.at:], h.parked.Load().err)
+		h.giveUp(h.parked.Load().err)
 	case h.rebuild == nil && h.running():
 		h.finish()
 	}
 	clear(b.work)
+}
+
+// giveUp answers everything in the batch of a partition that has parked in the
+// middle of it: what was done may or may not be in the log.
+func (h *host) giveUp(err error) {
+	b := &h.batch
+	for i := range b.fx.Answers {
+		if c, ok := b.fx.Answers[i].Caller.(*call); ok {
+			c.ans.Err = err
+			c.release()
+		}
+	}
+	for _, r := range b.out {
+		if c, ok := r.(*call); ok {
+			c.ans.Err = err
+			c.release()
+		}
+	}
+	h.turnAway(b.work[b.at:], err)
+	b.fx.Reset()
+	clear(b.out)
+	b.out, b.records, b.count = b.out[:0], b.records[:0], 0
 }
 
 // running reports whether the partition may go on processing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -15,7 +16,8 @@ import (
 // posted to the partition of the current node, and again to that of the next
 // node if this one fails first: the caller sees nothing of it but the delay.
 type call struct {
-	done chan struct{} // one token when the outcome is there
+	done  chan struct{} // one token when the outcome is there
+	state atomic.Int32  // callPending until it is answered or given up
 
 	// A write is an event, a read a function that fills in the outcome and
 	// releases the call.
@@ -40,8 +42,25 @@ type call struct {
 
 func newCall() *call { return &call{done: make(chan struct{}, 1)} }
 
-// release hands the outcome to the caller.
-func (c *call) release() { c.done <- struct{}{} }
+// The states of a call. Who makes it leave callPending decides whose the outcome
+// is, with all that it holds open.
+const (
+	callPending int32 = iota
+	callAnswered
+	callGivenUp
+)
+
+// release hands the outcome to the caller, if it still waits for one.
+func (c *call) release() {
+	if c.state.CompareAndSwap(callPending, callAnswered) {
+		c.done <- struct{}{}
+	} else if c.state.Load() == callGivenUp {
+		c.closeViews()
+	}
+}
+
+// giveUp ends the wait. It returns false if the outcome has come meanwhile.
+func (c *call) giveUp() bool { return c.state.CompareAndSwap(callPending, callGivenUp) }
 
 // answered queues a read's outcome to be released when what it depends on is
 // durable.
@@ -59,7 +78,10 @@ func (e *Engine) send(ctx context.Context, id int, c *call) error {
 	for attempt := 0; ; attempt++ {
 		n, err := e.running(ctx)
 		if err != nil {
-			return err
+			if c.giveUp() {
+				return err
+			}
+			return c.ans.Err
 		}
 		if attempt > 0 {
 			// The last node's goroutines are gone: the call is nobody else's.
@@ -80,10 +102,16 @@ func (e *Engine) send(ctx context.Context, id int, c *call) error {
 		case <-c.done:
 			return c.ans.Err
 		case <-ctx.Done():
-			h.forget(c)
-			return context.Cause(ctx)
+			if c.giveUp() {
+				h.forget(c)
+				return context.Cause(ctx)
+			}
+			return c.ans.Err
 		case <-e.closed:
-			return engine.ErrClosed
+			if c.giveUp() {
+				return engine.ErrClosed
+			}
+			return c.ans.Err
 		case <-n.failed:
 		}
 	}

@@ -174,12 +174,15 @@ func (k *keeper) look(end substrate.Offset, records int64, all bool) (due []int,
 			}
 			continue
 		}
-		unflushed = unflushed || p.applied.Offset > p.flushed.Offset
 		if last <= p.flushed.Offset {
 			continue
 		}
 		bytes, count := int64(end-p.flushed.Offset), records-p.flushedRecords
-		urgent = urgent || bytes >= o.Bytes*3/4 || count >= o.Records*3/4
+		// What was written only for its memory need not be flushed yet.
+		if p.applied.Offset > p.flushed.Offset && (all || bytes >= o.Bytes/2 || count >= o.Records/2) {
+			unflushed = true
+			urgent = urgent || bytes >= o.Bytes*3/4 || count >= o.Records*3/4
+		}
 		if p.capturing || last <= p.applied.Offset {
 			continue
 		}
@@ -220,7 +223,10 @@ func (k *keeper) flush() error {
 	for id := range k.parts {
 		p := &k.parts[id]
 		p.flushed, p.flushedRecords = applied[id].stamp, applied[id].records
-		if substrate.Offset(k.n.hosts[id].appended.Load()) > p.flushed.Offset {
+		h := k.n.hosts[id]
+		if h.parked.Load() != nil || substrate.Offset(h.appended.Load()) > p.flushed.Offset {
+			// What a parked partition could not replay is acknowledged all the same:
+			// it stays until the partition can.
 			needed = min(needed, p.flushed.Offset)
 		}
 	}

@@ -88,7 +88,11 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 		if err != nil {
 			return 0, fmt.Errorf("partition %d: read stamp: %w", h.id, err)
 		}
+		p := &n.keeper.parts[h.id]
+		p.applied, p.flushed = stamp, stamp // also of a partition that parks: the log is kept from there on
+		h.appended.Store(uint64(stamp.Offset))
 		if stamp.Offset > n.wal.End() {
+			p.flushed.Offset = begin
 			h.park(fmt.Errorf("%w: its stored state is of log position %d, but the log ends at %d", engine.ErrDamaged, stamp.Offset, n.wal.End()))
 			continue
 		}
@@ -99,9 +103,6 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 			h.park(err)
 			continue
 		}
-		p := &n.keeper.parts[h.id]
-		p.applied, p.flushed = stamp, stamp
-		h.appended.Store(uint64(stamp.Offset))
 		from = min(from, max(stamp.Offset, begin))
 	}
 	return from, nil

@@ -113,9 +113,14 @@ func (s *State) CaptureApplied() {
 		}
 	}
 	for _, ord := range s.capture.graves {
-		if id := s.graves[ord].inst.id; s.graveIDs[id] == ord {
+		id := s.graves[ord].inst.id
+		if s.graveIDs[id] == ord {
 			delete(s.graveIDs, id)
+			if s.byID[id] == nil {
+				s.absent[Key{ID: id}] = struct{}{} // an input of this batch may have counted on it
+			}
 		}
+		s.absent[Key{Ord: ord}] = struct{}{}
 		delete(s.graves, ord)
 	}
 	s.capture = capture{}

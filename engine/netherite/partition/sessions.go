@@ -100,13 +100,13 @@ func (s *State) stepDone(e *StepDone) {
 	if r.Rewound != nil {
 		s.applyRewound(inst, r.Rewound)
 	}
-	for _, id := range r.CancelTimers {
-		inst.removeTimer(id)
-	}
 	for i := range r.Events {
 		ev := r.Events[i]
 		ev.Time = now
 		s.outgoing(inst, ev)
+	}
+	for _, id := range r.CancelTimers { // after the events: it may be one that they ask for
+		inst.removeTimer(id)
 	}
 	for i := range r.Terminate { // after the events: it may concern a child that they start
 		t := &r.Terminate[i]
