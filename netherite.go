@@ -93,7 +93,7 @@ func (s *settings) open(dir string) (*Hub, error) {
 }
 
 // newWorker makes the worker for the code, which is complete before the hub is
-// recovered. It gets an eighth of the memory for what it keeps alive.
+// recovered. It gets a sixteenth of the memory for what it keeps alive.
 func (s *settings) newWorker() (*worker.Worker, error) {
 	if !s.serves {
 		return nil, nil
@@ -103,7 +103,7 @@ func (s *settings) newWorker() (*worker.Worker, error) {
 		memory = core.DefaultMemory
 	}
 	if s.worker.CacheBytes == 0 {
-		s.worker.CacheBytes = memory / 8
+		s.worker.CacheBytes = memory / 16
 	}
 	return worker.New(s.worker)
 }

@@ -69,7 +69,13 @@ func (e *Engine) room(k intakeKind) error {
 }
 
 // usage is what counts against the memory limit beside the store.
-func (n *node) usage() int64 { return n.used.Load() + n.commit.backlog.Load() + n.e.inbound.Load() }
+func (n *node) usage() int64 {
+	used := n.commit.backlog.Load() + n.e.inbound.Load()
+	if !n.opts.CheckReplay { // which has to keep everything in memory
+		used += n.used.Load()
+	}
+	return used
+}
 
 // roomy reports whether work may be handed out: there is memory, or nothing is
 // under way that could free some.
@@ -110,8 +116,8 @@ func (h *host) account() {
 	if all := n.used.Load() + total - u.published; all > share {
 		part := max(total*share/all, share/int64(4*len(n.hosts)))
 		// A scan finds nothing new to evict unless something was added or written.
-		if total > part && total-u.evicted > part/16 {
-			h.evict(part * 15 / 16)
+		if total > part && total-u.evicted > part/16 && h.replica == nil {
+			h.state.Evict(part * 15 / 16)
 			total, dirty = h.state.Bytes()
 			u.evicted = total
 		}
@@ -125,17 +131,4 @@ func (h *host) account() {
 		n.keeper.want(h.id)
 	}
 	n.unpause()
-}
-
-// evict drops instances until the state takes at most target bytes, or nothing
-// more can be dropped.
-func (h *host) evict(target int64) {
-	h.state.Evict(target)
-	if h.replica != nil { // which has to hold the same
-		r, err := newReplica(h.state)
-		if err != nil {
-			panic(replayDifference{err})
-		}
-		h.replica = r
-	}
 }

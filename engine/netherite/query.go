@@ -97,7 +97,9 @@ func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit 
 	}
 	defer func() {
 		for _, c := range calls {
-			c.closeViews()
+			if c.state.Load() == callAnswered { // else its partition sees to it
+				c.closeViews()
+			}
 		}
 	}()
 	if err != nil {

@@ -1,0 +1,117 @@
+package netherite_test
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
+)
+
+// waiter is a program that waits for one event and returns its input's size.
+func waiter(past, fresh []model.Event) []model.Event {
+	if count(model.EventRaised, past, fresh) == 0 {
+		return nil
+	}
+	for _, l := range [][]model.Event{past, fresh} {
+		for i := range l {
+			if l[i].Kind == model.ExecutionStarted {
+				return []model.Event{completed(0, fmt.Sprint(len(l[i].Payload)))}
+			}
+		}
+	}
+	return nil
+}
+
+func TestMoreStateThanMemoryIsKeptInTheStore(t *testing.T) {
+	const memory, instances, size = 16 << 20, 4000, 16 << 10
+	e := openHub(t, newMemory(4), func(o *netherite.Options) {
+		o.CheckReplay = false
+		o.Memory = memory
+		o.KeeperTick(time.Millisecond)
+	})
+	w := newTestWorker()
+	w.programs["Wait"] = waiter
+	w.connect(t, e)
+	defer w.close()
+	ctx := t.Context()
+	input := make([]byte, size)
+	var wg sync.WaitGroup
+	for c := range 16 {
+		wg.Go(func() {
+			for i := c; i < instances; i += 16 {
+				for {
+					_, err := e.Start(ctx, engine.StartRequest{Instance: fmt.Sprint("w", i), Name: "Wait", Input: input})
+					if errors.Is(err, engine.ErrBusy) {
+						runtime.Gosched()
+						continue
+					}
+					if err != nil {
+						t.Error(err)
+					}
+					break
+				}
+				if s := e.Stats(); s.StateBytes > memory {
+					t.Errorf("%d bytes of state", s.StateBytes)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	for i := 0; i < instances; i += 97 {
+		id := fmt.Sprint("w", i)
+		if err := e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "go"}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ended(ctx, e, id)
+		if err != nil || string(got.Output) != fmt.Sprint(size) {
+			t.Fatalf("%s: %v, %v", id, got, err)
+		}
+	}
+}
+
+func TestAboveTheLimitStartsAreRefusedFirstAndPurgeLast(t *testing.T) {
+	const memory = 16 << 20
+	// Nothing can be written to the store, so that nothing can be evicted.
+	storage := newMemory(1)
+	e := openHub(t, storage, func(o *netherite.Options) {
+		o.CheckReplay = false
+		o.Memory = memory
+		o.Checkpoint = netherite.Checkpoint{Bytes: 1 << 40, Records: 1 << 40, Idle: time.Hour}
+		o.KeeperTick(time.Hour)
+	})
+	ctx := t.Context()
+	payload := make([]byte, 256<<10)
+	fill := func(f func(i int) error) {
+		t.Helper()
+		for i := range 1000 {
+			err := f(i)
+			if errors.Is(err, engine.ErrBusy) {
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		t.Fatal("never refused")
+	}
+	fill(func(i int) error {
+		_, err := e.Start(ctx, engine.StartRequest{Instance: fmt.Sprint("s", i), Name: "X", Input: payload})
+		return err
+	})
+	fill(func(i int) error {
+		return e.Raise(ctx, engine.RaiseRequest{Instance: "s0", Event: "e", Payload: payload})
+	})
+	if _, err := e.Purge(ctx, "s1", false); err != nil {
+		t.Errorf("purge: %v", err)
+	}
+	if _, err := e.Get(ctx, "s1", engine.GetOptions{}); err != nil {
+		t.Errorf("read: %v", err)
+	}
+}
