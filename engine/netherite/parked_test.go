@@ -1,0 +1,95 @@
+package netherite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"testing"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/mem"
+)
+
+// ailing is a memory whose store cannot read what partition 1 has, while bad.
+type ailing struct {
+	*memory
+	bad bool
+}
+
+func (m *ailing) OpenStore(bytes int64) (substrate.Store, error) {
+	s, err := m.memory.OpenStore(bytes)
+	return &ailingStore{s, m.bad}, err
+}
+
+type ailingStore struct {
+	substrate.Store
+	bad bool
+}
+
+func (s *ailingStore) Get(space substrate.Space, key []byte) ([]byte, error) {
+	if s.bad && len(key) > 1 && key[1] == 1 {
+		return nil, substrate.ErrDamaged
+	}
+	return s.Store.Get(space, key)
+}
+
+// What a partition cannot replay today was acknowledged all the same: the log
+// keeps it, whatever the others do, until the partition can.
+func TestLogKeepsWhatAParkedPartitionCannotReplay(t *testing.T) {
+	ctx := t.Context()
+	m := &ailing{memory: newMemory(2)}
+	reopen := func() *netherite.Engine {
+		e, err := netherite.Open(netherite.Options{Storage: m, Logger: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	start := func(e *netherite.Engine, id string) {
+		if _, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: "X"}); err != nil {
+			t.Fatalf("start %s: %v", id, err)
+		}
+	}
+	e := reopen()
+	var ids []string
+	for i := 0; len(ids) < 5; i++ {
+		id := fmt.Sprint("i-", i)
+		start(e, id)
+		if model.PartitionOf(id, 2) == 1 {
+			ids = append(ids, id)
+		}
+	}
+	e.Kill(false)
+	m.log.Crash(mem.KeepNone)
+	m.store.Crash(mem.KeepNone, mem.KeepNone)
+
+	m.bad = true
+	e = reopen()
+	if _, err := e.Get(ctx, ids[0], engine.GetOptions{}); !errors.Is(err, engine.ErrUnavailable) {
+		t.Fatalf("get of an instance of the parked partition: %v, expected ErrUnavailable", err)
+	}
+	for i := range 300 {
+		if id := fmt.Sprint("j-", i); model.PartitionOf(id, 2) == 0 {
+			start(e, id)
+		}
+	}
+	if err := errors.Join(e.Checkpoint(ctx), e.Close(context.Background())); err != nil {
+		t.Fatal(err)
+	}
+
+	m.bad = false
+	e = reopen()
+	for _, id := range ids {
+		if _, err := e.Get(ctx, id, engine.GetOptions{}); err != nil {
+			t.Errorf("acknowledged before the partition parked: %v", err)
+		}
+	}
+	if err := e.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}

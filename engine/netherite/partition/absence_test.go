@@ -1,0 +1,41 @@
+package partition
+
+import (
+	"testing"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+func TestAbsenceHoldsForTheBatchInWhichAGraveIsApplied(t *testing.T) {
+	p := newOne(t)
+	start := &Start{Request: engine.StartRequest{Instance: "a", Name: "N"}}
+	p.apply(start)
+	p.checkpoint()
+	p.apply(&Command{Op: OpTerminate, Instance: "a"})
+	p.apply(&Command{Op: OpPurge, Instance: "a"})
+	p.begin()
+	if missing := p.state.Missing(nil, []Key{{ID: "a"}}); len(missing) > 0 {
+		t.Fatalf("a buried instance is to be loaded: %v", missing)
+	}
+	p.applied()
+	var ans Answer
+	if v := p.state.Check(start, p.hub.now, &ans); v != Admit {
+		t.Fatalf("verdict %v, expected that the ID is free", v)
+	}
+}
+
+func TestTimerCancelledInItsStepIsGone(t *testing.T) {
+	p := newOne(t)
+	p.apply(&Start{Request: engine.StartRequest{Instance: "a", Name: "N"}})
+	p.dispatch(1)
+	item := p.orchestrations["a"]
+	p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
+		Token:        item.Token,
+		Events:       []model.Event{{Kind: model.TimerCreated, ID: 0, FireAt: p.hub.now.Add(1000 * 3600e9)}},
+		CancelTimers: []int32{0},
+	}})
+	if n := p.state.byID["a"].timers.live; n != 0 {
+		t.Fatalf("%d timers are left, expected none", n)
+	}
+}
