@@ -94,14 +94,17 @@ func gather(ctx *durable.Context, calls []*durable.Future[[]int64]) ([]int64, er
 
 // collision is the CollisionSearch workload: every second operation divides and
 // conquers, the others fan out flat.
-type collision struct{ none }
+type collision struct {
+	none
+	size int64 // candidates of an operation
+}
 
 func (*collision) handlers() []durable.Handler {
 	return []durable.Handler{searchLeaf, divide.By(divideAndConquer), flat}
 }
 
 func (c *collision) op(ctx context.Context, e *env, _, n int) (int64, error) {
-	r := Range{First: collisionFirst + int64(n)*collisionSize, Count: collisionSize}
+	r := Range{First: collisionFirst + int64(n)*c.size, Count: c.size}
 	how := flat
 	if n%2 == 0 {
 		how = divide

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -107,8 +108,8 @@ func read(hub *netherite.Hub, dir string) counters {
 func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	cfg := *e.cfg
 	if w.name == "waiting" {
-		// Its count is that of the sleepers; the window goes by time.
-		cfg.Count, cfg.Warmup = 0, 0
+		// Its count is that of the sleepers; the window goes by time, if one is given.
+		cfg.Count, cfg.Warmup, cfg.Duration = 0, 0, cmp.Or(cfg.Duration, wakingLimit)
 	}
 	if w.once && cfg.Count == 0 {
 		cfg.Clients = 1

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"math"
@@ -15,7 +16,9 @@ import (
 // load drives operations: a closed loop of clients, or an open loop at a rate.
 type load struct {
 	cfg *Config
-	op  func(ctx context.Context, client, n int) (units int64, err error)
+	// atOnce bounds the operations that an open loop has under way; 0 is maxOpen.
+	atOnce int
+	op     func(ctx context.Context, client, n int) (units int64, err error)
 
 	next      atomic.Int64 // number of the next operation
 	counting  atomic.Bool  // the window is open
@@ -102,7 +105,7 @@ func (l *load) clients(ctx context.Context, goOn func(n int64) bool) {
 	wg.Wait()
 }
 
-// maxOpen bounds the operations that an open loop has under way.
+// maxOpen is the default of load.atOnce.
 const maxOpen = 100_000
 
 // open starts operations at the configured rate; each has a goroutine, and its
@@ -116,7 +119,7 @@ func (l *load) open(ctx context.Context) {
 	}
 	begin := time.Now()
 	stop := begin.Add(l.cfg.Duration)
-	slots := make(chan struct{}, maxOpen)
+	slots := make(chan struct{}, cmp.Or(l.atOnce, maxOpen))
 	var exhausted atomic.Bool
 	var wg sync.WaitGroup
 	for i := int64(0); i < total && ctx.Err() == nil && !exhausted.Load(); i++ {
@@ -124,11 +127,12 @@ func (l *load) open(ctx context.Context) {
 		if wait := time.Until(due); wait > 0 {
 			pause(ctx, wait)
 		}
-		if l.cfg.Count == 0 && len(slots) == maxOpen && time.Now().After(stop) {
+		full := len(slots) == cap(slots)
+		slots <- struct{}{}
+		if full && l.cfg.Count == 0 && time.Now().After(stop) {
 			l.refused.Add(total - i)
 			break
 		}
-		slots <- struct{}{}
 		n := l.next.Add(1) - 1
 		wg.Go(func() {
 			defer func() { <-slots }()

@@ -12,6 +12,9 @@ import (
 // defaultWaiting is how many orchestrations wait when no count is given.
 const defaultWaiting = 10_000
 
+// wakingLimit is the window if no duration is given: until all are awake.
+const wakingLimit = 24 * time.Hour
+
 var (
 	wakeUp  = durable.Event[int]("WakeUp")
 	sleeper = durable.Orchestration("Sleeper", func(ctx *durable.Context, _ int) (int, error) {

@@ -169,7 +169,7 @@ func mostFrequent(list []WordFrequency) []WordFrequency {
 // wordCount is the WordCount workload: an operation is a pass over the book.
 type wordCount struct {
 	none
-	mu   sync.Mutex
+	text []string
 	want Summary
 }
 
@@ -180,10 +180,10 @@ func (*wordCount) handlers() []durable.Handler {
 // setup counts the words plainly.
 func (w *wordCount) setup(context.Context, *env) error {
 	counts := map[string]int{}
-	for _, word := range opticks() {
+	for _, word := range w.text {
 		counts[word]++
 	}
-	w.want = Summary{Reports: reducers, Total: len(opticks()), Top: top(counts)}
+	w.want = Summary{Reports: reducers, Total: len(w.text), Top: top(counts)}
 	return nil
 }
 
@@ -204,7 +204,7 @@ func (w *wordCount) op(ctx context.Context, e *env, _, n int) (int64, error) {
 
 // feed gives each mapper its share of the book, all mappers at once.
 func (w *wordCount) feed(ctx context.Context, e *env, pass string) error {
-	all := opticks()
+	all := w.text
 	errs := make([]error, mappers)
 	var wg sync.WaitGroup
 	for m := range mappers {

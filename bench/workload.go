@@ -47,8 +47,8 @@ func workloads() []workload {
 		{name: "sequence", unit: "orchestration", make: func() driver { return &sequence{} }},
 		{name: "fanout", unit: "activity", make: func() driver { return &fanout{} }},
 		{name: "bank", unit: "orchestration", make: func() driver { return newBank() }},
-		{name: "wordcount", unit: "word", once: true, make: func() driver { return &wordCount{} }},
-		{name: "collision", unit: "candidate", make: func() driver { return &collision{} }},
+		{name: "wordcount", unit: "word", once: true, make: func() driver { return &wordCount{text: opticks()} }},
+		{name: "collision", unit: "candidate", make: func() driver { return &collision{size: collisionSize} }},
 		{name: "counter", unit: "signal", make: func() driver { return newCounter() }},
 		{name: "waiting", unit: "orchestration", make: func() driver { return &waiting{} }},
 	}
