@@ -28,7 +28,6 @@ type batch struct {
 	fx       partition.Effects
 	out      []released
 	ans      partition.Answer
-	timers   []partition.TimerRef
 
 	// mark is where everything stood before the input in progress: what a panic
 	// left behind is cut off there.
@@ -283,6 +282,9 @@ func (h *host) finish() {
 		h.dispatch()
 	}
 	b.fx.Reset()
+	if h.replica != nil {
+		h.replica.check(h)
+	}
 	if h.applied && len(h.fresh) > 0 {
 		h.askFresh()
 	}

@@ -147,7 +147,12 @@ func (e *Engine) supervise(n *node) {
 		e.metrics.failures.Add(1)
 		e.exit(n.failure())
 		n.halt()
-		n.release()
+		e.mu.Lock()
+		e.metrics.outlive(n)
+		e.mu.Unlock()
+		if err := n.release(); err != nil {
+			e.log.Warn("closing the storage of the failed node", "error", err)
+		}
 		if n = e.reopen(); n == nil {
 			return
 		}

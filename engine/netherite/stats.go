@@ -22,9 +22,29 @@ type metrics struct {
 	failures      atomic.Int64
 	clockSteps    atomic.Int64
 	retired       atomic.Int64
-	// Of the logs and stores of nodes that have failed.
-	pastLog   substrate.LogStats
-	pastStore substrate.StoreStats
+
+	// Of nodes that have failed; guarded by Engine.mu.
+	pastLog     substrate.LogStats
+	pastStore   substrate.StoreStats
+	pastCommits int64
+}
+
+// outlive keeps what a failed node has counted.
+func (m *metrics) outlive(n *node) {
+	l, s := n.wal.Stats(), n.store.Stats()
+	m.pastLog = addLog(m.pastLog, l)
+	m.pastStore.AppliedBytes += s.AppliedBytes
+	m.pastStore.WrittenBytes += s.WrittenBytes
+	m.pastStore.Flushes += s.Flushes
+	m.pastStore.Syncs += s.Syncs
+	m.pastCommits += n.commit.stats.commits.Load()
+}
+
+func addLog(a, b substrate.LogStats) substrate.LogStats {
+	return substrate.LogStats{
+		Groups: a.Groups + b.Groups, Syncs: a.Syncs + b.Syncs, GroupBytes: a.GroupBytes + b.GroupBytes,
+		DeviceBytes: a.DeviceBytes + b.DeviceBytes, Segments: a.Segments + b.Segments, SyncNanos: a.SyncNanos + b.SyncNanos,
+	}
 }
 
 // Stats counts what the engine has done since Open, and what it holds now.
@@ -60,8 +80,7 @@ func (s Stats) ReplayRate() float64 {
 	return float64(s.Replayed) / s.ReplayTime.Seconds()
 }
 
-// Stats returns the current counts. Those of the log and the store are of the
-// current incarnation.
+// Stats returns the current counts.
 func (e *Engine) Stats() Stats {
 	m := &e.metrics
 	s := Stats{
@@ -72,12 +91,20 @@ func (e *Engine) Stats() Stats {
 	}
 	e.mu.Lock()
 	n := e.current
+	s.Log, s.Store, s.Commits = m.pastLog, m.pastStore, m.pastCommits
 	e.mu.Unlock()
 	if n != nil {
-		s.Commits, s.Released = n.commit.stats.commits.Load(), n.commit.stats.released.Load()
+		s.Released = n.commit.stats.released.Load()
+		s.Commits += n.commit.stats.commits.Load()
 		s.StateBytes, s.BacklogBytes = n.used.Load(), n.commit.backlog.Load()
 		s.Steps, s.Activities = n.steps.Load(), n.tasks.Load()
-		s.Log, s.Store = n.wal.Stats(), n.store.Stats()
+		store := n.store.Stats()
+		s.Log = addLog(s.Log, n.wal.Stats())
+		s.Store = substrate.StoreStats{
+			AppliedBytes: s.Store.AppliedBytes + store.AppliedBytes, WrittenBytes: s.Store.WrittenBytes + store.WrittenBytes,
+			Flushes: s.Store.Flushes + store.Flushes, Syncs: s.Store.Syncs + store.Syncs,
+			DiskBytes: store.DiskBytes, MemoryBytes: store.MemoryBytes,
+		}
 	}
 	return s
 }
