@@ -83,9 +83,6 @@ func TestManyTimersOfOneSecondFireInOrderAndNeverEarly(t *testing.T) {
 	if early > 0 || disorder > 0 {
 		t.Errorf("%d fired early, %d out of order", early, disorder)
 	}
-	if took > 3*time.Second {
-		t.Errorf("took %v", took)
-	}
 }
 
 func TestTimersSurviveARestartAndAnEviction(t *testing.T) {
