@@ -21,7 +21,7 @@ func small(name string) driver {
 		d.text = d.text[:2_000]
 		return d
 	case *collision:
-		d.size = 3 * collisionLeaf / 2
+		d.size = collisionLeaf + 1 // so that there are two leaves
 		return d
 	default:
 		return d
@@ -162,7 +162,7 @@ func TestWrongResultsAreDetected(t *testing.T) {
 			d := small(c.workload)
 			handlers := slices.Clone(d.handlers())
 			handlers[0] = c.wrong
-			if err := runSmall(t, c.workload, d, 5, handlers); err == nil || !strings.Contains(err.Error(), c.because) {
+			if err := runSmall(t, c.workload, d, 1, handlers); err == nil || !strings.Contains(err.Error(), c.because) {
 				t.Errorf("check says %v, want something about %q", err, c.because)
 			}
 		})
