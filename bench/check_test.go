@@ -1,10 +1,12 @@
 package bench
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -111,6 +113,15 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 	lost, changed := ledger(), ledger()
 	lost.Note("a run-1000")
 	changed.Note("f run-2 false")
+	hub, err := netherite.Open(w.Dir, netherite.Serve(crashHandlers()...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := hub.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}()
 	for _, c := range []struct {
 		because string
 		ledger  *Ledger
@@ -120,7 +131,7 @@ func TestAuditFindsWhatIsWrong(t *testing.T) {
 		{"run-2 had finished with false", changed, 0},
 		{"the accounts were paid", ledger(), 1},
 	} {
-		if _, err := w.Audit(t.Context(), c.ledger, c.before); err == nil || !strings.Contains(err.Error(), c.because) {
+		if _, err := w.audit(t.Context(), hub, c.ledger, c.before); err == nil || !strings.Contains(err.Error(), c.because) {
 			t.Errorf("%v, want %q", err, c.because)
 		}
 	}

@@ -131,6 +131,11 @@ func (w Work) Audit(ctx context.Context, l *Ledger, movedBefore int64) (a Afterm
 	if err := newBank().setup(ctx, &env{hub: hub}); err != nil {
 		return a, err
 	}
+	return w.audit(ctx, hub, l, movedBefore)
+}
+
+// audit is Audit on an open hub.
+func (w Work) audit(ctx context.Context, hub *netherite.Hub, l *Ledger, movedBefore int64) (a Aftermath, err error) {
 	outcomes, err := w.outcomes(ctx, hub)
 	if err != nil {
 		return a, err
