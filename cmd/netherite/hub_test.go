@@ -31,10 +31,10 @@ func (a *Account) Add(_ *durable.EntityContext, n int) (int, error) {
 
 // The code of the test hubs: one orchestration for each thing to wait for.
 var (
-	accounts   = durable.Entity[Account]("Account")
-	accountAdd = durable.Operation(accounts, "Add", (*Account).Add)
-	strangers  = durable.Entity[Account]("Stranger") // without code
-	strange    = durable.Operation(strangers, "Add", (*Account).Add)
+	accounts  = durable.Entity[Account]("Account")
+	_         = durable.Operation(accounts, "Add", (*Account).Add)
+	strangers = durable.Entity[Account]("Stranger") // without code
+	strange   = durable.Operation(strangers, "Add", (*Account).Add)
 
 	release = durable.Event[string]("Release")
 	stuck   = durable.Activity("Stuck", func(ctx context.Context, _ string) (string, error) {
