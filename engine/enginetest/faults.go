@@ -17,6 +17,7 @@ var faults = []scenario{
 	{name: "T50_CanRecoverFromFailedStartup", run: failedStartup, opens: true},
 	{name: "T51_InjectHelloCreation", run: injectCreation},
 	{name: "T52_InjectHelloCompletion", run: injectCompletion},
+	{name: "T52_InjectHelloCompletion_WithCheckpoints", run: injectCheckpoint, opts: Options{CheckpointRecords: never}},
 	{name: "CriticalSectionsUnderFaults", run: sectionsUnderFaults},
 	{name: "FaultThenCrash", run: faultThenCrash},
 }
@@ -98,6 +99,7 @@ func injectCreation(s *scene) {
 		})
 		s.ends(s.id(name), model.Completed)
 	}
+	s.Logf("faults after 0 to %d operations", n-2)
 	s.restart()
 	s.completed(n)
 }
@@ -114,8 +116,32 @@ func injectCompletion(s *scene) {
 			s.once(id, 5)
 		})
 	}
+	s.Logf("faults after 0 to %d operations", n-2)
 	s.crash()
 	s.completed(n)
+}
+
+// injectCheckpoint runs instances and saves the engine's state under faults that
+// come ever later, with some left out.
+func injectCheckpoint(s *scene) {
+	var names []string
+	for n, failed := 0, true; failed; n += 1 + n/20 {
+		name := fmt.Sprint("hello-", len(names))
+		names = append(names, name)
+		failed = s.after(n, func() {
+			err := s.helloOnce(name)
+			if err == nil {
+				err = s.storage.Checkpoint(s.ctx)
+			}
+			if err != nil && !s.storage.Failed() {
+				s.Fatalf("fault after %d operations: %v", n, err)
+			}
+		})
+	}
+	s.Logf("faults at %d different operations", len(names)-1)
+	s.completed(len(names))
+	s.crash()
+	s.completed(len(names))
 }
 
 // sectionsUnderFaults makes transfers while storage fails again and again.
