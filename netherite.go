@@ -24,6 +24,8 @@ import (
 	"net"
 	"sync"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/netherite-go/netherite/door/owner"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
@@ -40,6 +42,7 @@ type Hub struct {
 	server  *owner.Server  // nil: in memory, or no socket could be made
 	codec   durable.Codec
 	limit   int
+	tracer  trace.TracerProvider
 	files   bool // in a directory
 	metrics interface{ Unregister() error }
 
@@ -85,7 +88,7 @@ func (s *settings) open(dir string) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload, files: s.storage == nil && !s.volatile}
+	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload, tracer: s.worker.Tracer, files: s.storage == nil && !s.volatile}
 	if err := h.begin(s, dir); err != nil {
 		return nil, errors.Join(err, h.Close(context.Background()))
 	}
@@ -151,6 +154,9 @@ func (h *Hub) Codec() durable.Codec { return h.codec }
 
 // PayloadLimit is the bound of one payload in bytes, 0 for the default.
 func (h *Hub) PayloadLimit() int { return h.limit }
+
+// TracerProvider is what makes the hub's spans, nil for none.
+func (h *Hub) TracerProvider() trace.TracerProvider { return h.tracer }
 
 // Partitions is the number of partitions that the hub was created with.
 func (h *Hub) Partitions() int { return h.engine.Partitions() }

@@ -7,12 +7,14 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/worker"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // Option changes how Open opens a hub.
@@ -111,6 +113,19 @@ func Clock(c substrate.Clock) Option {
 
 // Meter reports the figures of Stats as OpenTelemetry metrics named "netherite.*".
 func Meter(p metric.MeterProvider) Option { return func(s *settings) { s.meter = p } }
+
+// Tracer makes OpenTelemetry spans of what the hub runs, in the traces of those
+// who asked for it: of each execution of an orchestration, each attempt of an
+// activity, whose context is in its span, each operation of an entity, and each
+// start and signal by a client of this hub. See docs/observability.md, and SpanIDs
+// for orchestrations that outlive the process.
+func Tracer(p trace.TracerProvider) Option { return func(s *settings) { s.worker.Tracer = p } }
+
+// SpanIDs returns an IDGenerator for the OpenTelemetry SDK's tracer provider. With
+// it, the span of an orchestration that began before a restart has the ID that
+// the spans of its activities name as their parent; without it, it has another ID
+// and a link. For other spans it chooses IDs at random, as the SDK does itself.
+func SpanIDs() spans.IDs { return spans.IDs{} }
 
 // CheckReplay checks, for every record, that replaying it would lead to the same
 // state, and panics otherwise. It is slow and meant for tests.

@@ -105,7 +105,7 @@ func (a *ActivityOf[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) 
 	}
 	ev := model.Event{
 		Kind: model.TaskScheduled, Name: a.name, Version: settings.version, Payload: payload,
-		Ext: callExt(ctx.calls.ordinal(a.name, payload), settings, ctx.x.Started().Extra().Trace),
+		Ext: callExt(ctx.calls.ordinal(a.name, payload), settings, ctx.x.Trace()),
 	}
 	if settings.retry != nil {
 		f.op.SetHook(&retrier{policy: settings.retry, op: &f.op, event: ev, attempt: 1, first: ctx.x.Now()})

@@ -108,9 +108,12 @@ func (c *Context) environment() *worker.Env { return c.env }
 // checkSignal implements Sender.
 func (c *Context) checkSignal(entity string) error { return c.section.checkSignal(entity) }
 
+// trace implements Sender.
+func (c *Context) trace() *model.Trace { return c.x.Trace() }
+
 // describeChild implements Sender.
 func (c *Context) describeChild(s *callSettings) (id string, tags map[string]string, trace *model.Trace) {
-	tags, trace = c.childTags(s.tags), c.x.Started().Extra().Trace
+	tags, trace = c.childTags(s.tags), c.x.Trace()
 	if s.id != "" {
 		return s.id, tags, trace
 	}

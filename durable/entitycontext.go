@@ -58,7 +58,10 @@ func (c *EntityContext) environment() *worker.Env { return c.call.Env }
 // checkSignal implements Sender.
 func (c *EntityContext) checkSignal(string) error { return nil }
 
+// trace implements Sender.
+func (c *EntityContext) trace() *model.Trace { return c.call.Trace() }
+
 // describeChild implements Sender.
 func (c *EntityContext) describeChild(s *callSettings) (id string, tags map[string]string, trace *model.Trace) {
-	return s.id, s.tags, c.call.Event.Extra().Trace
+	return s.id, s.tags, c.call.Trace()
 }

@@ -3,15 +3,20 @@ package durable
 import (
 	"context"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/worker"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // Handler is code to serve: a handle that carries its code, or what By returns.
 type Handler = worker.Handler
 
 // Hub is a task hub as a client sees it. One that also has a method
-// PayloadLimit() int has that limit instead of DefaultPayloadLimit.
+// PayloadLimit() int has that limit instead of DefaultPayloadLimit, and one that
+// has a method TracerProvider() trace.TracerProvider of OpenTelemetry traces starts
+// and signals with that, if it is not nil.
 type Hub interface {
 	Engine() engine.Client
 	Codec() Codec // nil: JSON
@@ -39,6 +44,14 @@ func environment(hub Hub) *worker.Env {
 		env.PayloadLimit = l.PayloadLimit()
 	}
 	return env
+}
+
+// tracerOf returns what traces a client's requests to a hub, or nil.
+func tracerOf(hub Hub) *spans.Tracer {
+	if h, ok := hub.(interface{ TracerProvider() trace.TracerProvider }); ok {
+		return spans.New(h.TracerProvider())
+	}
+	return nil
 }
 
 func requestSettings(opts []RequestOption) (s startSettings) {

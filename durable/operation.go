@@ -100,6 +100,7 @@ func (o *OperationOf[S, In, Out]) Call(ctx *Context, key Key[S], in In) *Future[
 	}
 	ctx.x.Ask(&f.op, model.Event{
 		Kind: model.EntityCalled, Instance: key.id, Name: o.name, RequestID: requestID(ctx), Payload: payload,
+		Ext: traceExt(ctx.x.Trace()),
 	})
 	return f
 }
@@ -122,9 +123,13 @@ func (o *OperationOf[S, In, Out]) Post(ctx context.Context, hub Hub, key Key[S],
 	}
 	if err == nil {
 		s := requestSettings(opts)
-		err = hub.Engine().Signal(ctx, engine.SignalRequest{
-			Entity: key.id, Operation: o.name, Input: payload, At: s.at, Key: requestKey(ctx, s.key),
-		})
+		r := engine.SignalRequest{Entity: key.id, Operation: o.name, Input: payload, At: s.at, Key: requestKey(ctx, s.key)}
+		if t := tracerOf(hub); t != nil {
+			span := t.Signal(ctx, o.entity.name, key.id, o.name)
+			defer func() { span.EndWith(err) }()
+			r.Trace = span.Trace()
+		}
+		err = hub.Engine().Signal(ctx, r)
 	}
 	if err != nil {
 		return fmt.Errorf("post %s %s: %w", key, o.name, err)

@@ -268,7 +268,7 @@ func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, op
 			return nil, fmt.Errorf("start %s: %w", o.title, err)
 		}
 	}
-	started, err := hub.Engine().Start(ctx, engine.StartRequest{
+	started, err := start(ctx, hub, engine.StartRequest{
 		Instance: s.id, Name: o.name, Version: s.version, Input: payload, At: s.at, Tags: s.tags, IfExists: s.ifExists,
 		Key: requestKey(ctx, s.key),
 	})
@@ -276,6 +276,16 @@ func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, op
 		return nil, fmt.Errorf("start %s %q: %w", o.title, s.id, err)
 	}
 	return &Run[Out]{hub: hub, name: o.name, id: started.Instance, execution: started.Execution, attached: started.Attached}, nil
+}
+
+// start asks the hub to start an instance.
+func start(ctx context.Context, hub Hub, r engine.StartRequest) (started engine.Started, err error) {
+	if t := tracerOf(hub); t != nil {
+		span := t.Create(ctx, r.Name, r.Version, r.Instance)
+		defer func() { span.EndWith(err) }()
+		r.Trace = span.Trace()
+	}
+	return hub.Engine().Start(ctx, r)
 }
 
 // Attach returns the run of an instance that was started before, by anybody.

@@ -150,7 +150,7 @@ func (r *Run[Out]) Restart(ctx context.Context, opts ...StartOption) (*Run[Out],
 	for _, o := range opts {
 		o.applyStart(&s)
 	}
-	started, err := r.hub.Engine().Start(ctx, engine.StartRequest{
+	started, err := start(ctx, r.hub, engine.StartRequest{
 		Instance: s.id, Name: inst.Name, Version: s.version, Input: inst.Input, At: s.at, Tags: s.tags, IfExists: s.ifExists,
 		Key: requestKey(ctx, s.key),
 	})

@@ -14,6 +14,7 @@ type Sender interface {
 	act(model.Event) bool
 	environment() *worker.Env
 	checkSignal(entity string) error
+	trace() *model.Trace
 	describeChild(*callSettings) (id string, tags map[string]string, trace *model.Trace)
 }
 
@@ -36,8 +37,17 @@ func signal[In any](from Sender, entity, operation string, in In, opts []SignalO
 	if err != nil {
 		return err
 	}
-	from.act(model.Event{Kind: model.EntitySignaled, Instance: entity, Name: operation, Payload: payload, FireAt: s.at})
+	from.act(model.Event{
+		Kind: model.EntitySignaled, Instance: entity, Name: operation, Payload: payload, FireAt: s.at, Ext: traceExt(from.trace()),
+	})
 	return nil
+}
+
+func traceExt(t *model.Trace) *model.Ext {
+	if t == nil {
+		return nil
+	}
+	return &model.Ext{Trace: t}
 }
 
 // validEntityID checks an entity's instance ID, at little cost if it is ASCII.

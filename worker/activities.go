@@ -45,6 +45,9 @@ func (w *Worker) runActivity(s *slot[*activityRun], run *activityRun, again bool
 		stop := w.opts.Clock.AfterFunc(item.Timeout, func() { w.timeUp(s, run) })
 		defer stop()
 	}
+	if w.tracer != nil {
+		run.ctx.traced = w.traceActivity(item)
+	}
 	output, failure := invokeActivity(code.Activity, run)
 	w.settle(run, output, failure)
 }
@@ -66,6 +69,9 @@ func (w *Worker) timeUp(s *slot[*activityRun], run *activityRun) {
 func (w *Worker) settle(run *activityRun, output []byte, failure *model.Failure) bool {
 	if run.settled.Swap(true) {
 		return false
+	}
+	if t := run.ctx.traced; t != nil {
+		defer func() { t.span.End(w.opts.Clock.Wall(), failure) }()
 	}
 	if w.cut.Load() {
 		return true

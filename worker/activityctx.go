@@ -20,6 +20,7 @@ import (
 type ActivityContext struct {
 	Item *engine.ActivityItem
 
+	traced   *tracedActivity // nil: not traced
 	deadline time.Time
 	requests atomic.Uint32
 
@@ -71,6 +72,9 @@ func (c *ActivityContext) Err() error {
 func (c *ActivityContext) Value(key any) any {
 	if _, ok := key.(activityKey); ok {
 		return c
+	}
+	if c.traced != nil {
+		return c.traced.ctx.Value(key)
 	}
 	return nil
 }

@@ -43,6 +43,8 @@ type entityBatch struct {
 
 	call *EntityCall // the operation that runs
 	base int         // events before it
+
+	traced *tracedBatch // nil: nothing is traced
 }
 
 func newEntityBatch(item *engine.EntityItem, code EntityType, env *Env, opts *Options) *entityBatch {
@@ -82,6 +84,9 @@ func (b *entityBatch) full() bool {
 // into the batch any more.
 func (b *entityBatch) operate(ev *model.Event) bool {
 	op, ok := b.code.Operation(ev.Name)
+	if b.traced != nil {
+		b.traced.begin(b.item, ev)
+	}
 	switch {
 	case !ok:
 		b.fail(&model.Failure{Type: model.FailureUnknownOperation, NonRetriable: true,
@@ -89,7 +94,7 @@ func (b *entityBatch) operate(ev *model.Event) bool {
 		return true
 	case op.Delete:
 		b.remove()
-		b.results = append(b.results, engine.OperationResult{})
+		b.add(engine.OperationResult{})
 		return true
 	case b.bad != nil:
 		b.fail(&model.Failure{Type: "InvalidPayload", NonRetriable: true,
@@ -174,7 +179,7 @@ func (b *entityBatch) conclude(op Operation, state any, output []byte, failure *
 		return true
 	}
 	b.bytes += size
-	b.results = append(b.results, engine.OperationResult{Output: output})
+	b.add(engine.OperationResult{Output: output})
 	switch {
 	case b.call.Delete:
 		b.remove()
@@ -209,14 +214,24 @@ const maxGuarded = 4
 func (b *entityBatch) startOver() {
 	*b = entityBatch{
 		item: b.item, code: b.code, env: b.env, opts: b.opts, mode: b.mode, guarded: b.guarded,
-		careful: b.careful || len(b.guarded) > maxGuarded,
+		careful: b.careful || len(b.guarded) > maxGuarded, traced: b.traced,
+	}
+	if b.traced != nil {
+		b.traced.done = nil
 	}
 	b.load(nil)
 }
 
 func (b *entityBatch) fail(f *model.Failure) {
 	b.bytes += 100 + len(f.Message) + len(f.Stack)
-	b.results = append(b.results, engine.OperationResult{Failure: f})
+	b.add(engine.OperationResult{Failure: f})
+}
+
+func (b *entityBatch) add(r engine.OperationResult) {
+	b.results = append(b.results, r)
+	if b.traced != nil {
+		b.traced.conclude(r.Failure)
+	}
 }
 
 func (b *entityBatch) remove() {

@@ -6,6 +6,8 @@ import (
 	"runtime"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -28,6 +30,9 @@ type Options struct {
 	PayloadLimit int          // bytes of one payload, default DefaultPayloadLimit
 	Logger       *slog.Logger // default: nothing is logged
 	Clock        Clock        // required
+
+	// Tracer makes the spans of what runs, see package spans. Default: none.
+	Tracer trace.TracerProvider
 
 	// How many items of each kind the worker has at a time: running or queued
 	// for orchestrations and entities (default 4,096 and 1,024), running for

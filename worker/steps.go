@@ -64,6 +64,9 @@ func (w *Worker) runOrchestration(j *stepJob) {
 			return
 		}
 		x = w.execution(item, code)
+		if w.tracer != nil {
+			x.Span = w.tracer.Execution(item, history)
+		}
 		j.execution.Store(x)
 		x.Replay(history, len(item.NewEvents) == 0)
 	}
@@ -113,11 +116,16 @@ func (w *Worker) concludeStep(j *stepJob, x *replay.Execution) {
 		e.last, e.cost = item.Token.Name, x.Cost()
 		w.live.put(e)
 	}
+	end := w.traceEnd(x, r, keep) // before the engine has the events
 	if err := w.conn.CompleteOrchestration(r); err != nil {
 		if keep {
 			w.live.forget(item.Instance, item.Token.Name)
 		}
 		w.refused(err, engine.OrchestrationKind, item.Instance)
+		return
+	}
+	if end.ext != nil {
+		w.tracer.EndExecution(x.Span, item, end.ext.Status, end.failure, w.opts.Clock.Wall())
 	}
 }
 
@@ -131,6 +139,9 @@ func (w *Worker) runBatch(j *stepJob) {
 		return
 	}
 	j.batch = newEntityBatch(item, code.Entity, &w.env, &w.opts)
+	if w.tracer != nil {
+		j.batch.traced = &tracedBatch{tracer: w.tracer, clock: w.opts.Clock, entity: name}
+	}
 	if live := w.states.take(item.Instance, item.Execution, item.Last); live != nil {
 		j.batch.load(live.value)
 	} else {
@@ -166,6 +177,10 @@ func (w *Worker) finishBatch(j *stepJob) {
 	if err := w.conn.CompleteEntity(r); err != nil {
 		w.states.forget(item.Instance, item.Token.Name)
 		w.refused(err, engine.EntityKind, item.Instance)
+		return
+	}
+	if b.traced != nil {
+		b.traced.end()
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/worker/replay"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // retryDelay is when an item that could not be run is offered again.
@@ -19,7 +20,9 @@ type Worker struct {
 	opts Options
 	env  Env
 	code registry
-	conn engine.Connection
+
+	tracer *spans.Tracer // nil: nothing is traced
+	conn   engine.Connection
 
 	steps      *pool[*stepJob]
 	activities *pool[*activityRun]
@@ -42,7 +45,7 @@ func New(o Options) (*Worker, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &Worker{opts: o, env: Env{Codec: o.Codec, PayloadLimit: o.PayloadLimit, Logger: o.Logger}}
+	w := &Worker{opts: o, env: Env{Codec: o.Codec, PayloadLimit: o.PayloadLimit, Logger: o.Logger}, tracer: spans.New(o.Tracer)}
 	if w.code, err = newRegistry(o.Handlers, &w.env); err != nil {
 		return nil, err
 	}

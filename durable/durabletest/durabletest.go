@@ -21,6 +21,8 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
@@ -109,6 +111,9 @@ func (h *Hub) Codec() durable.Codec { return h.current().Codec() }
 
 // PayloadLimit is the bound of one payload in bytes, 0 for the default.
 func (h *Hub) PayloadLimit() int { return h.current().PayloadLimit() }
+
+// TracerProvider is what makes the hub's spans, nil for none.
+func (h *Hub) TracerProvider() trace.TracerProvider { return h.current().TracerProvider() }
 
 // Now is the virtual time, which workflows see too.
 func (h *Hub) Now() time.Time { return h.clock.Wall() }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // Limits of one step's outgoing events, see engine.OrchestrationResult.More.
@@ -52,6 +53,8 @@ type Execution struct {
 	// AtEnd, if set, is called when the code has ended in any way but unwinding,
 	// before the last event; it may still Act.
 	AtEnd func()
+	// Span, if set, is the execution's in a trace.
+	Span *spans.Execution
 
 	started model.Event // ExecutionStarted
 	now     model.Time
@@ -102,6 +105,14 @@ func New(c Config) *Execution {
 
 // Started returns the execution's ExecutionStarted event.
 func (x *Execution) Started() *model.Event { return &x.started }
+
+// Trace returns the trace context that what the execution asks for carries on.
+func (x *Execution) Trace() *model.Trace {
+	if x.Span != nil {
+		return x.Span.Trace()
+	}
+	return x.started.Extra().Trace
+}
 
 // Now returns when the current step began, the same in every replay.
 func (x *Execution) Now() model.Time {
