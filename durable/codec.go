@@ -29,53 +29,14 @@ const DefaultPayloadLimit = worker.DefaultPayloadLimit
 
 type jsonCodec struct{}
 
-// Encode implements Codec. Plain strings and integers, the most frequent
-// payloads, are spared the way through reflection.
-func (jsonCodec) Encode(v any) ([]byte, error) {
-	switch v := v.(type) {
-	case string:
-		if plain(v) {
-			b := make([]byte, 0, len(v)+2)
-			b = append(b, '"')
-			b = append(b, v...)
-			return append(b, '"'), nil
-		}
-	case int:
-		return strconv.AppendInt(nil, int64(v), 10), nil
-	case int64:
-		return strconv.AppendInt(nil, v, 10), nil
-	case bool:
-		return strconv.AppendBool(nil, v), nil
-	}
-	return json.Marshal(v)
-}
+// Encode implements Codec.
+func (jsonCodec) Encode(v any) ([]byte, error) { return json.Marshal(v) }
 
 // Decode implements Codec.
-func (jsonCodec) Decode(payload []byte, v any) error {
-	switch v := v.(type) {
-	case *string:
-		if n := len(payload); n >= 2 && payload[0] == '"' && payload[n-1] == '"' {
-			if s := string(payload[1 : n-1]); plain(s) {
-				*v = s
-				return nil
-			}
-		}
-	case *int:
-		if n, ok := integer(payload); ok {
-			*v = int(n)
-			return nil
-		}
-	case *int64:
-		if n, ok := integer(payload); ok {
-			*v = n
-			return nil
-		}
-	}
-	return json.Unmarshal(payload, v)
-}
+func (jsonCodec) Decode(payload []byte, v any) error { return json.Unmarshal(payload, v) }
 
 // plain reports whether JSON writes the string as it is, between quotes.
-func plain(s string) bool {
+func plain[S string | []byte](s S) bool {
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c < 0x20, c > 0x7e, c == '"', c == '\\', c == '<', c == '>', c == '&':
@@ -114,15 +75,18 @@ func codecOf(env *worker.Env) Codec {
 	return env.Codec
 }
 
+func usesJSON(env *worker.Env) bool {
+	if env.Codec == nil {
+		return true
+	}
+	_, ok := env.Codec.(jsonCodec)
+	return ok
+}
+
 // encode makes the payload of a value; what names the value in errors.
 func encode[T any](env *worker.Env, what string, v T) ([]byte, error) {
-	var payload []byte
-	switch v := any(v).(type) {
-	case None:
-		return nil, nil
-	case Raw:
-		payload = v
-	default:
+	payload, ok := encodePlain(env, &v)
+	if !ok {
 		var err error
 		if payload, err = codecOf(env).Encode(v); err != nil {
 			return nil, NonRetriable(fmt.Errorf("%w: encode %s: %w", ErrPayload, what, err))
@@ -140,18 +104,82 @@ func encode[T any](env *worker.Env, what string, v T) ([]byte, error) {
 
 // decode is the inverse of encode. An absent payload gives the zero value.
 func decode[T any](env *worker.Env, what string, payload []byte) (v T, err error) {
-	switch p := any(&v).(type) {
-	case *None:
-		return v, nil
-	case *Raw:
-		*p = payload
+	if decodePlain(env, payload, &v) {
 		return v, nil
 	}
-	if len(payload) == 0 {
-		return v, nil
-	}
+	return decodeAny[T](env, what, payload)
+}
+
+func decodeAny[T any](env *worker.Env, what string, payload []byte) (v T, err error) {
 	if err := codecOf(env).Decode(payload, &v); err != nil {
 		return v, NonRetriable(fmt.Errorf("%w: decode %s as %T: %w", ErrPayload, what, v, err))
 	}
 	return v, nil
+}
+
+// encodePlain encodes what needs no codec, and for the JSON codec also plain
+// strings and integers, the most frequent payloads: without reflection, and
+// without moving them to the heap as an interface would.
+func encodePlain[T any](env *worker.Env, v *T) (payload []byte, ok bool) {
+	switch p := any(v).(type) {
+	case *None:
+		return nil, true
+	case *Raw:
+		return *p, true
+	case *string:
+		if usesJSON(env) && plain(*p) {
+			b := make([]byte, 0, len(*p)+2)
+			b = append(b, '"')
+			b = append(b, *p...)
+			return append(b, '"'), true
+		}
+	case *int:
+		if usesJSON(env) {
+			return strconv.AppendInt(nil, int64(*p), 10), true
+		}
+	case *int64:
+		if usesJSON(env) {
+			return strconv.AppendInt(nil, *p, 10), true
+		}
+	case *bool:
+		if usesJSON(env) {
+			return strconv.AppendBool(nil, *p), true
+		}
+	}
+	return nil, false
+}
+
+// decodePlain is the inverse of encodePlain.
+func decodePlain[T any](env *worker.Env, payload []byte, v *T) bool {
+	switch p := any(v).(type) {
+	case *None:
+		return true
+	case *Raw:
+		*p = payload
+		return true
+	}
+	if len(payload) == 0 {
+		return true
+	}
+	if !usesJSON(env) {
+		return false
+	}
+	switch p := any(v).(type) {
+	case *string:
+		n := len(payload)
+		if n >= 2 && payload[0] == '"' && payload[n-1] == '"' && plain(payload[1:n-1]) {
+			*p = string(payload[1 : n-1])
+			return true
+		}
+	case *int:
+		if n, ok := integer(payload); ok {
+			*p = int(n)
+			return true
+		}
+	case *int64:
+		n, ok := integer(payload)
+		*p = n
+		return ok
+	}
+	return false
 }

@@ -22,7 +22,8 @@ type Worker interface {
 	// Handles reports whether this worker has code for the named work. Work that
 	// no worker handles waits.
 	Handles(kind ItemKind, name, version string) bool
-	// Offer hands over items; the worker owns them now.
+	// Offer hands over items; the worker owns them now. The three slices are the
+	// engine's again when it returns.
 	Offer(Items)
 	// Cancel says that nobody wants the result of an activity any more.
 	Cancel(Token)

@@ -17,9 +17,10 @@ type activityRun struct {
 	// settled is set by who hands in the outcome: the goroutine that runs the
 	// function, or the timer that has lost patience with it.
 	settled atomic.Bool
+	result  engine.ActivityResult
 }
 
-func (w *Worker) newActivityRun(item *engine.ActivityItem) *activityRun {
+func newActivityRun(item *engine.ActivityItem) *activityRun {
 	run := &activityRun{}
 	run.ctx.Item = item
 	return run
@@ -77,7 +78,8 @@ func (w *Worker) settle(run *activityRun, output []byte, failure *model.Failure)
 		return true
 	}
 	item := run.ctx.Item
-	err := w.conn.CompleteActivity(&engine.ActivityResult{Token: item.Token, Result: output, Failure: failure})
+	run.result = engine.ActivityResult{Token: item.Token, Result: output, Failure: failure}
+	err := w.conn.CompleteActivity(&run.result)
 	w.refused(err, engine.ActivityKind, item.Instance)
 	return true
 }

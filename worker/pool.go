@@ -56,11 +56,14 @@ func (p *pool[T]) open() {
 	p.mu.Unlock()
 }
 
-// add queues items. It never blocks for long.
-func (p *pool[T]) add(items ...T) {
+// add queues n items, which it asks for with the mutex held. It never blocks for
+// long.
+func (p *pool[T]) add(n int, item func(i int) T) {
 	p.mu.Lock()
 	if !p.closed {
-		p.queue = append(p.queue, items...)
+		for i := range n {
+			p.queue = append(p.queue, item(i))
+		}
 		p.bring()
 	}
 	p.mu.Unlock()

@@ -116,23 +116,18 @@ func (w *Worker) Handles(kind engine.ItemKind, name, version string) bool {
 // Offer implements engine.Worker.
 func (w *Worker) Offer(items engine.Items) {
 	if n := len(items.Orchestrations) + len(items.Entities); n > 0 {
-		jobs, refs := make([]stepJob, n), make([]*stepJob, n)
-		for i := range jobs {
-			refs[i] = &jobs[i]
+		jobs := make([]stepJob, n)
+		w.steps.add(n, func(i int) *stepJob {
 			if i < len(items.Orchestrations) {
 				jobs[i].orchestration = items.Orchestrations[i]
 			} else {
 				jobs[i].entity = items.Entities[i-len(items.Orchestrations)]
 			}
-		}
-		w.steps.add(refs...)
+			return &jobs[i]
+		})
 	}
 	if n := len(items.Activities); n > 0 {
-		refs := make([]*activityRun, n)
-		for i, item := range items.Activities {
-			refs[i] = w.newActivityRun(item)
-		}
-		w.activities.add(refs...)
+		w.activities.add(n, func(i int) *activityRun { return newActivityRun(items.Activities[i]) })
 	}
 }
 

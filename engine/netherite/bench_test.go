@@ -3,6 +3,7 @@ package netherite_test
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,8 +27,11 @@ func (w *benchWorker) Limits() engine.Limits {
 	return engine.Limits{Orchestrations: 1024, Activities: 1024, Entities: 1024}
 }
 func (w *benchWorker) Handles(engine.ItemKind, string, string) bool { return true }
-func (w *benchWorker) Offer(i engine.Items)                         { w.items <- i }
-func (w *benchWorker) Cancel(engine.Token)                          {}
+func (w *benchWorker) Offer(i engine.Items) {
+	i.Orchestrations, i.Activities = slices.Clone(i.Orchestrations), slices.Clone(i.Activities)
+	w.items <- i
+}
+func (w *benchWorker) Cancel(engine.Token) {}
 
 func (w *benchWorker) run() {
 	for items := range w.items {

@@ -121,6 +121,9 @@ func (e *Engine) send(ctx context.Context, id int, c *call) error {
 // if its partition may have forgotten the session meanwhile: that mark makes it
 // refuse what it cannot tell from a repetition.
 func (c *call) again(now time.Duration) {
+	if start, ok := c.ev.(*partition.Start); ok {
+		start.Unused = false // it may have begun the instance
+	}
 	if c.retry != nil && now-c.began > partition.SessionRetention/2 {
 		*c.retry = true
 	}

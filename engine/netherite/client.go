@@ -13,6 +13,7 @@ import (
 
 // Start implements engine.Client.
 func (e *Engine) Start(ctx context.Context, r engine.StartRequest) (engine.Started, error) {
+	unused := r.Instance == "" && r.Key == ""
 	if r.Instance == "" {
 		r.Instance = e.chooseID(r.Key)
 	}
@@ -28,7 +29,7 @@ func (e *Engine) Start(ctx context.Context, r engine.StartRequest) (engine.Start
 	}
 	defer e.leave(len(r.Input))
 	c := newCall()
-	ev := &partition.Start{Client: partition.Client{Key: r.Key}, Request: r, Caller: c}
+	ev := &partition.Start{Client: partition.Client{Key: r.Key}, Request: r, Unused: unused, Caller: c}
 	c.ev = ev
 	if err := e.sendWrite(ctx, r.Instance, c, &ev.Client, &ev.Retry); err != nil {
 		return engine.Started{}, describe("start", r.Instance, err)

@@ -70,10 +70,7 @@ func (hd *hands) stow() {
 	hd.orchestrations = append(hd.orchestrations, it.Orchestrations...)
 	hd.activities = append(hd.activities, it.Activities...)
 	hd.entities = append(hd.entities, it.Entities...)
-	clear(it.Orchestrations)
-	clear(it.Activities)
-	clear(it.Entities)
-	it.Orchestrations, it.Activities, it.Entities = it.Orchestrations[:0], it.Activities[:0], it.Entities[:0]
+	clearItems(it)
 }
 
 // handOut hands the backlog to connections that have code and free slots.
@@ -238,15 +235,23 @@ func (h *host) send(r *round) {
 	if steps+tasks == 0 {
 		return
 	}
-	r.items = engine.Items{}
 	h.n.handedOut(steps, tasks)
-	if !r.register(h.id, &it) {
+	if r.register(h.id, &it) {
+		r.c.w.Offer(it)
+	} else {
 		h.n.returned(engine.OrchestrationKind, steps)
 		h.n.returned(engine.ActivityKind, tasks)
 		h.takeBack(&it)
-		return
 	}
-	r.c.w.Offer(it)
+	clearItems(&r.items)
+}
+
+// clearItems empties the lists and keeps their memory.
+func clearItems(it *engine.Items) {
+	clear(it.Orchestrations)
+	clear(it.Activities)
+	clear(it.Entities)
+	it.Orchestrations, it.Activities, it.Entities = it.Orchestrations[:0], it.Activities[:0], it.Entities[:0]
 }
 
 // register notes what the connection's worker is about to get. It returns false

@@ -34,6 +34,9 @@ func (h *host) load(work []input) error {
 	for i := range work {
 		switch in := &work[i]; {
 		case in.ev != nil:
+			if start, ok := in.ev.(*partition.Start); ok && start.Unused {
+				h.state.KnowAbsent(start.Request.Instance)
+			}
 			b.keys = in.ev.Keys(b.keys)
 		case in.call != nil && in.call.key != (partition.Key{}):
 			b.keys = append(b.keys, in.call.key)

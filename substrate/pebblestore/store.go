@@ -197,9 +197,13 @@ func (s *Store) Stamp(partition int) (substrate.Stamp, error) {
 	return s.stamps[partition], nil
 }
 
+// retained is up to which size the memory of a batch is used again: that of a
+// checkpoint of one partition.
+var retained = pebble.WithMaxRetainedSizeBytes(4 << 20)
+
 // NewBatch implements substrate.Store.
 func (s *Store) NewBatch() substrate.Batch {
-	return &batch{main: new(pebble.Batch), history: new(pebble.Batch)}
+	return &batch{main: s.main.NewBatch(retained), history: s.history.NewBatch(retained)}
 }
 
 // Snapshot implements substrate.Store.

@@ -6,7 +6,7 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// Writer takes the changed rows of a checkpoint.
+// Writer takes the changed rows of a checkpoint. It copies keys and values.
 type Writer interface {
 	SetMain(key, value []byte)
 	DeleteMain(key []byte)
@@ -141,23 +141,23 @@ func (s *State) encodeInstance(w Writer, inst *instance) {
 	s.deleteDead(w, inst)
 	if len(inst.tail.buf) > 0 {
 		first, chunk := inst.tail.hold(inst.events)
-		w.SetHistory(historyKey(p, inst.hist, first), chunk)
+		w.SetHistory(historyKey(s.keyBuf, p, inst.hist, first), chunk)
 		st.chunks = true
 	}
 	inst.tail.first = inst.events
 	s.encodeElements(w, inst)
 	s.encodeIndex(w, inst)
 	s.scratch = appendRow(s.scratch[:0], inst)
-	w.SetMain(instanceKey(p, inst.ord), s.scratch)
+	w.SetMain(instanceKey(s.keyBuf, p, inst.ord), s.scratch)
 	if !st.row {
-		w.SetMain(idKey(p, inst.id), binary.BigEndian.AppendUint64(nil, inst.ord))
+		w.SetMain(idKey(s.keyBuf, p, inst.id), binary.BigEndian.AppendUint64(s.ordBuf[:0], inst.ord))
 		st.row = true
 	}
 	if active := s.active(inst); active != st.active {
 		if st.active = active; active {
-			w.SetMain(activeKey(p, inst.ord), nil)
+			w.SetMain(activeKey(s.keyBuf, p, inst.ord), nil)
 		} else {
-			w.DeleteMain(activeKey(p, inst.ord))
+			w.DeleteMain(activeKey(s.keyBuf, p, inst.ord))
 		}
 	}
 }
@@ -174,11 +174,11 @@ func (s *State) active(inst *instance) bool {
 func (s *State) deleteDead(w Writer, inst *instance) {
 	p, st := s.cfg.Partition, &inst.stored
 	for _, d := range st.deadSubs {
-		w.DeleteMain(subKey(p, inst.ord, d.sub, d.number))
+		w.DeleteMain(subKey(s.keyBuf, p, inst.ord, d.sub, d.number))
 	}
 	for _, t := range st.deadTimers {
 		t.Ord = inst.ord
-		w.DeleteMain(timerKey(p, t))
+		w.DeleteMain(timerKey(s.keyBuf, p, t))
 	}
 	for _, h := range st.deadHist {
 		low, high := historyRange(p, h)
@@ -198,7 +198,7 @@ func (s *State) encodeElements(w Writer, inst *instance) {
 		if !t.stored || t.dirty {
 			t.stored, t.dirty = true, false
 			s.scratch = appendTask(s.scratch[:0], t, inst.created)
-			w.SetMain(subKey(p, inst.ord, subTask, uint64(uint32(id))), s.scratch)
+			w.SetMain(subKey(s.keyBuf, p, inst.ord, subTask, uint64(uint32(id))), s.scratch)
 		}
 		return true
 	})
@@ -206,8 +206,8 @@ func (s *State) encodeElements(w Writer, inst *instance) {
 		if !t.stored {
 			t.stored = true
 			s.scratch = appendWake(s.scratch[:0], t, inst.created)
-			w.SetMain(subKey(p, inst.ord, subWake, uint64(uint32(id))), s.scratch)
-			w.SetMain(timerKey(p, TimerRef{FireAt: t.fireAt, Ord: inst.ord, ID: id}), nil)
+			w.SetMain(subKey(s.keyBuf, p, inst.ord, subWake, uint64(uint32(id))), s.scratch)
+			w.SetMain(timerKey(s.keyBuf, p, TimerRef{FireAt: t.fireAt, Ord: inst.ord, ID: id}), nil)
 		}
 		return true
 	})
@@ -215,7 +215,7 @@ func (s *State) encodeElements(w Writer, inst *instance) {
 		if c.dirty {
 			c.dirty, c.stored = false, true
 			s.scratch = appendChild(s.scratch[:0], c)
-			w.SetMain(subKey(p, inst.ord, subChild, uint64(uint32(id))), s.scratch)
+			w.SetMain(subKey(s.keyBuf, p, inst.ord, subChild, uint64(uint32(id))), s.scratch)
 		}
 		return true
 	})
@@ -226,7 +226,7 @@ func (s *State) encodeEntries(w Writer, inst *instance, list []entry) {
 		if e := &list[i]; !e.stored || e.dirty {
 			e.stored, e.dirty = true, false
 			s.scratch = appendEntry(s.scratch[:0], e, inst.created)
-			w.SetMain(subKey(s.cfg.Partition, inst.ord, subInbox, e.seq), s.scratch)
+			w.SetMain(subKey(s.keyBuf, s.cfg.Partition, inst.ord, subInbox, e.seq), s.scratch)
 		}
 	}
 }
@@ -240,21 +240,21 @@ func (s *State) encodeIndex(w Writer, inst *instance) {
 	if st.row {
 		s.deleteIndex(w, inst)
 	}
-	ord := binary.BigEndian.AppendUint64(nil, inst.ord)
-	w.SetMain(nameKey(p, entity, inst.name, inst.status, inst.id), ord)
-	w.SetMain(createdKey(p, entity, inst.status, inst.created, inst.ord), nil)
+	ord := binary.BigEndian.AppendUint64(s.ordBuf[:0], inst.ord)
+	w.SetMain(nameKey(s.keyBuf, p, entity, inst.name, inst.status, inst.id), ord)
+	w.SetMain(createdKey(s.keyBuf, p, entity, inst.status, inst.created, inst.ord), nil)
 	for tag, value := range inst.tags { // order-free: a batch of different keys
-		w.SetMain(tagKey(p, tag, value, inst.id), ord)
+		w.SetMain(tagKey(s.keyBuf, p, tag, value, inst.id), ord)
 	}
 	st.name, st.status, st.created, st.tags = inst.name, inst.status, inst.created, inst.tags
 }
 
 func (s *State) deleteIndex(w Writer, inst *instance) {
 	p, st, entity := s.cfg.Partition, &inst.stored, inst.isEntity()
-	w.DeleteMain(nameKey(p, entity, st.name, st.status, inst.id))
-	w.DeleteMain(createdKey(p, entity, st.status, st.created, inst.ord))
+	w.DeleteMain(nameKey(s.keyBuf, p, entity, st.name, st.status, inst.id))
+	w.DeleteMain(createdKey(s.keyBuf, p, entity, st.status, st.created, inst.ord))
 	for tag, value := range st.tags { // order-free: a batch of different keys
-		w.DeleteMain(tagKey(p, tag, value, inst.id))
+		w.DeleteMain(tagKey(s.keyBuf, p, tag, value, inst.id))
 	}
 }
 
@@ -281,12 +281,12 @@ func (s *State) captureGraves() {
 		if inst.stored.row {
 			s.deleteIndex(w, inst)
 			inst.timers.all(func(id int32, t *timer) bool {
-				w.DeleteMain(timerKey(p, TimerRef{FireAt: t.fireAt, Ord: ord, ID: id}))
+				w.DeleteMain(timerKey(s.keyBuf, p, TimerRef{FireAt: t.fireAt, Ord: ord, ID: id}))
 				return true
 			})
-			w.DeleteMain(idKey(p, inst.id))
-			w.DeleteMain(activeKey(p, ord))
-			w.DeleteMainRange(instanceKey(p, ord), instanceKey(p, ord+1))
+			w.DeleteMain(idKey(s.keyBuf, p, inst.id))
+			w.DeleteMain(activeKey(s.keyBuf, p, ord))
+			w.DeleteMainRange(instanceKey(nil, p, ord), instanceKey(nil, p, ord+1))
 		}
 		if inst.stored.chunks {
 			low, high := historyRange(p, inst.hist)

@@ -68,6 +68,7 @@ type Start struct {
 	Client  Client
 	Request engine.StartRequest // Instance is set and valid
 	Retry   bool                // not recorded; it may have been sent before
+	Unused  bool                // not recorded; the ID was made up for this request, so no instance can have it
 	Caller  any                 // not recorded; returned in the Answer
 }
 

@@ -52,51 +52,58 @@ const (
 	subChild = 'c'
 )
 
-// Key layouts begin with the partition, so one store can hold all of a node.
-func (s *State) key(table byte) []byte { return tableKeyOf(s.cfg.Partition, table) }
+// Key layouts begin with the partition, so one store can hold all of a node. The
+// functions write over b, which may be nil: memory that is used again for keys
+// that nobody keeps.
+func (s *State) key(table byte) []byte { return tableKeyOf(nil, s.cfg.Partition, table) }
 
-func tableKeyOf(partition int, table byte) []byte {
-	return append(binary.BigEndian.AppendUint16(make([]byte, 0, 32), uint16(partition)), table)
+func tableKeyOf(b []byte, partition int, table byte) []byte {
+	if b == nil {
+		b = make([]byte, 0, 48)
+	}
+	return append(binary.BigEndian.AppendUint16(b[:0], uint16(partition)), table)
 }
 
-func instanceKey(partition int, ord uint64) []byte {
-	return binary.BigEndian.AppendUint64(tableKeyOf(partition, tableInstance), ord)
+func instanceKey(b []byte, partition int, ord uint64) []byte {
+	return binary.BigEndian.AppendUint64(tableKeyOf(b, partition, tableInstance), ord)
 }
 
-func subKey(partition int, ord uint64, sub byte, number uint64) []byte {
-	return binary.BigEndian.AppendUint64(append(instanceKey(partition, ord), sub), number)
+func subKey(b []byte, partition int, ord uint64, sub byte, number uint64) []byte {
+	return binary.BigEndian.AppendUint64(append(instanceKey(b, partition, ord), sub), number)
 }
 
-func idKey(partition int, id string) []byte { return append(tableKeyOf(partition, tableID), id...) }
-
-func activeKey(partition int, ord uint64) []byte {
-	return binary.BigEndian.AppendUint64(tableKeyOf(partition, tableActive), ord)
+func idKey(b []byte, partition int, id string) []byte {
+	return append(tableKeyOf(b, partition, tableID), id...)
 }
 
-func outboxKey(partition, dest int, seq uint64) []byte {
-	b := binary.BigEndian.AppendUint16(tableKeyOf(partition, tableOutbox), uint16(dest))
+func activeKey(b []byte, partition int, ord uint64) []byte {
+	return binary.BigEndian.AppendUint64(tableKeyOf(b, partition, tableActive), ord)
+}
+
+func outboxKey(b []byte, partition, dest int, seq uint64) []byte {
+	b = binary.BigEndian.AppendUint16(tableKeyOf(b, partition, tableOutbox), uint16(dest))
 	return binary.BigEndian.AppendUint64(b, seq)
 }
 
-func timerKey(partition int, t TimerRef) []byte {
-	b := binary.BigEndian.AppendUint64(tableKeyOf(partition, tableTimer), uint64(t.FireAt))
+func timerKey(b []byte, partition int, t TimerRef) []byte {
+	b = binary.BigEndian.AppendUint64(tableKeyOf(b, partition, tableTimer), uint64(t.FireAt))
 	b = binary.BigEndian.AppendUint64(b, t.Ord)
 	return binary.BigEndian.AppendUint32(b, uint32(t.ID))
 }
 
-func historyKey(partition int, hist uint64, first int64) []byte {
-	b := binary.BigEndian.AppendUint16(make([]byte, 0, 24), uint16(partition))
+func historyKey(b []byte, partition int, hist uint64, first int64) []byte {
+	b = binary.BigEndian.AppendUint16(b[:0], uint16(partition))
 	b = binary.BigEndian.AppendUint64(b, hist)
 	return binary.BigEndian.AppendUint64(b, uint64(first))
 }
 
 func historyRange(partition int, hist uint64) (low, high []byte) {
-	return historyKey(partition, hist, 0), historyKey(partition, hist+1, 0)
+	return historyKey(nil, partition, hist, 0), historyKey(nil, partition, hist+1, 0)
 }
 
 // tableRange spans a table of a partition.
 func tableRange(partition int, table byte) (low, high []byte) {
-	return tableKeyOf(partition, table), tableKeyOf(partition, table+1)
+	return tableKeyOf(nil, partition, table), tableKeyOf(nil, partition, table+1)
 }
 
 func entityByte(entity bool) byte {
@@ -114,19 +121,19 @@ func appendText(b []byte, s string) []byte {
 	return append(b, 0)
 }
 
-func nameKey(partition int, entity bool, name string, status model.Status, id string) []byte {
-	b := append(tableKeyOf(partition, tableName), entityByte(entity))
+func nameKey(b []byte, partition int, entity bool, name string, status model.Status, id string) []byte {
+	b = append(tableKeyOf(b, partition, tableName), entityByte(entity))
 	b = append(appendText(b, name), byte(status))
 	return append(b, id...)
 }
 
-func createdKey(partition int, entity bool, status model.Status, created model.Time, ord uint64) []byte {
-	b := append(tableKeyOf(partition, tableCreated), entityByte(entity), byte(status))
+func createdKey(b []byte, partition int, entity bool, status model.Status, created model.Time, ord uint64) []byte {
+	b = append(tableKeyOf(b, partition, tableCreated), entityByte(entity), byte(status))
 	b = binary.BigEndian.AppendUint64(b, uint64(created))
 	return binary.BigEndian.AppendUint64(b, ord)
 }
 
-func tagKey(partition int, tag, value, id string) []byte {
-	b := appendText(appendText(tableKeyOf(partition, tableTag), tag), value)
+func tagKey(b []byte, partition int, tag, value, id string) []byte {
+	b = appendText(appendText(tableKeyOf(b, partition, tableTag), tag), value)
 	return append(b, id...)
 }

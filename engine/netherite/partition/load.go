@@ -37,7 +37,7 @@ func (s *State) Missing(dst, keys []Key) []Key {
 func Fetch(r Reader, partition int, k Key) (*Loaded, error) {
 	ord := k.Ord
 	if k.ID != "" {
-		row, err := r.Get(true, idKey(partition, k.ID))
+		row, err := r.Get(true, idKey(nil, partition, k.ID))
 		if err != nil || row == nil {
 			return &Loaded{key: k}, err
 		}
@@ -57,7 +57,7 @@ func Fetch(r Reader, partition int, k Key) (*Loaded, error) {
 }
 
 func fetchInstance(r Reader, partition int, ord uint64) (*instance, error) {
-	low, high := instanceKey(partition, ord), instanceKey(partition, ord+1)
+	low, high := instanceKey(nil, partition, ord), instanceKey(nil, partition, ord+1)
 	var inst *instance
 	var bad error
 	err := r.Scan(true, low, high, func(key, value []byte) bool {
@@ -146,6 +146,14 @@ func (s *State) Install(l *Loaded) {
 	s.lru.use(inst)
 }
 
+// KnowAbsent says that no instance of the ID is stored, so that nobody needs to
+// look. It holds until the end of the batch.
+func (s *State) KnowAbsent(id string) {
+	if k := (Key{ID: id}); s.byID[id] == nil {
+		s.absent[k] = struct{}{}
+	}
+}
+
 // ForgetAbsent ends a batch: what was known not to exist has to be looked up again.
 func (s *State) ForgetAbsent() { clear(s.absent) }
 
@@ -153,7 +161,7 @@ func (s *State) ForgetAbsent() { clear(s.absent) }
 func ScanActive(r Reader, partition int, after uint64, limit int) (ords []uint64, more bool, err error) {
 	low, high := tableRange(partition, tableActive)
 	if after > 0 {
-		low = activeKey(partition, after+1)
+		low = activeKey(nil, partition, after+1)
 	}
 	err = r.Scan(true, low, high, func(key, _ []byte) bool {
 		if more = len(ords) == limit; more {
@@ -168,8 +176,8 @@ func ScanActive(r Reader, partition int, after uint64, limit int) (ords []uint64
 // FetchTimers lists stored timers with from <= FireAt < to, at most limit of
 // them, and up to which time the list is complete.
 func FetchTimers(r Reader, partition int, from, to model.Time, limit int) (refs []TimerRef, horizon model.Time, err error) {
-	low := timerKey(partition, TimerRef{FireAt: from})
-	high := timerKey(partition, TimerRef{FireAt: to})
+	low := timerKey(nil, partition, TimerRef{FireAt: from})
+	high := timerKey(nil, partition, TimerRef{FireAt: to})
 	horizon = to
 	err = r.Scan(true, low, high, func(key, _ []byte) bool {
 		k := key[3:]

@@ -54,10 +54,10 @@ func (s *State) captureOutbox(w Writer) {
 	for dest := range s.outbox {
 		o := &s.outbox[dest]
 		for seq := o.storedFirst; seq < min(o.first, o.storedNext); seq++ {
-			w.DeleteMain(outboxKey(p, dest, seq))
+			w.DeleteMain(outboxKey(nil, p, dest, seq))
 		}
 		for seq := max(o.first, o.storedNext); seq < o.next; seq++ {
-			w.SetMain(outboxKey(p, dest, seq), model.AppendMessage([]byte{rowVersion}, o.entries[seq-o.first], 0))
+			w.SetMain(outboxKey(nil, p, dest, seq), model.AppendMessage([]byte{rowVersion}, o.entries[seq-o.first], 0))
 		}
 		o.storedFirst, o.storedNext = o.first, o.next
 	}
@@ -164,7 +164,7 @@ func (s *State) fetchOutbox(r Reader) error {
 		o := &s.outbox[dest]
 		o.storedFirst, o.storedNext = o.first, o.next
 		var bad error
-		err := r.Scan(true, outboxKey(s.cfg.Partition, dest, o.first), outboxKey(s.cfg.Partition, dest, o.next), func(key, value []byte) bool {
+		err := r.Scan(true, outboxKey(nil, s.cfg.Partition, dest, o.first), outboxKey(nil, s.cfg.Partition, dest, o.next), func(key, value []byte) bool {
 			seq := binary.BigEndian.Uint64(key[len(key)-8:])
 			if want := o.first + uint64(len(o.entries)); seq != want {
 				bad = fmt.Errorf("%w: outbox to partition %d has %d where %d is expected", engine.ErrDamaged, dest, seq, want)

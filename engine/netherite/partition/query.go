@@ -220,7 +220,7 @@ func cursors(r Reader, partition int, q *engine.Query, after string) []*cursor {
 	case len(q.Names) > 0:
 		return nameCursors(r, partition, q, statuses, after)
 	}
-	prefix := tableKeyOf(partition, tableID)
+	prefix := tableKeyOf(nil, partition, tableID)
 	return []*cursor{idCursor(r, prefix, q.IDPrefix, after)}
 }
 
@@ -251,7 +251,7 @@ func successor(prefix []byte) []byte {
 func nameCursors(r Reader, partition int, q *engine.Query, statuses []model.Status, after string) (list []*cursor) {
 	for _, name := range q.Names {
 		for _, status := range statuses {
-			list = append(list, idCursor(r, nameKey(partition, q.Entities, name, status, ""), q.IDPrefix, after))
+			list = append(list, idCursor(r, nameKey(nil, partition, q.Entities, name, status, ""), q.IDPrefix, after))
 		}
 	}
 	return list
@@ -264,7 +264,7 @@ func tagCursor(r Reader, partition int, q *engine.Query, after string) *cursor {
 		tags = append(tags, tag)
 	}
 	slices.SortFunc(tags, cmp.Compare[string])
-	return idCursor(r, tagKey(partition, tags[0], q.Tags[tags[0]], ""), q.IDPrefix, after)
+	return idCursor(r, tagKey(nil, partition, tags[0], q.Tags[tags[0]], ""), q.IDPrefix, after)
 }
 
 func createdCursors(r Reader, partition int, q *engine.Query, statuses []model.Status, after string) (list []*cursor) {
@@ -283,10 +283,10 @@ func createdCursors(r Reader, partition int, q *engine.Query, statuses []model.S
 		}
 	}
 	for _, status := range statuses {
-		low := createdKey(partition, q.Entities, status, from, ord)
-		high := createdKey(partition, q.Entities, status+1, 0, 0)
+		low := createdKey(nil, partition, q.Entities, status, from, ord)
+		high := createdKey(nil, partition, q.Entities, status+1, 0, 0)
 		if q.CreatedTo != 0 {
-			high = createdKey(partition, q.Entities, status, q.CreatedTo, 0)
+			high = createdKey(nil, partition, q.Entities, status, q.CreatedTo, 0)
 		}
 		list = append(list, &cursor{r: r, low: low, high: high, decode: func(key, _ []byte) (string, uint64) {
 			created := model.Time(binary.BigEndian.Uint64(key[5:]))

@@ -64,6 +64,8 @@ type State struct {
 	followUps []model.Message
 	live      bool // false while replaying
 	scratch   []byte
+	keyBuf    []byte // for a key that the Writer copies
+	ordBuf    [8]byte
 
 	// The record being applied.
 	in      Input
@@ -90,6 +92,7 @@ func New(cfg Config) *State {
 		absent:   map[Key]struct{}{},
 		graves:   map[uint64]*grave{},
 		graveIDs: map[string]uint64{},
+		keyBuf:   make([]byte, 0, 64),
 	}
 	for i := range s.outbox {
 		s.outbox[i].next = 1
