@@ -68,24 +68,46 @@ func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items
 	s.handouts++
 	now = max(now, inst.updated)
 	inst.handout, inst.handed, inst.handedAt = engine.Name{Epoch: epoch, Number: s.handouts}, n, now
-	events := make([]model.Event, n)
-	for i := range events {
-		events[i] = inst.inbox[i].event
-		events[i].Time = now
-	}
 	t := engine.Token{Partition: uint32(s.cfg.Partition), Instance: inst.ord, Task: model.NoID, Name: inst.handout}
 	if inst.isEntity() {
 		items.Entities = append(items.Entities, &engine.EntityItem{
 			Token: t, Instance: inst.id, Last: inst.last, Now: now, Execution: inst.execution,
-			State: inst.entity.state, Operations: events, LockedBy: inst.entity.holder,
+			State: inst.entity.state, Operations: inst.told(make([]model.Event, n)), LockedBy: inst.entity.holder,
 		})
-		return true
+	} else {
+		items.Orchestrations = append(items.Orchestrations, inst.stepItem(t))
 	}
-	items.Orchestrations = append(items.Orchestrations, &engine.OrchestrationItem{
-		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
-		Last: inst.last, Now: now, NewEvents: events, PastEvents: inst.events,
-	})
 	return true
+}
+
+// stepItem builds the item of a hand-out. Most have one event: room for it comes
+// with the item, so that it is one piece of memory instead of two.
+func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
+	var item *engine.OrchestrationItem
+	var events []model.Event
+	if inst.handed == 1 {
+		both := &struct {
+			item   engine.OrchestrationItem
+			events [1]model.Event
+		}{}
+		item, events = &both.item, both.events[:]
+	} else {
+		item, events = &engine.OrchestrationItem{}, make([]model.Event, inst.handed)
+	}
+	*item = engine.OrchestrationItem{
+		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
+		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), PastEvents: inst.events,
+	}
+	return item
+}
+
+// told fills in the messages of a hand-out, as the instance is told them.
+func (inst *instance) told(events []model.Event) []model.Event {
+	for i := range events {
+		events[i] = inst.inbox[i].event
+		events[i].Time = inst.handedAt
+	}
+	return events
 }
 
 // Abandon takes a hand-out back: it is offered again at the next Dispatch. One
