@@ -88,8 +88,8 @@ func encode[T any](env *worker.Env, what string, v T) ([]byte, error) {
 	payload, ok := encodePlain(env, &v)
 	if !ok {
 		var err error
-		if payload, err = codecOf(env).Encode(v); err != nil {
-			return nil, NonRetriable(fmt.Errorf("%w: encode %s: %w", ErrPayload, what, err))
+		if payload, err = encodeAny(env, what, v); err != nil {
+			return nil, err
 		}
 	}
 	limit := env.PayloadLimit
@@ -115,6 +115,20 @@ func decodeAny[T any](env *worker.Env, what string, payload []byte) (v T, err er
 		return v, NonRetriable(fmt.Errorf("%w: decode %s as %T: %w", ErrPayload, what, v, err))
 	}
 	return v, nil
+}
+
+func encodeAny(env *worker.Env, what string, v any) ([]byte, error) {
+	switch v := v.(type) { // what encode was given may have been an interface
+	case None:
+		return nil, nil
+	case Raw:
+		return v, nil
+	}
+	payload, err := codecOf(env).Encode(v)
+	if err != nil {
+		return nil, NonRetriable(fmt.Errorf("%w: encode %s: %w", ErrPayload, what, err))
+	}
+	return payload, nil
 }
 
 // encodePlain encodes what needs no codec, and for the JSON codec also plain
