@@ -21,6 +21,7 @@ func register(p metric.MeterProvider, h *Hub) (metric.Registration, error) {
 		{"netherite.log.syncs", "{sync}", "syncs of the commit log", true, func(s *Stats) int64 { return s.Log.Syncs }},
 		{"netherite.log.bytes", "By", "bytes appended to the commit log", true, func(s *Stats) int64 { return s.Log.GroupBytes }},
 		{"netherite.checkpoints", "{checkpoint}", "checkpoints of single partitions", true, func(s *Stats) int64 { return s.Checkpoints }},
+		{"netherite.checkpoints.complete", "{checkpoint}", "times that the store caught up with all partitions", true, func(s *Stats) int64 { return s.CaughtUp }},
 		{"netherite.requests.turned_away", "{request}", "requests refused for lack of memory or disk", true, func(s *Stats) int64 { return s.TurnedAway }},
 		{"netherite.failures", "{failure}", "failures of log or store that were recovered from", true, func(s *Stats) int64 { return s.Failures }},
 		{"netherite.panics", "{panic}", "panics of the core, each of which set something aside", true, func(s *Stats) int64 { return s.Panics }},

@@ -1,28 +1,35 @@
 package bench
 
+import (
+	"fmt"
+	"strings"
+)
+
 // Result is what one run measured. Its JSON form is part of the command's
 // contract (docs/cli.md): fields are only ever added.
 type Result struct {
-	Workload           string  `json:"workload"`
-	Unit               string  `json:"unit"`
-	Clients            int     `json:"clients"`
-	Partitions         int     `json:"partitions"`
-	Release            string  `json:"release"`
-	Completed          int64   `json:"completed"` // units
-	Failed             int64   `json:"failed"`
-	Refused            int64   `json:"refused"`
-	Seconds            float64 `json:"seconds"`
-	PerSecond          float64 `json:"per_second"` // units
-	P50                float64 `json:"p50_ms"`     // per client call: start and wait
-	P95                float64 `json:"p95_ms"`
-	P99                float64 `json:"p99_ms"`
-	Max                float64 `json:"max_ms"`
-	CPUPerOp           float64 `json:"cpu_us_per_op"`
-	LogBytesPerOp      float64 `json:"log_bytes_per_op"`
-	StoreBytesPerOp    float64 `json:"store_bytes_per_op"`
-	DeviceBytesPerOp   float64 `json:"device_bytes_per_op"`
-	Syncs              int64   `json:"syncs"`
-	SyncsPerOp         float64 `json:"syncs_per_op"`
+	Workload         string  `json:"workload"`
+	Unit             string  `json:"unit"`
+	Clients          int     `json:"clients"`
+	Partitions       int     `json:"partitions"`
+	Release          string  `json:"release"`
+	Completed        int64   `json:"completed"` // units
+	Failed           int64   `json:"failed"`
+	Refused          int64   `json:"refused"`
+	Seconds          float64 `json:"seconds"`
+	PerSecond        float64 `json:"per_second"` // units
+	P50              float64 `json:"p50_ms"`     // per client call: start and wait
+	P95              float64 `json:"p95_ms"`
+	P99              float64 `json:"p99_ms"`
+	Max              float64 `json:"max_ms"`
+	CPUPerOp         float64 `json:"cpu_us_per_op"`
+	LogBytesPerOp    float64 `json:"log_bytes_per_op"`
+	StoreBytesPerOp  float64 `json:"store_bytes_per_op"`
+	DeviceBytesPerOp float64 `json:"device_bytes_per_op"`
+	Syncs            int64   `json:"syncs"`
+	SyncsPerOp       float64 `json:"syncs_per_op"`
+	// Checkpoints counts those that completed within the window, without the
+	// final one: each holds all that every partition had when the one before did.
 	Checkpoints        int64   `json:"checkpoints"`
 	RecoveryMillis     float64 `json:"recovery_ms"`
 	PeakRSS            int64   `json:"peak_rss_bytes"`
@@ -35,6 +42,38 @@ type Result struct {
 	Calls int64 `json:"calls"`
 	// Sample is an instance to ask for after a restart; "" if the workload starts none.
 	Sample string `json:"sample"`
+	// PartitionCheckpoints counts those of single partitions, the final ones
+	// included: what the CPU and the bytes of the figures have paid for.
+	PartitionCheckpoints int64 `json:"partition_checkpoints"`
+	// Counts says whether the row may be quoted: the run passed, its window has
+	// paid for keeping the store up to date, and its memory is bounded.
+	Counts bool `json:"counts"`
+	// WhyNot says what keeps the row from counting; "" if it counts.
+	WhyNot string `json:"why_not"`
+}
+
+// What a row needs to count.
+const (
+	neededCheckpoints = 2
+	allowedRSS        = 512_000_000 // bytes
+)
+
+// judge decides whether the row counts.
+func (r *Result) judge() {
+	var why []string
+	if r.Failed > 0 {
+		why = append(why, fmt.Sprintf("%d operations failed", r.Failed))
+	}
+	if r.Check != "ok" {
+		why = append(why, "the workload's check did not hold")
+	}
+	if r.Checkpoints < neededCheckpoints {
+		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, a longer --duration has more", r.Checkpoints, neededCheckpoints))
+	}
+	if r.PeakRSS > allowedRSS {
+		why = append(why, fmt.Sprintf("peak memory is %d MB, at most %d are allowed", r.PeakRSS/1_000_000, allowedRSS/1_000_000))
+	}
+	r.WhyNot, r.Counts = strings.Join(why, "; "), len(why) == 0
 }
 
 // OK reports whether the run counts as passed.

@@ -120,11 +120,13 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	begin := read(e.hub, cfg.Dir)
 	h := l.measure(ctx)
 	seconds := time.Since(begin.at).Seconds()
+	within := e.hub.Stats().CaughtUp - begin.stats.CaughtUp // the final one is forced
 	if err := e.hub.Checkpoint(ctx); err != nil {
 		return fmt.Errorf("final checkpoint: %w", err)
 	}
 	end := read(e.hub, cfg.Dir)
 	r.fill(l, h, begin, end, seconds)
+	r.Checkpoints = within
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -134,6 +136,7 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	} else if err := errors.Join(d.check(ctx, e), e.samples.check(ctx, e)); err != nil {
 		r.Check = err.Error()
 	}
+	r.judge()
 	return nil
 }
 
@@ -152,7 +155,7 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 	r.DeviceBytesPerOp = perOp(end.device - begin.device)
 	r.Syncs = end.stats.Log.Syncs - begin.stats.Log.Syncs
 	r.SyncsPerOp = perOp(r.Syncs)
-	r.Checkpoints = end.stats.Checkpoints - begin.stats.Checkpoints
+	r.PartitionCheckpoints = end.stats.Checkpoints - begin.stats.Checkpoints
 	r.PeakRSS = peakRSS()
 }
 

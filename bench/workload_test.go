@@ -3,7 +3,6 @@ package bench
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
 	"slices"
 	"strings"
@@ -18,7 +17,7 @@ import (
 func small(name string) driver {
 	switch d := find(name).make().(type) {
 	case *wordCount:
-		d.text = d.text[:2_000]
+		d.text, _ = cut(d.text, 12_000)
 		return d
 	case *collision:
 		d.size = collisionLeaf + 1 // so that there are two leaves
@@ -89,7 +88,7 @@ func TestRunReportsTheFiguresOfADirectory(t *testing.T) {
 	if err := Run(t.Context(), cfg, func(r *Result) { got = *r }); err != nil {
 		t.Fatal(err)
 	}
-	if !got.OK() || got.Calls != 50 || got.Completed != 50 || got.Syncs == 0 || got.Checkpoints == 0 || got.LogBytesPerOp <= 0 || got.Version != "v" || got.Sample == "" {
+	if !got.OK() || got.Calls != 50 || got.Completed != 50 || got.Syncs == 0 || got.PartitionCheckpoints == 0 || got.Checkpoints != 0 || got.Counts || got.LogBytesPerOp <= 0 || got.Version != "v" || got.Sample == "" {
 		t.Errorf("%+v", got)
 	}
 	if _, err := Recover(t.Context(), cfg, got.Sample); err != nil {
@@ -205,7 +204,7 @@ func TestWrongCountIsDetected(t *testing.T) {
 		t.Errorf("one signal too many: %v", err)
 	}
 	d.sent.Add(2)
-	if _, err := d.op(t.Context(), e, 0, readEvery-1); err == nil || !strings.Contains(err.Error(), "a read says") {
+	if _, err := d.op(t.Context(), e, 0, readEvery); err == nil || !strings.Contains(err.Error(), "a read says") {
 		t.Errorf("a read that misses a signal: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
@@ -216,11 +215,42 @@ func TestWrongCountIsDetected(t *testing.T) {
 }
 
 func TestTextIsTheBook(t *testing.T) {
-	if n := len(opticks()); n < 90_000 || n > 120_000 {
+	if n := len(words(opticks())); n < 90_000 || n > 120_000 {
 		t.Errorf("the book has %d words", n)
 	}
-	s, err := io.ReadAll(strings.NewReader(strings.Join(opticks()[:2000], " ")))
-	if err != nil || !strings.Contains(string(s), "opticks") {
+	if beginning, _ := cut(opticks(), 2000); !strings.Contains(beginning, "OPTICKS") {
 		t.Error("it does not begin like Newton's Opticks")
+	}
+}
+
+func TestTextIsCutBetweenWords(t *testing.T) {
+	for _, size := range []int{1, 5, 4096, 1 << 30} {
+		var all []string
+		for head, rest := cut(opticks(), size); head != ""; head, rest = cut(rest, size) {
+			all = append(all, words(head)...)
+		}
+		if !slices.Equal(all, words(opticks())) {
+			t.Errorf("cut after %d bytes it has %d words", size, len(all))
+		}
+	}
+}
+
+func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T) {
+	good := Result{Check: "ok", Checkpoints: 2, PeakRSS: allowedRSS}
+	good.judge()
+	if !good.Counts || good.WhyNot != "" {
+		t.Errorf("%+v", good)
+	}
+	for because, change := range map[string]func(*Result){
+		"1 of 2 checkpoints":       func(r *Result) { r.Checkpoints = 1; r.PartitionCheckpoints = 80 },
+		"peak memory is 513 MB":    func(r *Result) { r.PeakRSS = 513_000_000 },
+		"3 operations failed":      func(r *Result) { r.Failed = 3 },
+		"the workload's check did": func(r *Result) { r.Check = "wrong" },
+	} {
+		r := good
+		change(&r)
+		if r.judge(); r.Counts || !strings.Contains(r.WhyNot, because) {
+			t.Errorf("counts %v because %q, want %q", r.Counts, r.WhyNot, because)
+		}
 	}
 }

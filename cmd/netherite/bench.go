@@ -165,7 +165,13 @@ func printResult(out io.Writer, r *bench.Result) {
 	fmt.Fprintf(out, "  latency     p50 %.3f ms, p95 %.3f ms, p99 %.3f ms, max %.1f ms\n", r.P50, r.P95, r.P99, r.Max)
 	fmt.Fprintf(out, "  per %-7s %.1f us CPU, %.0f log bytes, %.0f store bytes, %.0f device bytes, %.3f syncs\n",
 		r.Unit, r.CPUPerOp, r.LogBytesPerOp, r.StoreBytesPerOp, r.DeviceBytesPerOp, r.SyncsPerOp)
-	fmt.Fprintf(out, "  checkpoints %d, peak memory %d MB, recovery after SIGKILL %.0f ms\n", r.Checkpoints, r.PeakRSS>>20, r.RecoveryMillis)
+	fmt.Fprintf(out, "  checkpoints %d complete in the window (%d of single partitions with the final ones), peak memory %d MB, recovery after SIGKILL %.0f ms\n",
+		r.Checkpoints, r.PartitionCheckpoints, r.PeakRSS/1_000_000, r.RecoveryMillis)
 	fmt.Fprintf(out, "  disk        fdatasync p50 %.3f ms over written blocks, %.3f ms growing a file\n", r.FdatasyncP50, r.FdatasyncAppendP50)
 	fmt.Fprintf(out, "  failed %d, refused %d, check: %s\n", r.Failed, r.Refused, r.Check)
+	if r.Counts {
+		fmt.Fprintln(out, "  this row counts")
+	} else {
+		fmt.Fprintf(out, "  this row does not count: %s\n", r.WhyNot)
+	}
 }

@@ -67,6 +67,7 @@ func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 	for name, want := range map[string]any{
 		"workload": "hello5", "unit": "orchestration", "clients": 4.0, "partitions": 2.0, "release": "partition",
 		"completed": 100.0, "calls": 100.0, "failed": 0.0, "refused": 0.0, "check": "ok", "version": version(),
+		"checkpoints": 0.0, "counts": false, "why_not": "the window holds 0 of 2 checkpoints, a longer --duration has more",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
@@ -74,7 +75,7 @@ func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 	}
 	for _, name := range []string{
 		"seconds", "per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_us_per_op", "log_bytes_per_op", "store_bytes_per_op",
-		"syncs", "syncs_per_op", "checkpoints", "recovery_ms", "peak_rss_bytes", "fdatasync_p50_ms", "fdatasync_append_p50_ms",
+		"syncs", "syncs_per_op", "partition_checkpoints", "recovery_ms", "peak_rss_bytes", "fdatasync_p50_ms", "fdatasync_append_p50_ms",
 	} {
 		if n, ok := got[name].(float64); !ok || n <= 0 {
 			t.Errorf("%s is %v, want a positive number", name, got[name])
@@ -101,6 +102,7 @@ func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 		`(?m)^hello5: 100 orchestrations in \d+\.\d s: \d+ a second \(4 clients, 2 partitions, release partition\)$`,
 		`(?m)^  latency     p50 \d+\.\d+ ms, p95 \d+\.\d+ ms, p99 \d+\.\d+ ms, max \d+\.\d ms$`,
 		`(?m)^  failed 0, refused 0, check: ok$`,
+		`(?m)^  this row does not count: the window holds 0 of 2 checkpoints`,
 	} {
 		if !regexp.MustCompile(line).Match(stdout) {
 			t.Errorf("no line %s in\n%s", line, stdout)

@@ -34,7 +34,8 @@ type keeper struct {
 	force  bool
 	settle chan chan error // requests to write everything
 	end    substrate.Offset
-	since  time.Duration // when end last changed
+	since  time.Duration    // when end last changed
+	whole  substrate.Offset // end of the log at the last complete checkpoint
 }
 
 func newKeeper(n *node) *keeper {
@@ -229,6 +230,10 @@ func (k *keeper) flush() error {
 			// it stays until the partition can.
 			needed = min(needed, p.flushed.Offset)
 		}
+	}
+	if needed >= k.whole {
+		k.n.e.metrics.caughtUp.Add(1)
+		k.whole = k.n.commit.end()
 	}
 	if err := k.n.wal.Trim(needed); err != nil {
 		k.n.log.Warn("the log could not be trimmed", "before", needed, "error", err)

@@ -17,6 +17,7 @@ type metrics struct {
 	turnedAway    atomic.Int64
 	loads         atomic.Int64
 	checkpoints   atomic.Int64
+	caughtUp      atomic.Int64
 	panics        atomic.Int64
 	parked        atomic.Int64
 	failures      atomic.Int64
@@ -54,6 +55,7 @@ type Stats struct {
 	Released     int64         // answers and messages that waited for one
 	Loads        int64         // instances looked up in the store
 	Checkpoints  int64         // of single partitions
+	CaughtUp     int64         // complete checkpoints: the store held all that any partition had logged at the one before
 	Refused      int64         // requests refused or answered as repetitions
 	TurnedAway   int64         // requests refused for lack of memory or disk
 	Panics       int64         // of the core, each of which set something aside
@@ -87,6 +89,7 @@ func (e *Engine) Stats() Stats {
 		Records: m.records.Load(), Loads: m.loads.Load(), Checkpoints: m.checkpoints.Load(), Refused: m.refused.Load(),
 		TurnedAway: m.turnedAway.Load(), Panics: m.panics.Load(), Parked: m.parked.Load(), Failures: m.failures.Load(),
 		ClockSteps: m.clockSteps.Load(), Retired: m.retired.Load(), Replayed: m.replayed.Load(),
+		CaughtUp:     m.caughtUp.Load(),
 		RecoveryTime: time.Duration(m.recoveryNanos.Load()), ReplayTime: time.Duration(m.replayNanos.Load()),
 	}
 	e.mu.Lock()

@@ -1,0 +1,26 @@
+package netherite_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/engine/netherite"
+)
+
+func TestCheckpointIsCompleteWhenEveryPartitionIsInTheStore(t *testing.T) {
+	e := openHub(t, newMemory(4), func(o *netherite.Options) { o.Checkpoint.Idle = time.Hour })
+	for round := range 3 {
+		start(t, e, fmt.Sprint("X", round), 40)
+		before := e.Stats()
+		if before.Checkpoints != int64(round*4) {
+			t.Fatalf("round %d: %d checkpoints before any is due", round, before.Checkpoints)
+		}
+		if err := e.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if after := e.Stats(); after.CaughtUp != before.CaughtUp+1 {
+			t.Errorf("round %d: %d complete checkpoints, before %d; of single partitions %d", round, after.CaughtUp, before.CaughtUp, after.Checkpoints)
+		}
+	}
+}
