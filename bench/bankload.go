@@ -22,6 +22,11 @@ type bank struct {
 	unknown atomic.Int64 // transfers of which the outcome is not known
 	done    atomic.Int64
 	refused atomic.Int64
+
+	// Audits go on beside the transfers and are in nobody's latency.
+	auditing sync.WaitGroup
+	audits   atomic.Int64
+	found    atomic.Pointer[error] // the first that an audit found wrong
 }
 
 func newBank() *bank { return &bank{rng: rand.New(rand.NewPCG(1, 2))} }
@@ -70,10 +75,12 @@ func (b *bank) pick(partitions int) Transfer {
 const auditEvery = 500
 
 func (b *bank) op(ctx context.Context, e *env, _, n int) (int64, error) {
-	if n%auditEvery == auditEvery-1 {
-		if err := b.audit(ctx, e); err != nil {
-			return 0, err
-		}
+	if n%auditEvery == 0 {
+		b.auditing.Go(func() {
+			if err := b.audit(ctx, e); err != nil && ctx.Err() == nil {
+				b.found.CompareAndSwap(nil, &err)
+			}
+		})
 	}
 	t := b.pick(e.cfg.Partitions)
 	run, err := transferMoney.Start(ctx, e.hub, t)
@@ -105,20 +112,30 @@ func (b *bank) audit(ctx context.Context, e *env) error {
 		keys[i] = accountKey(n)
 	}
 	b.mu.Unlock()
-	run, err := auditAccounts.Start(ctx, e.hub, keys)
-	if err != nil {
+	return admitted(ctx, func() error {
+		run, err := auditAccounts.Start(ctx, e.hub, keys)
+		if err != nil {
+			return err
+		}
+		found, err := run.Wait(ctx)
+		if err == nil && found != "" {
+			err = fmt.Errorf("audit: %s", found)
+		}
+		b.audits.Add(1)
 		return err
-	}
-	found, err := run.Wait(ctx)
-	if err == nil && found != "" {
-		err = fmt.Errorf("audit: %s", found)
-	}
-	return err
+	})
 }
 
-// check adds up all accounts and compares them with the transfers that
-// succeeded.
+// check waits for the audits, adds up all accounts and compares them with the
+// transfers that succeeded.
 func (b *bank) check(ctx context.Context, e *env) error {
+	b.auditing.Wait()
+	if found := b.found.Load(); found != nil {
+		return *found
+	}
+	if b.audits.Load() == 0 && b.done.Load() > 0 {
+		return errors.New("no audit was made during the run")
+	}
 	if done, refused := b.done.Load(), b.refused.Load(); refused*100 >= max(done, 1) {
 		return fmt.Errorf("%d of %d transfers were refused, 1 %% or more", refused, done)
 	}

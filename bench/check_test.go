@@ -13,6 +13,8 @@ import (
 func TestHistoriesAreChecked(t *testing.T) {
 	in := func(k model.Kind, ref int32) model.Event { return model.Event{Kind: k, ID: model.NoID, Ref: ref} }
 	out := func(k model.Kind, id int32) model.Event { return model.Event{Kind: k, ID: id} }
+	call := model.Event{Kind: model.EntityCalled, ID: 0, RequestID: "7"}
+	answer := model.Event{Kind: model.EntityResponded, ID: model.NoID, RequestID: "7"}
 	begin := []model.Event{in(model.OrchestratorStarted, 0), in(model.ExecutionStarted, 0)}
 	for _, c := range []struct {
 		name, because string
@@ -23,6 +25,12 @@ func TestHistoriesAreChecked(t *testing.T) {
 		{"never asked for", "answers #7", []model.Event{in(model.TaskCompleted, 7), out(model.ExecutionCompleted, 0)}},
 		{"answered by the wrong kind", "TimerFired answers #0", []model.Event{out(model.TaskScheduled, 0), in(model.TimerFired, 0), out(model.ExecutionCompleted, 1)}},
 		{"asked for twice", "ID 0 after 0", []model.Event{out(model.TaskScheduled, 0), out(model.TaskScheduled, 0), out(model.ExecutionCompleted, 1)}},
+		{"never answered", "TaskScheduled #0 was never answered", []model.Event{out(model.TaskScheduled, 0), out(model.ExecutionCompleted, 1)}},
+		{"timer cancelled", "", []model.Event{out(model.TimerCreated, 0), out(model.ExecutionCompleted, 1)}},
+		{"call never answered", "never answered", []model.Event{call, out(model.ExecutionCompleted, 1)}},
+		{"call answered", "", []model.Event{call, answer, out(model.ExecutionCompleted, 1)}},
+		{"call answered twice", "EntityOperationCompleted answers request", []model.Event{call, answer, answer, out(model.ExecutionCompleted, 1)}},
+		{"call answered by a lock", "EntityLockGranted answers request", []model.Event{call, {Kind: model.EntityLockGranted, ID: model.NoID, RequestID: "7"}, out(model.ExecutionCompleted, 1)}},
 		{"without an end", "it ends with", []model.Event{out(model.TaskScheduled, 0)}},
 		{"empty", "it does not begin", nil},
 	} {

@@ -2,11 +2,10 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
-	"sync"
 
 	"github.com/netherite-go/netherite/durable"
 )
@@ -122,18 +121,12 @@ func (c *collision) op(ctx context.Context, e *env, _, n int) (int64, error) {
 	return r.Count, nil
 }
 
-// check searches some of the ranges again, plainly.
-func (c *collision) check(_ context.Context, e *env) error {
+// check searches the ranges again, plainly: each in one go, several at a time.
+func (c *collision) check(ctx context.Context, e *env) error {
 	e.mu.Lock()
 	kept := e.kept
 	e.mu.Unlock()
-	errs := make([]error, len(kept))
-	var wg sync.WaitGroup
-	for i, k := range kept {
-		wg.Go(func() { errs[i] = k.check() })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return spread(ctx, runtime.GOMAXPROCS(0), len(kept), func(i int) error { return kept[i].check() })
 }
 
 // searched is the result of an operation, kept to be checked.
@@ -150,8 +143,9 @@ func (s searched) check() error {
 	return nil
 }
 
-// keptResults is how many results are checked.
-const keptResults = 4
+// keptResults is how many results are checked: all of a short run. To search
+// them again takes as long as the run did.
+const keptResults = 16
 
 func (e *env) keep(r Range, found []int64) {
 	e.mu.Lock()

@@ -44,7 +44,8 @@ func (c *counter) setup(_ context.Context, e *env) error {
 	return nil
 }
 
-// readEvery is after how many signals one is followed by a read.
+// readEvery is of how many signals one, the first of all among them, is followed
+// by a read.
 const readEvery = 10_000
 
 func (c *counter) op(ctx context.Context, e *env, _, n int) (int64, error) {
@@ -52,7 +53,7 @@ func (c *counter) op(ctx context.Context, e *env, _, n int) (int64, error) {
 		return 0, err
 	}
 	acknowledged := c.sent.Add(1)
-	if n%readEvery != readEvery-1 {
+	if n%readEvery != 0 {
 		return 1, nil
 	}
 	t, _, err := tallies.Read(ctx, e.hub, tallies.Key(c.key))

@@ -56,8 +56,9 @@ func (s *samples) check(ctx context.Context, e *env) error {
 	return nil
 }
 
-// checkHistory verifies that a history is whole: it begins and ends as it must,
-// and everything asked for was answered at most once, and only if asked for.
+// checkHistory verifies that the history of an orchestration that awaited all it
+// asked for is whole: it begins and ends as it must, and everything asked for was
+// answered exactly once; timers, which may have been cancelled, at most once.
 func checkHistory(events []model.Event) error {
 	if len(events) < 3 || events[0].Kind != model.OrchestratorStarted || events[1].Kind != model.ExecutionStarted {
 		return fmt.Errorf("it does not begin with OrchestratorStarted and ExecutionStarted (%d events)", len(events))
@@ -65,7 +66,7 @@ func checkHistory(events []model.Event) error {
 	if last := events[len(events)-1]; last.Kind != model.ExecutionCompleted {
 		return fmt.Errorf("it ends with %s", last.Kind)
 	}
-	asked := map[int32]model.Kind{}
+	asked, requests := map[int32]model.Kind{}, map[string]model.Kind{}
 	next := int32(-1)
 	for i := range events {
 		e := &events[i]
@@ -74,11 +75,24 @@ func checkHistory(events []model.Event) error {
 				return fmt.Errorf("event %d: ID %d after %d", i, e.ID, next)
 			}
 			next = e.ID
-			asked[e.ID] = e.Kind
+			switch asked[e.ID] = e.Kind; e.Kind {
+			case model.EntityCalled, model.EntityLockRequested:
+				requests[e.RequestID] = e.Kind
+			}
 			continue
 		}
 		var want model.Kind
 		switch e.Kind {
+		case model.EntityResponded, model.EntityOperationFailed, model.EntityLockGranted:
+			want = model.EntityCalled
+			if e.Kind == model.EntityLockGranted {
+				want = model.EntityLockRequested
+			}
+			if got := requests[e.RequestID]; got != want {
+				return fmt.Errorf("event %d: %s answers request %q, which is %s", i, e.Kind, e.RequestID, got)
+			}
+			delete(requests, e.RequestID)
+			continue
 		case model.TaskCompleted, model.TaskFailed:
 			want = model.TaskScheduled
 		case model.TimerFired:
@@ -92,6 +106,19 @@ func checkHistory(events []model.Event) error {
 			return fmt.Errorf("event %d: %s answers #%d, which is %s", i, e.Kind, e.Ref, got)
 		}
 		delete(asked, e.Ref)
+	}
+	return unanswered(asked, requests)
+}
+
+// unanswered reports what was asked for and never answered.
+func unanswered(asked map[int32]model.Kind, requests map[string]model.Kind) error {
+	for id, k := range asked {
+		if k == model.TaskScheduled || k == model.ChildCreated {
+			return fmt.Errorf("%s #%d was never answered", k, id)
+		}
+	}
+	for id, k := range requests {
+		return fmt.Errorf("%s, request %q, was never answered", k, id)
 	}
 	return nil
 }

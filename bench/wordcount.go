@@ -31,8 +31,8 @@ const (
 //go:embed testdata/opticks.txt.gz
 var opticksGzip []byte
 
-// opticks is Newton's Opticks, in words.
-var opticks = sync.OnceValue(func() []string {
+// opticks is Newton's Opticks.
+var opticks = sync.OnceValue(func() string {
 	r, err := gzip.NewReader(bytes.NewReader(opticksGzip))
 	if err != nil {
 		panic(err) // the embedded file is part of this program
@@ -41,12 +41,24 @@ var opticks = sync.OnceValue(func() []string {
 	if err != nil {
 		panic(err)
 	}
-	return words(string(text))
+	return string(text)
 })
 
 // words splits text into lower-case words.
 func words(text string) []string {
 	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) })
+}
+
+// cut splits text after about so many bytes, between two words.
+func cut(text string, size int) (head, tail string) {
+	if size >= len(text) {
+		return text, ""
+	}
+	end := strings.IndexAny(text[size:], " \n")
+	if end < 0 {
+		return text, ""
+	}
+	return text[:size+end], text[size+end:]
 }
 
 // Portion is a piece of text for a mapper.
@@ -169,7 +181,7 @@ func mostFrequent(list []WordFrequency) []WordFrequency {
 // wordCount is the WordCount workload: an operation is a pass over the book.
 type wordCount struct {
 	none
-	text []string
+	text string
 	want Summary
 }
 
@@ -180,10 +192,11 @@ func (*wordCount) handlers() []durable.Handler {
 // setup counts the words plainly.
 func (w *wordCount) setup(context.Context, *env) error {
 	counts := map[string]int{}
-	for _, word := range w.text {
+	all := words(w.text)
+	for _, word := range all {
 		counts[word]++
 	}
-	w.want = Summary{Reports: reducers, Total: len(w.text), Top: top(counts)}
+	w.want = Summary{Reports: reducers, Total: len(all), Top: top(counts)}
 	return nil
 }
 
@@ -204,30 +217,26 @@ func (w *wordCount) op(ctx context.Context, e *env, _, n int) (int64, error) {
 
 // feed gives each mapper its share of the book, all mappers at once.
 func (w *wordCount) feed(ctx context.Context, e *env, pass string) error {
-	all := w.text
-	errs := make([]error, mappers)
+	errs, rest := make([]error, mappers), w.text
 	var wg sync.WaitGroup
 	for m := range mappers {
-		share := all[len(all)*m/mappers : len(all)*(m+1)/mappers]
+		share, tail := cut(rest, len(rest)/(mappers-m))
+		rest = tail
 		wg.Go(func() { errs[m] = feedMapper(ctx, e, pass, m, share) })
 	}
 	wg.Wait()
 	return errors.Join(errs...)
 }
 
-func feedMapper(ctx context.Context, e *env, pass string, m int, share []string) error {
+func feedMapper(ctx context.Context, e *env, pass string, m int, share string) error {
 	key := mapperEntity.Key(fmt.Sprintf("%s-%02d", pass, m))
-	for len(share) > 0 {
-		n, size := 0, 0
-		for n < len(share) && size < portion {
-			size += len(share[n]) + 1
-			n++
-		}
-		p := Portion{Pass: pass, Text: strings.Join(share[:n], " "), Last: n == len(share)}
+	for more := true; more; more = share != "" {
+		p := Portion{Pass: pass}
+		p.Text, share = cut(share, portion)
+		p.Last = share == ""
 		if err := mapperSplit.Post(ctx, e.hub, key, p); err != nil {
 			return err
 		}
-		share = share[n:]
 	}
 	return nil
 }
