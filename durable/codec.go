@@ -140,6 +140,13 @@ func encodePlain[T any](env *worker.Env, v *T) (payload []byte, ok bool) {
 		return nil, true
 	case *Raw:
 		return *p, true
+	case *any: // a custom status, or an event raised by name
+		switch v := (*p).(type) {
+		case None:
+			return nil, true
+		case Raw:
+			return v, true
+		}
 	case *string:
 		if usesJSON(env) && plain(*p) {
 			b := make([]byte, 0, len(*p)+2)

@@ -155,6 +155,12 @@ func TestRawAndNoneCrossNoCodec(t *testing.T) {
 	if b, err := encode(env, "x", Raw("{raw")); string(b) != "{raw" || err != nil {
 		t.Errorf("%q %v", b, err)
 	}
+	if b, err := encode[any](env, "x", Raw("{raw")); string(b) != "{raw" || err != nil {
+		t.Errorf("as any value: %q, %v", b, err)
+	}
+	if b, err := encode[any](env, "x", None{}); b != nil || err != nil {
+		t.Errorf("nothing, as any value: %q, %v", b, err)
+	}
 	if r, err := decode[Raw](env, "x", []byte("{raw")); string(r) != "{raw" || err != nil {
 		t.Errorf("%q %v", r, err)
 	}
