@@ -123,16 +123,24 @@ func (r *retrier) Answered(op *replay.Op, ev *model.Event) bool {
 	return true
 }
 
-// decide calls the user's handlers, which may panic.
+// decide calls the user's handlers, which may panic, or end the goroutine: that
+// fails the orchestration as well, once another goroutine has taken over.
 func (r *retrier) decide(x *replay.Execution, f *model.Failure) (delay time.Duration, again bool, failure *model.Failure) {
+	returned := false
 	defer func() {
+		if returned {
+			return
+		}
 		if p := recover(); p != nil {
 			failure = replay.PanicFailure(p, debug.Stack())
+		} else {
+			x.Exit()
 		}
 	}()
 	delay, again = r.policy.next(Failed{
 		Attempt: int(r.attempt), Err: taskError(r.op.Name, f), Elapsed: x.StepTime().Sub(r.first),
 	})
+	returned = true
 	return delay, again, nil
 }
 

@@ -29,7 +29,7 @@ func newActivityRun(item *engine.ActivityItem) *activityRun {
 func (w *Worker) runActivity(s *slot[*activityRun], run *activityRun, again bool) {
 	item := run.ctx.Item
 	if again {
-		w.settle(run, nil, goexitFailure())
+		w.settle(run, nil, replay.ExitFailure(nil))
 		return
 	}
 	code := w.code.find(engine.ActivityKind, item.Name, item.Version)

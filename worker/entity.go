@@ -41,14 +41,15 @@ type entityBatch struct {
 	events  []model.Event
 	bytes   int // of results and events
 
-	call *EntityCall // the operation that runs
-	base int         // events before it
+	call    *EntityCall // the operation that runs
+	running bool        // its code is what runs
+	base    int         // events before it
 
 	traced *tracedBatch // nil: nothing is traced
 }
 
 func newEntityBatch(item *engine.EntityItem, code EntityType, env *Env, opts *Options) *entityBatch {
-	return &entityBatch{item: item, code: guarded{code}, env: env, opts: opts, mode: code.Rollback(), results: make([]engine.OperationResult, 0, len(item.Operations))}
+	return &entityBatch{item: item, code: guarded{EntityType: code}, env: env, opts: opts, mode: code.Rollback(), results: make([]engine.OperationResult, 0, len(item.Operations))}
 }
 
 // load sets the state: from a live copy, or decoded.
@@ -127,26 +128,31 @@ func (b *entityBatch) operate(ev *model.Event) bool {
 
 // invoke runs the operation's code. If it ends the goroutine, b.exited goes on.
 func (b *entityBatch) invoke(op Operation, state any, input []byte) (output []byte, failure *model.Failure) {
+	b.running = true
 	defer func() {
 		if r := recover(); r != nil {
-			failure = replay.PanicFailure(r, debug.Stack())
+			b.running, failure = false, replay.PanicFailure(r, debug.Stack())
 		}
 	}()
-	return op.Run(state, b.call, input)
+	output, failure = op.Run(state, b.call, input)
+	b.running = false
+	return output, failure
 }
 
-// exited takes an operation back whose code ended its goroutine.
+// exited goes on after code has ended its goroutine: if that of an operation, it
+// is taken back; if that of the state, the batch starts over and finds out where.
 func (b *entityBatch) exited() {
+	if !b.running {
+		b.code.apart = true
+		b.startOver()
+		return
+	}
+	b.running = false
 	op, _ := b.code.Operation(b.call.Event.Name)
-	b.conclude(op, b.state, nil, goexitFailure())
+	b.conclude(op, b.state, nil, replay.ExitFailure(nil))
 	if b.over {
 		b.startOver()
 	}
-}
-
-func goexitFailure() *model.Failure {
-	return &model.Failure{Type: model.FailurePanic, NonRetriable: true,
-		Message: "the code ended its goroutine (runtime.Goexit, or FailNow of a test)"}
 }
 
 // conclude keeps what the operation did, or takes it back.
@@ -157,7 +163,11 @@ func (b *entityBatch) conclude(op Operation, state any, output []byte, failure *
 		size += replay.Size(&b.events[i])
 	}
 	var encoded []byte
-	if failure == nil && b.mode != ByValidation && (len(b.events) > b.opts.MaxStepEvents || b.bytes+size > b.opts.MaxStepBytes) {
+	if failure == nil && (len(b.events) > b.opts.MaxStepEvents || b.bytes+size > b.opts.MaxStepBytes) {
+		if b.mode == ByValidation { // nothing can be taken back
+			b.mode, b.careful, b.over = ByEncoding, true, true
+			return false
+		}
 		if b.base > 0 || len(b.results) > 0 {
 			b.takeBack(op) // next batch
 			return false

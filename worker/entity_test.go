@@ -17,6 +17,13 @@ type tally struct {
 	mode     Rollback
 	encodes  int
 	tooLarge bool
+	exitIn   string // ends the goroutine in Encode, Decode or Copy of a state with "exit" in it
+}
+
+func (t *tally) exit(where string, c counts) {
+	if t.exitIn == where && c["exit"] > 0 {
+		runtime.Goexit()
+	}
 }
 
 type counts map[string]int
@@ -25,11 +32,14 @@ func (t *tally) NewState() any { return counts{} }
 
 func (t *tally) Decode(payload []byte) (any, error) {
 	c := counts{}
-	return c, json.Unmarshal(payload, &c)
+	err := json.Unmarshal(payload, &c)
+	t.exit("Decode", c)
+	return c, err
 }
 
 func (t *tally) Encode(state any) ([]byte, error) {
 	t.encodes++
+	t.exit("Encode", state.(counts))
 	if state.(counts)["large"] > 0 && t.tooLarge {
 		return nil, fmt.Errorf("too large")
 	}
@@ -39,6 +49,7 @@ func (t *tally) Encode(state any) ([]byte, error) {
 func (t *tally) Rollback() Rollback { return t.mode }
 
 func (t *tally) Copy(state, _ any) any {
+	t.exit("Copy", state.(counts))
 	c := counts{}
 	for k, v := range state.(counts) {
 		c[k] = v
@@ -200,5 +211,48 @@ func TestBatchEndsBeforeItIsTooLarge(t *testing.T) {
 		if f := r.Results[0].Failure; (f != nil) != (i == 2) {
 			t.Errorf("%v: %+v", tt.ops, f)
 		}
+	}
+}
+
+func TestGoexitInTheCodeOfAStateFailsOnlyWhatNeedsThatState(t *testing.T) {
+	for _, tt := range []struct {
+		where, state string
+		ops          []string
+		mode         Rollback
+		want         string
+	}{
+		{"Decode", `{"exit":1}`, []string{"add a", "delete", "add b"}, ByEncoding, `!InvalidPayload  b | {"b":1} | 0b`},
+		{"Encode", `{"a":1}`, []string{"add a", "add exit", "add b"}, ByEncoding, `a !InvalidPayload b | {"a":2,"b":1} | 0a 1b`},
+		{"Encode", `{"a":1}`, []string{"add a", "add exit", "add b"}, ByCopy, `a !InvalidPayload b | {"a":2,"b":1} | 0a 1b`},
+		{"Encode", `{"a":1}`, []string{"add exit"}, ByValidation, `!InvalidPayload | {"a":1} |`},
+		{"Encode", `{"a":1}`, []string{"add a", "add exit", "exit b", "add b"}, ByEncoding, `a !InvalidPayload !Panic b | {"a":2,"b":1} | 0a 1b`},
+		{"Copy", `{"a":1}`, []string{"add exit", "add b", "fail c"}, ByCopy, `exit b !fail | {"a":1,"b":1,"exit":1} | 0exit 1b`},
+		{"Copy", `{"a":1}`, []string{"add exit", "exit b", "add b"}, ByCopy, `exit !Panic b | {"a":1,"b":1,"exit":1} | 0exit 1b`},
+	} {
+		w, d := serve(t, nil, coded{Kind: engine.EntityKind, Name: "tally", Entity: &tally{mode: tt.mode, exitIn: tt.where}})
+		w.Offer(engine.Items{Entities: []*engine.EntityItem{entityItem(1, tt.state, tt.ops...)}})
+		select {
+		case r := <-d.entities:
+			if got := describe(r); got != tt.want {
+				t.Errorf("%s, mode %d, %v:\n got %s\nwant %s", tt.where, tt.mode, tt.ops, got, tt.want)
+			}
+			for _, op := range r.Results {
+				if f := op.Failure; f != nil && f.Type == "InvalidPayload" && !strings.Contains(f.Message, "goroutine") {
+					t.Errorf("failure does not say what happened: %s", f.Message)
+				}
+			}
+		case <-d.abandoned:
+			t.Errorf("%s, mode %d, %v: given back, to be offered again for ever", tt.where, tt.mode, tt.ops)
+		}
+	}
+}
+
+// Nothing can be taken back from a state that validates first. An operation that
+// asks for too much there is found by another kind of rollback.
+func TestOperationThatSendsTooMuchFailsAlsoWhereNothingIsTakenBack(t *testing.T) {
+	w, d := serve(t, func(o *Options) { o.MaxStepEvents = 10 }, coded{Kind: engine.EntityKind, Name: "tally", Entity: &tally{mode: ByValidation}})
+	w.Offer(engine.Items{Entities: []*engine.EntityItem{entityItem(1, "", "flood xxxxxxxxxxx", "add a")}})
+	if got := describe(receive(t, d.entities)); got != `!StepTooLarge a | {"a":1} | 0a` {
+		t.Errorf("got %s", got)
 	}
 }

@@ -13,7 +13,7 @@ func (brittle) Encode(any) ([]byte, error) { panic("no encoding") }
 func (brittle) Copy(any, any) any          { panic("no copy") }
 
 func TestPanicsOfAStateTypeAreErrors(t *testing.T) {
-	g := guarded{brittle{}}
+	g := guarded{EntityType: brittle{}}
 	_, decode := g.Decode(nil)
 	_, encode := g.Encode(nil)
 	_, copied := g.tryCopy(nil, nil)

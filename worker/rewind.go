@@ -104,13 +104,23 @@ func (w *Worker) rewind(item *engine.OrchestrationItem, code *Code, history []mo
 		}}}
 		return r
 	}
-	r.Rewound = rewound(item, history, func(h []model.Event) bool {
+	r.Rewound = rewound(item, history, func(h []model.Event) bool { return w.goesOn(item, code, h) })
+	return r
+}
+
+// goesOn reports whether the code goes on from a history. It runs in a goroutine
+// of its own, because the code may end that.
+func (w *Worker) goesOn(item *engine.OrchestrationItem, code *Code, history []model.Event) bool {
+	outcome := make(chan bool, 1)
+	go func() {
+		ok := false
+		defer func() { outcome <- ok }()
 		x := w.execution(item, code)
 		defer x.Unwind()
-		x.Replay(h, false)
-		return !x.Ended()
-	})
-	return r
+		x.Replay(history, false)
+		ok = !x.Ended()
+	}()
+	return <-outcome
 }
 
 func (w *Worker) execution(item *engine.OrchestrationItem, code *Code) *replay.Execution {

@@ -150,9 +150,10 @@ func (w *Worker) runBatch(j *stepJob) {
 	w.finishBatch(j)
 }
 
-// resumeBatch goes on after an operation has ended the goroutine.
+// resumeBatch goes on after an operation, or the code of the state, has ended the
+// goroutine.
 func (w *Worker) resumeBatch(j *stepJob) {
-	if j.batch == nil || j.batch.call == nil {
+	if j.batch == nil || j.batch.code.apart && !j.batch.running {
 		w.abandon(engine.EntityKind, j.entity.Token, j.entity.Instance, errors.New("the goroutine ended"))
 		return
 	}

@@ -103,8 +103,7 @@ func (c *coroutine) work() {
 			x.fail(PanicFailure(r, debug.Stack()))
 		default:
 			x.running.Store(nil)
-			x.exited = &model.Failure{Type: model.FailurePanic, NonRetriable: true,
-				Message: "the code ended its goroutine (runtime.Goexit, or FailNow of a test)", Stack: string(debug.Stack())}
+			x.Exit()
 		}
 	}()
 	if c.body != nil {
@@ -135,6 +134,14 @@ func (c *coroutine) unwind() {
 	}()
 	<-done
 	c.x.running.Store(nil)
+}
+
+// ExitFailure describes code that ended its goroutine.
+func ExitFailure(stack []byte) *model.Failure {
+	return &model.Failure{
+		Type: model.FailurePanic, NonRetriable: true, Stack: string(stack),
+		Message: "the code ended its goroutine (runtime.Goexit, or FailNow of a test)",
+	}
 }
 
 // PanicFailure describes a recovered panic.

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
@@ -160,6 +161,11 @@ func (x *Execution) Step(now model.Time, events []model.Event) {
 		x.deliver(&events[i])
 	}
 }
+
+// Exit notes that the code ends the goroutine that runs it, which nothing can
+// stop. A Hook that calls the user's code must call it, deferred, when that does
+// not return; Exited goes on from there.
+func (x *Execution) Exit() { x.exited = ExitFailure(debug.Stack()) }
 
 // Exited must be called when Replay or Step did not return because the code
 // ended its goroutine with runtime.Goexit, from another goroutine. It fails the
