@@ -300,3 +300,34 @@ func TestCancelledActivityIsNotAwaited(t *testing.T) {
 		t.Errorf("%q %v", got, err)
 	}
 }
+
+func TestWaitIsForTheRunThatWasStarted(t *testing.T) {
+	sleeper := durable.Orchestration("Sleeper", func(ctx *durable.Context, in string) (string, error) {
+		_, err := durable.Event[string]("wake").Wait(ctx, time.Hour)
+		return in, err
+	})
+	h := open(t, []durable.Handler{sleeper})
+	ctx := within(t)
+	begin := func(in string) *durable.Run[string] {
+		t.Helper()
+		run, err := sleeper.Start(ctx, h, in, durable.ID("one"), durable.IfExists(durable.Replace))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return run
+	}
+	first := begin("first")
+	if err := first.Terminate(ctx, "enough", false); err != nil {
+		t.Fatal(err)
+	}
+	second := begin("second")
+	if _, err := first.Wait(ctx); !errors.Is(err, engine.ErrReplaced) {
+		t.Errorf("wait for a run that was replaced: %v", err)
+	}
+	if err := second.Raise(ctx, "wake", ""); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := second.Wait(ctx); err != nil || out != "second" {
+		t.Errorf("%q, %v", out, err)
+	}
+}

@@ -28,11 +28,21 @@ func (r *Run[Out]) Execution() model.ExecutionID { return r.execution }
 // Attached reports whether Start found a living instance (IfExists(Attach)).
 func (r *Run[Out]) Attached() bool { return r.attached }
 
+// started is the execution that Start began; zero if it found one.
+func (r *Run[Out]) started() model.ExecutionID {
+	if r.attached {
+		return model.ExecutionID{}
+	}
+	return r.execution
+}
+
 // Wait blocks until the instance has ended and returns its result. If it failed
-// or was terminated, the error is a *TaskError.
+// or was terminated, the error is a *TaskError. If another run of the same ID had
+// replaced the one that was started before Wait was called, the error wraps
+// engine.ErrReplaced; a run that was attached to is whichever has the ID.
 func (r *Run[Out]) Wait(ctx context.Context) (Out, error) {
 	var none Out
-	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilEnded, engine.GetOptions{Payloads: true, Execution: r.started()})
 	if err != nil {
 		return none, fmt.Errorf("wait for %q: %w", r.id, err)
 	}
@@ -41,7 +51,7 @@ func (r *Run[Out]) Wait(ctx context.Context) (Out, error) {
 
 // WaitStarted blocks until the instance is no longer pending.
 func (r *Run[Out]) WaitStarted(ctx context.Context) (*model.Instance, error) {
-	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilStarted, engine.GetOptions{})
+	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilStarted, engine.GetOptions{Execution: r.started()})
 	if err != nil {
 		return nil, fmt.Errorf("wait for the start of %q: %w", r.id, err)
 	}

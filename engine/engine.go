@@ -58,7 +58,8 @@ type Client interface {
 	// Get reads one instance. ErrNotFound if unknown.
 	Get(ctx context.Context, instance string, o GetOptions) (*model.Instance, error)
 	// Wait returns when the instance has reached the given state, ErrNotFound
-	// if there is none or it was purged meanwhile.
+	// if there is none or it was purged meanwhile. It is for the run that it finds
+	// at first: if that is replaced, Wait returns how it ended.
 	Wait(ctx context.Context, instance string, until Until, o GetOptions) (*model.Instance, error)
 	// History reads the history of the instance's current execution.
 	History(ctx context.Context, instance string) ([]model.Event, error)
@@ -145,6 +146,10 @@ type GetOptions struct {
 	// acknowledged signals. What waits for a lock, or for a worker that has the
 	// entity's code, is not waited for.
 	Fresh bool
+	// Execution, when not zero, is what Start returned for the run that is meant:
+	// the error is ErrReplaced if the instance is of another run by now. Those
+	// that continue as new stay the same run. Queries ignore it.
+	Execution model.ExecutionID
 }
 
 // Until says what Wait waits for.

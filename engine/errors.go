@@ -6,6 +6,7 @@ import "errors"
 var (
 	ErrNotFound       = errors.New("instance not found")
 	ErrExists         = errors.New("instance already exists")
+	ErrReplaced       = errors.New("instance was replaced by another run of its ID")
 	ErrEnded          = errors.New("instance has ended")
 	ErrNotFailed      = errors.New("instance has not failed")
 	ErrInvalid        = errors.New("invalid request")

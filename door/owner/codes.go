@@ -25,6 +25,7 @@ var codes = []struct {
 	{"outcome-unknown", engine.ErrOutcomeUnknown},
 	{"damaged", engine.ErrDamaged},
 	{"quarantined", engine.ErrQuarantined},
+	{"replaced", engine.ErrReplaced},
 	{"timeout", context.DeadlineExceeded},
 	{"canceled", context.Canceled},
 }

@@ -31,6 +31,7 @@ type call struct {
 	until engine.Until
 	query *engine.Query
 	live  bool   // the outcome need not be durable
+	ord   uint64 // of the instance that a Wait waits for; 0 before it was found
 	mark  uint64 // what a fresh read waits to be applied; 0 if it need not
 
 	// The outcome.

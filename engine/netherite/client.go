@@ -198,19 +198,30 @@ func (e *Engine) readInstance(ctx context.Context, what, instance string, c *cal
 
 // readInstance answers a Get.
 func readInstance(h *host, c *call) {
-	if c.inst = h.state.Read(c.key.ID, c.get); c.inst == nil {
-		c.ans.Err = engine.ErrNotFound
-	}
-	if !h.stale(c) {
+	if h.find(c); !h.stale(c) {
 		c.answered(h)
 	}
 }
 
-// waitInstance answers a Wait, now or when the instance has come that far.
-func waitInstance(h *host, c *call) {
-	if c.inst = h.state.Read(c.key.ID, c.get); c.inst == nil {
+// find reads the instance that a call is about, if it is of the run that is meant.
+func (h *host) find(c *call) {
+	c.inst, c.ans.Err = h.state.Read(c.key.ID, c.get), nil
+	switch {
+	case c.inst == nil:
 		c.ans.Err = engine.ErrNotFound
-	} else if !c.reached(c.inst.Status) {
+	case !c.get.Execution.IsZero() && c.inst.Execution != c.get.Execution && !h.state.OfRun(c.key.ID, c.get.Execution):
+		c.inst, c.ans.Err = nil, engine.ErrReplaced
+	}
+}
+
+// waitInstance answers a Wait, now or when the instance has come that far. When
+// the call was sent before, to a node that has failed, it waits for the same run.
+func waitInstance(h *host, c *call) {
+	h.find(c)
+	if ord := h.state.Ordinal(c.key.ID); c.inst != nil && c.ord != 0 && c.ord != ord {
+		c.inst, c.ans.Err = nil, engine.ErrReplaced
+	} else if c.inst != nil && !c.reached(c.inst.Status) {
+		c.ord = ord
 		h.waiters[c.key.ID] = append(h.waiters[c.key.ID], c)
 		return
 	}
@@ -229,12 +240,9 @@ func (h *host) changed(ch *partition.Change) {
 	if len(waiting) == 0 {
 		return
 	}
-	kept := waiting[:0]
+	kept, ord := waiting[:0], h.state.Ordinal(ch.Instance)
 	for _, c := range waiting {
-		c.inst, c.ans = nil, partition.Answer{}
-		if c.inst = h.state.Read(ch.Instance, c.get); c.inst == nil {
-			c.ans.Err = engine.ErrNotFound
-		} else if !c.reached(c.inst.Status) {
+		if !h.sees(c, ch, ord) {
 			kept = append(kept, c)
 			continue
 		}
@@ -246,6 +254,27 @@ func (h *host) changed(ch *partition.Change) {
 		return
 	}
 	h.waiters[ch.Instance] = kept
+}
+
+// sees reads the instance for a call that waits, after a change of it; ord is
+// that of the instance now. It reports whether the call need not wait any more.
+func (h *host) sees(c *call, ch *partition.Change, ord uint64) bool {
+	c.inst, c.ans = nil, partition.Answer{}
+	switch {
+	case c.ord == 0 || c.ord == ord:
+		c.inst = h.state.Read(ch.Instance, c.get)
+	case c.ord != ch.Ord:
+		return false // its own change is another one
+	default:
+		if c.inst = ch.Was; c.inst == nil && !ch.Gone {
+			return false // it has been replaced since: that change follows
+		}
+	}
+	if c.inst == nil {
+		c.ans.Err = engine.ErrNotFound
+		return true
+	}
+	return c.reached(c.inst.Status)
 }
 
 // History implements engine.Client.

@@ -2,9 +2,11 @@ package netherite
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
 )
 
 // BeforeStep sets the hook that tests use to make a Step panic.
@@ -15,3 +17,43 @@ func (o *Options) KeeperTick(d time.Duration) { o.keeperTick = d }
 
 // Retire runs one round of retention.
 func (e *Engine) Retire(ctx context.Context) { e.retire(ctx) }
+
+func (e *Engine) hostOf(instance string) *host {
+	n, err := e.running(context.Background())
+	if err != nil {
+		panic(err)
+	}
+	return n.hosts[model.PartitionOf(instance, e.params.Partitions)]
+}
+
+// Waiting counts the calls that wait for a change of an instance.
+func (e *Engine) Waiting(instance string) int {
+	count := make(chan int)
+	e.hostOf(instance).do(func(h *host) { count <- len(h.waiters[instance]) })
+	return <-count
+}
+
+// Together holds up an instance's partition while f posts to it, so that its
+// next batch has all of that.
+func (e *Engine) Together(instance string, f func()) {
+	held, release := make(chan struct{}), make(chan struct{})
+	e.hostOf(instance).do(func(*host) { close(held); <-release })
+	<-held
+	f()
+	close(release)
+}
+
+// Arrived returns when so many inputs wait in the mailbox of an instance's
+// partition.
+func (e *Engine) Arrived(instance string, n int) {
+	h := e.hostOf(instance)
+	for {
+		h.mu.Lock()
+		arrived := len(h.in)
+		h.mu.Unlock()
+		if arrived >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}

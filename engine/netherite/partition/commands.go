@@ -89,7 +89,7 @@ func (s *State) startForClient(e *Start) {
 		if !inst.ended() {
 			s.terminate(inst, nil, false)
 		}
-		s.bury(inst)
+		s.replace(inst)
 	}
 	execution := startExecution(e)
 	s.resolve(&e.Client, opStart, r.Instance, execution)
@@ -225,7 +225,7 @@ func (s *State) purge(inst *instance, recursive bool) {
 		})
 	}
 	s.bury(inst)
-	s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Status: inst.status, Gone: true})
+	s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Ord: inst.ord, Status: inst.status, Gone: true})
 }
 
 // purgeChild names the internal message that spreads a recursive purge.

@@ -42,8 +42,12 @@ type Answer struct {
 // forgotten (Gone).
 type Change struct {
 	Instance string
+	Ord      uint64
 	Status   model.Status
 	Gone     bool
+	// Was, when not nil, is the instance as it was when another run of its ID
+	// replaced it.
+	Was *model.Instance
 }
 
 // Ack tells an origin that everything up to Through is logged here.

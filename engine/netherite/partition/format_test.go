@@ -238,6 +238,9 @@ func (p *testPart) takeEffects() (list []string) {
 		if c.Gone {
 			text = fmt.Sprintf("change %s gone", c.Instance)
 		}
+		if c.Was != nil {
+			text = fmt.Sprintf("change %s replaced, was %s %d", c.Instance, c.Was.Status, c.Ord)
+		}
 		list = append(list, text)
 	}
 	for _, t := range p.fx.Cancelled {

@@ -3,6 +3,7 @@ package partition
 import (
 	"fmt"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -236,10 +237,19 @@ func (s *State) bury(inst *instance) {
 	}
 }
 
+// replace forgets an ended instance for another run of its ID. Who waits for it
+// is told how it ended.
+func (s *State) replace(inst *instance) {
+	s.bury(inst)
+	s.fx.Changes = append(s.fx.Changes, Change{
+		Instance: inst.id, Ord: inst.ord, Status: inst.status, Was: describe(inst, engine.GetOptions{Payloads: true, Waits: true}),
+	})
+}
+
 // setStatus changes the status, and reports it if somebody may wait for it.
 func (s *State) setStatus(inst *instance, status model.Status) {
 	if inst.status == model.Pending && status != model.Pending || status.Ended() {
-		s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Status: status})
+		s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Ord: inst.ord, Status: status})
 	}
 	inst.status = status
 }

@@ -201,7 +201,7 @@ func (s *State) startChild(inst *instance, m *model.Message) {
 			s.refuseChild(&ev)
 			return
 		}
-		s.bury(inst)
+		s.replace(inst)
 	}
 	s.create(m.To, ev, request{})
 }

@@ -22,6 +22,24 @@ func (s *State) Read(id string, o engine.GetOptions) *model.Instance {
 	return describe(inst, o)
 }
 
+// Ordinal is that of the instance with an ID whose key is loaded; 0 if there is
+// none. Another run of the ID has another.
+func (s *State) Ordinal(id string) uint64 {
+	if inst := s.find(Key{ID: id}); inst != nil {
+		return inst.ord
+	}
+	return 0
+}
+
+// OfRun reports whether an instance whose key is loaded is of the run that began
+// with an execution, or is at that execution. One that a client has started
+// still has the request that names its first execution.
+func (s *State) OfRun(id string, execution model.ExecutionID) bool {
+	inst := s.find(Key{ID: id})
+	return inst != nil && (inst.execution == execution ||
+		inst.request != (request{}) && model.RequestExecution(inst.request.session, inst.request.seq, id) == execution)
+}
+
 func describe(inst *instance, o engine.GetOptions) *model.Instance {
 	m := &model.Instance{
 		ID: inst.id, Name: inst.name, Version: inst.version, Execution: inst.execution, Status: inst.status,
