@@ -57,9 +57,10 @@ type Waits struct {
 type WaitTask struct {
 	ID        int32
 	Name      string
+	Version   string // not known of a retry that waits
 	Attempt   int32
 	Running   bool
-	NoHandler bool
+	NoHandler bool // nobody here has code for it; not judged of a retry that waits
 	// NextRetry is when the next attempt is due, for a retry that waits.
 	NextRetry Time
 }

@@ -30,6 +30,7 @@ type waitsJSON struct {
 type taskJSON struct {
 	ID        int32  `json:"id"`
 	Name      string `json:"name"`
+	Version   string `json:"version,omitempty"`
 	Attempt   int32  `json:"attempt"`
 	Running   bool   `json:"running"`
 	NoHandler bool   `json:"noHandler,omitempty"`
@@ -78,7 +79,7 @@ func toWaits(m *model.Instance) *waitsJSON {
 		j.Quarantine = w.Quarantine.Error()
 	}
 	for _, t := range w.Tasks {
-		j.Activities = append(j.Activities, taskJSON{t.ID, t.Name, t.Attempt, t.Running, t.NoHandler, stamp(t.NextRetry)})
+		j.Activities = append(j.Activities, taskJSON{t.ID, t.Name, t.Version, t.Attempt, t.Running, t.NoHandler, stamp(t.NextRetry)})
 	}
 	for _, t := range w.Timers {
 		j.Timers = append(j.Timers, timerJSON{t.ID, stamp(t.FireAt)})
@@ -155,7 +156,11 @@ func printWaits(out io.Writer, j *waitsJSON) {
 		if t.NextRetry != "" {
 			state = "next at " + t.NextRetry
 		}
-		line("activity %s, attempt %d, %s", t.Name, t.Attempt, state)
+		name := t.Name
+		if t.Version != "" {
+			name += " version " + t.Version
+		}
+		line("activity %s, attempt %d, %s", name, t.Attempt, state)
 	}
 	for _, t := range j.Timers {
 		line("timer at %s", t.FireAt)

@@ -470,7 +470,8 @@ func (f *feed) explain(i *model.Instance) {
 	}
 	for n := range w.Tasks {
 		t := &w.Tasks[n]
-		if t.NoHandler = !f.handled(handler{engine.ActivityKind, t.Name, ""}); t.NoHandler {
+		t.NoHandler = t.NextRetry == 0 && !f.handled(handler{engine.ActivityKind, t.Name, t.Version})
+		if t.NoHandler {
 			t.Running = false
 		}
 	}

@@ -199,6 +199,49 @@ func TestWorkWithoutAHandlerWaitsVisiblyAndFlowsWhenOneComes(t *testing.T) {
 	}
 }
 
+// versioned is a hoarder that has code for one version only.
+type versioned struct {
+	*hoarder
+	version string
+}
+
+func (w versioned) Handles(_ engine.ItemKind, _, version string) bool { return version == w.version }
+
+func TestCodeForOneVersionOfAnActivityIsNoMissingHandler(t *testing.T) {
+	e := openHub(t, newMemory(1))
+	w := versioned{newHoarder("", engine.Limits{}), "2"}
+	c, err := e.Connect(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := e.Start(t.Context(), engine.StartRequest{Instance: "x", Name: "X", Version: "2"}); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	if err := c.CompleteOrchestration(&engine.OrchestrationResult{Token: w.step(0).Token, Events: []model.Event{
+		{Kind: model.TaskScheduled, ID: 0, Name: "A", Version: "2"},
+		{Kind: model.TaskScheduled, ID: 1, Name: "A", Version: "3"},
+		{Kind: model.TimerCreated, ID: 2, Name: "A", FireAt: model.TimeOf(time.Now().Add(time.Hour)), Ext: &model.Ext{Attempt: 2}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the activity", func() bool { return len(w.tasks) == 1 })
+	i, err := e.Get(t.Context(), "x", engine.GetOptions{Waits: true})
+	if err != nil || len(i.Waits.Tasks) != 3 {
+		t.Fatalf("%+v, %v", i, err)
+	}
+	for n, want := range []model.WaitTask{
+		{ID: 0, Name: "A", Version: "2", Attempt: 1, Running: true},
+		{ID: 1, Name: "A", Version: "3", Attempt: 1, NoHandler: true},
+		{ID: 2, Name: "A", Attempt: 2, NextRetry: i.Waits.Tasks[2].NextRetry},
+	} {
+		if got := i.Waits.Tasks[n]; got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+}
+
 func TestAbandonedWorkIsOfferedAgainAfterItsDelay(t *testing.T) {
 	e := openHub(t, newMemory(2))
 	w := newHoarder("", engine.Limits{})

@@ -78,7 +78,7 @@ func waits(inst *instance) *model.Waits {
 	}
 	inst.tasks.all(func(id int32, t *task) bool {
 		if !t.dropped {
-			w.Tasks = append(w.Tasks, model.WaitTask{ID: id, Name: t.event.Name, Attempt: max(t.event.Extra().Attempt, 1), Running: t.hand == handOut})
+			w.Tasks = append(w.Tasks, model.WaitTask{ID: id, Name: t.event.Name, Version: t.event.Version, Attempt: max(t.event.Extra().Attempt, 1), Running: t.hand == handOut})
 		}
 		return true
 	})
