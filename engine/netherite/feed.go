@@ -351,7 +351,7 @@ func (c *conn) Close() {
 		a.n.returned(w.kind, 1)
 	}
 	for _, h := range a.n.hosts {
-		h.poke() // what waited for a slot of this worker may have to be set aside
+		h.do((*host).askFresh) // and what waited for a slot of this worker may have to be set aside
 	}
 }
 

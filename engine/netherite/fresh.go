@@ -6,7 +6,7 @@ import (
 
 // A fresh read of an entity includes the operations that were accepted before
 // it. It waits with those that wait for a change of the instance, and is asked
-// again whenever a batch of operations has been applied.
+// again whenever a batch of operations has been applied, or a worker has gone.
 
 // stale reports whether a fresh read has to wait for operations that a worker is
 // going to run; then the call has been put among those who wait.
