@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"math"
 	"time"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -14,7 +15,8 @@ const (
 	timerSlice  = 10_000
 	timerMargin = time.Second // before they may be due
 	// recheck bounds how long an alarm trusts that wall and monotonic clock go
-	// alike; clockStep is the difference that is worth a word.
+	// alike, while there are timers: only the wall clock goes on while a machine
+	// sleeps. clockStep is the difference that is worth a word.
 	recheck   = time.Minute
 	clockStep = time.Second
 )
@@ -55,7 +57,12 @@ func (h *host) fetchTimers() {
 			h.broken(err)
 			return
 		}
-		h.state.InstallTimers(refs, to)
+		more, _, err := partition.FetchTimers(reader{h.n.store}, h.id, to, math.MaxInt64, 1)
+		if err != nil {
+			h.broken(err)
+			return
+		}
+		h.state.InstallTimers(refs, to, len(more) > 0)
 		if to <= horizon {
 			return
 		}
@@ -81,7 +88,7 @@ func (h *host) setAlarm() {
 	a.stopTimer()
 	a.at, a.wall, a.mono = next, now, h.batch.mono
 	wait := next.Sub(now)
-	if h.state.NextTimer() != 0 {
+	if h.state.NextTimer() != 0 || h.state.TimersBeyond() {
 		wait = min(wait, recheck)
 	}
 	a.stop = h.n.clock.AfterFunc(wait, func() {

@@ -10,6 +10,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate/mem"
 )
 
 // sleeper is a program that sets timers, all due at a given time, and ends when
@@ -136,5 +137,54 @@ func TestScheduledStartBeginsWhenItIsDue(t *testing.T) {
 	}
 	if got.LastUpdated < at {
 		t.Errorf("ended at %v, before %v", got.LastUpdated, at)
+	}
+}
+
+// While a machine sleeps its wall clock goes on and its monotonic clock does not.
+// A stored timer that fell due meanwhile fires within a minute of the wake-up,
+// also if no timer is in memory that would make the partition look at the clock.
+func TestStoredTimerThatFellDueInASuspensionFiresAfterIt(t *testing.T) {
+	clock, storage := mem.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)), newMemory(1)
+	ctx := t.Context()
+	open := func() (*netherite.Engine, *hoarder, engine.Connection) {
+		e, err := netherite.Open(netherite.Options{Storage: storage, Clock: clock, Logger: testLogger(t)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := newHoarder("", engine.Limits{})
+		return e, w, w.connect(t, e)
+	}
+	e, w, c := open()
+	if _, err := e.Start(ctx, engine.StartRequest{Instance: "x", Name: "X"}); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	due := model.TimeOf(clock.Wall().Add(30 * 24 * time.Hour))
+	if err := c.CompleteOrchestration(&engine.OrchestrationResult{Token: w.step(0).Token, Events: []model.Event{{Kind: model.TimerCreated, FireAt: due}}}); err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	e, w, c = open()
+	defer func() {
+		c.Close()
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	for range 3 { // until nothing is left that would wake the partition
+		if err := e.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(time.Second)
+		e.Waiting("x")
+	}
+	clock.Jump(31 * 24 * time.Hour)
+	clock.Advance(time.Minute)
+	w.await(t, "the timer to fire", func() bool { return len(w.steps) == 1 })
+	if ev := w.step(0).NewEvents; len(ev) != 1 || ev[0].Kind != model.TimerFired {
+		t.Errorf("%+v", ev)
 	}
 }

@@ -359,7 +359,7 @@ func (p *testPart) fire(max int) (refs []TimerRef) {
 	for s.Horizon() <= p.hub.now {
 		found, horizon, err := FetchTimers(p.store, p.id, s.Horizon(), p.hub.now.Add(time.Minute), 3)
 		p.must(err)
-		s.InstallTimers(found, horizon)
+		s.InstallTimers(found, horizon, false)
 	}
 	refs = s.DueTimers(p.hub.now, max, nil)
 	for _, r := range refs {

@@ -56,6 +56,7 @@ type State struct {
 	metaDirty bool
 	timers    timerHeap
 	horizon   model.Time
+	beyond    bool // stored timers may lie beyond the horizon and not in memory
 	ready     []*instance
 	tasks     []dueTask
 	committed []dueTask // of tasks that must wait for their commit

@@ -119,12 +119,17 @@ func (s *State) NextTimer() model.Time {
 // Horizon is the time before which all stored timers are in memory.
 func (s *State) Horizon() model.Time { return s.horizon }
 
-// InstallTimers adds stored timers to memory and moves the horizon.
-func (s *State) InstallTimers(refs []TimerRef, horizon model.Time) {
+// TimersBeyond reports whether there may be stored timers, beyond the horizon,
+// that are not in memory.
+func (s *State) TimersBeyond() bool { return s.beyond }
+
+// InstallTimers adds stored timers to memory and moves the horizon; beyond says
+// whether more of them lie there.
+func (s *State) InstallTimers(refs []TimerRef, horizon model.Time, beyond bool) {
 	for _, r := range refs {
 		s.timers.push(r)
 	}
-	s.horizon = max(s.horizon, horizon)
+	s.horizon, s.beyond = max(s.horizon, horizon), beyond
 }
 
 // tidyTimers drops heap entries of timers that are gone, or that are stored and
@@ -148,6 +153,7 @@ func (s *State) tidyTimers() {
 			}
 		}
 	}
+	s.beyond = s.beyond || len(kept) < len(s.timers)
 	s.timers = kept
 	s.timers.order()
 }
