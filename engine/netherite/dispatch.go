@@ -318,19 +318,24 @@ func (a *attachment) has(id int, t engine.Token) bool {
 func (h *host) holdItems() {
 	for h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
 	}
-	if it := &h.hands.items; len(it.Orchestrations)+len(it.Activities)+len(it.Entities) > 0 {
-		h.batch.out = append(h.batch.out, &itemBatch{h, *it})
-		*it = engine.Items{}
-	}
+	h.hold(&h.hands.items)
 }
 
 // holdCommitted queues activities whose schedule must be durable before they start.
 func (h *host) holdCommitted() {
 	it := &h.hands.committed
-	if h.state.DispatchAfterCommit(it); len(it.Activities) > 0 {
-		h.batch.out = append(h.batch.out, &itemBatch{h, *it})
-		*it = engine.Items{}
+	h.state.DispatchAfterCommit(it)
+	h.hold(it)
+}
+
+// hold queues built items, if there are any, to be handed out when the batch is durable.
+func (h *host) hold(it *engine.Items) {
+	if len(it.Orchestrations)+len(it.Activities)+len(it.Entities) == 0 {
+		return
 	}
+	h.state.Hold(it)
+	h.batch.out = append(h.batch.out, &itemBatch{h, *it})
+	*it = engine.Items{}
 }
 
 // itemBatch is work items that wait for their position.
@@ -339,9 +344,11 @@ type itemBatch struct {
 	items engine.Items
 }
 
-// release hands the items out on the partition's goroutine, which owns the backlog.
+// release hands the items out on the partition's goroutine, which owns the
+// backlog, as far as they are still wanted.
 func (b *itemBatch) release() {
 	b.h.do(func(h *host) {
+		h.state.Release(&b.items)
 		h.hands.items = b.items
 		h.hands.stow()
 		h.handOut()

@@ -13,6 +13,7 @@ type hand uint8
 const (
 	handNone   hand = iota // nowhere: replayed, cancelled, or its owner is set aside
 	handQueued             // in State.tasks or State.committed
+	handHeld               // built as an item, which waits for a commit
 	handOut                // built as an item
 )
 

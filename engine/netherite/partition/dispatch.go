@@ -38,6 +38,47 @@ func (s *State) DispatchAfterCommit(items *engine.Items) {
 	s.committed = drop(s.committed, len(s.committed))
 }
 
+// Hold notes that items which have just been built wait for a commit. Release
+// follows, unless the state is rebuilt first.
+func (s *State) Hold(items *engine.Items) {
+	for _, i := range items.Activities {
+		s.taskOf(i.Token).hand = handHeld
+	}
+}
+
+// Release ends the wait of items and drops those that are not wanted any more,
+// because their instance has ended meanwhile, or has been built anew.
+func (s *State) Release(items *engine.Items) {
+	items.Orchestrations = slices.DeleteFunc(items.Orchestrations, func(i *engine.OrchestrationItem) bool {
+		return !s.handedOut(i.Token)
+	})
+	items.Entities = slices.DeleteFunc(items.Entities, func(i *engine.EntityItem) bool { return !s.handedOut(i.Token) })
+	items.Activities = slices.DeleteFunc(items.Activities, func(i *engine.ActivityItem) bool {
+		t := s.taskOf(i.Token)
+		if t == nil || t.hand != handHeld {
+			return true
+		}
+		t.hand = handOut
+		return false
+	})
+}
+
+// handedOut reports whether a step is what its instance has handed out last.
+func (s *State) handedOut(t engine.Token) bool {
+	inst := s.byOrd[t.Instance]
+	return inst != nil && inst.handout == t.Name
+}
+
+// taskOf returns the task of an activity's token, or nil.
+func (s *State) taskOf(t engine.Token) *task {
+	if inst := s.byOrd[t.Instance]; inst != nil {
+		if task := inst.tasks.get(t.Task); task != nil && task.name == t.Name {
+			return task
+		}
+	}
+	return nil
+}
+
 // drop removes the first n elements, keeping the memory when nothing is left.
 func drop[T any](q []T, n int) []T {
 	clear(q[:n])
