@@ -59,6 +59,7 @@ type directory struct {
 	mustExist  bool
 	logger     *slog.Logger
 	inline     bool // the log starts no goroutine, for tests
+	readOnly   bool // nothing is written, not even who holds it
 
 	lock   *dirlock.Lock
 	params core.Parameters
@@ -73,7 +74,11 @@ var _ core.Storage = (*directory)(nil)
 func (d *directory) acquire() error {
 	if d.fs == nil {
 		d.fs = vfs.Default
-		lock, err := dirlock.Acquire(d.dir)
+		take := dirlock.Acquire
+		if d.readOnly {
+			take = dirlock.Share
+		}
+		lock, err := take(d.dir)
 		if errors.Is(err, dirlock.ErrHeld) {
 			return fmt.Errorf("%w: %w", engine.ErrHeld, err)
 		}
@@ -97,6 +102,9 @@ func Exists(dir string) bool {
 
 func (d *directory) open() error {
 	fs := d.fs
+	if d.readOnly {
+		return d.read()
+	}
 	if err := fs.MkdirAll(d.dir, 0o700); err != nil {
 		return fmt.Errorf("create %s: %w", d.dir, err)
 	}

@@ -2,8 +2,10 @@ package netherite_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -246,6 +248,59 @@ func TestInspectReportsWhatIsThere(t *testing.T) {
 	}
 	if !r.Closed || len(r.Damage) > 0 || r.Pending[0]+r.Pending[1] > 0 || r.Checkpoints != 2 {
 		t.Errorf("after a close: %+v", r)
+	}
+}
+
+// fingerprint describes all files of a directory: names, sizes, times and bytes.
+func fingerprint(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err != nil {
+			return err
+		}
+		var data []byte
+		if info.Mode().IsRegular() {
+			if data, err = os.ReadFile(path); err != nil {
+				return err
+			}
+		}
+		all[path] = fmt.Sprintf("%v %d %v %x", info.Mode(), info.Size(), info.ModTime(), sha256.Sum256(data))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestInspectChangesNothing(t *testing.T) {
+	dir := t.TempDir()
+	hub := open(t, dir, netherite.Partitions(2))
+	visit(t, hub)
+	if err := hub.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	visit(t, hub)
+	hub.Kill() // leaves as much as a crash does
+	before := fingerprint(t, dir)
+	for range 2 {
+		if r, err := netherite.Inspect(dir); err != nil || len(r.Damage) > 0 || r.Checkpoints != 2 {
+			t.Fatalf("%+v, %v", r, err)
+		}
+	}
+	after := fingerprint(t, dir)
+	for path := range before {
+		if after[path] != before[path] {
+			t.Errorf("%s was %s, is %s", path, before[path], after[path])
+		}
+	}
+	if len(after) != len(before) {
+		t.Errorf("%d files, before %d", len(after), len(before))
 	}
 }
 

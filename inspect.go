@@ -44,15 +44,15 @@ type Damage struct {
 	Partition int // -1: all of them
 }
 
-// Inspect reads all of a hub's directory and changes nothing that matters. The
-// hub must not be open: engine.ErrHeld. Damage is listed in the report; the
+// Inspect reads all of a hub's directory and changes nothing in it. The hub must
+// not be open: engine.ErrHeld. Damage is listed in the report; the
 // error says that the directory could not be read. A directory without a hub is
 // fs.ErrNotExist.
 func Inspect(dir string) (*Report, error) {
 	if !Exists(dir) {
 		return nil, fmt.Errorf("inspect %s: %w", dir, fs.ErrNotExist)
 	}
-	d := &directory{dir: dir, mustExist: true, logger: slog.New(slog.DiscardHandler)}
+	d := &directory{dir: dir, readOnly: true, logger: slog.New(slog.DiscardHandler)}
 	err := d.acquire()
 	switch {
 	case errors.Is(err, engine.ErrDamaged):
@@ -81,7 +81,8 @@ func (r *Report) inspect(d *directory) error {
 		return nil // created, and killed before the log was
 	}
 	if err != nil {
-		return err
+		r.Pending = nil
+		return r.orNewer(logName, err)
 	}
 	r.LogBegin, r.LogEnd, r.Incarnation = l.Begin, l.End, l.Incarnation
 	r.Segments, r.Groups, r.Closed = l.Segments, l.Groups, l.Closed
@@ -127,44 +128,35 @@ func (r *Report) records(d *directory) error {
 }
 
 // store reads the stamps and every row of the state store.
-func (r *Report) store(d *directory) (err error) {
+func (r *Report) store(d *directory) error {
 	dir := d.fs.PathJoin(d.dir, storeName)
 	if _, err := d.fs.Stat(dir); err != nil {
 		return nil // created, and killed before the store was
 	}
-	s, err := pebblestore.Open(pebblestore.Options{FS: d.fs, Dir: dir, Logger: d.logger})
-	if err != nil {
-		return r.orDamage(storeName, err, -1)
+	parts := make([]pebblestore.Range, r.Partitions)
+	for p := range parts {
+		parts[p] = pebblestore.Range{Low: []byte{byte(p >> 8), byte(p)}, High: []byte{byte((p + 1) >> 8), byte(p + 1)}}
 	}
-	defer func() { err = errors.Join(err, s.Close()) }()
+	found, err := pebblestore.Verify(pebblestore.Options{FS: d.fs, Dir: dir, Logger: d.logger}, parts)
+	if err != nil {
+		return r.orNewer(storeName, err)
+	}
+	r.Checkpoints = len(found.Stamps)
 	for p := range r.Stamps {
-		if r.Stamps[p], err = s.Stamp(p); err != nil {
-			return r.orDamage(storeName, err, p)
-		}
-		if r.Stamps[p] != (substrate.Stamp{}) {
-			r.Checkpoints++
-		}
-		low, high := []byte{byte(p >> 8), byte(p)}, []byte{byte((p + 1) >> 8), byte(p + 1)}
-		for _, space := range []substrate.Space{substrate.Main, substrate.History} {
-			err := s.Scan(space, low, high, func([]byte, []byte) bool { return true })
-			if err = r.orDamage(storeName, err, p); err != nil {
-				return err
-			}
-		}
+		r.Stamps[p] = found.Stamps[p]
+	}
+	for _, damage := range found.Damage {
+		r.damaged(storeName, damage.Damage, damage.Range)
 	}
 	return nil
 }
 
-// orDamage puts an error into the report if it is about damage.
-func (r *Report) orDamage(part string, err error, partition int) error {
-	if !errors.Is(err, substrate.ErrDamaged) {
+// orNewer puts an error into the report if it is about a newer format.
+func (r *Report) orNewer(part string, err error) error {
+	if !errors.Is(err, substrate.ErrNewerFormat) {
 		return err
 	}
-	damage, ok := errors.AsType[*substrate.Damage](err)
-	if !ok {
-		damage = &substrate.Damage{Kind: "crc", Detail: err.Error()}
-	}
-	r.damaged(part, damage, partition)
+	r.damaged(part, &substrate.Damage{Kind: "version", Detail: err.Error()}, -1)
 	return nil
 }
 

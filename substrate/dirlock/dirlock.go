@@ -36,10 +36,14 @@ type Holder struct {
 type HeldError struct {
 	Dir    string
 	Holder Holder
+	Read   bool // it is only being read, see Share
 }
 
 // Error says which directory is held and by whom.
 func (e *HeldError) Error() string {
+	if e.Read {
+		return fmt.Sprintf("%s: %v, which only reads it (inspect) and will soon be done", e.Dir, ErrHeld)
+	}
 	if e.Holder.PID == 0 {
 		return fmt.Sprintf("%s: %v, it has not said which", e.Dir, ErrHeld)
 	}
@@ -52,8 +56,9 @@ func (e *HeldError) Is(target error) bool { return target == ErrHeld }
 
 // Lock is a held directory.
 type Lock struct {
-	dir  string
-	file *os.File
+	dir    string
+	file   *os.File // nil: nobody ever took the lock
+	signed bool
 }
 
 // Acquire creates the directory, readable by its owner only, if it does not
@@ -67,18 +72,40 @@ func Acquire(dir string) (*Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the lock of data directory %s: %w", dir, err)
 	}
-	held, err := tryLock(f)
+	held, err := tryLock(f, false)
+	if held {
+		read, _ := tryLock(f, true)
+		err = &HeldError{Dir: dir, Holder: readHolder(dir), Read: !read}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	l := &Lock{dir: dir, file: f, signed: true}
+	if err := l.sign(); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+// Share keeps others from taking the lock of a directory while its files are
+// read. It changes nothing in the directory and may be taken several times. A
+// directory that somebody has acquired is a *HeldError.
+func Share(dir string) (*Lock, error) {
+	f, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, os.ErrNotExist) {
+		return &Lock{dir: dir}, nil // a copy without the lock, say
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the lock of data directory %s: %w", dir, err)
+	}
+	held, err := tryLock(f, true)
 	if held {
 		err = &HeldError{Dir: dir, Holder: readHolder(dir)}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
-	l := &Lock{dir: dir, file: f}
-	if err := l.sign(); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+	return &Lock{dir: dir, file: f}, nil
 }
 
 // sign says who holds the lock, in one step: a reader sees all of it or nothing.
@@ -103,12 +130,17 @@ func (l *Lock) sign() error {
 
 // Close releases the directory.
 func (l *Lock) Close() error {
-	// Before the lock goes: afterwards the file may be the next holder's.
-	err := os.Remove(filepath.Join(l.dir, holderName))
-	if errors.Is(err, os.ErrNotExist) {
-		err = nil
+	var err error
+	if l.signed {
+		// Before the lock goes: afterwards the file may be the next holder's.
+		if err = os.Remove(filepath.Join(l.dir, holderName)); errors.Is(err, os.ErrNotExist) {
+			err = nil
+		}
 	}
-	if err = errors.Join(err, l.file.Close()); err != nil {
+	if l.file != nil {
+		err = errors.Join(err, l.file.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("release %s: %w", l.dir, err)
 	}
 	return nil

@@ -51,6 +51,49 @@ func TestSecondOpenNamesTheHolder(t *testing.T) {
 	}
 }
 
+func TestReadersShareADirectoryAndKeepOwnersOut(t *testing.T) {
+	dir := t.TempDir()
+	l, err := Share(dir)
+	if err != nil || l.Close() != nil {
+		t.Fatalf("without a lock file: %v", err)
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
+		t.Fatalf("to read has made %v, %v", entries, err)
+	}
+	owner, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = Share(dir)
+	if held, ok := errors.AsType[*HeldError](err); !ok || held.Read || held.Holder.PID != os.Getpid() {
+		t.Fatalf("Share of a directory with an owner: %v", err)
+	}
+	if err := owner.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var readers [2]*Lock
+	for i := range readers {
+		if readers[i], err = Share(dir); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err = Acquire(dir)
+	if held, ok := errors.AsType[*HeldError](err); !ok || !held.Read || !strings.Contains(err.Error(), "only reads") {
+		t.Fatalf("Acquire of a directory with readers: %v", err)
+	}
+	for _, l := range readers {
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if owner, err = Acquire(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := owner.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestDirectoryIsItsOwnersOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // has no such bits

@@ -11,10 +11,14 @@ import (
 
 // tryLock takes the lock of an open file, which ends when that is closed. It
 // belongs to the open file, not to the process, so that a second attempt in the
-// same process is refused as well.
-func tryLock(f *os.File) (held bool, err error) {
+// same process is refused as well. A shared lock may be taken several times.
+func tryLock(f *os.File, shared bool) (held bool, err error) {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		err := syscall.Flock(int(f.Fd()), how|syscall.LOCK_NB)
 		switch {
 		case err == nil:
 			return false, nil

@@ -17,6 +17,17 @@ import (
 // ErrNewerFormat, ErrDiskFull or ErrFailed.
 func Open(opts Options) (*Store, error) {
 	opts = opts.withDefaults()
+	s := newStore(opts)
+	if err := s.open(); err != nil {
+		s.abandon()
+		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
+	}
+	s.restoreBallast()
+	return s, nil
+}
+
+// newStore makes a store that has no databases yet.
+func newStore(opts Options) *Store {
 	s := &Store{
 		opts: opts, dead: make(chan struct{}), noSpace: make(chan struct{}, 1),
 		stamps: make(map[int]substrate.Stamp), mainRoom: firstMemtable,
@@ -24,12 +35,7 @@ func Open(opts Options) (*Store, error) {
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
 	s.fence = &fence{FS: opts.FS, onFull: s.ReleaseBallast, onDie: s.die, quit: make(chan struct{})}
 	s.cache = pebble.NewCache(opts.cacheBytes())
-	if err := s.open(); err != nil {
-		s.abandon()
-		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
-	}
-	s.restoreBallast()
-	return s, nil
+	return s
 }
 
 // firstMemtable is the size of the first memtable of a Pebble database that has
@@ -92,6 +98,19 @@ func (s *Store) checkVersion() error {
 		}
 		return s.change(s.main, &s.mainCount, b)
 	}
+	return knownVersion(value)
+}
+
+// readVersion is checkVersion for a store that is only read.
+func (s *Store) readVersion() error {
+	value, err := s.get(s.main, versionKey)
+	if err != nil || value == nil {
+		return err
+	}
+	return knownVersion(value)
+}
+
+func knownVersion(value []byte) error {
 	if len(value) != 2 {
 		return &substrate.Damage{File: mainDir, Kind: "version", Detail: "the version of the layout is unreadable"}
 	}
