@@ -43,6 +43,9 @@ func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error
 		return b.err
 	}
 	if b.sets > 0 && !b.historyDone {
+		if err := s.makeHistoryRoom(memory{entries: uint64(b.sets), bytes: uint64(b.history.Len())}); err != nil {
+			return err
+		}
 		if err := s.change(s.history, &s.historyCount, b.history); err != nil {
 			return err
 		}
@@ -119,7 +122,23 @@ func (s *Store) makeRoom(m memory) error {
 		if err := s.flushHistory(); err != nil {
 			return err
 		}
+		if err := s.unstall(s.main); err != nil {
+			return err
+		}
 	}
 	s.mainFill += m.taken()
+	return nil
+}
+
+// makeHistoryRoom makes sure that a change of History does not have to wait
+// inside Pebble. How full its memtable is, is guessed from above.
+func (s *Store) makeHistoryRoom(m memory) error {
+	if s.historyFill += m.asked(); s.historyFill <= s.historyRoom {
+		return nil
+	}
+	if err := s.unstall(s.history); err != nil {
+		return err
+	}
+	s.historyFill, s.historyRoom = m.asked(), s.history.Metrics().MemTable.Size
 	return nil
 }

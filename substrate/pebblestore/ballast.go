@@ -34,6 +34,13 @@ func (s *Store) ReleaseBallast() {
 	s.opts.Logger.Warn("disk is full: released the ballast to finish what is under way", "dir", s.opts.Dir, "bytes", s.opts.BallastBytes)
 }
 
+// metFull is called whenever an operation has met a full disk, before it pauses
+// and is tried again: who waits for it is told.
+func (s *Store) metFull() {
+	s.ReleaseBallast()
+	notify(s.noSpace)
+}
+
 func (s *Store) ballastFile() string { return s.opts.FS.PathJoin(s.opts.Dir, ballastName) }
 
 // restoreBallast makes the ballast file if it is wanted and there is four times

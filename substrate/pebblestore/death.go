@@ -132,11 +132,21 @@ func (f *fatal) Unwrap() []error { return f.causes }
 func (s *Store) listener() *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: s.backgroundError,
+		FlushEnd:        func(pebble.FlushInfo) { notify(s.progress) },
+		CompactionEnd:   func(pebble.CompactionInfo) { notify(s.progress) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			if _, known := s.damaged.LoadOrStore(info.Path, true); !known {
 				s.opts.Logger.Error("state store is damaged", "file", s.relative(info.Path), "err", info.Details)
 			}
 		},
+	}
+}
+
+// notify leaves a token in a channel, unless there is one.
+func notify(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
 	}
 }
 
@@ -148,10 +158,7 @@ func (s *Store) backgroundError(err error) {
 	switch {
 	case s.fence.dead.Load():
 	case vfs.IsNoSpaceError(err):
-		select {
-		case s.noSpace <- struct{}{}:
-		default:
-		}
+		notify(s.noSpace)
 		return // the fence has waited already
 	case errors.Is(err, pebble.ErrCancelledCompaction):
 		return

@@ -221,6 +221,84 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 	}
 }
 
+// However much is missing, no call waits for the space, reads go on, and all
+// goes on when it is there.
+func TestFullDiskNeverKillsTheStoreNorHoldsACall(t *testing.T) {
+	for _, room := range []int64{0, 300, 2 << 10, 30 << 10, 300 << 10, 1200 << 10} {
+		t.Run(fmt.Sprint(room), func(t *testing.T) {
+			t.Parallel()
+			fs := faultfs.New()
+			s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
+			if err != nil {
+				t.Fatal(err)
+			}
+			usage, err := fs.GetDiskUsage(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fs.SetCapacity(int64(usage.UsedBytes) + room)
+			refused, last := 0, 0
+			for i := 1; i <= 30; i++ {
+				b := numbered(s, i)
+				for {
+					err := s.Apply(b, 0, substrate.Stamp{Offset: substrate.Offset(i)})
+					if err == nil {
+						last = i
+						err = s.Flush()
+					}
+					if err == nil {
+						break
+					}
+					if !errors.Is(err, substrate.ErrDiskFull) || errors.Is(err, substrate.ErrFailed) {
+						t.Fatalf("batch %d: %v", i, err)
+					}
+					if v, err := s.Get(substrate.Main, fmt.Appendf(nil, "row%04d", last)); err != nil || last > 0 && len(v) == 0 {
+						t.Fatalf("read on a full disk: %d bytes, %v", len(v), err)
+					}
+					if refused++; refused >= 5 {
+						fs.SetCapacity(1 << 40)
+					}
+					if last == i {
+						break
+					}
+				}
+			}
+			fs.SetCapacity(1 << 40)
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c := crashed{fs: fs, floor: 30}
+			if err := c.check(); err != nil || refused == 0 {
+				t.Fatalf("afterwards, with %d refusals: %v", refused, err)
+			}
+		})
+	}
+}
+
+func TestStoreClosesOnAFullDisk(t *testing.T) {
+	fs := faultfs.New()
+	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := fs.GetDiskUsage(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetCapacity(int64(usage.UsedBytes))
+	if err := applyNumbered(s, 1); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := s.Flush(); !errors.Is(err, substrate.ErrDiskFull) {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil && !errors.Is(err, substrate.ErrFailed) {
+		t.Fatal(err)
+	}
+}
+
 func TestFatalErrorOfEitherDatabaseEndsOnlyTheStore(t *testing.T) {
 	for _, database := range []string{"main", "history"} {
 		for _, kind := range []faultfs.Kind{faultfs.OpSync, faultfs.OpWrite} {

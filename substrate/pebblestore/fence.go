@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"io"
 	"os"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -66,6 +67,16 @@ func (f *fence) pause(d time.Duration) {
 	}
 }
 
+// over reports whether the store is being closed or dead.
+func (f *fence) over() bool {
+	select {
+	case <-f.quit:
+		return true
+	default:
+		return f.dead.Load()
+	}
+}
+
 // Unwrap implements vfs.FS.
 func (f *fence) Unwrap() vfs.FS { return f.FS }
 
@@ -75,16 +86,28 @@ func (f *fence) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil 
 
 // Create implements vfs.FS.
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	f.check()
-	file, err := f.FS.Create(name, c)
-	return f.wrap(file, f.after(err))
+	for {
+		f.check()
+		file, err := f.FS.Create(name, c)
+		if err = f.after(err); !f.vital(name) || !vfs.IsNoSpaceError(err) || f.over() {
+			return f.wrap(name, file, err)
+		}
+	}
+}
+
+// vital reports whether a file is a manifest, or the marker that names it. Pebble
+// cannot go on when it fails to write one; so such a call waits for space. Reads
+// do not wait for it.
+func (f *fence) vital(name string) bool {
+	base := f.PathBase(name)
+	return strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
 }
 
 // OpenReadWrite implements vfs.FS.
 func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.OpenOption) (vfs.File, error) {
 	f.check()
 	file, err := f.FS.OpenReadWrite(name, c, opts...)
-	return f.wrap(file, f.after(err))
+	return f.wrap(name, file, f.after(err))
 }
 
 // OpenDir implements vfs.FS.
@@ -119,7 +142,7 @@ func (d *fencedDir) Sync() error {
 func (f *fence) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	f.check()
 	file, err := f.FS.ReuseForWrite(from, to, c)
-	return f.wrap(file, f.after(err))
+	return f.wrap(to, file, f.after(err))
 }
 
 // Link implements vfs.FS.
@@ -152,25 +175,33 @@ func (f *fence) MkdirAll(dir string, perm os.FileMode) error {
 	return f.after(f.FS.MkdirAll(dir, perm))
 }
 
-func (f *fence) wrap(file vfs.File, err error) (vfs.File, error) {
+func (f *fence) wrap(name string, file vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fencedFile{File: file, fence: f}, nil
+	return &fencedFile{File: file, fence: f, vital: f.vital(name)}, nil
 }
 
 // fencedFile is a file that Pebble may write to.
 type fencedFile struct {
 	vfs.File
 	fence *fence
+	vital bool
 }
 
 // Write implements vfs.File.
 func (f *fencedFile) Write(p []byte) (int, error) {
-	f.fence.check()
-	n, err := f.File.Write(p)
-	f.fence.written.Add(int64(n))
-	return n, f.fence.after(err)
+	done := 0
+	for {
+		f.fence.check()
+		n, err := f.File.Write(p[done:])
+		done += n
+		f.fence.written.Add(int64(n))
+		err = f.fence.after(err)
+		if !f.vital || !vfs.IsNoSpaceError(err) || f.fence.over() {
+			return done, err
+		}
+	}
 }
 
 // WriteAt implements vfs.File.

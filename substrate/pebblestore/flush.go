@@ -74,6 +74,9 @@ func (s *Store) forget() error {
 	if len(s.done) == 0 {
 		return nil
 	}
+	if err := s.unstall(s.main); err != nil {
+		return err
+	}
 	b := new(pebble.Batch)
 	for i := range s.done {
 		if err := b.Delete(deleteKey(s.done[i].number), nil); err != nil {
@@ -114,6 +117,9 @@ func (s *Store) takeEffect(notes []noted) error {
 	}
 	s.apply.Lock()
 	defer s.apply.Unlock()
+	if err := s.makeHistoryRoom(memory{entries: uint64(len(notes)), bytes: uint64(b.Len())}); err != nil {
+		return err
+	}
 	if err := s.change(s.history, &s.historyCount, b); err != nil {
 		return err
 	}
@@ -166,6 +172,9 @@ func (s *Store) flushHistory() error {
 }
 
 func (s *Store) startFlush(db *pebble.DB) (flushed <-chan struct{}, err error) {
+	if err := s.unstall(db); err != nil {
+		return nil, err
+	}
 	return guarded(s, db.AsyncFlush)
 }
 
@@ -182,6 +191,37 @@ func (s *Store) wait(flushed <-chan struct{}) error {
 	case <-s.dead:
 		return s.death
 	case <-s.noSpace:
-		return fmt.Errorf("%w: free some space; nothing is lost", substrate.ErrDiskFull)
+		return s.full()
 	}
+}
+
+// maxLayers of level 0 make unstall wait for a compaction, a little before
+// Pebble would.
+const maxLayers = stopLayers - 4
+
+// unstall waits until a change or a flush cannot make Pebble wait inside, where
+// a full disk would hold it for as long as it is full: neither a flush is under
+// way nor are compactions far behind. It gives up when the disk is full.
+func (s *Store) unstall(db *pebble.DB) error {
+	select {
+	case <-s.noSpace: // from before
+	default:
+	}
+	for {
+		m := db.Metrics()
+		if m.MemTable.Count <= 1 && m.Levels[0].Sublevels < maxLayers {
+			return nil
+		}
+		select {
+		case <-s.progress:
+		case <-s.dead:
+			return s.death
+		case <-s.noSpace:
+			return s.full()
+		}
+	}
+}
+
+func (s *Store) full() error {
+	return fmt.Errorf("%w: the state store in %s: free some space, then it goes on by itself; nothing is lost", substrate.ErrDiskFull, s.opts.Dir)
 }

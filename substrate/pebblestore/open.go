@@ -29,11 +29,11 @@ func Open(opts Options) (*Store, error) {
 // newStore makes a store that has no databases yet.
 func newStore(opts Options) *Store {
 	s := &Store{
-		opts: opts, dead: make(chan struct{}), noSpace: make(chan struct{}, 1),
+		opts: opts, dead: make(chan struct{}), noSpace: make(chan struct{}, 1), progress: make(chan struct{}, 1),
 		stamps: make(map[int]substrate.Stamp), mainRoom: firstMemtable,
 	}
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
-	s.fence = &fence{FS: opts.FS, onFull: s.ReleaseBallast, onDie: s.die, quit: make(chan struct{})}
+	s.fence = &fence{FS: opts.FS, onFull: s.metFull, onDie: s.die, quit: make(chan struct{})}
 	s.cache = pebble.NewCache(opts.cacheBytes())
 	return s
 }
@@ -195,7 +195,8 @@ func syncDir(fsys vfs.FS, dir string) error {
 	return nil
 }
 
-// Close implements substrate.Store. It flushes. Snapshots have to be closed before.
+// Close implements substrate.Store. It flushes, unless the disk is full: then what
+// is not flushed is left to the commit log. Snapshots have to be closed before.
 func (s *Store) Close() error {
 	if err := s.enter(); errors.Is(err, substrate.ErrClosed) {
 		return fmt.Errorf("close the state store: %w", err)
@@ -213,6 +214,9 @@ func (s *Store) Close() error {
 	s.closed = true
 	if err == nil {
 		err = errors.Join(s.guard(s.main.Close), s.guard(s.history.Close))
+	}
+	if errors.Is(err, substrate.ErrDiskFull) {
+		err = nil // it could not end files that nobody needs; what is flushed is durable
 	}
 	s.fence.dead.Store(true)
 	s.cache.Unref()

@@ -35,6 +35,9 @@ type Options struct {
 
 const minMemoryBytes = 4 << 20
 
+// stopLayers of level 0 make Pebble hold up everything that writes.
+const stopLayers = 64
+
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
 		o.FS = vfs.Default
@@ -69,7 +72,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		// four writes a third less; with sixteen, asking for a key that is not
 		// there, as every start does, costs more than that saves.
 		L0CompactionThreshold:      16, // Pebble counts a layer twice
-		L0StopWritesThreshold:      64,
+		L0StopWritesThreshold:      stopLayers,
 		MaxOpenFiles:               512,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 		Logger:                     &logger{store: s},

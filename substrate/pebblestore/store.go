@@ -28,6 +28,7 @@ type Store struct {
 	deathOnce sync.Once
 	death     error         // why; set before dead is closed
 	noSpace   chan struct{} // a flush or compaction has met a full disk
+	progress  chan struct{} // a flush or compaction has ended
 
 	damaged   sync.Map     // paths of tables that are known to be damaged
 	damageMet atomic.Int64 // how often background work met damage
@@ -45,6 +46,8 @@ type Store struct {
 	mainFill uint64     // upper bound of what Main's memtable holds
 	mainRoom uint64     // lower bound of its size
 	number   uint64     // of the last note
+	// How much of History's memtable may be taken, and its size.
+	historyFill, historyRoom uint64
 
 	view    sync.RWMutex // guards what readers see together
 	pending []noted      // deletions from History that have not taken effect in its database
