@@ -183,7 +183,11 @@ func (d *directory) create() error {
 }
 
 // Parameters implements core.Storage.
-func (d *directory) Parameters() core.Parameters { return d.params }
+func (d *directory) Parameters() core.Parameters {
+	p := d.params
+	p.Place = d.dir
+	return p
+}
 
 // OpenLog implements core.Storage.
 func (d *directory) OpenLog() (substrate.Log, error) {

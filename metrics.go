@@ -23,6 +23,8 @@ func register(p metric.MeterProvider, h *Hub) (metric.Registration, error) {
 		{"netherite.checkpoints", "{checkpoint}", "checkpoints of single partitions", true, func(s *Stats) int64 { return s.Checkpoints }},
 		{"netherite.checkpoints.complete", "{checkpoint}", "times that the store caught up with all partitions", true, func(s *Stats) int64 { return s.CaughtUp }},
 		{"netherite.requests.turned_away", "{request}", "requests refused for lack of memory or disk", true, func(s *Stats) int64 { return s.TurnedAway }},
+		{"netherite.disk.full", "1", "1 while the disk of the commit log or of the state store is full", false, func(s *Stats) int64 { return flag(s.LogFull || s.StoreFull) }},
+		{"netherite.disk.low", "1", "1 while the disk of the commit log has too little space for new instances", false, func(s *Stats) int64 { return flag(s.LogLow) }},
 		{"netherite.failures", "{failure}", "failures of log or store that were recovered from", true, func(s *Stats) int64 { return s.Failures }},
 		{"netherite.panics", "{panic}", "panics of the core, each of which set something aside", true, func(s *Stats) int64 { return s.Panics }},
 		{"netherite.partitions.parked", "{partition}", "partitions that do not run", false, func(s *Stats) int64 { return s.Parked }},
@@ -52,4 +54,12 @@ func register(p metric.MeterProvider, h *Hub) (metric.Registration, error) {
 		}
 		return nil
 	}, instruments...)
+}
+
+// flag is a figure of what is so or not.
+func flag(is bool) int64 {
+	if is {
+		return 1
+	}
+	return 0
 }

@@ -167,6 +167,11 @@ type Stats = core.Stats
 // Stats returns the hub's figures.
 func (h *Hub) Stats() Stats { return h.engine.Stats() }
 
+// Health says what keeps the hub from serving everything; nil if nothing does.
+// It wraps engine.ErrDiskFull while a disk is full, and engine.ErrUnavailable
+// while the hub recovers and for each partition that is parked.
+func (h *Hub) Health() error { return h.engine.Health() }
+
 // Checkpoint writes all that has happened to the store, so that a restart
 // replays only what comes later. Durability never needs it.
 func (h *Hub) Checkpoint(ctx context.Context) error { return h.engine.Checkpoint(ctx) }

@@ -31,7 +31,7 @@ func (f *hubFlags) add(cmd *cobra.Command) {
 type target struct {
 	engine.Client
 	served bool
-	close  func() error
+	close  func(context.Context) error // what a full disk keeps from being written is given up with the context
 }
 
 // with runs f on the hub of the flags, within their timeout.
@@ -49,7 +49,7 @@ func (f *hubFlags) with(cmd *cobra.Command, run func(context.Context, *target) e
 	if err != nil {
 		return err
 	}
-	err = errors.Join(run(ctx, t), t.close())
+	err = errors.Join(run(ctx, t), t.close(ctx))
 	if f.timeout > 0 && errors.Is(err, context.DeadlineExceeded) {
 		return fmt.Errorf("timed out after %v (--timeout): %w", f.timeout, err)
 	}
@@ -84,12 +84,12 @@ func (f *hubFlags) tryConnect(stderr io.Writer) (*target, error) {
 		return nil, fmt.Errorf("no task hub in %q: name its data directory with --dir: %w", f.dir, os.ErrNotExist)
 	}
 	if c, err := owner.Dial(f.dir); err == nil {
-		return &target{Client: c, served: true, close: c.Close}, nil
+		return &target{Client: c, served: true, close: func(context.Context) error { return c.Close() }}, nil
 	}
 	quietly := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	hub, err := netherite.Open(f.dir, netherite.Logger(quietly))
 	if err != nil {
 		return nil, err
 	}
-	return &target{Client: hub.Engine(), close: func() error { return hub.Close(context.Background()) }}, nil
+	return &target{Client: hub.Engine(), close: hub.Close}, nil
 }

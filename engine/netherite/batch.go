@@ -6,6 +6,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // maxDueTimers bounds the timers that one batch fires.
@@ -232,6 +233,7 @@ func (h *host) header() partition.ChunkHeader {
 func (h *host) afterAppend() {
 	b := &h.batch
 	h.appended.Store(uint64(h.tail))
+	h.marks.add(h.tail, h.name, substrate.Offset(h.n.commit.durable.Load()))
 	h.n.keeper.touch()
 	h.n.e.metrics.records.Add(int64(b.count))
 	if b.records = b.records[:0]; cap(b.records) > 4*pieceBytes {

@@ -27,12 +27,13 @@ type call struct {
 	read  func(*host, *call)
 	key   partition.Key // what a read needs loaded
 
-	get   engine.GetOptions
-	until engine.Until
-	query *engine.Query
-	live  bool   // the outcome need not be durable
-	ord   uint64 // of the instance that a Wait waits for; 0 before it was found
-	mark  uint64 // what a fresh read waits to be applied; 0 if it need not
+	get     engine.GetOptions
+	until   engine.Until
+	query   *engine.Query
+	live    bool   // the outcome need not be durable
+	ord     uint64 // of the instance that a Wait waits for; 0 before it was found
+	patient bool   // a read that waits, also for a full disk
+	mark    uint64 // what a fresh read waits to be applied; 0 if it need not
 
 	// The outcome.
 	ans  partition.Answer
@@ -70,6 +71,10 @@ func (c *call) answered(h *host) {
 		c.release()
 		return
 	}
+	if h.n.commit.full.is() {
+		h.answeredOnFullDisk(c)
+		return
+	}
 	h.batch.out = append(h.batch.out, c)
 }
 
@@ -77,7 +82,7 @@ func (c *call) answered(h *host) {
 // context bounds the wait.
 func (e *Engine) send(ctx context.Context, id int, c *call) error {
 	for attempt := 0; ; attempt++ {
-		n, err := e.running(ctx)
+		n, err := e.running(ctx, attempt == 0)
 		if err != nil {
 			if c.giveUp() {
 				return err

@@ -175,7 +175,7 @@ func (e *Engine) Get(ctx context.Context, instance string, o engine.GetOptions) 
 
 // Wait implements engine.Client.
 func (e *Engine) Wait(ctx context.Context, instance string, until engine.Until, o engine.GetOptions) (*model.Instance, error) {
-	return e.readInstance(ctx, "wait for", instance, &call{done: make(chan struct{}, 1), read: waitInstance, get: o, until: until})
+	return e.readInstance(ctx, "wait for", instance, &call{done: make(chan struct{}, 1), read: waitInstance, get: o, until: until, patient: true})
 }
 
 func (e *Engine) readInstance(ctx context.Context, what, instance string, c *call) (*model.Instance, error) {

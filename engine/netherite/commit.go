@@ -20,7 +20,7 @@ const pieceBytes = 1 << 20
 // virtual ones do.
 const maxSpin = 10_000
 
-// diskFullPause is how long the committer waits before it tries again.
+// diskFullPause is how long the committer waits, by default, before it tries again.
 const diskFullPause = time.Second
 
 // released is something that waits for a position to become durable.
@@ -74,6 +74,8 @@ type committer struct {
 	log    substrate.Log
 	clock  substrate.Clock
 	gather time.Duration
+	// fullPause lies between two attempts to write to a full disk.
+	fullPause time.Duration
 	// working reports that input is being processed, so that more records are
 	// about to come.
 	working func(now time.Duration) bool
@@ -84,7 +86,7 @@ type committer struct {
 	durable atomic.Uint64 // offset up to which everything is durable
 	backlog atomic.Int64  // bytes appended and not yet durable
 	records atomic.Int64  // appended since the log was opened
-	full    atomic.Bool   // the last write found the disk full
+	full    shortage      // of the last write
 
 	mu       sync.Mutex
 	open     *group
@@ -105,7 +107,7 @@ type commitStats struct {
 func newCommitter(log substrate.Log, clock substrate.Clock, gather time.Duration, working func(time.Duration) bool) *committer {
 	end := log.End()
 	c := &committer{
-		log: log, clock: clock, gather: gather, working: working,
+		log: log, clock: clock, gather: gather, fullPause: diskFullPause, working: working,
 		open: &group{end: end}, spare: &group{}, tail: end,
 		wake: make(chan struct{}, 1),
 	}
@@ -202,7 +204,7 @@ func (c *committer) run(stop <-chan struct{}) error {
 		for {
 			worked, err := c.Tick()
 			if errors.Is(err, substrate.ErrDiskFull) {
-				if pause(c.clock, diskFullPause, stop) {
+				if pause(c.clock, c.fullPause, stop) {
 					return nil
 				}
 				continue
@@ -258,10 +260,10 @@ func (c *committer) Tick() (bool, error) {
 		return false, nil
 	}
 	if err := c.write(g); err != nil {
-		c.full.Store(errors.Is(err, substrate.ErrDiskFull))
+		c.full.note(err)
 		return false, err
 	}
-	c.full.Store(false)
+	c.full.note(nil)
 	if err := c.log.Sync(); err != nil {
 		return false, fmt.Errorf("sync commit log: %w", err)
 	}

@@ -127,7 +127,7 @@ func TestOneSyncCommitsTheWorkOfManyClients(t *testing.T) {
 
 func TestFullDiskRefusesStartsKeepsTheRestAndGoesOnByItself(t *testing.T) {
 	storage := newMemory(2)
-	e := openHub(t, storage)
+	e := openHub(t, storage, func(o *netherite.Options) { o.FullPause(time.Millisecond) })
 	w := helloWorker()
 	w.connect(t, e)
 	defer w.close()
@@ -163,6 +163,9 @@ func TestFullDiskRefusesStartsKeepsTheRestAndGoesOnByItself(t *testing.T) {
 	mu.Lock()
 	full = false
 	mu.Unlock()
+	if err := e.Checkpoint(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if err := e.Signal(ctx, engine.SignalRequest{Entity: "@a@b", Operation: "c"}); err != nil {
 		t.Errorf("signal once there is space: %v", err)
 	}

@@ -98,8 +98,9 @@ func (e *Engine) exit(reason error) {
 }
 
 // running returns the current node. While the hub recovers from a failure it
-// waits, unless that cannot be recovered from.
-func (e *Engine) running(ctx context.Context) (*node, error) {
+// waits, unless that cannot be recovered from, or waits for space on a disk and
+// the call is fresh: none that was accepted before.
+func (e *Engine) running(ctx context.Context, fresh bool) (*node, error) {
 	for {
 		e.mu.Lock()
 		n, changed, reason := e.current, e.changed, e.reason
@@ -109,6 +110,8 @@ func (e *Engine) running(ctx context.Context) (*node, error) {
 			return n, nil
 		case n == nil && permanent(reason):
 			return nil, fmt.Errorf("%w: %w", engine.ErrUnavailable, reason)
+		case n == nil && fresh && errors.Is(reason, engine.ErrDiskFull):
+			return nil, reason
 		}
 		select {
 		case <-changed:
@@ -207,7 +210,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Unlock()
 	var err error
 	if n != nil {
-		err = n.finish()
+		err = n.finish(ctx)
 		e.exit(engine.ErrClosed)
 		n.halt()
 		err = errors.Join(err, n.release())

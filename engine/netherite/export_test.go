@@ -18,8 +18,11 @@ func (o *Options) KeeperTick(d time.Duration) { o.keeperTick = d }
 // Retire runs one round of retention.
 func (e *Engine) Retire(ctx context.Context) { e.retire(ctx) }
 
+// FullPause sets how long the committer waits on a full disk.
+func (o *Options) FullPause(d time.Duration) { o.fullPause = d }
+
 func (e *Engine) hostOf(instance string) *host {
-	n, err := e.running(context.Background())
+	n, err := e.running(context.Background(), true)
 	if err != nil {
 		panic(err)
 	}

@@ -47,6 +47,7 @@ type host struct {
 	fresh    map[string]bool // entities that fresh reads wait for
 	applied  bool            // the batch has applied operations of entities
 	batch    batch
+	marks    marks
 	name     engine.Name      // of the last record
 	tail     substrate.Offset // end of the last chunk
 	upkeep   upkeep

@@ -3,6 +3,7 @@ package netherite
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync/atomic"
@@ -31,18 +32,27 @@ type keeper struct {
 	asleep atomic.Bool
 	behind atomic.Bool // as of the last Tick, the store lacks something
 	active int         // captures under way
+	held   []*capture  // of these, those that a full disk keeps from being applied
+	full   shortage    // of the store
 	force  bool
-	settle chan chan error // requests to write everything
+	settle chan settling // requests to write everything
 	end    substrate.Offset
 	since  time.Duration    // when end last changed
 	whole  substrate.Offset // end of the log at the last complete checkpoint
+}
+
+// settling is a request to write everything to the store. Its context ends only
+// the wait for a full disk.
+type settling struct {
+	ctx  context.Context
+	done chan error
 }
 
 func newKeeper(n *node) *keeper {
 	return &keeper{
 		n: n, parts: make([]progress, n.params.Partitions),
 		ready: make(chan *capture, 2*n.params.Partitions), stir: make(chan struct{}, 1),
-		settle: make(chan chan error),
+		settle: make(chan settling),
 	}
 }
 
@@ -83,8 +93,9 @@ func (k *keeper) run(stop <-chan struct{}) {
 		case c := <-k.ready:
 			k.take(c)
 		case <-k.stir:
-		case done := <-k.settle:
-			done <- k.writeAll(stop)
+		case s := <-k.settle:
+			s.done <- k.writeAll(s.ctx, stop)
+			k.wake() // what it left undone goes on
 			continue
 		}
 		more, err := k.Tick()
@@ -104,15 +115,21 @@ func (k *keeper) run(stop <-chan struct{}) {
 	}
 }
 
-// take applies a capture. An error comes out at the next Tick.
+// take applies a capture. One that does not fit on the disk is held and tried
+// again at every Tick. Any other failure is the node's.
 func (k *keeper) take(c *capture) {
 	p := &k.parts[c.h.id]
 	if !p.capturing {
 		return // of a partition that was parked meanwhile
 	}
+	ok, err := c.apply(k.n.store)
+	if errors.Is(err, substrate.ErrDiskFull) {
+		k.noteFull(err)
+		k.held = append(k.held, c)
+		return
+	}
 	p.capturing = false
 	k.active--
-	ok, err := c.apply(k.n.store)
 	if err != nil {
 		k.n.fail(fmt.Errorf("apply checkpoint of partition %d: %w", c.h.id, err))
 		return
@@ -124,6 +141,28 @@ func (k *keeper) take(c *capture) {
 	}
 }
 
+// noteFull takes in what the store said about its space, and tells of a change.
+func (k *keeper) noteFull(err error) {
+	was := k.full.is()
+	k.full.note(err)
+	switch is := k.full.is(); {
+	case is && !was:
+		k.n.log.Warn("the disk of the state store is full: new requests are refused until there is space", "error", err)
+	case was && !is:
+		k.n.log.Info("the state store has space again")
+		k.n.unpause()
+	}
+}
+
+// retry applies what a full disk kept from being applied.
+func (k *keeper) retry() {
+	held := k.held
+	k.held = nil
+	for _, c := range held {
+		k.take(c)
+	}
+}
+
 // Tick starts what is due and flushes what was applied. It reports whether
 // there is still something to watch.
 func (k *keeper) Tick() (more bool, err error) {
@@ -132,10 +171,12 @@ func (k *keeper) Tick() (more bool, err error) {
 	if end != k.end {
 		k.end, k.since = end, now
 	}
+	k.retry()
 	idle := now-k.since >= n.opts.Checkpoint.Idle
-	due, unflushed, urgent := k.look(end, records, idle || k.force)
+	low := n.wal.LowOnSpace() // what is in the store makes room in the log
+	due, unflushed, urgent := k.look(end, records, idle || k.force || low)
 	for _, id := range due {
-		if k.active >= capturesAtOnce {
+		if k.active >= capturesAtOnce || k.full.is() {
 			break
 		}
 		k.parts[id].capturing = true
@@ -143,7 +184,7 @@ func (k *keeper) Tick() (more bool, err error) {
 		k.active++
 		n.hosts[id].do((*host).beginCapture)
 	}
-	if unflushed && (k.active == 0 || urgent) {
+	if unflushed && (k.active == 0 || urgent) || k.full.is() {
 		if err := k.flush(); err != nil {
 			return false, err
 		}
@@ -217,8 +258,14 @@ func (k *keeper) flush() error {
 	for id := range k.parts {
 		applied[id] = mark{k.parts[id].applied, k.parts[id].appliedRecords}
 	}
-	if err := k.n.store.Flush(); err != nil {
+	if err := k.n.store.Flush(); errors.Is(err, substrate.ErrDiskFull) {
+		k.noteFull(err)
+		return nil
+	} else if err != nil {
 		return fmt.Errorf("flush checkpoints: %w", err)
+	}
+	if len(k.held) == 0 {
+		k.noteFull(nil)
 	}
 	needed := substrate.Offset(k.n.commit.durable.Load())
 	for id := range k.parts {
@@ -241,8 +288,9 @@ func (k *keeper) flush() error {
 	return nil
 }
 
-// writeAll writes to the store everything that has been appended so far.
-func (k *keeper) writeAll(stop <-chan struct{}) error {
+// writeAll writes to the store everything that has been appended so far. While
+// the disk is full it waits, but not beyond the end of ctx.
+func (k *keeper) writeAll(ctx context.Context, stop <-chan struct{}) error {
 	k.force = true
 	defer func() { k.force = false }()
 	want := make([]substrate.Offset, len(k.parts))
@@ -254,17 +302,38 @@ func (k *keeper) writeAll(stop <-chan struct{}) error {
 		if _, err := k.Tick(); err != nil {
 			return err
 		}
-		if k.active == 0 {
+		full := k.n.full()
+		if k.active == 0 && full == nil {
 			continue
 		}
-		select {
-		case c := <-k.ready:
-			k.take(c)
-		case <-k.n.failed:
-			return k.n.failure()
-		case <-stop:
-			return nil
+		if err := k.await(ctx, full, stop); err != nil {
+			return err
 		}
+	}
+	return nil
+}
+
+// errStopped ends a wait because the node stops.
+var errStopped = errors.New("the node stops")
+
+// await waits for the next capture to be durable, or on a full disk for the time
+// to try again.
+func (k *keeper) await(ctx context.Context, full error, stop <-chan struct{}) error {
+	var gone <-chan struct{}
+	if full != nil {
+		gone = ctx.Done()
+	}
+	defer k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)()
+	select {
+	case c := <-k.ready:
+		k.take(c)
+	case <-k.stir:
+	case <-k.n.failed:
+		return k.n.failure()
+	case <-stop:
+		return errStopped
+	case <-gone:
+		return fmt.Errorf("%w: %w", full, context.Cause(ctx))
 	}
 	return nil
 }
@@ -284,7 +353,7 @@ func (k *keeper) lacks(want []substrate.Offset) bool {
 // and makes it durable there, so that a restart has only later records to
 // replay. It is never needed for durability.
 func (e *Engine) Checkpoint(ctx context.Context) error {
-	n, err := e.running(ctx)
+	n, err := e.running(ctx, true)
 	if err == nil {
 		err = n.checkpoint(ctx)
 	}
@@ -295,9 +364,15 @@ func (e *Engine) Checkpoint(ctx context.Context) error {
 }
 
 func (n *node) checkpoint(ctx context.Context) error {
+	return n.settle(ctx, ctx)
+}
+
+// settle has everything written. The first context bounds the wait for a disk
+// that is full, the second all of it.
+func (n *node) settle(full, ctx context.Context) error {
 	done := make(chan error, 1)
 	select {
-	case n.keeper.settle <- done:
+	case n.keeper.settle <- settling{full, done}:
 	case <-n.failed:
 		return n.failure()
 	case <-ctx.Done():
@@ -318,10 +393,11 @@ func (n *node) checkpoint(ctx context.Context) error {
 const maxSettle = 100
 
 // finish writes everything to the store before a close, including what the
-// partitions still send each other meanwhile.
-func (n *node) finish() error {
+// partitions still send each other meanwhile. It does not wait for a full disk
+// beyond the end of ctx: what is acknowledged is in the log.
+func (n *node) finish(ctx context.Context) error {
 	for range maxSettle {
-		if err := n.checkpoint(context.Background()); err != nil {
+		if err := n.settle(ctx, context.Background()); err != nil {
 			return err
 		}
 		if n.busy.Load() == 0 && !n.keeper.behind.Load() {

@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
@@ -53,13 +54,16 @@ func (e *Engine) leave(payload int) {
 
 func (e *Engine) room(k intakeKind) error {
 	e.mu.Lock()
-	n := e.current
+	n, reason := e.current, e.reason
 	e.mu.Unlock()
-	if n == nil {
+	switch {
+	case n == nil && errors.Is(reason, engine.ErrDiskFull):
+		return reason
+	case n == nil:
 		return nil // it waits
 	}
-	if k == startIntake && (n.commit.full.Load() || n.wal.LowOnSpace()) {
-		return fmt.Errorf("%w: no new instances until there is room", engine.ErrDiskFull)
+	if err := n.short(k); err != nil {
+		return err
 	}
 	mark := [...]func(int64) int64{highMark, fullMark, purgeMark}[k]
 	if used := n.usage(); used >= mark(e.opts.Memory) {
@@ -78,10 +82,10 @@ func (n *node) usage() int64 {
 }
 
 // roomy reports whether work may be handed out: there is memory, or nothing is
-// under way that could free some.
+// under way that could free some. While a disk is full, nothing frees any.
 func (n *node) roomy() bool {
 	return n.usage() < highMark(n.opts.Memory) && n.commit.backlog.Load() < maxBacklog(n.opts.Memory) ||
-		n.steps.Load()+n.tasks.Load() == 0
+		n.steps.Load()+n.tasks.Load() == 0 && !n.commit.full.is() && !n.keeper.full.is()
 }
 
 // mayDispatch reports whether work may be handed out. If not for lack of room,

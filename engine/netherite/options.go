@@ -80,6 +80,7 @@ type Storage interface {
 type Parameters struct {
 	Hub        [16]byte // identity
 	Partitions int
+	Place      string // names the hub's directory in messages; empty if there is none
 }
 
 // Checkpoint says when partitions write their changes to the store. A
@@ -129,6 +130,8 @@ type Options struct {
 	Backoff []time.Duration
 	// keeperTick is how often checkpoints are considered; tests shorten it.
 	keeperTick time.Duration
+	// fullPause is how long the committer waits on a full disk; tests shorten it.
+	fullPause time.Duration
 	// beforeStep, for tests, is called with every admitted event.
 	beforeStep func(partition int, ev partition.Event)
 	// CheckReplay rebuilds, for each record, the touched instances from their
@@ -164,6 +167,7 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.MaxPayload, DefaultMaxPayload)
 	orDefault(&o.Retention, DefaultRetention)
 	orDefault(&o.keeperTick, keeperTick)
+	orDefault(&o.fullPause, diskFullPause)
 	orDefault(&o.Gather, DefaultGather)
 	orDefault(&o.Checkpoint.Bytes, DefaultCheckpointBytes)
 	orDefault(&o.Checkpoint.Records, DefaultCheckpointRecords)

@@ -144,6 +144,10 @@ func (e *Engine) PurgeWhere(ctx context.Context, q engine.Query) (int, string, e
 	if !onlyEnded(&q) {
 		return 0, "", nil
 	}
+	if err := e.admit(purgeIntake, 0); err != nil {
+		return 0, q.Token, fmt.Errorf("purge by query: %w", err)
+	}
+	defer e.leave(0)
 	q.GetOptions = engine.GetOptions{}
 	rows, more, err := e.page(ctx, &q, after, purgeSlice)
 	if err != nil {
@@ -197,6 +201,10 @@ func (e *Engine) CleanEntities(ctx context.Context, o engine.CleanOptions) (engi
 	if err != nil {
 		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
 	}
+	if err := e.admit(purgeIntake, 0); err != nil {
+		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
+	}
+	defer e.leave(0)
 	rows, more, err := e.page(ctx, &q, after, cleanSlice)
 	if err != nil {
 		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)

@@ -3,6 +3,7 @@ package netherite
 import (
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -49,6 +50,7 @@ func newNode(e *Engine, wal substrate.Log, store substrate.Store) *node {
 	}
 	n.commit = newCommitter(wal, n.clock, n.opts.Gather, n.working)
 	n.commit.after = n.unpause
+	n.commit.fullPause = n.opts.fullPause
 	n.net = e.opts.Transport(n.deliver)
 	n.keeper = newKeeper(n)
 	n.hosts = make([]*host, n.params.Partitions)
@@ -281,6 +283,7 @@ func (h *host) open() {
 	}
 	epoch := h.name.Epoch + 1
 	h.name = engine.Name{Epoch: epoch}
+	h.marks = marks{safe: engine.Name{Epoch: epoch - 1, Number: math.MaxUint64}}
 	h.upkeep.evicted, h.upkeep.scan = 0, scan{pending: true}
 	h.admit(&partition.Opened{Epoch: epoch})
 	h.state.ForgetAbsent()

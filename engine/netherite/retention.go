@@ -2,6 +2,7 @@ package netherite
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -42,7 +43,7 @@ func (e *Engine) retire(ctx context.Context) {
 		deleted, token, err := e.PurgeWhere(ctx, q)
 		e.metrics.retired.Add(int64(deleted))
 		if err != nil {
-			if ctx.Err() == nil {
+			if ctx.Err() == nil && !errors.Is(err, engine.ErrClosed) {
 				e.log.Warn("retention: purging ended instances failed, it is tried again", "error", err)
 			}
 			return

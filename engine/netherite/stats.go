@@ -58,6 +58,9 @@ type Stats struct {
 	CaughtUp     int64         // complete checkpoints: the store held all that any partition had logged at the one before
 	Refused      int64         // requests refused or answered as repetitions
 	TurnedAway   int64         // requests refused for lack of memory or disk
+	LogLow       bool          // the log's disk has little space: no new instances
+	LogFull      bool          // what was appended last does not fit on the log's disk
+	StoreFull    bool          // checkpoints do not fit on the store's disk
 	Panics       int64         // of the core, each of which set something aside
 	Parked       int64         // partitions that do not run
 	Failures     int64         // of the log or the store, recovered from
@@ -101,6 +104,7 @@ func (e *Engine) Stats() Stats {
 		s.Commits += n.commit.stats.commits.Load()
 		s.StateBytes, s.BacklogBytes = n.used.Load(), n.commit.backlog.Load()
 		s.Steps, s.Activities = n.steps.Load(), n.tasks.Load()
+		s.LogLow, s.LogFull, s.StoreFull = n.wal.LowOnSpace(), n.commit.full.is(), n.keeper.full.is()
 		store := n.store.Stats()
 		s.Log = addLog(s.Log, n.wal.Stats())
 		s.Store = substrate.StoreStats{

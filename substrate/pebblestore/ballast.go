@@ -1,7 +1,6 @@
 package pebblestore
 
 import (
-	"errors"
 	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -63,7 +62,7 @@ func (s *Store) restoreBallast() {
 	if err != nil && !first || err == nil && usage.AvailBytes < 4*uint64(size) {
 		return
 	}
-	if err := s.writeBallast(size); err != nil {
+	if err := writeZeros(s.opts.FS, s.ballastFile(), size); err != nil {
 		_ = s.opts.FS.Remove(s.ballastFile()) // a part of it would only be in the way
 		if !vfs.IsNoSpaceError(err) {
 			s.opts.Logger.Warn("cannot make the ballast", "dir", s.opts.Dir, "err", err)
@@ -71,19 +70,4 @@ func (s *Store) restoreBallast() {
 		return
 	}
 	b.there = true
-}
-
-func (s *Store) writeBallast(size int64) error {
-	f, err := s.opts.FS.Create(s.ballastFile(), vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	chunk := make([]byte, min(size, 256<<10))
-	for left := size; left > 0 && err == nil; left -= int64(len(chunk)) {
-		_, err = f.Write(chunk[:min(left, int64(len(chunk)))])
-	}
-	if err == nil {
-		err = f.Sync() // some file systems find room only now
-	}
-	return errors.Join(err, f.Close())
 }

@@ -224,7 +224,7 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 // However much is missing, no call waits for the space, reads go on, and all
 // goes on when it is there.
 func TestFullDiskNeverKillsTheStoreNorHoldsACall(t *testing.T) {
-	for _, room := range []int64{0, 300, 2 << 10, 30 << 10, 300 << 10, 1200 << 10} {
+	for _, room := range []int64{0, 300, 1000, 2200, 2300, 2400, 2500, 2600, 2 << 10, 5000, 30 << 10, 300 << 10, 1200 << 10} {
 		t.Run(fmt.Sprint(room), func(t *testing.T) {
 			t.Parallel()
 			fs := faultfs.New()

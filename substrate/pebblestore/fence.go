@@ -21,6 +21,7 @@ type fence struct {
 	onFull func()       // called at such an attempt
 	onDie  func(error)  // ends the store
 	quit   chan struct{}
+	spare  spare
 
 	written, syncs atomic.Int64
 }
@@ -67,16 +68,6 @@ func (f *fence) pause(d time.Duration) {
 	}
 }
 
-// over reports whether the store is being closed or dead.
-func (f *fence) over() bool {
-	select {
-	case <-f.quit:
-		return true
-	default:
-		return f.dead.Load()
-	}
-}
-
 // Unwrap implements vfs.FS.
 func (f *fence) Unwrap() vfs.FS { return f.FS }
 
@@ -86,18 +77,27 @@ func (f *fence) Lock(string) (io.Closer, error) { return io.NopCloser(nil), nil 
 
 // Create implements vfs.FS.
 func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
-	for {
-		f.check()
-		file, err := f.FS.Create(name, c)
-		if err = f.after(err); !f.vital(name) || !vfs.IsNoSpaceError(err) || f.over() {
-			return f.wrap(name, file, err)
-		}
+	f.check()
+	if err := f.admit(name); err != nil {
+		return nil, f.after(err)
 	}
+	file, err := f.FS.Create(name, c)
+	if vfs.IsNoSpaceError(err) && f.vital(name) && f.spare.spend() {
+		file, err = f.FS.Create(name, c)
+	}
+	return f.wrap(name, file, f.after(err))
+}
+
+// admit refuses to write to files that are not vital while the spare is spent.
+func (f *fence) admit(name string) error {
+	if f.vital(name) {
+		return nil
+	}
+	return f.spare.restore()
 }
 
 // vital reports whether a file is a manifest, or the marker that names it. Pebble
-// cannot go on when it fails to write one; so such a call waits for space. Reads
-// do not wait for it.
+// cannot go on when it fails to write one: the spare is for that.
 func (f *fence) vital(name string) bool {
 	base := f.PathBase(name)
 	return strings.HasPrefix(base, "MANIFEST-") || strings.HasPrefix(base, "marker.")
@@ -179,29 +179,30 @@ func (f *fence) wrap(name string, file vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fencedFile{File: file, fence: f, vital: f.vital(name)}, nil
+	return &fencedFile{File: file, fence: f, name: name}, nil
 }
 
 // fencedFile is a file that Pebble may write to.
 type fencedFile struct {
 	vfs.File
 	fence *fence
-	vital bool
+	name  string
 }
 
 // Write implements vfs.File.
 func (f *fencedFile) Write(p []byte) (int, error) {
-	done := 0
-	for {
-		f.fence.check()
-		n, err := f.File.Write(p[done:])
-		done += n
-		f.fence.written.Add(int64(n))
-		err = f.fence.after(err)
-		if !f.vital || !vfs.IsNoSpaceError(err) || f.fence.over() {
-			return done, err
-		}
+	f.fence.check()
+	if err := f.fence.admit(f.name); err != nil {
+		return 0, f.fence.after(err)
 	}
+	n, err := f.File.Write(p)
+	if vfs.IsNoSpaceError(err) && f.fence.vital(f.name) && f.fence.spare.spend() {
+		var more int
+		more, err = f.File.Write(p[n:])
+		n += more
+	}
+	f.fence.written.Add(int64(n))
+	return n, f.fence.after(err)
 }
 
 // WriteAt implements vfs.File.

@@ -200,8 +200,9 @@ func (s *Store) wait(flushed <-chan struct{}) error {
 const maxLayers = stopLayers - 4
 
 // unstall waits until a change or a flush cannot make Pebble wait inside, where
-// a full disk would hold it for as long as it is full: neither a flush is under
-// way nor are compactions far behind. It gives up when the disk is full.
+// a full disk would hold it for as long as it is full: neither are memtables
+// waiting to be flushed nor are compactions far behind. It gives up when the disk
+// is full.
 func (s *Store) unstall(db *pebble.DB) error {
 	select {
 	case <-s.noSpace: // from before
@@ -209,7 +210,7 @@ func (s *Store) unstall(db *pebble.DB) error {
 	}
 	for {
 		m := db.Metrics()
-		if m.MemTable.Count <= 1 && m.Levels[0].Sublevels < maxLayers {
+		if m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) && m.Levels[0].Sublevels < maxLayers {
 			return nil
 		}
 		select {

@@ -34,6 +34,7 @@ func newStore(opts Options) *Store {
 	}
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
 	s.fence = &fence{FS: opts.FS, onFull: s.metFull, onDie: s.die, quit: make(chan struct{})}
+	s.fence.spare = spare{fs: opts.FS, name: opts.FS.PathJoin(opts.Dir, spareName)}
 	s.cache = pebble.NewCache(opts.cacheBytes())
 	return s
 }
@@ -45,6 +46,9 @@ const firstMemtable = 256 << 10
 func (s *Store) open() (err error) {
 	if err := makeDir(s.opts.FS, s.opts.Dir); err != nil {
 		return s.explain(err)
+	}
+	if err := s.fence.spare.restore(); err != nil {
+		return s.explain(fmt.Errorf("make the spare file: %w", err))
 	}
 	if s.history, err = s.openDatabase(historyDir, s.historyOptions()); err != nil {
 		return err

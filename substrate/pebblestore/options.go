@@ -35,8 +35,12 @@ type Options struct {
 
 const minMemoryBytes = 4 << 20
 
-// stopLayers of level 0 make Pebble hold up everything that writes.
-const stopLayers = 64
+// So many layers of level 0, or memtables, make Pebble hold up everything that
+// writes.
+const (
+	stopLayers    = 64
+	stopMemtables = 2
+)
 
 func (o Options) withDefaults() Options {
 	if o.FS == nil {
@@ -67,7 +71,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		DisableWAL:                  true,
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		MemTableSize:                uint64(s.opts.memtableBytes()),
-		MemTableStopWritesThreshold: 2,
+		MemTableStopWritesThreshold: stopMemtables,
 		// Every flush adds a layer to level 0. Merging eight at a time instead of
 		// four writes a third less; with sixteen, asking for a key that is not
 		// there, as every start does, costs more than that saves.

@@ -57,6 +57,7 @@ type instance struct {
 	handed   int         // inbox entries it has
 	handedAt model.Time  // what it was told is now
 	last     engine.Name // hand-out of the last committed step
+	changed  engine.Name // record that changed it last, as far as it is known
 	queued   bool        // in State.ready
 	dirty    bool
 	captive  bool  // captured, not yet encoded
@@ -138,6 +139,7 @@ func (s *State) touch(inst *instance) {
 	if inst.captive {
 		s.encodeCaptive(inst)
 	}
+	inst.changed = s.last
 	if !inst.dirty {
 		inst.dirty = true
 		s.dirty = append(s.dirty, inst)

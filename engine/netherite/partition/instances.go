@@ -224,7 +224,7 @@ func (s *State) newHistory(inst *instance) {
 // bury forgets an instance. Its rows are deleted with the next checkpoint.
 func (s *State) bury(inst *instance) {
 	s.touch(inst)
-	inst.gone = true
+	inst.gone, s.buried = true, s.last
 	delete(s.byOrd, inst.ord)
 	delete(s.byID, inst.id)
 	s.lru.remove(inst)

@@ -40,6 +40,16 @@ func (s *State) OfRun(id string, execution model.ExecutionID) bool {
 		inst.request != (request{}) && model.RequestExecution(inst.request.session, inst.request.seq, id) == execution)
 }
 
+// UnchangedSince reports whether what is known of an instance, its absence
+// included, comes from records up to the one of that name. The key is loaded.
+func (s *State) UnchangedSince(k Key, name engine.Name) bool {
+	c := s.buried
+	if inst, _ := s.lookup(k); inst != nil {
+		c = inst.changed
+	}
+	return c.Epoch < name.Epoch || c.Epoch == name.Epoch && c.Number <= name.Number
+}
+
 func describe(inst *instance, o engine.GetOptions) *model.Instance {
 	m := &model.Instance{
 		ID: inst.id, Name: inst.name, Version: inst.version, Execution: inst.execution, Status: inst.status,

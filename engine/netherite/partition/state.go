@@ -52,6 +52,7 @@ type State struct {
 	lru       lru
 	capture   capture
 	dirty     []*instance
+	buried    engine.Name // last record that removed an instance
 	resized   []*instance // to be counted again
 	metaDirty bool
 	timers    timerHeap
