@@ -11,8 +11,8 @@
 //   - An event is one entry of an orchestration's history. What an
 //     orchestration asks for (a task, a timer, a child) and what it is told (a
 //     result, a fired timer) are both events; Kind.Outgoing tells them apart.
-//   - An execution is one generation of an instance; continue-as-new, restart
-//     and rewind begin a new one.
+//   - An execution is one generation of an instance; continue-as-new and restart
+//     begin a new one. Rewind replaces the history and keeps the execution.
 //
 // The fields carry everything that the Durable Task protocol's history events
 // and actions carry, so that other languages come through without loss.

@@ -43,11 +43,11 @@ func (h *host) process(in []input) {
 		return
 	}
 	b := &h.batch
+	b.at, b.work = 0, b.work[:0]
 	b.now, b.mono, b.must = h.n.now(), h.n.clock.Mono(), false
 	b.work = h.ackEvents(b.work[:0], false)
 	b.work = append(b.work, in...)
 	b.work = h.dueTimers(b.work)
-	b.at = 0
 	if err := h.load(b.work); err != nil {
 		h.broken(err)
 	}
@@ -72,14 +72,12 @@ func (h *host) giveUp(err error) {
 	b := &h.batch
 	for i := range b.fx.Answers {
 		if c, ok := b.fx.Answers[i].Caller.(*call); ok {
-			c.ans.Err = err
-			c.release()
+			c.fail(err)
 		}
 	}
 	for _, r := range b.out {
 		if c, ok := r.(*call); ok {
-			c.ans.Err = err
-			c.release()
+			c.fail(err)
 		}
 	}
 	h.turnAway(b.work[b.at:], err)
@@ -97,9 +95,7 @@ func (h *host) apply(next int) (at int, poison any) {
 	b := &h.batch
 	defer func() {
 		if r := recover(); r != nil {
-			if _, bug := r.(replayDifference); bug {
-				panic(r)
-			}
+			loud(r)
 			at, poison = b.at, r
 			h.truncate()
 		}
@@ -257,6 +253,8 @@ func (h *host) finish() {
 	for i := range b.fx.Answers {
 		b.answer(&b.fx.Answers[i])
 	}
+	clear(b.fx.Answers)
+	b.fx.Answers = b.fx.Answers[:0] // from now on they are in b.out only
 	for i := range b.fx.Changes {
 		h.changed(&b.fx.Changes[i])
 	}

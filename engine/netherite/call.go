@@ -61,6 +61,15 @@ func (c *call) release() {
 	}
 }
 
+// fail is release with an error, unless there is an outcome. It is called by the
+// partition that has the call.
+func (c *call) fail(err error) {
+	if c.state.Load() == callPending {
+		c.ans.Err = err
+	}
+	c.release()
+}
+
 // giveUp ends the wait. It returns false if the outcome has come meanwhile.
 func (c *call) giveUp() bool { return c.state.CompareAndSwap(callPending, callGivenUp) }
 

@@ -154,7 +154,7 @@ func (h *host) Tick() bool {
 	if p := h.parked.Load(); p != nil {
 		h.turnAway(in, p.err)
 	} else {
-		h.process(in)
+		h.processOrPark(in)
 	}
 
 	clear(in)
@@ -232,11 +232,13 @@ func (h *host) park(err error) {
 	h.n.e.metrics.parked.Add(1)
 	for _, waiting := range h.waiters {
 		for _, c := range waiting {
-			c.ans.Err = h.parked.Load().err
-			c.release()
+			c.fail(h.parked.Load().err)
 		}
 	}
 	clear(h.waiters)
+	h.upkeep.cancel()
+	h.n.keeper.wake() // it may wait for a checkpoint that will not come
+	h.standDown()
 	for _, other := range h.n.hosts {
 		if other != nil && other != h {
 			other.do(func(o *host) { o.peers[h.id].gone = true })
@@ -248,10 +250,10 @@ func (h *host) park(err error) {
 func (h *host) turnAway(in []input, err error) {
 	for i := range in {
 		if c := callOf(&in[i]); c != nil {
-			c.ans.Err = err
-			c.release()
+			c.fail(err)
 		}
 	}
+	h.standDown() // a slot may have been kept for it
 }
 
 // callOf returns the call behind an input, or nil.

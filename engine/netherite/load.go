@@ -80,7 +80,10 @@ func (h *host) loadParallel(r partition.Reader, keys []partition.Key) error {
 	for first := range min(fetchAtOnce, len(keys)) {
 		wg.Go(func() {
 			for i := first; i < len(keys); i += fetchAtOnce {
-				loaded[i], errs[i] = partition.Fetch(r, h.id, keys[i])
+				errs[i] = guarded(func() (err error) {
+					loaded[i], err = partition.Fetch(r, h.id, keys[i])
+					return err
+				})
 			}
 		})
 	}

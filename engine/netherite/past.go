@@ -47,7 +47,11 @@ func (e *Engine) history(ctx context.Context, id int, c *call) ([]model.Event, e
 		return nil, err
 	}
 	defer c.closeViews()
-	events, err := partition.FetchHistory(reader{c.past.view}, id, c.past.ref)
+	var events []model.Event
+	err := guardedRead(func() (err error) {
+		events, err = partition.FetchHistory(reader{c.past.view}, id, c.past.ref)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("partition %d: %w", id, err)
 	}

@@ -99,21 +99,22 @@ func (h *host) deferUntilRebuilt(in []input) {
 	if !r.durable.Load() {
 		return
 	}
-	h.rebuild = nil
 	h.forgetVolatile()
-	if err := h.reload(); err != nil {
+	if err := guarded(h.reload); err != nil {
+		h.rebuild = nil
 		h.park(fmt.Errorf("rebuild after a panic (%s): %w", r.reason.Message, err))
 		h.turnAway(append(r.deferred, r.poison), h.parked.Load().err)
 		return
 	}
-	rest := append(h.handlePoison(r), r.deferred...)
+	h.rebuild = nil
+	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
+	rest = append(rest, r.deferred...)
 	for id, waiting := range h.waiters {
 		for _, c := range waiting {
 			rest = append(rest, input{call: c})
 		}
 		delete(h.waiters, id)
 	}
-	h.hello()
 	h.process(rest)
 }
 

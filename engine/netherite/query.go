@@ -106,7 +106,11 @@ func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit 
 		return nil, false, err
 	}
 	for id, c := range calls {
-		part, err := partition.RunQuery(reader{c.page.view}, id, q, after, limit+1, c.page.overlay, func() bool { return ctx.Err() != nil })
+		var part []partition.Row
+		err := guardedRead(func() (err error) {
+			part, err = partition.RunQuery(reader{c.page.view}, id, q, after, limit+1, c.page.overlay, func() bool { return ctx.Err() != nil })
+			return err
+		})
 		if err != nil {
 			return nil, false, err
 		}

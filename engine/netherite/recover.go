@@ -70,8 +70,12 @@ func (n *node) recover() error {
 		return err
 	}
 	for _, h := range n.hosts {
-		if h.parked.Load() == nil {
-			h.open()
+		if h.parked.Load() != nil {
+			continue
+		}
+		if err := guarded(func() error { h.open(); return nil }); err != nil {
+			h.park(err)
+			h.giveUp(h.parked.Load().err) // its first record among it
 		}
 	}
 	n.commit.flush()
@@ -98,7 +102,7 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 			h.park(fmt.Errorf("%w: its stored state is of log position %d, but the log ends at %d", engine.ErrDamaged, stamp.Offset, n.wal.End()))
 			continue
 		}
-		if err := h.restore(stamp); err != nil {
+		if err := guarded(func() error { return h.restore(stamp) }); err != nil {
 			if !isDamage(err) {
 				return 0, err
 			}
@@ -277,7 +281,7 @@ func (h *host) open() {
 	if h.n.opts.CheckReplay {
 		r, err := newReplica(h.state)
 		if err != nil {
-			panic(err)
+			panic(replayDifference{err})
 		}
 		h.replica = r
 	}

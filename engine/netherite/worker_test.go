@@ -47,6 +47,10 @@ func (w *testWorker) connect(t testing.TB, e engine.Feed) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.run(c)
+}
+
+func (w *testWorker) run(c engine.Connection) {
 	w.conn = c
 	for range 4 {
 		w.wg.Go(func() {
