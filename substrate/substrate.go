@@ -53,6 +53,9 @@ func (d *Damage) Is(target error) bool {
 // the log's beginning and never reset. It does not count headers or padding.
 type Offset uint64
 
+// MaxGroupBytes is the largest group that every log takes.
+const MaxGroupBytes = 1 << 30
+
 // Log is an append-only sequence of groups of bytes with one writer.
 //
 // Opening a log starts a new incarnation, durable before Open returns. Its
@@ -73,7 +76,7 @@ type Log interface {
 	Begin() Offset
 	// End is the offset that the next group will get.
 	End() Offset
-	// Write appends one group, not empty, as a unit: after a crash it is there
+	// Write appends one group, not empty and of at most MaxGroupBytes, as a unit: after a crash it is there
 	// whole or not at all, and only if every group before it is. It does not
 	// keep the slice. ErrDiskFull, and nothing written or failed, if there is no
 	// space.

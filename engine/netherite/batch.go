@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -173,6 +174,12 @@ func (h *host) admit(ev partition.Event) {
 	b := &h.batch
 	at := len(b.records)
 	b.records = partition.AppendRecord(b.records, ev, b.now)
+	if n := len(b.records) - at; n > h.n.opts.maxRecord {
+		if err := h.refuseRecord(ev, at, n); err != nil {
+			panic(err)
+		}
+		return
+	}
 	in := partition.Input{Name: engine.Name{Epoch: h.name.Epoch, Number: h.name.Number + 1}, Time: b.now, Event: ev}
 	if hook := h.n.opts.beforeStep; hook != nil {
 		hook(h.id, ev)
@@ -210,6 +217,21 @@ func (h *host) admit(ev partition.Event) {
 	if len(b.records) >= pieceBytes {
 		h.cut()
 	}
+}
+
+// refuseRecord drops a record that the log could not take. Who asked for it is
+// told so; what nobody asked for is returned as an error, to be set aside like an
+// input that panics.
+func (h *host) refuseRecord(ev partition.Event, at, size int) error {
+	b := &h.batch
+	b.records = b.records[:at]
+	err := fmt.Errorf("%w: a record of %d bytes, at most %d", engine.ErrTooLarge, size, h.n.opts.maxRecord)
+	c := callOf(&input{ev: ev})
+	if c == nil {
+		return err
+	}
+	b.answer(&partition.Answer{Caller: c, Err: err})
+	return nil
 }
 
 // cut appends the records so far as a chunk of their own.

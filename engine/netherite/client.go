@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,12 +49,8 @@ func (e *Engine) checkStart(r *engine.StartRequest) error {
 	if len(r.Key) > model.MaxName {
 		return fmt.Errorf("%w: request key has %d bytes, at most %d", engine.ErrInvalid, len(r.Key), model.MaxName)
 	}
-	tags := 0
-	for k, v := range r.Tags {
-		tags += len(k) + len(v)
-	}
-	if tags > maxTagBytes {
-		return fmt.Errorf("%w: tags have %d bytes, at most %d", engine.ErrTooLarge, tags, maxTagBytes)
+	if err := cmp.Or(checkTags(r.Tags), checkTrace(r.Trace)); err != nil {
+		return err
 	}
 	return e.checkPayload("input", r.Input)
 }
@@ -143,7 +140,7 @@ func (e *Engine) Signal(ctx context.Context, r engine.SignalRequest) error {
 		err = invalid(model.ValidateName("operation", r.Operation))
 	}
 	if err == nil {
-		err = e.checkPayload("operation input", r.Input)
+		err = cmp.Or(e.checkPayload("operation input", r.Input), checkTrace(r.Trace))
 	}
 	if err == nil {
 		_, err = e.command(ctx, &partition.Command{

@@ -16,6 +16,11 @@ import (
 // of more is written in pieces, under one sync.
 const pieceBytes = 1 << 20
 
+// maxRecordBytes bounds one record, so that a piece always fits into a group of
+// the log: it is at most one record longer than pieceBytes. All that can become
+// part of a record has limits of its own, far below.
+const maxRecordBytes = substrate.MaxGroupBytes / 4
+
 // maxSpin bounds the wait for more records where the clock stands still, as
 // virtual ones do.
 const maxSpin = 10_000

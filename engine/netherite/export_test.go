@@ -60,3 +60,6 @@ func (e *Engine) Arrived(instance string, n int) {
 		runtime.Gosched()
 	}
 }
+
+// MaxRecord lowers the largest record.
+func (o *Options) MaxRecord(bytes int) { o.maxRecord = bytes }

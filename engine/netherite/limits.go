@@ -5,11 +5,17 @@ import (
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
 )
 
-// maxTagBytes bounds the names and values of an instance's tags together.
-const maxTagBytes = 8 << 10
+const (
+	// maxTraceBytes bounds a trace context that a client sends along.
+	maxTraceBytes = 8 << 10
+	// A history that replaces another (rewind) goes into one record. It may have
+	// so many payloads' bytes, and never less than a step.
+	rewoundPayloads = 32
+)
 
 // invalid marks a validation error as such.
 func invalid(err error) error {
@@ -37,6 +43,23 @@ func (e *Engine) checkEntity(instance string) error {
 	}
 	if !model.IsEntity(instance) {
 		return fmt.Errorf("%w: %q names an orchestration; an entity's ID is @type@key", engine.ErrInvalid, instance)
+	}
+	return nil
+}
+
+func checkTags(tags map[string]string) error {
+	if n := partition.TagBytes(tags); n > partition.MaxTagBytes {
+		return fmt.Errorf("%w: tags have %d bytes, at most %d", engine.ErrTooLarge, n, partition.MaxTagBytes)
+	}
+	return nil
+}
+
+func checkTrace(t *model.Trace) error {
+	if t == nil {
+		return nil
+	}
+	if n := len(t.Parent) + len(t.State) + len(t.SpanID); n > maxTraceBytes {
+		return fmt.Errorf("%w: trace context has %d bytes, at most %d", engine.ErrTooLarge, n, maxTraceBytes)
 	}
 	return nil
 }
@@ -72,19 +95,44 @@ func (e *Engine) boundOrchestration(r *engine.OrchestrationResult) {
 	}}}
 }
 
+// oversized says what is beyond the limit; nil if nothing is. It cuts failures.
 func (e *Engine) oversized(r *engine.OrchestrationResult) *model.Failure {
 	if n := len(r.CustomStatus); n > e.opts.MaxPayload {
 		return e.tooLarge("custom status", n)
 	}
 	for i := range r.Events {
 		if n := len(r.Events[i].Payload); n > e.opts.MaxPayload {
-			return e.tooLarge("payload of "+r.Events[i].Kind.String()+" "+r.Events[i].Name, n)
+			return e.tooLarge("payload of "+r.Events[i].Kind.String()+" "+cutText(r.Events[i].Name, model.MaxName), n)
+		}
+		if f := r.Events[i].Failure; f != nil {
+			r.Events[i].Failure = e.boundFailure(f)
 		}
 	}
-	return nil
+	for i := range r.Terminate {
+		if n := len(r.Terminate[i].Output); n > e.opts.MaxPayload {
+			return e.tooLarge("output of a termination", n)
+		}
+	}
+	return e.longRewind(r.Rewound)
+}
+
+// longRewind refuses a history that is too large for one record.
+func (e *Engine) longRewind(history []model.Event) *model.Failure {
+	size, limit := 0, max(rewoundPayloads*e.opts.MaxPayload, partition.MaxStepBytes)
+	for i := range history {
+		size += partition.EventBytes(&history[i])
+	}
+	if size <= limit {
+		return nil
+	}
+	return &model.Failure{
+		Type: model.FailureStepTooLarge, NonRetriable: true,
+		Message: fmt.Sprintf("the history cannot be rewound: it has %d bytes, at most %d fit into one record", size, limit),
+	}
 }
 
 func (e *Engine) boundActivity(r *engine.ActivityResult) {
+	r.Failure = e.boundFailure(r.Failure)
 	if n := len(r.Result); n > e.opts.MaxPayload && r.Failure == nil {
 		r.Result, r.Failure = nil, e.tooLarge("result of the activity", n)
 	}
@@ -96,9 +144,12 @@ func (e *Engine) checkEntityResult(r *engine.EntityResult) error {
 	err := e.checkPayload("entity state", r.State)
 	for i := range r.Results {
 		err = cmp.Or(err, e.checkPayload("output of an operation", r.Results[i].Output))
+		if f := r.Results[i].Failure; f != nil {
+			r.Results[i].Failure = e.boundFailure(f)
+		}
 	}
 	for i := range r.Events {
-		err = cmp.Or(err, e.checkPayload("message of an operation", r.Events[i].Payload))
+		err = cmp.Or(err, e.checkPayload("message of an operation", r.Events[i].Payload), checkTags(r.Events[i].Extra().Tags))
 	}
 	return err
 }

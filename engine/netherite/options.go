@@ -132,6 +132,8 @@ type Options struct {
 	keeperTick time.Duration
 	// fullPause is how long the committer waits on a full disk; tests shorten it.
 	fullPause time.Duration
+	// maxRecord is the largest record in bytes; only tests lower it.
+	maxRecord int
 	// beforeStep, for tests, is called with every admitted event.
 	beforeStep func(partition int, ev partition.Event)
 	// CheckReplay rebuilds, for each record, the touched instances from their
@@ -168,6 +170,7 @@ func (o Options) withDefaults() (Options, error) {
 	orDefault(&o.Retention, DefaultRetention)
 	orDefault(&o.keeperTick, keeperTick)
 	orDefault(&o.fullPause, diskFullPause)
+	orDefault(&o.maxRecord, maxRecordBytes)
 	orDefault(&o.Gather, DefaultGather)
 	orDefault(&o.Checkpoint.Bytes, DefaultCheckpointBytes)
 	orDefault(&o.Checkpoint.Records, DefaultCheckpointRecords)

@@ -6,7 +6,7 @@ var Exceptions = []Exception{
 	{Rule: "panic", Path: "engine/netherite/partition/record.go", Unit: "AppendRecord", Why: "an event type without a format is a bug that every test meets"},
 	{Rule: "pure core", Path: "engine/netherite/partition/clients.go", Why: "the session of those who have none: empty, and never written to"},
 	{Rule: "panic", Path: "engine/netherite/batch.go", Unit: "host.admit", Why: "state is half changed: the host recovers, drops it and reloads, as for a panic in Step"},
-	{Rule: "panic", Path: "engine/netherite/batch.go", Unit: "host.apply", Why: "passes on what it recovered and cannot handle"},
+	{Rule: "panic", Path: "engine/netherite/panics.go", Unit: "loud", Why: "passes on what it recovered and cannot handle"},
 	{Rule: "panic", Path: "engine/netherite/recover.go", Unit: "host.open", Why: "the replay checker, on in tests only, cannot begin"},
 	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "replica.check", Why: "the replay checker, on in tests only, found a difference"},
 	{Rule: "panic", Path: "worker/replay/execution.go", Unit: "misuse", Why: "a durable call from a foreign goroutine has no error result to return; the worker recovers it if it is the orchestration's"},

@@ -17,7 +17,7 @@ const (
 	formatVersion = 1
 	frameMagic    = "NthrLog\n"
 	// MaxGroupBytes is the largest group that Write takes.
-	MaxGroupBytes = 1 << 30
+	MaxGroupBytes = substrate.MaxGroupBytes
 )
 
 // HubID names a task hub. All its files carry it.

@@ -154,8 +154,8 @@ func (l *Log) Write(group []byte) error {
 	if l.err != nil {
 		return fmt.Errorf("append a group of %d bytes: %w", len(group), l.err)
 	}
-	if len(group) == 0 {
-		return errors.New("append a group of 0 bytes: want 1 or more")
+	if len(group) == 0 || len(group) > substrate.MaxGroupBytes {
+		return fmt.Errorf("append a group of %d bytes: want 1 to %d", len(group), substrate.MaxGroupBytes)
 	}
 	if err := d.faults.check(OpWrite); err != nil {
 		return l.fail("append a group", err)

@@ -143,7 +143,7 @@ func (s *State) checkStep(e *StepDone) Verdict {
 		return Drop
 	}
 	e.Consumed, e.Result.Now = inst.handed, inst.handedAt
-	if f := checkResult(e.Result); f != nil {
+	if f := checkResult(e.Result, inst.tags); f != nil {
 		e.Result = failedResult(e.Result, f)
 	}
 	for i := range e.Result.Events {

@@ -246,12 +246,12 @@ func TestStepBeyondTheLimitsFailsItsInstance(t *testing.T) {
 	half := make([]byte, MaxStepBytes/2+1)
 	large := []model.Event{{Kind: model.EventSent, Payload: half}, {Kind: model.ExecutionCompleted, Ext: &model.Ext{CarryOver: []model.Event{{Payload: half}}}}}
 	for name, events := range map[string][]model.Event{"too many": many, "too large": large} {
-		f := checkResult(&engine.OrchestrationResult{Events: events})
+		f := checkResult(&engine.OrchestrationResult{Events: events}, nil)
 		if f == nil || f.Type != model.FailureStepTooLarge || !f.NonRetriable {
 			t.Errorf("%s: %+v", name, f)
 		}
 	}
-	if f := checkResult(&engine.OrchestrationResult{Events: many[1:]}); f != nil {
+	if f := checkResult(&engine.OrchestrationResult{Events: many[1:]}, nil); f != nil {
 		t.Errorf("a step of %d events: %v", MaxStepEvents, f)
 	}
 }
