@@ -63,3 +63,12 @@ func (e *Engine) Arrived(instance string, n int) {
 
 // MaxRecord lowers the largest record.
 func (o *Options) MaxRecord(bytes int) { o.maxRecord = bytes }
+
+// Upset makes an instance's partition panic at the end of the batch in progress,
+// when it has applied everything and appended nothing.
+func (e *Engine) Upset(instance string) {
+	e.hostOf(instance).do(func(h *host) {
+		h.waiters["not loaded"] = []*call{newCall()}
+		h.batch.fx.Changes = append(h.batch.fx.Changes, partition.Change{Instance: "not loaded"})
+	})
+}

@@ -261,3 +261,42 @@ func TestPanicInAReadIsAnErrorForItsClientOnly(t *testing.T) {
 		t.Errorf("%d parked after %d panics", s.Parked, m.count.Load())
 	}
 }
+
+func TestPanicBetweenApplyingAndAppendingAcknowledgesNothing(t *testing.T) {
+	m := newMemory(2)
+	e := openHub(t, m)
+	w := helloWorker()
+	w.connect(t, e)
+	defer w.close()
+	ctx, id := t.Context(), idsOf(1, 1)[0]
+	started, read := make(chan error, 1), make(chan error, 1)
+	e.Together(id, func() {
+		go func() {
+			_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: "Hello5"})
+			started <- err
+		}()
+		e.Arrived(id, 1)
+		go func() {
+			_, err := e.Get(ctx, id, engine.GetOptions{})
+			read <- err
+		}()
+		e.Arrived(id, 2)
+		e.Upset(id)
+	})
+	for what, answer := range map[string]chan error{"start": started, "get": read} {
+		if err := <-answer; !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	onlyOneIsParked(t, e)
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	e = openHub(t, m)
+	if _, err := e.Get(ctx, id, engine.GetOptions{}); !errors.Is(err, engine.ErrNotFound) {
+		t.Errorf("after a restart: %v", err)
+	}
+	if _, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: "Hello5"}); err != nil {
+		t.Errorf("the partition runs again after a restart: %v", err)
+	}
+}
