@@ -101,7 +101,13 @@ func wrongAction(ev *model.Event, last bool, tags map[string]string) string {
 		if ev.Kind != model.ChildCreated {
 			tags = nil // only children inherit
 		}
-		if n := TagBytes(childTags(tags, ev.Ext.Tags)); n > MaxTagBytes {
+		n := TagBytes(ev.Ext.Tags)
+		for k, v := range tags { // order-free: a sum
+			if _, own := ev.Ext.Tags[k]; !own {
+				n += len(k) + len(v)
+			}
+		}
+		if n > MaxTagBytes {
 			return fmt.Sprintf("whose tags have %d bytes with those it inherits, at most %d are allowed", n, MaxTagBytes)
 		}
 	}
