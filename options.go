@@ -64,7 +64,10 @@ func Files(fs vfs.FS) Option { return func(s *settings) { s.fs = fs } }
 // Memory bounds, in bytes, what the hub keeps in memory: instances with their
 // inboxes and histories, live coroutines, payloads under way, and the store.
 // Default 128 MiB, at least 16 MiB. Above it, requests are refused with
-// engine.ErrBusy until there is room.
+// engine.ErrBusy until there is room. The garbage collector lets a program take
+// about twice what it keeps: with the collector's default settings, which the hub
+// does not touch, expect a process that does little else to stay below three
+// times this limit.
 func Memory(bytes int64) Option { return func(s *settings) { s.engine.Memory = bytes } }
 
 // Retention is how long ended orchestrations are kept before they are purged.

@@ -254,7 +254,7 @@ func (h *host) afterAppend() {
 	h.marks.add(h.tail, h.name, substrate.Offset(h.n.commit.durable.Load()))
 	h.n.keeper.touch()
 	h.n.e.metrics.records.Add(int64(b.count))
-	if b.records = b.records[:0]; cap(b.records) > 4*pieceBytes {
+	if b.records = b.records[:0]; cap(b.records) > keptBytes {
 		b.records = nil
 	}
 	b.count = 0

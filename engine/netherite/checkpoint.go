@@ -27,6 +27,7 @@ type capture struct {
 	batch   substrate.Batch // nil: nothing had changed
 	stamp   substrate.Stamp
 	records int64 // appended to the log by all partitions when it began
+	bytes   int64 // of the batch, once it is encoded
 	encoded bool
 
 	mu        sync.Mutex
@@ -73,6 +74,10 @@ func (h *host) goOn() {
 }
 
 func (h *host) passOn(c *capture) {
+	if c.batch != nil {
+		c.bytes = int64(c.batch.Size())
+		h.n.captured.Add(c.bytes)
+	}
 	if !h.n.commit.hold(c.stamp.Offset, c) {
 		c.release()
 	}

@@ -21,6 +21,10 @@ const pieceBytes = 1 << 20
 // part of a record has limits of its own, far below.
 const maxRecordBytes = substrate.MaxGroupBytes / 4
 
+// keptBytes is the largest buffer for records that a partition, or the open
+// group, keeps for the next ones.
+const keptBytes = pieceBytes / 4
+
 // maxSpin bounds the wait for more records where the clock stands still, as
 // virtual ones do.
 const maxSpin = 10_000
@@ -62,7 +66,7 @@ func (g *group) piece(n int) *[]byte {
 func (g *group) reset() {
 	clear(g.out)
 	g.out, g.must, g.written = g.out[:0], false, 0
-	if len(g.pieces) > 4 {
+	if len(g.pieces) > 1 {
 		g.pieces = nil
 	}
 	for i := range g.pieces {

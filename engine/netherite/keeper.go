@@ -120,6 +120,7 @@ func (k *keeper) run(stop <-chan struct{}) {
 func (k *keeper) take(c *capture) {
 	p := &k.parts[c.h.id]
 	if !p.capturing {
+		k.n.captured.Add(-c.bytes)
 		return // of a partition that was parked meanwhile
 	}
 	ok, err := c.apply(k.n.store)
@@ -128,6 +129,8 @@ func (k *keeper) take(c *capture) {
 		k.held = append(k.held, c)
 		return
 	}
+	k.n.captured.Add(-c.bytes)
+	defer k.n.unpause()
 	p.capturing = false
 	k.active--
 	if err != nil {
@@ -176,7 +179,7 @@ func (k *keeper) Tick() (more bool, err error) {
 	low := n.wal.LowOnSpace() // what is in the store makes room in the log
 	due, unflushed, urgent := k.look(end, records, idle || k.force || low)
 	for _, id := range due {
-		if k.active >= capturesAtOnce || k.full.is() {
+		if k.active >= capturesAtOnce || n.captured.Load() > captureShare(n.opts.Memory) || k.full.is() {
 			break
 		}
 		k.parts[id].capturing = true

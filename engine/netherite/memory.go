@@ -7,23 +7,36 @@ import (
 	"github.com/netherite-go/netherite/engine"
 )
 
-// The memory limit is shared out: three sixteenths for the store, three eighths
-// for the partitions' states, the rest for what is under way: payloads of calls,
-// what waits for its commit, what travels between partitions, checkpoints being
-// written, live copies with workers. (The garbage collector lets a program take
-// about twice what it uses.) States are evicted down to their share once they are in the store.
-// Where that does not suffice, work is refused in a fixed order: above the high
-// mark no work item is handed out and no instance started, above the full mark
-// no other client request is taken, and last no purge. What ends work, such as
-// completions, acknowledgements and timers, is always admitted.
-func storeShare(memory int64) int64 { return memory * 3 / 16 }
-func stateShare(memory int64) int64 { return memory * 3 / 8 }
-func highMark(memory int64) int64   { return memory / 2 }
-func fullMark(memory int64) int64   { return memory * 5 / 8 }
-func purgeMark(memory int64) int64  { return memory * 3 / 4 }
+// The memory limit is shared out. A fixed part is set aside for what any hub
+// takes, whatever it keeps: tables, buffers, what allocators cannot reuse. Of the
+// rest, three sixteenths are for the store, three eighths for the partitions'
+// states, and what is left for what is under way: payloads of calls, what waits
+// for its commit, what travels between partitions, checkpoints being written,
+// live copies with workers. (The garbage collector lets a program take about
+// twice what it uses, so that a process stays below three times its limit.)
+//
+// States are evicted down to their share once they are in the store. Where that
+// does not suffice, work is refused in a fixed order: above the high mark no work
+// item is handed out and no instance started, above the full mark no other client
+// request is taken, and last no purge. What ends work, such as completions,
+// acknowledgements and timers, is always admitted.
+func storeShare(memory int64) int64 { return rest(memory) * 3 / 16 }
+func stateShare(memory int64) int64 { return rest(memory) * 3 / 8 }
+func highMark(memory int64) int64   { return rest(memory) / 2 }
+func fullMark(memory int64) int64   { return rest(memory) * 5 / 8 }
+func purgeMark(memory int64) int64  { return rest(memory) * 3 / 4 }
+
+// setAside is the fixed part, unless the limit is very low.
+const setAside = 24 << 20
+
+func rest(memory int64) int64 { return memory - min(setAside, memory*3/8) }
+
+// captureShare is what checkpoints on their way to the store may take before
+// another one begins beside them.
+func captureShare(memory int64) int64 { return rest(memory) / 32 }
 
 // maxBacklog bounds what waits for its commit before hand-out pauses.
-func maxBacklog(memory int64) int64 { return memory / 8 }
+func maxBacklog(memory int64) int64 { return rest(memory) / 8 }
 
 type intakeKind uint8
 
@@ -74,7 +87,7 @@ func (e *Engine) room(k intakeKind) error {
 
 // usage is what counts against the memory limit beside the store.
 func (n *node) usage() int64 {
-	used := n.commit.backlog.Load() + n.e.inbound.Load()
+	used := n.commit.backlog.Load() + n.e.inbound.Load() + n.captured.Load()
 	if !n.opts.CheckReplay { // which has to keep everything in memory
 		used += n.used.Load()
 	}

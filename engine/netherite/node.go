@@ -35,6 +35,7 @@ type node struct {
 	given atomic.Int64 // when the last activity was handed out, by Mono
 
 	used     atomic.Int64 // bytes of all partitions' states
+	captured atomic.Int64 // bytes of checkpoints on their way to the store
 	paused   atomic.Bool  // hand-out is paused for lack of room
 	draining atomic.Bool  // nothing is handed out any more
 	drained  chan struct{}

@@ -13,6 +13,8 @@ import (
 // history are kept apart: they take effect later than the rest.
 type batch struct {
 	main, history *pebble.Batch
+	mainRoom      int // bytes that main has room for, once it is large
+	historyRoom   int
 	deletes       []historyDelete // in the order they were made
 	sets          int             // number of changes in history
 	count, size   int
@@ -56,11 +58,28 @@ func (b *batch) Set(s substrate.Space, key, value []byte) {
 	b.size += len(key) + len(value)
 	if s == substrate.History {
 		b.sets++
+		b.room(b.history, &b.historyRoom, len(key)+len(value))
 		b.set(b.history, key, value)
 		return
 	}
 	b.memory.add(len(key) + len(value))
+	b.room(b.main, &b.mainRoom, len(key)+len(value))
 	b.set(b.main, key, value)
+}
+
+// growth is by how much a large batch grows at least. Pebble would double it,
+// and keep all of that until what was applied is flushed.
+const growth = 512 << 10
+
+// room makes room in a batch that has become large for n bytes more. size is
+// what it has room for already.
+func (b *batch) room(to *pebble.Batch, size *int, n int) {
+	n += to.Len() + 16 // what Pebble puts before key and value
+	if n <= max(growth, *size) {
+		return
+	}
+	*size = n + max(growth, n/2)
+	b.note(to.SetRepr(append(make([]byte, 0, *size), to.Repr()...)))
 }
 
 func (b *batch) set(to *pebble.Batch, key, value []byte) {

@@ -74,6 +74,7 @@ type Execution struct {
 	completions uint32
 	arrivals    uint64
 	held        int64 // bytes of payloads that wait to be used
+	input       int64 // bytes of the input, which the code is taken to keep
 
 	out          []model.Event // not yet taken
 	cancelTimers []int32
@@ -231,6 +232,7 @@ func (x *Execution) begin(ev *model.Event) {
 		return
 	}
 	x.started = *ev
+	x.input = int64(len(ev.Payload))
 	c := x.Pool.get()
 	c.x = x
 	x.coroutines = append(x.coroutines, c)
@@ -403,9 +405,10 @@ func (x *Execution) Unwind() {
 	x.ready = nil
 }
 
-// Cost estimates the memory that the execution holds, in bytes.
+// Cost estimates the memory that the execution holds, in bytes. What the code
+// keeps of the results that it was given is not known.
 func (x *Execution) Cost() int64 {
-	return 3<<10 + 8<<10*int64(len(x.coroutines)) + 350*int64(len(x.ops.at)-x.ops.head) + 200*int64(len(x.out)) + x.held
+	return 3<<10 + 8<<10*int64(len(x.coroutines)) + 350*int64(len(x.ops.at)-x.ops.head) + 200*int64(len(x.out)) + x.held + x.input
 }
 
 // CurrentStack returns the stack of the coroutine that is running, for a report

@@ -372,3 +372,16 @@ func TestMarkersAreFoundPastOthersThatAreGone(t *testing.T) {
 		}
 	}
 }
+
+func TestCostCountsTheInputThatTheCodeKeeps(t *testing.T) {
+	h := newHost(t, func(x *Execution, input []byte) Outcome {
+		task(x, "Wait").Wait()
+		return Outcome{Payload: input}
+	})
+	ev := started()
+	ev.Payload = make([]byte, 100<<10)
+	h.step(ev)
+	if cost := h.x.Cost(); cost < 100<<10 {
+		t.Errorf("an execution with an input of %d bytes costs %d", len(ev.Payload), cost)
+	}
+}
