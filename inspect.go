@@ -33,6 +33,8 @@ type Report struct {
 	Stamps  []substrate.Stamp
 	Pending []int64
 	Damage  []Damage
+
+	lost map[int]bool // partitions whose stored state is missing: nothing can follow it
 }
 
 // Damage is a place where what is stored is not what was written.
@@ -72,6 +74,7 @@ func Inspect(dir string) (*Report, error) {
 }
 
 func (r *Report) inspect(d *directory) error {
+	r.lost = map[int]bool{}
 	r.Stamps, r.Pending = make([]substrate.Stamp, r.Partitions), make([]int64, r.Partitions)
 	if err := r.store(d); err != nil {
 		return err
@@ -98,6 +101,10 @@ func (r *Report) inspect(d *directory) error {
 		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
 	}
 	for p, stamp := range r.Stamps {
+		if stamp == (substrate.Stamp{}) && r.LogBegin > 0 && !r.lost[-1] {
+			r.lost[p] = true
+			r.damaged(storeName, &substrate.Damage{Kind: "short", Detail: fmt.Sprintf("the stored state is missing, and the log begins at %d", r.LogBegin)}, p)
+		}
 		if stamp.Offset > r.LogEnd {
 			detail := fmt.Sprintf("the log ends at %d, the stored state contains it up to %d", r.LogEnd, stamp.Offset)
 			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(r.LogEnd), Kind: "short", Detail: detail, Partition: p})
@@ -116,7 +123,7 @@ func (r *Report) records(d *directory) error {
 			if pending {
 				r.Pending[run.Partition] += int64(run.Records)
 			}
-			if err != nil {
+			if err != nil && !r.lost[-1] && !r.lost[run.Partition] {
 				r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(run.End), Kind: "chain", Detail: err.Error(), Partition: run.Partition})
 			}
 		})
@@ -146,6 +153,7 @@ func (r *Report) store(d *directory) error {
 		r.Stamps[p] = found.Stamps[p]
 	}
 	for _, damage := range found.Damage {
+		r.lost[damage.Range] = damage.Range < 0
 		r.damaged(storeName, damage.Damage, damage.Range)
 	}
 	return nil
@@ -156,6 +164,7 @@ func (r *Report) orNewer(part string, err error) error {
 	if !errors.Is(err, substrate.ErrNewerFormat) {
 		return err
 	}
+	r.lost[-1] = true
 	r.damaged(part, &substrate.Damage{Kind: "version", Detail: err.Error()}, -1)
 	return nil
 }

@@ -104,7 +104,7 @@ func (f *benchFlags) prepareDir() (cleanup func(), err error) {
 			return nil, fmt.Errorf("make the data directory: %w", err)
 		}
 	case err != nil:
-		return nil, fmt.Errorf("read the data directory: %w", err)
+		return nil, usagef("read the data directory: %w", err)
 	case len(entries) > 0 && !f.Reuse:
 		return nil, usagef("the directory %s is not empty: name a new one, or say --reuse to run on the hub in it", f.Dir)
 	}

@@ -88,7 +88,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"netherite": scriptNetherite, "until": scriptUntil, "hub": scriptHub,
 			"hold": scriptHold, "empty": scriptEmpty, "pages": scriptPages, "many": scriptMany,
-			"copy": scriptCopy, "flip": scriptFlip, "replace": scriptReplace,
+			"copy": scriptCopy, "flip": scriptFlip, "lose": scriptLose, "replace": scriptReplace,
 		},
 	})
 }

@@ -77,3 +77,16 @@ func scriptFlip(ts *testscript.TestScript, neg bool, args []string) {
 	content[len(content)/2] ^= 0x01
 	ts.Check(os.WriteFile(name, data, 0o600))
 }
+
+// scriptLose removes the files that match.
+func scriptLose(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: lose PATTERN")
+	}
+	one(ts, args[0])
+	names, err := filepath.Glob(args[0])
+	ts.Check(err)
+	for _, name := range names {
+		ts.Check(os.Remove(name))
+	}
+}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -24,6 +25,9 @@ func newEntity() *cobra.Command {
 
 // entityID reads TYPE KEY.
 func entityID(args []string) (string, error) {
+	if strings.Contains(args[0], "@") {
+		return "", usagef("entity type %q contains @: write TYPE KEY", args[0])
+	}
 	id := model.EntityID{Name: args[0], Key: args[1]}.String()
 	if err := model.ValidateInstanceID(id); err != nil {
 		return "", usagef("%w", err)
@@ -75,7 +79,9 @@ func newEntitySignal(f *hubFlags) *cobra.Command {
 		if r.At, err = timeFlag("at", at); err != nil {
 			return err
 		}
-		return f.with(cmd, func(ctx context.Context, t *target) error { return t.Signal(ctx, r) })
+		return f.with(cmd, func(ctx context.Context, t *target) error {
+			return t.recorded(cmd, t.Signal(ctx, r), "it is applied")
+		})
 	}
 	return cmd
 }

@@ -47,6 +47,8 @@ func exitCode(err error) int {
 		return silent.code
 	case errors.As(err, &usage), errors.Is(err, engine.ErrInvalid):
 		return exitUsage
+	case errors.Is(err, engine.ErrDamaged), errors.Is(err, engine.ErrForeign), errors.Is(err, engine.ErrNewerFormat):
+		return exitFailed // whatever else is under it, such as a file that is missing
 	case errors.Is(err, engine.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return exitNotFound
 	case errors.Is(err, context.DeadlineExceeded):

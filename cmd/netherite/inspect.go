@@ -1,10 +1,9 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/netherite-go/netherite"
@@ -18,10 +17,10 @@ func newInspect() *cobra.Command {
 		Short: "Show what a data directory holds, or verify all of it, changing nothing",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			report, err := netherite.Inspect(args[0])
-			if errors.Is(err, fs.ErrNotExist) {
-				return fmt.Errorf("no task hub in %q: %w", args[0], err)
+			if !netherite.Exists(args[0]) {
+				return fmt.Errorf("no task hub in %q: %w", args[0], os.ErrNotExist)
 			}
+			report, err := netherite.Inspect(args[0])
 			if err != nil {
 				return err
 			}
@@ -57,6 +56,15 @@ func affected(d netherite.Damage) string {
 }
 
 func printReport(out io.Writer, r *netherite.Report) {
+	if r.Partitions > 0 { // else the hub file says nothing
+		printContent(out, r)
+	}
+	for _, d := range r.Damage {
+		fmt.Fprintf(out, "damage       %s offset %d: %s: %s\n", d.File, d.Offset, d.Kind, d.Detail)
+	}
+}
+
+func printContent(out io.Writer, r *netherite.Report) {
 	fmt.Fprintf(out, "hub          %x, %d partitions\n", r.Hub, r.Partitions)
 	fmt.Fprintf(out, "commit log   offsets %d to %d, incarnation %d, %d segments, %d groups, %d records\n",
 		r.LogBegin, r.LogEnd, r.Incarnation, r.Segments, r.Groups, r.Records)
@@ -71,8 +79,5 @@ func printReport(out io.Writer, r *netherite.Report) {
 			behind = fmt.Sprintf("%d records to replay", n)
 		}
 		fmt.Fprintf(out, "partition %-3d checkpoint at %d (epoch %d, record %d); %s\n", p, s.Offset, s.Epoch, s.Record, behind)
-	}
-	for _, d := range r.Damage {
-		fmt.Fprintf(out, "damage       %s offset %d: %s: %s\n", d.File, d.Offset, d.Kind, d.Detail)
 	}
 }

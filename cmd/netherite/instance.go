@@ -167,7 +167,8 @@ func newInstanceRaise(f *hubFlags) *cobra.Command {
 			return err
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
-			return t.Raise(ctx, engine.RaiseRequest{Instance: args[0], Event: args[1], Payload: payload})
+			err := t.Raise(ctx, engine.RaiseRequest{Instance: args[0], Event: args[1], Payload: payload})
+			return t.recorded(cmd, err, "it is delivered")
 		})
 	}
 	return cmd
@@ -221,6 +222,9 @@ func newInstanceHistory(f *hubFlags) *cobra.Command {
 		asJSON, err := output()
 		if err != nil {
 			return err
+		}
+		if model.IsEntity(args[0]) {
+			return usagef("%q is an entity: it has a state, and no history", args[0])
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
 			events, err := t.History(ctx, args[0])

@@ -57,11 +57,14 @@ func newInstanceStart(f *hubFlags) *cobra.Command {
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().StringVar(&input, "input", "", "input, JSON")
-	cmd.Flags().StringVar(&id, "id", "", "instance ID; chosen if empty")
+	cmd.Flags().StringVar(&id, "id", "", "instance ID; chosen if not given")
 	cmd.Flags().StringVar(&ver, "version-tag", "", "version of the orchestration")
 	cmd.Flags().StringVar(&at, "at", "", "start no earlier than this time (RFC 3339)")
 	cmd.Flags().StringArrayVar(&tags, "tag", nil, "tag as key=value; may be repeated")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if id == "" && cmd.Flags().Changed("id") {
+			return usagef("--id is empty: leave it out to have one chosen")
+		}
 		r := engine.StartRequest{Name: args[0], Instance: id, Version: ver}
 		var err error
 		if r.Input, err = jsonFlag("input", input, cmd.Flags().Changed("input")); err != nil {
@@ -85,10 +88,16 @@ func start(ctx context.Context, cmd *cobra.Command, t *target, r engine.StartReq
 		return err
 	}
 	fmt.Fprintln(cmd.OutOrStdout(), s.Instance)
-	if !t.served {
-		fmt.Fprintln(cmd.ErrOrStderr(), "recorded; nobody is running this hub: it starts when a program with its code opens the directory")
+	return t.recorded(cmd, nil, "it starts")
+}
+
+// recorded says, after a request that was taken, when it takes effect if nobody
+// runs the hub.
+func (t *target) recorded(cmd *cobra.Command, err error, what string) error {
+	if err == nil && !t.served {
+		fmt.Fprintln(cmd.ErrOrStderr(), "recorded; nobody is running this hub: "+what+" when a program with its code opens the directory")
 	}
-	return nil
+	return err
 }
 
 func timeFlag(name, value string) (model.Time, error) {

@@ -2,10 +2,13 @@ package netherite_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate/mem"
 )
 
 func TestCheckpointIsCompleteWhenEveryPartitionIsInTheStore(t *testing.T) {
@@ -22,5 +25,21 @@ func TestCheckpointIsCompleteWhenEveryPartitionIsInTheStore(t *testing.T) {
 		if after := e.Stats(); after.CaughtUp != before.CaughtUp+1 {
 			t.Errorf("round %d: %d complete checkpoints, before %d; of single partitions %d", round, after.CaughtUp, before.CaughtUp, after.Checkpoints)
 		}
+	}
+}
+
+func TestLostStoreIsNamed(t *testing.T) {
+	storage := newMemory(2)
+	for round := range 3 { // until the log has let go of its beginning
+		e := openHub(t, storage)
+		start(t, e, fmt.Sprint("X", round), 10)
+		if err := e.Close(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storage.store = mem.NewStoreDisk()
+	e := openHub(t, storage)
+	if _, err := e.Get(t.Context(), "anything", engine.GetOptions{}); err == nil || !strings.Contains(err.Error(), "its stored state is missing") {
+		t.Errorf("a hub without its store says %v", err)
 	}
 }

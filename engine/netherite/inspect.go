@@ -65,10 +65,10 @@ func (s *Sequence) Add(r Run) (pending bool, err error) {
 }
 
 // follows checks that a run of records continues what was replayed: records are
-// dense within an epoch, and epochs grow.
+// dense within an epoch, and epochs are dense, as each begins with a record.
 func follows(partition int, last, first engine.Name) error {
 	next := engine.Name{Epoch: last.Epoch, Number: last.Number + 1}
-	if first == next || first.Epoch > last.Epoch && first.Number == 1 {
+	if first == next || first == (engine.Name{Epoch: last.Epoch + 1, Number: 1}) {
 		return nil
 	}
 	return fmt.Errorf("%w: partition %d: record %d of epoch %d follows record %d of epoch %d: those in between are missing",

@@ -102,7 +102,12 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 			h.park(fmt.Errorf("%w: its stored state is of log position %d, but the log ends at %d", engine.ErrDamaged, stamp.Offset, n.wal.End()))
 			continue
 		}
-		if err := guarded(func() error { return h.restore(stamp) }); err != nil {
+		err = guarded(func() error { return h.restore(stamp) })
+		if err == nil && begin > 0 && stamp == (substrate.Stamp{}) {
+			// The log lets go only of what the store has of every partition.
+			err = fmt.Errorf("%w: partition %d: its stored state is missing, and the log begins at %d", engine.ErrDamaged, h.id, begin)
+		}
+		if err != nil {
 			if !isDamage(err) {
 				return 0, err
 			}

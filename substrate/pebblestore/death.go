@@ -3,7 +3,9 @@ package pebblestore
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 
@@ -72,6 +74,8 @@ func (s *Store) explain(err error) error {
 		return nil
 	case pebble.IsCorruptionError(err):
 		return s.damage(err)
+	case errors.Is(err, os.ErrNotExist):
+		return s.missing(err)
 	case vfs.IsNoSpaceError(err):
 		return fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
 	}
@@ -82,6 +86,27 @@ func (s *Store) damage(err error) *substrate.Damage {
 	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "crc", Detail: err.Error()}
 	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
 		d.File = s.relative(info.Path)
+	}
+	return d
+}
+
+// missingTable is how Pebble names a table of its manifest that is not there.
+var missingTable = regexp.MustCompile(`file (\d{6,}) \(type sstable\)`)
+
+// missing is damage by a file that is not there.
+func (s *Store) missing(err error) *substrate.Damage {
+	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "short", Detail: err.Error()}
+	if path, ok := errors.AsType[*os.PathError](err); ok {
+		d.File = s.relative(path.Path)
+	}
+	return d
+}
+
+// missingIn names the table of a database that a missing is about.
+func missingIn(database string, d *substrate.Damage) *substrate.Damage {
+	d.File = database
+	if table := missingTable.FindStringSubmatch(d.Detail); table != nil {
+		d.File += "/" + table[1] + ".sst"
 	}
 	return d
 }

@@ -72,6 +72,9 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 	if err != nil && strings.Contains(err.Error(), "unknown format major version") {
 		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
 	}
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "short" {
+		err = missingIn(name, damage)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
