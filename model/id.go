@@ -112,6 +112,8 @@ func ValidateInstanceID(id string) error {
 		return fmt.Errorf("%w: it is empty", ErrInvalidID)
 	case len(id) > MaxInstanceID:
 		return fmt.Errorf("%w %.40q...: %d bytes, at most %d", ErrInvalidID, id, len(id), MaxInstanceID)
+	case !IsEntity(id) && plainID(id):
+		return nil // as nearly all are
 	case !utf8.ValidString(id):
 		return fmt.Errorf("%w %q: not UTF-8", ErrInvalidID, id)
 	}
@@ -125,6 +127,19 @@ func ValidateInstanceID(id string) error {
 		return err
 	}
 	return nil
+}
+
+// plainID reports whether an ID has no characters but letters and digits of
+// ASCII, '-', '_', '.' and ':'.
+func plainID(id string) bool {
+	for i := range len(id) {
+		switch c := id[i]; {
+		case c >= '0' && c <= ':', c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c == '-', c == '_', c == '.':
+		default:
+			return false
+		}
+	}
+	return true
 }
 
 // ValidateName reports what is wrong with the name of a task, event, operation
