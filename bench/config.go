@@ -21,6 +21,10 @@ type Config struct {
 	Dir        string
 	Reuse      bool // Dir may hold a hub already
 	Version    string
+	// Profile, if not empty, is what to record of the window, see Profiles, and
+	// ProfileFile where: for go tool pprof, or go tool trace.
+	Profile     string
+	ProfileFile string
 	// SkipProbe leaves the disk's own speed unmeasured, which takes a second.
 	SkipProbe bool
 	// Progress, if not nil, is told how far the run is, in operations; total is
@@ -61,6 +65,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--preload %d: 0 to 100,000,000 are possible", c.Preload)
 	case c.Partitions < 1 || c.Partitions > 256:
 		return fmt.Errorf("--partitions %d: 1 to 256 are possible", c.Partitions)
+	case c.Profile != "" && !slices.Contains(Profiles(), c.Profile):
+		return fmt.Errorf("--profile %q: use one of %s", c.Profile, strings.Join(Profiles(), ", "))
 	case !slices.Contains(Releases(), c.Release):
 		return fmt.Errorf("--release %q: use one of %s", c.Release, strings.Join(Releases(), ", "))
 	}

@@ -67,6 +67,9 @@ func (r *Result) judge() {
 	if r.Check != "ok" {
 		why = append(why, "the workload's check did not hold")
 	}
+	if r.Refused > r.Calls {
+		why = append(why, fmt.Sprintf("%d operations were refused, more than the %d that completed", r.Refused, r.Calls))
+	}
 	if r.Checkpoints < neededCheckpoints {
 		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, a longer --duration has more", r.Checkpoints, neededCheckpoints))
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
@@ -21,6 +22,9 @@ import (
 func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
 	if err := cfg.Validate(); err != nil {
 		return err
+	}
+	if cfg.Profile == "mem" {
+		runtime.MemProfileRate = memoryRate
 	}
 	w := find(cfg.Workload)
 	r := &Result{
@@ -117,9 +121,16 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	r.Clients = cfg.Clients
 	l := &load{cfg: &cfg, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
 	l.warmUp(ctx)
+	stop, err := startProfile(cfg.Profile, cfg.ProfileFile)
+	if err != nil {
+		return err
+	}
 	begin := read(e.hub, cfg.Dir)
 	h := l.measure(ctx)
 	seconds := time.Since(begin.at).Seconds()
+	if err := stop(); err != nil {
+		return err
+	}
 	within := e.hub.Stats().CaughtUp - begin.stats.CaughtUp // the final one is forced
 	if err := e.hub.Checkpoint(ctx); err != nil {
 		return fmt.Errorf("final checkpoint: %w", err)

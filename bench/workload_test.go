@@ -244,6 +244,7 @@ func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T
 	for because, change := range map[string]func(*Result){
 		"1 of 2 checkpoints":       func(r *Result) { r.Checkpoints = 1; r.PartitionCheckpoints = 80 },
 		"peak memory is 513 MB":    func(r *Result) { r.PeakRSS = 513_000_000 },
+		"7 operations were refuse": func(r *Result) { r.Refused, r.Calls = 7, 6 },
 		"3 operations failed":      func(r *Result) { r.Failed = 3 },
 		"the workload's check did": func(r *Result) { r.Check = "wrong" },
 	} {

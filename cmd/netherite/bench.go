@@ -48,7 +48,9 @@ func newBench() *cobra.Command {
 	fl.StringVar(&f.Release, "release", "node", "when effects leave a partition: node, partition or conservative")
 	fl.StringVar(&f.Dir, "dir", "", "data directory, new or empty; a temporary one if not given")
 	fl.BoolVar(&f.Reuse, "reuse", false, "the directory may hold a hub already")
+	fl.StringVar(&f.Profile, "profile", "", "record a profile of the window: cpu, mem or trace")
 	fl.BoolVar(&f.json, "json", false, "print one line of JSON")
+	fl.StringVar(&f.ProfileFile, "profile-file", "", "file of the profile (default netherite-WORKLOAD-TIME.pprof, or .trace)")
 	fl.BoolVar(&f.child, "child", false, "")
 	_ = fl.MarkHidden("child") // exists: it was added above
 	return cmd
@@ -66,9 +68,15 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 		return err
 	}
 	defer cleanup()
+	if f.Profile != "" && f.ProfileFile == "" {
+		f.ProfileFile = fmt.Sprintf("netherite-%s-%s.%s", f.Workload, time.Now().Format("150405"), map[string]string{"cpu": "pprof", "mem": "pprof", "trace": "trace"}[f.Profile])
+	}
 	r, err := f.runAndKill(cmd.Context(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
+	}
+	if f.Profile != "" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "profile of the window: %s\n", f.ProfileFile)
 	}
 	took, err := bench.Recover(cmd.Context(), f.Config, r.Sample)
 	if err != nil {
@@ -129,7 +137,8 @@ func (f *benchFlags) runAndKill(ctx context.Context, stderr io.Writer) (*bench.R
 	child := exec.CommandContext(ctx, self, "bench", f.Workload, "--child",
 		fmt.Sprint("--clients=", f.Clients), fmt.Sprint("--duration=", f.Duration), fmt.Sprint("--count=", f.Count),
 		fmt.Sprint("--warmup=", f.Warmup), fmt.Sprint("--rate=", f.Rate), fmt.Sprint("--preload=", f.Preload),
-		fmt.Sprint("--partitions=", f.Partitions), fmt.Sprint("--release=", f.Release), fmt.Sprint("--dir=", f.Dir), fmt.Sprint("--reuse=", f.Reuse))
+		fmt.Sprint("--partitions=", f.Partitions), fmt.Sprint("--release=", f.Release), fmt.Sprint("--dir=", f.Dir), fmt.Sprint("--reuse=", f.Reuse),
+		"--profile="+f.Profile, "--profile-file="+f.ProfileFile)
 	child.Stderr = stderr
 	stdin, err := child.StdinPipe()
 	if err != nil {
