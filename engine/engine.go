@@ -52,7 +52,8 @@ type Client interface {
 	// ended children. Zero if it has not ended; ErrNotFound if unknown.
 	Purge(ctx context.Context, instance string, recursive bool) (deleted int, err error)
 	// PurgeWhere forgets ended instances that match, a bounded number per call.
-	// It is resumed with the returned token until that is empty.
+	// It is resumed with the returned token until that is empty, also after a
+	// PartialError.
 	PurgeWhere(ctx context.Context, q Query) (deleted int, token string, err error)
 
 	// Get reads one instance. ErrNotFound if unknown.
@@ -63,13 +64,15 @@ type Client interface {
 	Wait(ctx context.Context, instance string, until Until, o GetOptions) (*model.Instance, error)
 	// History reads the history of the instance's current execution.
 	History(ctx context.Context, instance string) ([]model.Event, error)
-	// Query reads a page of instances from indexes.
+	// Query reads a page of instances from indexes. With a PartialError the page
+	// is returned as well: it lacks what lives in partitions that do not run.
 	Query(context.Context, Query) (Page, error)
 
 	// Signal sends a one-way operation to an entity, creating it if need be.
 	Signal(context.Context, SignalRequest) error
 	// CleanEntities deletes entities that have no state, no backlog and no lock,
-	// and releases locks whose holder no longer runs; in bounded slices like PurgeWhere.
+	// and releases locks whose holder no longer runs; in bounded slices like
+	// PurgeWhere, and with a PartialError like that.
 	CleanEntities(ctx context.Context, o CleanOptions) (Cleaned, error)
 }
 

@@ -1,6 +1,9 @@
 package engine
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Errors of the contract. They are wrapped with what was attempted; test with errors.Is.
 var (
@@ -23,3 +26,19 @@ var (
 	ErrStale          = errors.New("work item is no longer this worker's")
 	ErrQuarantined    = errors.New("instance is quarantined")
 )
+
+// PartialError is the error of Query, PurgeWhere and CleanEntities when they had
+// to leave out partitions that do not run. What they return beside it is right
+// for all others, and goes on with its token. It is an ErrUnavailable.
+type PartialError struct {
+	Partitions []int // in order
+	Reason     error // of the first of them
+}
+
+// Error names the partitions and the reason.
+func (e *PartialError) Error() string {
+	return fmt.Sprintf("incomplete: without the instances of partitions %v: %v", e.Partitions, e.Reason)
+}
+
+// Unwrap returns the reason.
+func (e *PartialError) Unwrap() []error { return []error{ErrUnavailable, e.Reason} }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -71,10 +72,11 @@ func listCommand(f *hubFlags, cmd *cobra.Command, entities bool) *cobra.Command 
 		eq.Entities, eq.Payloads = entities, asJSON
 		return f.with(cmd, func(ctx context.Context, t *target) error {
 			page, err := t.Query(ctx, eq)
-			if err != nil {
+			var partial *engine.PartialError
+			if err != nil && !errors.As(err, &partial) {
 				return err
 			}
-			return printPage(cmd.OutOrStdout(), cmd.ErrOrStderr(), page, asJSON)
+			return errors.Join(printPage(cmd.OutOrStdout(), cmd.ErrOrStderr(), page, asJSON), err)
 		})
 	}
 	return cmd
@@ -158,11 +160,17 @@ func purge(ctx context.Context, t *target, args []string, q engine.Query, recurs
 		return n, err
 	}
 	total := 0
+	var partial *engine.PartialError
 	for {
 		n, token, err := t.PurgeWhere(ctx, q)
 		total += n
-		if err != nil || token == "" {
+		switch {
+		case err != nil && !errors.As(err, &partial):
 			return total, err
+		case token == "" && partial != nil:
+			return total, partial
+		case token == "":
+			return total, nil
 		}
 		q.Token = token
 	}

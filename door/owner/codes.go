@@ -37,10 +37,19 @@ const internal = "internal"
 type wireError struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
+	// Of an engine.PartialError, which comes with a result; its code is that of
+	// its reason.
+	Partitions []int `json:"partitions,omitempty"`
 }
 
 // encodeError finds an error's code.
 func encodeError(err error) *wireError {
+	var partial *engine.PartialError
+	if errors.As(err, &partial) {
+		w := encodeError(partial.Reason)
+		w.Partitions = partial.Partitions
+		return w
+	}
 	for _, c := range codes {
 		if errors.Is(err, c.err) {
 			return &wireError{Code: c.code, Message: err.Error()}
@@ -63,6 +72,9 @@ func (e *remoteError) Unwrap() error { return e.cause }
 
 // decodeError is the inverse of encodeError.
 func decodeError(w *wireError) error {
+	if len(w.Partitions) > 0 {
+		return &engine.PartialError{Partitions: w.Partitions, Reason: decodeError(&wireError{Code: w.Code, Message: w.Message})}
+	}
 	for _, c := range codes {
 		if c.code == w.Code {
 			return &remoteError{message: w.Message, cause: c.err}

@@ -101,6 +101,11 @@ func (s *Server) handler(c engine.Client) http.Handler {
 		}
 		defer s.calls.end()
 		result, err := s.answer(c, r)
+		var partial *engine.PartialError
+		if errors.As(err, &partial) {
+			writeJSON(w, map[string]any{"result": result, "error": encodeError(err)})
+			return
+		}
 		if err != nil {
 			w.WriteHeader(http.StatusBadRequest)
 			writeJSON(w, map[string]any{"error": encodeError(err)})
@@ -177,15 +182,16 @@ func post(ctx context.Context, hc *http.Client, method string, args, result any)
 		return noAnswer(ctx, method, err)
 	}
 	if out.Error != nil {
-		return decodeError(out.Error)
+		err = decodeError(out.Error)
 	}
-	if result == nil {
-		return nil
+	var partial *engine.PartialError
+	if result == nil || err != nil && !errors.As(err, &partial) {
+		return err
 	}
-	if err := json.Unmarshal(out.Result, result); err != nil {
-		return fmt.Errorf("call %s: result: %w", method, err)
+	if bad := json.Unmarshal(out.Result, result); bad != nil {
+		return fmt.Errorf("call %s: result: %w", method, bad)
 	}
-	return nil
+	return err
 }
 
 // noAnswer describes why a call has no answer: the caller gave up, or the hub is

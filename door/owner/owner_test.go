@@ -3,11 +3,13 @@ package owner
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -132,6 +134,22 @@ func TestErrorsKeepTheirSentinelAndText(t *testing.T) {
 	r.err = errors.New("something else")
 	if _, err := c.Start(t.Context(), engine.StartRequest{}); err == nil || err.Error() != "something else" {
 		t.Errorf("an error without a code arrived as %v", err)
+	}
+}
+
+func TestPartialResultArrivesWithItsError(t *testing.T) {
+	hub := &recorder{
+		answer: engine.Page{Instances: []*model.Instance{{ID: "a"}}, Token: "more"},
+		err:    fmt.Errorf("query: %w", &engine.PartialError{Partitions: []int{3, 5}, Reason: engine.ErrUnavailable}),
+	}
+	_, c := opened(t, t.TempDir(), hub)
+	page, err := c.Query(t.Context(), engine.Query{})
+	partial, ok := errors.AsType[*engine.PartialError](err)
+	if !ok || !slices.Equal(partial.Partitions, []int{3, 5}) || !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("error: %v", err)
+	}
+	if len(page.Instances) != 1 || page.Token != "more" {
+		t.Errorf("page: %+v", page)
 	}
 }
 

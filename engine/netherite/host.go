@@ -59,7 +59,19 @@ type host struct {
 }
 
 // parking says why a partition does not run.
-type parking struct{ err error }
+type parking struct{ err *parkedError }
+
+// parkedError is the answer to all that is asked of a parked partition.
+type parkedError struct {
+	partition int
+	reason    error
+}
+
+func (e *parkedError) Error() string {
+	return fmt.Sprintf("%v: partition %d is parked: %v", engine.ErrUnavailable, e.partition, e.reason)
+}
+
+func (e *parkedError) Unwrap() []error { return []error{engine.ErrUnavailable, e.reason} }
 
 func newHost(n *node, id int) *host {
 	partitions := n.params.Partitions
@@ -225,7 +237,7 @@ func (h *host) intake(f *Frame) (input, bool) {
 // park stops the partition for good in this incarnation, with its reason; the
 // others go on. What is for it stays in their outboxes.
 func (h *host) park(err error) {
-	if !h.parked.CompareAndSwap(nil, &parking{fmt.Errorf("%w: partition %d is parked: %w", engine.ErrUnavailable, h.id, err)}) {
+	if !h.parked.CompareAndSwap(nil, &parking{&parkedError{h.id, err}}) {
 		return
 	}
 	h.log.Error("partition is parked: it stops, the others go on", "error", err)

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -88,6 +90,89 @@ func TestLogKeepsWhatAParkedPartitionCannotReplay(t *testing.T) {
 		if _, err := e.Get(ctx, id, engine.GetOptions{}); err != nil {
 			t.Errorf("acknowledged before the partition parked: %v", err)
 		}
+	}
+	if err := e.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (m *ailing) reopen(t *testing.T, change ...func(*netherite.Options)) *netherite.Engine {
+	t.Helper()
+	o := netherite.Options{Storage: m, Logger: slog.New(slog.DiscardHandler)}
+	for _, f := range change {
+		f(&o)
+	}
+	e, err := netherite.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// Operations over all instances do their work in healthy partitions, and say by
+// type which ones they had to leave out.
+func TestQueriesAndPurgesGoOnWithoutAParkedPartition(t *testing.T) {
+	ctx := t.Context()
+	m := &ailing{memory: newMemory(2)}
+	e := m.reopen(t)
+	w := helloWorker()
+	w.connect(t, e)
+	startAndWait(t, e, "Hello5", 40, 4)
+	var entities int
+	for i := range 20 {
+		id := fmt.Sprintf("@none@%d", i)
+		if err := e.Signal(ctx, engine.SignalRequest{Entity: id, Operation: "x"}); err != nil {
+			t.Fatal(err)
+		}
+		if model.PartitionOf(id, 2) == 0 {
+			entities++
+		}
+	}
+	w.close()
+	if err := e.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	m.bad = true
+	e = m.reopen(t, func(o *netherite.Options) { o.Retention = time.Nanosecond })
+	missing := func(what string, err error) {
+		t.Helper()
+		partial, ok := errors.AsType[*engine.PartialError](err)
+		if !ok || !slices.Equal(partial.Partitions, []int{1}) || !errors.Is(err, engine.ErrUnavailable) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	healthy := 0
+	for i := range 40 {
+		if model.PartitionOf(fmt.Sprintf("Hello5-%d", i), 2) == 0 {
+			healthy++
+		}
+	}
+	page, err := e.Query(ctx, engine.Query{PageSize: 3})
+	missing("query", err)
+	got := len(page.Instances)
+	for page.Token != "" {
+		page, err = e.Query(ctx, engine.Query{PageSize: 3, Token: page.Token})
+		missing("next page", err)
+		got += len(page.Instances)
+	}
+	if got != healthy {
+		t.Errorf("%d instances, want %d", got, healthy)
+	}
+	page, err = e.Query(ctx, engine.Query{Entities: true})
+	missing("query entities", err)
+	if len(page.Instances) != entities {
+		t.Errorf("%d entities, want %d", len(page.Instances), entities)
+	}
+	_, err = e.CleanEntities(ctx, engine.CleanOptions{RemoveEmpty: true, ReleaseOrphanedLocks: true})
+	missing("clean", err)
+	n, _, err := e.PurgeWhere(ctx, engine.Query{IDPrefix: "Hello5-1"})
+	missing("purge", err)
+	e.Retire(ctx)
+	if all := int64(n) + e.Stats().Retired; n == 0 || all != int64(healthy) {
+		t.Errorf("%d purged, %d retired, want %d together", n, e.Stats().Retired, healthy)
+	}
+	if err := e.Health(); !errors.Is(err, engine.ErrUnavailable) {
+		t.Errorf("health: %v", err)
 	}
 	if err := e.Close(context.Background()); err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -50,7 +51,8 @@ func (e *Engine) Query(ctx context.Context, q engine.Query) (engine.Page, error)
 	if err != nil {
 		return engine.Page{}, fmt.Errorf("query: %w", err)
 	}
-	rows, more, err := e.page(ctx, &q, after, limit)
+	var without missing
+	rows, more, err := e.page(ctx, &q, after, limit, &without)
 	if err != nil {
 		return engine.Page{}, fmt.Errorf("query: %w", err)
 	}
@@ -63,6 +65,9 @@ func (e *Engine) Query(ctx context.Context, q engine.Query) (engine.Page, error)
 	}
 	if more {
 		p.Token = pageToken(tokenOf(&q), rows[len(rows)-1].Order)
+	}
+	if err := without.orNil(); err != nil {
+		return p, fmt.Errorf("query: %w", err)
 	}
 	return p, nil
 }
@@ -84,16 +89,21 @@ func (e *Engine) checkQuery(q *engine.Query) (after string, err error) {
 }
 
 // page reads up to limit rows of all partitions, merged. They are not a
-// snapshot of the hub: each partition is read at a position of its own.
-func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit int) (rows []row, more bool, err error) {
+// snapshot of the hub: each partition is read at a position of its own. Those
+// that cannot be read are noted as missing.
+func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit int, without *missing) (rows []row, more bool, err error) {
 	calls := make([]*call, e.params.Partitions)
-	errs := make(chan error, len(calls))
+	errs := make([]error, len(calls))
+	var sent sync.WaitGroup
 	for id := range calls {
 		calls[id] = &call{done: make(chan struct{}, 1), read: readPage, query: q}
-		go func() { errs <- e.send(ctx, id, calls[id]) }()
+		sent.Go(func() { errs[id] = e.send(ctx, id, calls[id]) })
 	}
-	for range calls {
-		err = cmp.Or(err, <-errs)
+	sent.Wait()
+	for id := range calls {
+		if errs[id] != nil && !without.note(id, errs[id]) {
+			err = cmp.Or(err, errs[id])
+		}
 	}
 	defer func() {
 		for _, c := range calls {
@@ -106,12 +116,15 @@ func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit 
 		return nil, false, err
 	}
 	for id, c := range calls {
+		if errs[id] != nil {
+			continue
+		}
 		var part []partition.Row
 		err := guardedRead(func() (err error) {
 			part, err = partition.RunQuery(reader{c.page.view}, id, q, after, limit+1, c.page.overlay, func() bool { return ctx.Err() != nil })
 			return err
 		})
-		if err != nil {
+		if err != nil && !without.noteRead(id, err) {
 			return nil, false, err
 		}
 		for i := range part {
@@ -153,17 +166,21 @@ func (e *Engine) PurgeWhere(ctx context.Context, q engine.Query) (int, string, e
 	}
 	defer e.leave(0)
 	q.GetOptions = engine.GetOptions{}
-	rows, more, err := e.page(ctx, &q, after, purgeSlice)
+	var without missing
+	rows, more, err := e.page(ctx, &q, after, purgeSlice, &without)
 	if err != nil {
 		return 0, "", fmt.Errorf("purge by query: %w", err)
 	}
-	deleted, err := e.purgeRows(ctx, rows)
+	deleted, err := e.purgeRows(ctx, rows, &without)
 	if err != nil {
 		return deleted, q.Token, fmt.Errorf("purge by query: %w", err)
 	}
 	token := ""
 	if more {
 		token = pageToken(digest, rows[len(rows)-1].Order)
+	}
+	if err := without.orNil(); err != nil {
+		return deleted, token, fmt.Errorf("purge by query: %w", err)
 	}
 	return deleted, token, nil
 }
@@ -179,7 +196,7 @@ func onlyEnded(q *engine.Query) bool {
 }
 
 // purgeRows forgets the instances of a page, each partition's in one event.
-func (e *Engine) purgeRows(ctx context.Context, rows []row) (deleted int, err error) {
+func (e *Engine) purgeRows(ctx context.Context, rows []row, without *missing) (deleted int, err error) {
 	ords := map[int][]uint64{}
 	for _, r := range rows {
 		ords[r.from] = append(ords[r.from], r.Ord)
@@ -190,10 +207,11 @@ func (e *Engine) purgeRows(ctx context.Context, rows []row) (deleted int, err er
 		}
 		c := newCall()
 		c.ev = &partition.Purged{Ords: ords[id], Caller: c}
-		if err := e.send(ctx, id, c); err != nil {
+		if err := e.send(ctx, id, c); err == nil {
+			deleted += c.ans.Deleted
+		} else if !without.note(id, err) {
 			return deleted, err
 		}
-		deleted += c.ans.Deleted
 	}
 	return deleted, nil
 }
@@ -209,22 +227,26 @@ func (e *Engine) CleanEntities(ctx context.Context, o engine.CleanOptions) (engi
 		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
 	}
 	defer e.leave(0)
-	rows, more, err := e.page(ctx, &q, after, cleanSlice)
+	var without missing
+	rows, more, err := e.page(ctx, &q, after, cleanSlice, &without)
 	if err != nil {
 		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
 	}
-	done, err := e.cleanRows(ctx, rows, o)
+	done, err := e.cleanRows(ctx, rows, o, &without)
 	if err != nil {
 		return done, fmt.Errorf("clean entities: %w", err)
 	}
 	if more {
 		done.Token = pageToken(tokenOf(&q), rows[len(rows)-1].Order)
 	}
+	if err := without.orNil(); err != nil {
+		return done, fmt.Errorf("clean entities: %w", err)
+	}
 	return done, nil
 }
 
 // cleanRows tidies the entities of a page, each partition's in one event.
-func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOptions) (done engine.Cleaned, err error) {
+func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOptions, without *missing) (done engine.Cleaned, err error) {
 	events := map[int]*partition.Cleaned{}
 	at := func(id int) *partition.Cleaned {
 		if events[id] == nil {
@@ -237,8 +259,8 @@ func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOption
 		switch {
 		case ent.LockedBy != "":
 			orphan, err := e.orphaned(ctx, ent.LockedBy, r.Section)
-			if err != nil {
-				return done, err
+			if err != nil && !without.note(model.PartitionOf(ent.LockedBy, e.params.Partitions), err) {
+				return done, err // a holder that is missing may run on
 			}
 			if o.ReleaseOrphanedLocks && orphan {
 				at(r.from).Orphans = append(at(r.from).Orphans, partition.Orphan{Ord: r.Ord, Section: r.Section})
@@ -254,11 +276,12 @@ func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOption
 		}
 		c := newCall()
 		c.ev, ev.Caller = ev, c
-		if err := e.send(ctx, id, c); err != nil {
+		if err := e.send(ctx, id, c); err == nil {
+			done.Removed += c.ans.Cleaned.Removed
+			done.Released += c.ans.Cleaned.Released
+		} else if !without.note(id, err) {
 			return done, err
 		}
-		done.Removed += c.ans.Cleaned.Removed
-		done.Released += c.ans.Cleaned.Released
 	}
 	return done, nil
 }

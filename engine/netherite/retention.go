@@ -42,7 +42,8 @@ func (e *Engine) retire(ctx context.Context) {
 	for {
 		deleted, token, err := e.PurgeWhere(ctx, q)
 		e.metrics.retired.Add(int64(deleted))
-		if err != nil {
+		var partial *engine.PartialError
+		if err != nil && !errors.As(err, &partial) { // what is missing is no news
 			if ctx.Err() == nil && !errors.Is(err, engine.ErrClosed) {
 				e.log.Warn("retention: purging ended instances failed, it is tried again", "error", err)
 			}
