@@ -21,6 +21,7 @@ import (
 	"github.com/netherite-go/netherite/substrate/dirlock"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
+	"github.com/netherite-go/netherite/substrate/sidefile"
 )
 
 // A hub's directory:
@@ -29,6 +30,7 @@ import (
 //	DIR/LOCK        held while the hub is open, see substrate/dirlock
 //	DIR/log/        the commit log, see substrate/filelog
 //	DIR/store/      the state store, see substrate/pebblestore
+//	DIR/side/       records of parked partitions, see substrate/sidefile
 //	DIR/owner.sock  while the hub is open, see door/owner
 //
 // A directory without the hub file is a new one if it holds nothing else, and
@@ -42,6 +44,7 @@ const (
 	hubName   = "hub"
 	logName   = "log"
 	storeName = "store"
+	sideName  = "side"
 )
 
 // ballastBytes is kept aside in the store for the day when the disk is full.
@@ -65,7 +68,7 @@ type directory struct {
 	params core.Parameters
 }
 
-var _ core.Storage = (*directory)(nil)
+var _ core.SideStorage = (*directory)(nil)
 
 // acquire locks the directory and reads what the hub in it was created with, or
 // creates one. engine.ErrHeld names the process that holds it; ErrForeign,
@@ -203,6 +206,11 @@ func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger,
 		MemoryBytes: memory, BallastBytes: ballastBytes,
 	})
+}
+
+// OpenSideFiles implements core.SideStorage.
+func (d *directory) OpenSideFiles() (substrate.SideFiles, error) {
+	return sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub), nil
 }
 
 // Close releases the directory's lock.

@@ -13,6 +13,7 @@ import (
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
+	"github.com/netherite-go/netherite/substrate/sidefile"
 )
 
 // Report is what Inspect found in a hub's directory.
@@ -101,7 +102,8 @@ func (r *Report) inspect(d *directory) error {
 		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
 	}
 	for p, stamp := range r.Stamps {
-		if stamp == (substrate.Stamp{}) && r.LogBegin > 0 && !r.lost[-1] {
+		_, noSide := d.fs.Stat(d.fs.PathJoin(d.dir, sideName, sidefile.Name(p)))
+		if stamp == (substrate.Stamp{}) && r.LogBegin > 0 && !r.lost[-1] && noSide != nil {
 			r.lost[p] = true
 			r.damaged(storeName, &substrate.Damage{Kind: "short", Detail: fmt.Sprintf("the stored state is missing, and the log begins at %d", r.LogBegin)}, p)
 		}
@@ -113,18 +115,19 @@ func (r *Report) inspect(d *directory) error {
 	return r.records(d)
 }
 
-// records decodes every record of the log and checks that none is missing.
+// records decodes every record of the log and of side files, and checks that
+// none is missing.
 func (r *Report) records(d *directory) error {
 	sequence := core.NewSequence(r.Stamps)
+	aside, err := r.side(d, sequence)
+	if err != nil {
+		return err
+	}
 	return filelog.Groups(d.fs, d.fs.PathJoin(d.dir, logName), r.LogBegin, func(at substrate.Offset, group []byte) error {
 		err := core.ReadGroup(at, group, func(run core.Run) {
 			r.Records += int64(run.Records)
-			pending, err := sequence.Add(run)
-			if pending {
-				r.Pending[run.Partition] += int64(run.Records)
-			}
-			if err != nil && !r.lost[-1] && !r.lost[run.Partition] {
-				r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(run.End), Kind: "chain", Detail: err.Error(), Partition: run.Partition})
+			if run.Partition >= len(aside) || run.End > aside[run.Partition] {
+				r.add(sequence, run, logName)
 			}
 		})
 		if err != nil {
@@ -132,6 +135,46 @@ func (r *Report) records(d *directory) error {
 		}
 		return nil
 	})
+}
+
+// add checks a run of records of one partition against those before.
+func (r *Report) add(sequence *core.Sequence, run core.Run, file string) {
+	pending, err := sequence.Add(run)
+	if pending {
+		r.Pending[run.Partition] += int64(run.Records)
+	}
+	if err != nil && !r.lost[-1] && !r.lost[run.Partition] {
+		r.Damage = append(r.Damage, Damage{File: file, Offset: int64(run.End), Kind: "chain", Detail: err.Error(), Partition: run.Partition})
+	}
+}
+
+// side reads the side files. It returns where in the log the last record of each
+// partition ended that it found there.
+func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset, error) {
+	files := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
+	ends := make([]substrate.Offset, r.Partitions)
+	for p := range ends {
+		err := files.Read(p, func(end substrate.Offset, chunk []byte) error {
+			ends[p] = end
+			return core.ReadGroup(end-substrate.Offset(len(chunk)), chunk, func(run core.Run) {
+				r.Records += int64(run.Records)
+				r.add(sequence, run, d.fs.PathJoin(sideName, sidefile.Name(p)))
+			})
+		})
+		damage, damaged := errors.AsType[*substrate.Damage](err)
+		switch {
+		case errors.Is(err, substrate.ErrNoSideFile):
+		case damaged:
+			r.damaged(sideName, damage, p)
+		case errors.Is(err, engine.ErrDamaged):
+			r.damaged(sideName, &substrate.Damage{File: sidefile.Name(p), Kind: "crc", Detail: err.Error()}, p)
+		case err != nil:
+			if err := r.orNewer(sideName, err); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return ends, nil
 }
 
 // store reads the stamps and every row of the state store.

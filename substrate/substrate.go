@@ -27,6 +27,8 @@ var (
 	// ErrFailed: an earlier write or sync failed; the only way on is to close,
 	// open again and recover.
 	ErrFailed = errors.New("storage has failed")
+	// ErrNoSideFile: there is none for the partition.
+	ErrNoSideFile = errors.New("no side file")
 	// ErrClosed: used after Close.
 	ErrClosed = errors.New("closed")
 )
@@ -212,6 +214,23 @@ type StoreStats struct {
 	MemoryBytes  int64 // memtables and caches
 	Flushes      int64
 	Syncs        int64
+}
+
+// SideFiles keeps, apart from the log, what it has of partitions that cannot
+// replay it now, so that the log can be trimmed. Calls about different partitions
+// may be concurrent.
+type SideFiles interface {
+	// Put replaces what is kept for a partition by the chunks that fill adds,
+	// with where each ended in the log: all or nothing, and durable when it
+	// returns nil. An error of fill is returned. ErrDiskFull: no space, and
+	// nothing has changed.
+	Put(partition int, fill func(add func(end Offset, chunk []byte) error) error) error
+	// Read calls visit for each chunk in order, until its first error. The
+	// slice is visit's to keep. ErrNoSideFile if nothing was ever put or it was removed;
+	// Damage if what is found is not what was put.
+	Read(partition int, visit func(end Offset, chunk []byte) error) error
+	// Remove forgets what is kept for a partition, if anything.
+	Remove(partition int) error
 }
 
 // Clock tells time. Wall may jump either way; Mono never goes back.

@@ -49,6 +49,11 @@ func (h *host) beginCapture() {
 	c := &capture{h: h, records: h.n.commit.records.Load()}
 	c.stamp = substrate.Stamp{Offset: h.tail, Epoch: h.name.Epoch, Record: h.name.Number}
 	batch := h.n.store.NewBatch()
+	if h.n.keeper.parts[h.id].note.Load() != nil {
+		// What the side file has is in this checkpoint.
+		batch.Delete(substrate.Main, partition.ParkedKey(h.id))
+		c.batch = batch
+	}
 	if h.state.BeginCapture(writer{batch}) {
 		c.batch = batch
 	} else {
@@ -139,6 +144,9 @@ type progress struct {
 	flushed   substrate.Stamp
 	// Records appended to the log when the applied and the flushed checkpoint began.
 	appliedRecords, flushedRecords int64
+
+	note  atomic.Pointer[sideNote] // of the partition's side file; nil if there is none
+	aside aside
 }
 
 var _ partition.Writer = writer{}

@@ -242,6 +242,7 @@ func (h *host) park(err error) {
 	}
 	h.log.Error("partition is parked: it stops, the others go on", "error", err)
 	h.n.e.metrics.parked.Add(1)
+	h.n.keeper.wake()
 	for _, waiting := range h.waiters {
 		for _, c := range waiting {
 			c.fail(h.parked.Load().err)

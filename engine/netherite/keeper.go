@@ -187,7 +187,8 @@ func (k *keeper) Tick() (more bool, err error) {
 		k.active++
 		n.hosts[id].do((*host).beginCapture)
 	}
-	if unflushed && (k.active == 0 || urgent) || k.full.is() {
+	saving := k.setAside(now)
+	if unflushed && (k.active == 0 || urgent) || k.full.is() || k.asideUnflushed() {
 		if err := k.flush(); err != nil {
 			return false, err
 		}
@@ -195,7 +196,7 @@ func (k *keeper) Tick() (more bool, err error) {
 	n.e.feed.logAbsent(now)
 	behind := k.pending()
 	k.behind.Store(behind)
-	more = k.active > 0 || behind || n.e.feed.waiting()
+	more = k.active > 0 || behind || saving || n.e.feed.waiting()
 	if n.opts.Resend > 0 {
 		more = true
 		for _, h := range n.hosts {
@@ -270,15 +271,19 @@ func (k *keeper) flush() error {
 	if len(k.held) == 0 {
 		k.noteFull(nil)
 	}
-	needed := substrate.Offset(k.n.commit.durable.Load())
 	for id := range k.parts {
 		p := &k.parts[id]
 		p.flushed, p.flushedRecords = applied[id].stamp, applied[id].records
-		h := k.n.hosts[id]
-		if h.parked.Load() != nil || substrate.Offset(h.appended.Load()) > p.flushed.Offset {
+	}
+	k.asideFlushed()
+	needed := substrate.Offset(k.n.commit.durable.Load())
+	for id := range k.parts {
+		p, h := &k.parts[id], k.n.hosts[id]
+		parked := h.parked.Load() != nil
+		if parked && p.aside.state != asideDurable || !parked && substrate.Offset(h.appended.Load()) > p.flushed.Offset {
 			// What a parked partition could not replay is acknowledged all the same:
-			// it stays until the partition can.
-			needed = min(needed, p.flushed.Offset)
+			// it stays in the log until it is in a side file.
+			needed = min(needed, p.neededFrom())
 		}
 	}
 	if needed >= k.whole {

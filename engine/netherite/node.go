@@ -22,6 +22,7 @@ type node struct {
 	log    *slog.Logger
 	wal    substrate.Log
 	store  substrate.Store
+	side   substrate.SideFiles // nil if the storage has none
 	commit *committer
 	net    Transport
 	keeper *keeper

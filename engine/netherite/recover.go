@@ -35,6 +35,11 @@ func openNode(e *Engine) (n *node, err error) {
 		return nil, errors.Join(fmt.Errorf("open store: %w", storageError(err)), wal.Close())
 	}
 	n = newNode(e, wal, store)
+	if s, ok := e.opts.Storage.(SideStorage); ok {
+		if n.side, err = s.OpenSideFiles(); err != nil {
+			return nil, errors.Join(fmt.Errorf("open side files: %w", storageError(err)), n.release())
+		}
+	}
 	if err := n.recover(); err != nil {
 		return nil, errors.Join(storageError(err), n.release())
 	}
@@ -97,14 +102,15 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 		p := &n.keeper.parts[h.id]
 		p.applied, p.flushed = stamp, stamp // also of a partition that parks: the log is kept from there on
 		h.appended.Store(uint64(stamp.Offset))
-		if stamp.Offset > n.wal.End() {
-			p.flushed.Offset = begin
-			h.park(fmt.Errorf("%w: its stored state is of log position %d, but the log ends at %d", engine.ErrDamaged, stamp.Offset, n.wal.End()))
-			continue
+		err = h.restoreAside(stamp)
+		if err == nil && stamp.Offset > n.wal.End() {
+			err = h.beyondEnd(stamp.Offset, n.wal.End())
 		}
-		err = guarded(func() error { return h.restore(stamp) })
-		if err == nil && begin > 0 && stamp == (substrate.Stamp{}) {
-			// The log lets go only of what the store has of every partition.
+		if err == nil {
+			err = guarded(func() error { return h.restore(stamp) })
+		}
+		if err == nil && begin > 0 && stamp == (substrate.Stamp{}) && p.note.Load() == nil {
+			// The log lets go only of what the store or a side file has of every partition.
 			err = fmt.Errorf("%w: partition %d: its stored state is missing, and the log begins at %d", engine.ErrDamaged, h.id, begin)
 		}
 		if err != nil {
@@ -114,7 +120,7 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 			h.park(err)
 			continue
 		}
-		from = min(from, max(stamp.Offset, begin))
+		from = min(from, max(p.neededFrom(), begin))
 	}
 	return from, nil
 }
@@ -199,15 +205,23 @@ func eachChunk(at substrate.Offset, group []byte, f func(logged) error) error {
 // replayAll replays a partition's chunks; after one that it cannot, it is
 // parked and ignores the rest.
 func (h *host) replayAll(queue <-chan logged) {
+	if h.running() {
+		h.replayed(h.replaySide())
+	}
 	for l := range queue {
 		if !h.running() || l.end <= h.tail {
 			continue
 		}
-		if err := h.replayChunk(&l); isDamage(err) {
-			h.park(err)
-		} else if err != nil {
-			h.n.fail(err)
-		}
+		h.replayed(h.replayChunk(&l))
+	}
+}
+
+// replayed draws the consequences of a failed replay.
+func (h *host) replayed(err error) {
+	if isDamage(err) {
+		h.park(err)
+	} else if err != nil {
+		h.n.fail(err)
 	}
 }
 
@@ -311,8 +325,15 @@ func (h *host) reload() error {
 	if err := h.restore(stamp); err != nil {
 		return err
 	}
-	if stamp.Offset < end {
-		err = h.n.wal.Replay(stamp.Offset, func(at substrate.Offset, group []byte) error {
+	from := stamp.Offset
+	if note := h.n.keeper.parts[h.id].note.Load(); note != nil && from < note.covered {
+		if err := h.replaySide(); err != nil {
+			return err
+		}
+		from = note.covered
+	}
+	if from < end {
+		err = h.n.wal.Replay(from, func(at substrate.Offset, group []byte) error {
 			if at >= end {
 				return errEnough
 			}

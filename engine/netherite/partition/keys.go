@@ -23,6 +23,7 @@ import (
 //	x e(1) name 0 status(1) id           -> ord, for queries by name and status
 //	c e(1) status(1) created(8) ord(8)   -> nothing, for queries by time
 //	g tag 0 value 0 id                   -> ord, for queries by tag
+//	p                                    of the shell: a note about the side file
 //
 // History space:
 //
@@ -42,6 +43,7 @@ const (
 	tableName     = 'x'
 	tableCreated  = 'c'
 	tableTag      = 'g'
+	tableParked   = 'p'
 )
 
 // Sub-tables of an instance.
@@ -51,6 +53,10 @@ const (
 	subWake  = 'w'
 	subChild = 'c'
 )
+
+// ParkedKey is the key under which the shell notes, in the main space, that a
+// partition has records in a side file.
+func ParkedKey(partition int) []byte { return tableKeyOf(nil, partition, tableParked) }
 
 // Key layouts begin with the partition, so one store can hold all of a node. The
 // functions write over b, which may be nil: memory that is used again for keys

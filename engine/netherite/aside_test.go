@@ -1,0 +1,311 @@
+package netherite_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+	"github.com/netherite-go/netherite/substrate/sidefile"
+)
+
+// ward is a hub of two partitions on one disk. While sick, what always has to be
+// in memory of partition 1 cannot be read.
+type ward struct {
+	fs   *faultfs.FS
+	sick bool
+}
+
+const sideName = "/hub/side/00001.records"
+
+func (w *ward) Parameters() netherite.Parameters {
+	return netherite.Parameters{Hub: [16]byte{5}, Partitions: 2}
+}
+
+func (w *ward) OpenLog() (substrate.Log, error) {
+	return filelog.Open(filelog.Options{FS: w.fs, Dir: "/hub/log", Hub: [16]byte{5}, MinSegmentBytes: 16 << 10, MaxSegmentBytes: 16 << 10, Inline: true})
+}
+
+func (w *ward) OpenStore(int64) (substrate.Store, error) {
+	s, err := pebblestore.Open(pebblestore.Options{FS: w.fs, Dir: "/hub/store", MemoryBytes: 4 << 20})
+	if err != nil || !w.sick {
+		return s, err
+	}
+	return sickStore{s}, nil
+}
+
+func (w *ward) OpenSideFiles() (substrate.SideFiles, error) {
+	return sidefile.Open(w.fs, "/hub/side", [16]byte{5}), nil
+}
+
+func (w *ward) Close() error { return nil }
+
+type sickStore struct{ substrate.Store }
+
+func (s sickStore) Get(space substrate.Space, key []byte) ([]byte, error) {
+	if space == substrate.Main && len(key) == 3 && key[1] == 1 && key[2] == 'M' {
+		return nil, substrate.ErrDamaged
+	}
+	return s.Store.Get(space, key)
+}
+
+// open opens the hub; often says that it checkpoints as often as it can.
+func (w *ward) open(t testing.TB, often bool, change ...func(*netherite.Options)) *netherite.Engine {
+	t.Helper()
+	o := netherite.Options{Storage: w, Logger: slog.New(slog.DiscardHandler), Gather: -1}
+	o.KeeperTick(time.Millisecond)
+	o.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
+	if often {
+		o.Checkpoint = netherite.Checkpoint{Records: 20, Bytes: 1 << 50, Idle: time.Millisecond}
+	}
+	for _, f := range change {
+		f(&o)
+	}
+	e, err := netherite.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// named makes up an instance ID that lives in a partition.
+func named(prefix string, partition int) string {
+	for i := 0; ; i++ {
+		if id := fmt.Sprintf("%s-%d", prefix, i); model.PartitionOf(id, 2) == partition {
+			return id
+		}
+	}
+}
+
+// startIn starts instances in a partition, with so many bytes of input each.
+func startIn(t testing.TB, e *netherite.Engine, prefix string, partition, count, size int) (ids []string) {
+	t.Helper()
+	for i := range count {
+		id := named(fmt.Sprintf("%s-%d", prefix, i), partition)
+		if _, err := e.Start(t.Context(), engine.StartRequest{Instance: id, Name: "Hello5", Input: make([]byte, size)}); err != nil {
+			t.Fatalf("start %s: %v", id, err)
+		}
+		ids = append(ids, id)
+	}
+	return ids
+}
+
+// finishAll runs instances to their ends.
+func finishAll(t testing.TB, e *netherite.Engine, ids ...string) {
+	t.Helper()
+	w := helloWorker()
+	w.connect(t, e)
+	t.Cleanup(w.close) // when the hub has gone: it hands out other work, too
+	for _, id := range ids {
+		if got, err := ended(t.Context(), e, id); err != nil || string(got.Output) != "5 done" {
+			t.Fatalf("%s: %v, %v", id, got, err)
+		}
+	}
+}
+
+// The log stays short though a parked partition has records in it that it needs:
+// they go to its side file, come back from there when it runs again, and the file
+// goes once they are in the store.
+func TestParkedPartitionKeepsItsRecordsAndNotTheLog(t *testing.T) {
+	w := &ward{fs: faultfs.New()}
+	e := w.open(t, false)
+	ids := startIn(t, e, "a", 1, 20, 100)
+	startIn(t, e, "a", 0, 5, 0)
+	e.Kill(false)
+	w.fs = w.fs.CrashClone(faultfs.Crash{})
+
+	w.sick = true
+	for round := range 3 {
+		e = w.open(t, true)
+		for i := range 10 {
+			startIn(t, e, fmt.Sprintf("b-%d-%d", round, i), 0, 10, 2000)
+			if err := e.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s := e.Stats(); s.Log.Segments > 4 || s.Log.GroupBytes < 200_000 || s.Parked != 1 {
+			t.Fatalf("round %d: the log was kept: %+v", round, s)
+		}
+		if _, err := w.fs.Stat(sideName); err != nil {
+			t.Fatal(err)
+		}
+		if round%2 == 0 {
+			e.Kill(false)
+			w.fs = w.fs.CrashClone(faultfs.Crash{})
+		} else if err := e.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+
+	w.sick = false
+	e = w.open(t, false)
+	ids = append(ids, startIn(t, e, "c", 1, 5, 0)...)
+	e.Kill(false) // nothing of it is in the store yet
+	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	w.sick = true // it parks again, with records in the side file and in the log
+	e = w.open(t, true)
+	startIn(t, e, "d", 0, 30, 2000)
+	if err := e.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	w.sick = false
+	e = w.open(t, true)
+	finishAll(t, e, ids...)
+	if err := e.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.fs.Stat(sideName); err == nil {
+		t.Error("the side file is still there")
+	}
+	if err := e.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The same for a partition that parks in the middle of its work.
+func TestPartitionParkedAtWorkKeepsWhatItHasAppended(t *testing.T) {
+	w := &ward{fs: faultfs.New()}
+	var broken atomic.Bool
+	e := w.open(t, true, func(o *netherite.Options) {
+		// The keeper looks when there is something to keep; here that is never soon.
+		o.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
+		o.BeforeStep(func(id int, ev partition.Event) {
+			if _, opened := ev.(*partition.Opened); id == 1 && broken.Load() && !opened {
+				panic("beyond help")
+			}
+		})
+	})
+	ids := startIn(t, e, "a", 1, 10, 100)
+	broken.Store(true)
+	worker := helloWorker()
+	worker.connect(t, e) // and the first result parks the partition
+	if _, err := ended(t.Context(), e, ids[0]); !errors.Is(err, engine.ErrUnavailable) {
+		t.Fatalf("wait in the partition that parks: %v", err)
+	}
+	t.Cleanup(worker.close)
+	for i := range 6 {
+		startIn(t, e, fmt.Sprint("c-", i), 0, 10, 2000)
+		if err := e.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s := e.Stats(); s.Parked != 1 || s.Log.Segments > 4 {
+		t.Errorf("the log was kept: %+v", s)
+	}
+	e.Kill(false)
+	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	e = w.open(t, true)
+	finishAll(t, e, ids...)
+	if err := e.Close(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A crash before any operation on the disk, from the opening with a parked
+// partition to the trim of the log, loses nothing.
+func TestCrashAtAnyMomentOfParkingLosesNothing(t *testing.T) {
+	w := &ward{fs: faultfs.New()}
+	e := w.open(t, false)
+	ids := startIn(t, e, "a", 1, 5, 100)
+	e.Kill(false)
+	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	before := w.fs.CrashClone(faultfs.Crash{})
+
+	var mu sync.Mutex
+	var found []*faultfs.FS
+	n := 0
+	w.fs.SetFault(func(op faultfs.Op) error {
+		mu.Lock()
+		defer mu.Unlock()
+		switch op.Kind {
+		case faultfs.OpRead, faultfs.OpOpen, faultfs.OpList:
+			return nil
+		}
+		// All that concerns the side file, and some of the rest.
+		if n++; strings.Contains(op.Path, "/side") || n%7 == 0 {
+			found = append(found, w.fs.CrashClone(faultfs.Crash{}))
+		}
+		return nil
+	})
+	w.sick = true
+	e = w.open(t, true)
+	for i := range 4 {
+		startIn(t, e, fmt.Sprint("b-", i), 0, 10, 2000)
+		if err := e.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Kill(false)
+	w.fs.SetFault(nil)
+	found = append(found, before, w.fs.CrashClone(faultfs.Crash{}))
+	for _, fs := range found {
+		after := &ward{fs: fs, sick: true}
+		e := after.open(t, true) // parks again, and goes on where it was
+		startIn(t, e, "c", 0, 12, 2000)
+		if err := e.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		e.Kill(false)
+		after.fs, after.sick = after.fs.CrashClone(faultfs.Crash{}), false
+		e = after.open(t, false)
+		finishAll(t, e, ids...)
+		e.Kill(false)
+	}
+	if len(found) < 20 {
+		t.Errorf("only %d crashes", len(found))
+	}
+}
+
+// A side file that is missing or damaged keeps its partition parked, by name:
+// what it had was acknowledged.
+func TestDamagedSideFileKeepsThePartitionParked(t *testing.T) {
+	w := &ward{fs: faultfs.New()}
+	e := w.open(t, false)
+	ids := startIn(t, e, "a", 1, 5, 100)
+	e.Kill(false)
+	w.fs, w.sick = w.fs.CrashClone(faultfs.Crash{}), true
+	e = w.open(t, true)
+	for i := range 4 {
+		startIn(t, e, fmt.Sprint("b-", i), 0, 10, 2000)
+		if err := e.Checkpoint(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.Kill(false)
+	for what, harm := range map[string]func(fs *faultfs.FS) error{
+		"missing": func(fs *faultfs.FS) error { return fs.Remove(sideName) },
+		"bit":     func(fs *faultfs.FS) error { return fs.Alter(sideName, func(b []byte) []byte { b[200] ^= 1; return b }) },
+		"short":   func(fs *faultfs.FS) error { return fs.Alter(sideName, func(b []byte) []byte { return b[:len(b)-3] }) },
+	} {
+		t.Run(what, func(t *testing.T) {
+			after := &ward{fs: w.fs.CrashClone(faultfs.Crash{})}
+			intact := after.fs.CrashClone(faultfs.Crash{})
+			if err := harm(after.fs); err != nil {
+				t.Fatal(err)
+			}
+			e := after.open(t, true)
+			_, err := e.Get(t.Context(), ids[0], engine.GetOptions{})
+			if !errors.Is(err, engine.ErrUnavailable) || !errors.Is(err, substrate.ErrDamaged) && !errors.Is(err, engine.ErrDamaged) || !strings.Contains(err.Error(), "00001.records") {
+				t.Errorf("get: %v", err)
+			}
+			startIn(t, e, "c", 0, 5, 0)
+			e.Kill(false)
+			e = (&ward{fs: intact}).open(t, true)
+			finishAll(t, e, ids...)
+			e.Kill(false)
+		})
+	}
+}
