@@ -227,11 +227,12 @@ func (k *keeper) asideUnflushed() bool {
 // restoreAside finds out whether a side file belongs to the partition.
 func (h *host) restoreAside(stamp substrate.Stamp) error {
 	n, p := h.n, &h.n.keeper.parts[h.id]
+	p.aside.unknown = true
 	note, err := readNote(n.store, h.id)
 	if err != nil {
-		p.aside.unknown = true
 		return err
 	}
+	p.aside.unknown = false
 	p.note.Store(note)
 	switch {
 	case note == nil && n.side != nil:

@@ -102,7 +102,7 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 		p := &n.keeper.parts[h.id]
 		p.applied, p.flushed = stamp, stamp // also of a partition that parks: the log is kept from there on
 		h.appended.Store(uint64(stamp.Offset))
-		err = h.restoreAside(stamp)
+		err = guarded(func() error { return h.restoreAside(stamp) })
 		if err == nil && stamp.Offset > n.wal.End() {
 			err = h.beyondEnd(stamp.Offset, n.wal.End())
 		}
