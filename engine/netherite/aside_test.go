@@ -2,6 +2,7 @@ package netherite_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -266,6 +267,97 @@ func TestCrashAtAnyMomentOfParkingLosesNothing(t *testing.T) {
 	}
 	if len(found) < 20 {
 		t.Errorf("only %d crashes", len(found))
+	}
+}
+
+// Messages to a parked partition wait in the store: those who send them keep
+// little in memory, and when it runs again all arrive, once and in order.
+func TestMessagesToAParkedPartitionWaitOnDisk(t *testing.T) {
+	const senders, each, size = 20, 50, 10 << 10
+	sink := model.EntityID{Name: "sink", Key: ""}
+	for i := 0; sink.Key == "" || model.PartitionOf(sink.String(), 2) != 1; i++ {
+		sink.Key = fmt.Sprint(i)
+	}
+	worker := func() *testWorker {
+		w := newTestWorker()
+		w.programs["Send"] = func(past, fresh []model.Event) (out []model.Event) {
+			for i := range each {
+				payload := make([]byte, size)
+				payload[0] = byte(i)
+				out = append(out, model.Event{
+					Kind: model.EntitySignaled, ID: int32(i), Instance: sink.String(), Name: "op", Payload: payload, Ext: &model.Ext{},
+				})
+			}
+			return append(out, completed(each, "sent"))
+		}
+		return w
+	}
+	w := &ward{fs: faultfs.New(), sick: true}
+	for round := range 2 {
+		e := w.open(t, true, func(o *netherite.Options) { o.Memory = 16 << 20 })
+		code := worker()
+		code.connect(t, e)
+		for i := range senders / 2 {
+			id := named(fmt.Sprintf("s-%d-%d", round, i), 0)
+			if _, err := e.Start(t.Context(), engine.StartRequest{Instance: id, Name: "Send"}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := e.Wait(t.Context(), id, engine.UntilEnded, engine.GetOptions{}); err != nil {
+				t.Fatal(err)
+			}
+			if err := e.Checkpoint(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if held := e.Stats().StateBytes; held > 2<<20 || e.Stats().Parked != 1 {
+			t.Errorf("round %d: %d bytes of state: %+v", round, held, e.Stats())
+		}
+		if err := e.Close(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		code.close()
+	}
+
+	w.sick = false
+	e := w.open(t, true)
+	defer e.Close(context.Background())
+	code := newTestWorker()
+	code.entities["sink"] = func(state []byte, op *model.Event) (next, out []byte) {
+		counts := map[string]int{}
+		_ = json.Unmarshal(state, &counts) // nil at first
+		from := op.Extra().Parent.Instance
+		if counts[from] != int(op.Payload[0]) {
+			counts["disorder"]++
+		}
+		counts[from]++
+		next, _ = json.Marshal(counts)
+		return next, nil
+	}
+	code.connect(t, e)
+	t.Cleanup(code.close)
+	var counts map[string]int
+	deadline, cancel := context.WithTimeout(t.Context(), 4*patience)
+	defer cancel()
+	for total := 0; total < senders*each; {
+		if err := e.Checkpoint(deadline); err != nil {
+			t.Fatalf("%d of %d arrived: %v", total, senders*each, err)
+		}
+		i, err := e.Get(deadline, sink.String(), engine.GetOptions{Payloads: true, Fresh: true})
+		if errors.Is(err, engine.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		counts = map[string]int{}
+		_ = json.Unmarshal(i.Entity.State, &counts)
+		total = 0
+		for _, n := range counts {
+			total += n
+		}
+	}
+	if len(counts) != senders || counts["disorder"] != 0 {
+		t.Errorf("%v", counts)
 	}
 }
 

@@ -124,8 +124,19 @@ func (c *capture) applied() {
 			h.upkeep.capture = nil
 			h.upkeep.evicted = 0
 			h.state.CaptureApplied()
+			h.shelve()
 		}
 	})
+}
+
+// shelve leaves to the store what waits for parked partitions: the memory it
+// takes does not grow with the time that they are.
+func (h *host) shelve() {
+	for i := range h.peers {
+		if h.peers[i].gone && h.replica == nil {
+			h.state.Shelve(i)
+		}
+	}
 }
 
 // keepUp does what is due between two batches.

@@ -91,10 +91,14 @@ func (h *host) newState() *partition.State {
 }
 
 func (h *host) config() partition.Config {
-	return partition.Config{
+	c := partition.Config{
 		Partition: h.id, Partitions: h.n.params.Partitions,
 		MaxBatch: h.n.opts.MaxBatch, MaxEntityBatch: h.n.opts.MaxEntityBatch,
 	}
+	if !h.n.opts.CheckReplay { // which has to keep everything in memory
+		c.OutboxBytes = h.n.window
+	}
+	return c
 }
 
 // post puts an input into the mailbox.

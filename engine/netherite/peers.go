@@ -180,6 +180,16 @@ func (h *host) drainOutbox() []Frame {
 			h.state.MarkSent()
 			continue
 		}
+		if out.Message == nil {
+			if !p.connected {
+				break
+			}
+			if err := h.state.Recall(reader{h.n.store}, out.Dest, out.Seq); err != nil {
+				h.broken(err)
+				break
+			}
+			continue
+		}
 		size := messageBytes(out.Message)
 		if !p.connected || p.unacked > 0 && p.unacked+size > h.n.window {
 			break

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
@@ -158,32 +159,18 @@ func (s *State) decodeMeta(row []byte) error {
 	return r.Done()
 }
 
-// fetchOutbox reads what is retained for other partitions; a hole is damage.
+// fetchOutbox reads what is retained for other partitions.
 func (s *State) fetchOutbox(r Reader) error {
+	limit := s.cfg.OutboxBytes
+	if limit <= 0 {
+		limit = math.MaxInt64
+	}
 	for dest := range s.outbox {
 		o := &s.outbox[dest]
 		o.storedFirst, o.storedNext = o.first, o.next
-		var bad error
-		err := r.Scan(true, outboxKey(nil, s.cfg.Partition, dest, o.first), outboxKey(nil, s.cfg.Partition, dest, o.next), func(key, value []byte) bool {
-			seq := binary.BigEndian.Uint64(key[len(key)-8:])
-			if want := o.first + uint64(len(o.entries)); seq != want {
-				bad = fmt.Errorf("%w: outbox to partition %d has %d where %d is expected", engine.ErrDamaged, dest, seq, want)
-				return false
-			}
-			rd := rowReader(append([]byte(nil), value...))
-			m, err := model.DecodeMessage(rd, 0)
-			if bad = err; err != nil {
-				return false
-			}
-			o.entries = append(o.entries, &m)
-			o.bytes += eventSize(&m.Event)
-			return true
-		})
-		if err != nil || bad != nil {
-			return firstError(err, bad)
-		}
-		if got := o.first + uint64(len(o.entries)); got != o.next {
-			return fmt.Errorf("%w: outbox to partition %d ends at %d, expected %d", engine.ErrDamaged, dest, got, o.next)
+		add := func(_ uint64, m *model.Message) { o.entries = append(o.entries, m) }
+		if err := s.scanOutbox(r, dest, o.first, o.next, limit, add); err != nil {
+			return err
 		}
 	}
 	return nil

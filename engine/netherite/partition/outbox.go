@@ -1,8 +1,11 @@
 package partition
 
 import (
+	"encoding/binary"
+	"fmt"
 	"slices"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -10,11 +13,11 @@ import (
 // acknowledgement, that they are logged there. Sequence numbers are dense per
 // pair of partitions and start at 1.
 type outbox struct {
-	first, next uint64 // first retained, next to assign
-	entries     []*model.Message
+	first, next uint64           // first retained, next to assign
+	entries     []*model.Message // nil: only in the store
 	// Rows [storedFirst, storedNext) exist in the store.
 	storedFirst, storedNext uint64
-	bytes                   int64
+	bytes                   int64 // of those in memory
 }
 
 // sendRef names an outbox entry that was not sent in this incarnation.
@@ -35,7 +38,8 @@ func (s *State) enqueue(dest int, m model.Message) {
 }
 
 // Unsent returns the next message, in order of emission over all destinations,
-// that has not been sent in this incarnation.
+// that has not been sent in this incarnation. If its Message is nil, it is in the
+// store only: Recall it before it can be sent.
 func (s *State) Unsent() (Outgoing, bool) {
 	for len(s.unsent) > 0 {
 		r := s.unsent[0]
@@ -73,9 +77,11 @@ func (s *State) OutboxRange(dest int) (first, next uint64) {
 func (s *State) acked(e *Acked) {
 	o := &s.outbox[e.Dest]
 	n := min(e.Through+1, o.next) - o.first
-	for i := range o.entries[:n] {
-		o.bytes -= eventSize(&o.entries[i].Event)
-		o.entries[i] = nil
+	for i, m := range o.entries[:n] {
+		if m != nil {
+			o.bytes -= eventSize(&m.Event)
+			o.entries[i] = nil
+		}
 	}
 	o.first += n
 	if o.entries = o.entries[n:]; len(o.entries) == 0 {
@@ -89,4 +95,67 @@ func (s *State) checkAcked(e *Acked) Verdict {
 		return Drop
 	}
 	return Admit
+}
+
+// Shelve drops from memory what is stored of the messages to a destination that
+// does not take any. It may be called when a capture has been applied and before
+// the next one begins. Shelving cannot be observed but by Unsent.
+func (s *State) Shelve(dest int) {
+	if s.capture.w != nil {
+		bug("messages are shelved while a capture is under way")
+	}
+	o := &s.outbox[dest]
+	for i := range o.entries[:max(o.storedNext, o.first)-o.first] {
+		if m := o.entries[i]; m != nil {
+			o.bytes -= eventSize(&m.Event)
+			o.entries[i] = nil
+		}
+	}
+}
+
+// What Recall takes back at a time.
+const (
+	recallMessages = 64
+	recallBytes    = 64 << 10
+)
+
+// Recall takes some shelved messages to a destination back into memory, from a
+// sequence number on: at least that one.
+func (s *State) Recall(r Reader, dest int, from uint64) error {
+	o := &s.outbox[dest]
+	to := from
+	for to < min(o.next, from+recallMessages) && o.entries[to-o.first] == nil {
+		to++
+	}
+	return s.scanOutbox(r, dest, from, to, recallBytes, func(seq uint64, m *model.Message) { o.entries[seq-o.first] = m })
+}
+
+// scanOutbox reads the rows [from, to) of the outbox to a destination; a hole is
+// damage. f gets nil instead of what lies beyond a number of bytes in memory.
+func (s *State) scanOutbox(r Reader, dest int, from, to uint64, limit int64, f func(seq uint64, m *model.Message)) error {
+	p, next, o := s.cfg.Partition, from, &s.outbox[dest]
+	before := o.bytes
+	var bad error
+	err := r.Scan(true, outboxKey(nil, p, dest, from), outboxKey(nil, p, dest, to), func(key, value []byte) bool {
+		if seq := binary.BigEndian.Uint64(key[len(key)-8:]); seq != next {
+			bad = fmt.Errorf("%w: outbox to partition %d has %d where %d is expected", engine.ErrDamaged, dest, seq, next)
+			return false
+		}
+		next++
+		if o.bytes-before >= limit {
+			f(next-1, nil)
+			return true
+		}
+		m, err := model.DecodeMessage(rowReader(append([]byte(nil), value...)), 0)
+		if bad = err; err != nil {
+			return false
+		}
+		o.bytes += eventSize(&m.Event)
+		f(next-1, &m)
+		return true
+	})
+	if err == nil && bad == nil && next != to {
+		bad = fmt.Errorf("%w: outbox to partition %d ends at %d, expected %d", engine.ErrDamaged, dest, next, to)
+	}
+	return damaged(firstError(err, bad))
 }

@@ -30,6 +30,9 @@ type Config struct {
 	// the operations of one entity batch. Both 1,000 when zero.
 	MaxBatch       int
 	MaxEntityBatch int
+	// OutboxBytes bounds what is loaded of the messages that wait for each other
+	// partition; the rest is recalled when its turn comes. 0 means all.
+	OutboxBytes int64
 }
 
 // State is one partition's state. It is not safe for concurrent use.
