@@ -129,9 +129,14 @@ func (k *keeper) saveAside(id int) error {
 	if err != nil && !errors.Is(err, errEnough) {
 		return err
 	}
-	if !found {
-		return nil // nothing that an earlier side file does not have
+	stamp, err := n.store.Stamp(id)
+	if err != nil {
+		return err
 	}
+	if !found && (p.note.Load() != nil || stamp != (substrate.Stamp{})) {
+		return nil // nothing that store and side file do not have
+	}
+	// Without any record and stored state, a note tells it from one that lost them.
 	note := &sideNote{covered: covered}
 	err = n.side.Put(id, func(add func(substrate.Offset, []byte) error) error {
 		keep := func(end substrate.Offset, chunk []byte) error {
@@ -148,10 +153,6 @@ func (k *keeper) saveAside(id int) error {
 		}
 		return k.chunksOf(id, from, covered, keep)
 	})
-	if err != nil {
-		return err
-	}
-	stamp, err := n.store.Stamp(id)
 	if err != nil {
 		return err
 	}
