@@ -92,7 +92,7 @@ func counterCode(ctx *durable.Context, n int) (int, error) {
 
 func (s *scene) raise(id, op string) {
 	s.Helper()
-	s.ok(operation.Raise(s.ctx, s, id, op))
+	s.ok(patiently(func() error { return operation.Raise(s.ctx, s, id, op) }))
 }
 
 func conversation(s *scene) {

@@ -302,13 +302,22 @@ func result[T comparable](s *scene, run *durable.Run[T], expected T) {
 func start[In, Out any](s *scene, o *durable.OrchestrationOf[In, Out], name string, in In, opts ...durable.StartOption) *durable.Run[Out] {
 	s.Helper()
 	opts = append([]durable.StartOption{s.named(name)}, opts...)
-	run, err := o.Start(s.ctx, s, in, opts...)
-	for errors.Is(err, engine.ErrBusy) { // the engine asks to come again
-		runtime.Gosched()
+	var run *durable.Run[Out]
+	s.ok(patiently(func() (err error) {
 		run, err = o.Start(s.ctx, s, in, opts...)
-	}
-	s.ok(err)
+		return err
+	}))
 	return run
+}
+
+// patiently makes a request again for as long as the engine asks to come again.
+func patiently(request func() error) error {
+	err := request()
+	for errors.Is(err, engine.ErrBusy) {
+		runtime.Gosched()
+		err = request()
+	}
+	return err
 }
 
 // purgeAll sees to it that nothing hangs: what scenarios leave living is
@@ -317,7 +326,9 @@ func (s *scene) purgeAll() {
 	s.Helper()
 	for _, inst := range s.list(engine.Query{}) {
 		if !inst.Status.Ended() {
-			s.ok(s.engine.Terminate(s.ctx, engine.TerminateRequest{Instance: inst.ID}))
+			s.ok(patiently(func() error {
+				return s.engine.Terminate(s.ctx, engine.TerminateRequest{Instance: inst.ID})
+			}))
 			s.ended(inst.ID)
 		}
 	}

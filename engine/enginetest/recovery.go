@@ -1,9 +1,7 @@
 package enginetest
 
 import (
-	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"github.com/netherite-go/netherite/durable"
@@ -49,11 +47,11 @@ func (s *scene) helloMany(n, clients int) {
 }
 
 func (s *scene) helloOnce(name string) error {
-	run, err := hello5.Start(s.ctx, s, durable.None{}, s.named(name))
-	for errors.Is(err, engine.ErrBusy) {
-		runtime.Gosched()
+	var run *durable.Run[string]
+	err := patiently(func() (err error) {
 		run, err = hello5.Start(s.ctx, s, durable.None{}, s.named(name))
-	}
+		return err
+	})
 	if err != nil {
 		return err
 	}
