@@ -15,14 +15,16 @@ import (
 	"github.com/netherite-go/netherite/worker"
 )
 
-// RunEvicted plays scenarios twice: once with live copies of orchestrations and
-// entities kept between steps, and once with none, so that every step begins
-// with a replay. The histories must be the same, event by event.
+// RunEvicted plays scenarios twice: once in storage whose engine keeps what it
+// can, with live copies of orchestrations and entities kept between steps; and
+// once in storage whose engine evicts every instance that it need not hold, with
+// no live copies, so that every step begins with loading and a replay. The
+// histories must be the same, event by event.
 //
 // What a history owes to the order in which messages happened to arrive is left
 // out: where steps begin, and which of several answers came first. Times and
 // what is derived from execution IDs differ between any two runs.
-func RunEvicted(t *testing.T, newStorage New) {
+func RunEvicted(t *testing.T, keeping, evicting New) {
 	for _, g := range [][]scenario{orchestrations, payloads, rewinds, entities[:5]} {
 		for _, c := range g {
 			if c.heavy {
@@ -30,8 +32,8 @@ func RunEvicted(t *testing.T, newStorage New) {
 			}
 			t.Run(c.name, func(t *testing.T) {
 				t.Parallel()
-				kept := Suite{New: newStorage, histories: histories{}}
-				evicted := Suite{New: newStorage, histories: histories{}, Worker: func(o *worker.Options) { o.CacheCount = -1 }}
+				kept := Suite{New: keeping, histories: histories{}}
+				evicted := Suite{New: evicting, histories: histories{}, Worker: func(o *worker.Options) { o.CacheCount = -1 }}
 				kept.play(t, c)
 				evicted.play(t, c)
 				compare(t, kept.histories, evicted.histories)

@@ -128,6 +128,9 @@ func (n *node) unpause() {
 // can be evicted.
 func (h *host) account() {
 	n, u := h.n, &h.upkeep
+	if n.opts.evictAlways {
+		h.state.Evict(0)
+	}
 	total, dirty := h.state.Bytes()
 	share := stateShare(n.opts.Memory)
 	if all := n.used.Load() + total - u.published; all > share {
@@ -144,7 +147,7 @@ func (h *host) account() {
 	}
 	n.used.Add(total - u.published)
 	u.published = total
-	if dirty > share/2/int64(len(n.hosts)) {
+	if dirty > share/2/int64(len(n.hosts)) || n.opts.evictAlways && dirty > 0 {
 		n.keeper.want(h.id)
 	}
 	n.unpause()

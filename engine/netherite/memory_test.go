@@ -115,3 +115,44 @@ func TestAboveTheLimitStartsAreRefusedFirstAndPurgeLast(t *testing.T) {
 		t.Errorf("read: %v", err)
 	}
 }
+
+// What the scenarios with eviction rely on: an instance that waits is in the
+// store and not in memory.
+func TestEvictionAfterEveryStepLeavesNoWaitingInstanceInMemory(t *testing.T) {
+	const instances, size = 50, 4 << 10
+	e := openHub(t, newMemory(2), evictAll)
+	w := newTestWorker()
+	w.programs["Wait"] = waiter
+	w.connect(t, e)
+	defer w.close()
+	ctx := t.Context()
+	for i := range instances {
+		id := fmt.Sprint("w", i)
+		if _, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: "Wait", Input: make([]byte, size)}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := e.Wait(ctx, id, engine.UntilStarted, engine.GetOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for e.Stats().StateBytes > size { // the last step's checkpoint is under way
+		if ctx.Err() != nil {
+			t.Fatalf("%d bytes in memory", e.Stats().StateBytes)
+		}
+		runtime.Gosched()
+	}
+	for i := range instances {
+		id := fmt.Sprint("w", i)
+		before := e.Stats().Loads
+		if err := e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "go"}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := ended(ctx, e, id)
+		if err != nil || string(got.Output) != fmt.Sprint(size) {
+			t.Fatalf("%s: %v, %v", id, got, err)
+		}
+		if e.Stats().Loads == before {
+			t.Errorf("%s was not loaded", id)
+		}
+	}
+}

@@ -134,6 +134,8 @@ type Options struct {
 	fullPause time.Duration
 	// maxRecord is the largest record in bytes; only tests lower it.
 	maxRecord int
+	// evictAlways, for tests, writes and evicts after every batch whatever can be.
+	evictAlways bool
 	// beforeStep, for tests, is called with every admitted event.
 	beforeStep func(partition int, ev partition.Event)
 	// CheckReplay rebuilds, for each record, the touched instances from their

@@ -80,7 +80,22 @@ func TestScenariosOverChaoticTransport(t *testing.T) {
 	})}.Run(t)
 }
 
+// evictAll makes an engine write and evict, after every step, all instances of
+// which nothing is handed out. The replay checker keeps everything: it is off.
+func evictAll(o *netherite.Options) {
+	o.CheckReplay = false
+	o.EvictAlways()
+}
+
 // What is evicted after every step goes on as if it had been kept.
 func TestScenariosWithEvictionAfterEveryStep(t *testing.T) {
-	enginetest.RunEvicted(t, inMemory(4))
+	enginetest.RunEvicted(t, inMemory(4), inMemory(4, evictAll))
+}
+
+// With instances evicted all the time, crashes and faults find most of them in
+// the store. What memory they take is not compared then.
+func TestScenariosOfCrashesWithEviction(t *testing.T) {
+	evicting := inMemory(4, evictAll)
+	storage := func(t *testing.T) enginetest.Storage { return struct{ enginetest.Storage }{evicting(t)} }
+	enginetest.Suite{New: storage, Light: true, Groups: []string{"Recovery", "Faults", "Control", "Crashes", "Entities"}}.Run(t)
 }

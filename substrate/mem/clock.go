@@ -12,6 +12,8 @@ import (
 // inside Advance, one after another, in the order of their time and, at the
 // same time, of their AfterFunc.
 type Clock struct {
+	moving sync.Mutex // held by the Advance in progress
+
 	mu     sync.Mutex
 	mono   time.Duration
 	start  time.Time     // the wall time at mono 0
@@ -75,8 +77,11 @@ func (c *Clock) Next() (d time.Duration, ok bool) {
 }
 
 // Advance moves both clocks by d and runs what falls due, each at its own time;
-// so does what those functions ask for within d.
+// so does what those functions ask for within d. Of several callers, one moves
+// the clock at a time; the functions must not call it themselves.
 func (c *Clock) Advance(d time.Duration) {
+	c.moving.Lock()
+	defer c.moving.Unlock()
 	c.mu.Lock()
 	until := c.mono + max(d, 0)
 	for len(c.timers) > 0 && c.timers[0].at <= until {
