@@ -12,7 +12,7 @@ import (
 )
 
 var payloads = []scenario{
-	{name: "T25_LargeInputAndOutput", run: largeInput, opts: Options{MaxPayload: 6 << 20, Bulk: true}},
+	{name: "T25_LargeInputAndOutput", run: largeInput, opts: Options{MaxPayload: 6 << 20, Bulk: true}, heavy: true},
 	{name: "T25_LargeInputAndOutput_RefusedByDefault", run: largeInputRefused},
 	{name: "T31_SmallTextMessagePayloads", run: func(s *scene) { echoed(s, text(1<<10)) }},
 	{name: "LargeTextMessagePayloads", run: func(s *scene) { echoed(s, text(1<<20)) }},

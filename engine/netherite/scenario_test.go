@@ -50,20 +50,25 @@ func TestScenariosOfFaultsOnFiles(t *testing.T) {
 	enginetest.Suite{New: onFiles(1), Groups: []string{"Faults"}}.Run(t)
 }
 
+// spread are the groups of scenarios to which it matters how many partitions
+// there are and when these let go of what. The others differ by what a payload, a
+// version or a call is, in one instance.
+var spread = []string{"Orchestrations", "Queries", "Recovery", "Faults", "Entities", "Control", "Crashes"}
+
 func TestScenariosWithReleaseOfPartitions(t *testing.T) {
-	enginetest.Suite{Light: true, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleasePartition })}.Run(t)
+	enginetest.Suite{Light: true, Groups: spread, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleasePartition })}.Run(t)
 }
 
 func TestScenariosWithConservativeRelease(t *testing.T) {
-	enginetest.Suite{Light: true, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleaseConservative })}.Run(t)
+	enginetest.Suite{Light: true, Groups: spread, New: inMemory(4, func(o *netherite.Options) { o.Release = netherite.ReleaseConservative })}.Run(t)
 }
 
 func TestScenariosWithOnePartition(t *testing.T) {
-	enginetest.Suite{Light: true, New: inMemory(1, func(o *netherite.Options) { o.Gather = 0 })}.Run(t)
+	enginetest.Suite{Light: true, Groups: spread, New: inMemory(1, func(o *netherite.Options) { o.Gather = 0 })}.Run(t)
 }
 
 func TestScenariosWithManyPartitions(t *testing.T) {
-	enginetest.Suite{Light: true, New: inMemory(32)}.Run(t)
+	enginetest.Suite{Light: true, Groups: spread, New: inMemory(32)}.Run(t)
 }
 
 // Partitions exchange their messages over a transport that loses, duplicates,
