@@ -129,3 +129,25 @@ func TestUnusedEventsLiveOnInTheNextExecution(t *testing.T) {
 		}
 	})
 }
+
+// The zero time, and the moment whose encoding stands for no time, are in the
+// past like any other.
+func TestTimerAtATimeInThePastIsDueAtOnce(t *testing.T) {
+	pasts := []time.Time{{}, time.Unix(0, 0), time.Unix(0, 1), time.Date(1000, 1, 1, 0, 0, 0, 0, time.UTC)}
+	wait := durable.Orchestration("Wait", func(ctx *durable.Context, past int) (int, error) {
+		return past, durable.SleepUntil(ctx, pasts[past])
+	})
+	bothWays(t, []durable.Handler{wait}, func(t *testing.T, hub *testHub) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		for past, at := range pasts {
+			run, err := wait.Start(ctx, hub, past)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := run.Wait(ctx); err != nil {
+				t.Errorf("until %v: %v", at, err)
+			}
+		}
+	})
+}

@@ -59,6 +59,9 @@ func (e *EventOf[T]) Send(from Sender, instance string, v T) error {
 	if err := validOrchestrationID(instance); err != nil {
 		return err
 	}
+	if err := model.ValidateName("event", e.name); err != nil {
+		return err
+	}
 	from.act(model.Event{Kind: model.EventSent, Instance: instance, Name: e.name, Payload: payload})
 	return nil
 }

@@ -166,6 +166,9 @@ func childEvent[In any](from Sender, name string, in In, opts []ChildOption) (ev
 			return ev, nil, err
 		}
 	}
+	if err := checkChild(name, s.version, s.tags); err != nil {
+		return ev, nil, err
+	}
 	id, tags, trace := from.describeChild(s)
 	ev = model.Event{Kind: model.ChildCreated, Name: name, Version: s.version, Instance: id, Payload: payload, FireAt: s.at}
 	if tags != nil || trace != nil {

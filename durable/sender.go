@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/netherite-go/netherite/model"
@@ -30,6 +31,9 @@ func signal[In any](from Sender, entity, operation string, in In, opts []SignalO
 	if err := validEntityID(entity); err != nil {
 		return err
 	}
+	if err := model.ValidateName("operation", operation); err != nil {
+		return err
+	}
 	if err := from.checkSignal(entity); err != nil {
 		return err
 	}
@@ -40,6 +44,22 @@ func signal[In any](from Sender, entity, operation string, in In, opts []SignalO
 	from.act(model.Event{
 		Kind: model.EntitySignaled, Instance: entity, Name: operation, Payload: payload, FireAt: s.at, Ext: traceExt(from.trace()),
 	})
+	return nil
+}
+
+// checkChild reports what no orchestration can be started with. The engine
+// checks it again; here the code that asks is told.
+func checkChild(name, version string, tags map[string]string) error {
+	if err := errors.Join(model.ValidateName("orchestration", name), model.ValidateVersion(version)); err != nil {
+		return err
+	}
+	size := 0
+	for k, v := range tags { // order-free: a sum
+		size += len(k) + len(v)
+	}
+	if size > model.MaxTagBytes {
+		return fmt.Errorf("%w: tags have %d bytes, at most %d", ErrPayloadTooLarge, size, model.MaxTagBytes)
+	}
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"math"
 	"time"
 
 	"github.com/netherite-go/netherite/model"
@@ -41,9 +42,14 @@ func timerEvent(now model.Time, d time.Duration) model.Event {
 // farAway is a duration that may not fit behind the present in a model.Time.
 const farAway = 100 * 365 * 24 * time.Hour
 
-// TimerAt returns a future that is done at a time, never before.
+// TimerAt returns a future that is done at a time, never before. A time in the
+// past, the zero one too, is due at once.
 func TimerAt(ctx *Context, t time.Time) *Future[None] {
-	return timer(ctx, model.Event{Kind: model.TimerCreated, FireAt: model.TimeOf(t)})
+	at := model.TimeOf(t)
+	if at == 0 { // in the past, though its encoding says that there is none
+		at = math.MinInt64
+	}
+	return timer(ctx, model.Event{Kind: model.TimerCreated, FireAt: at})
 }
 
 func timer(ctx *Context, ev model.Event) *Future[None] {

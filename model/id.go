@@ -19,6 +19,10 @@ const MaxInstanceID = 256
 // MaxName is the longest task, event or operation name in bytes.
 const MaxName = 200
 
+// MaxTagBytes bounds the names and values of an instance's tags, with those it
+// inherits.
+const MaxTagBytes = 8 << 10
+
 // ErrInvalidID is wrapped by every error about a malformed instance ID.
 var ErrInvalidID = errors.New("invalid instance ID")
 
@@ -152,6 +156,18 @@ func ValidateName(what, name string) error {
 		return fmt.Errorf("%s name %.40q...: %d bytes, at most %d", what, name, len(name), MaxName)
 	case !utf8.ValidString(name):
 		return fmt.Errorf("%s name %q is not UTF-8", what, name)
+	}
+	return nil
+}
+
+// ValidateVersion reports what is wrong with a version: it has at most MaxName
+// bytes of UTF-8.
+func ValidateVersion(version string) error {
+	switch {
+	case len(version) > MaxName:
+		return fmt.Errorf("version %.40q...: %d bytes, at most %d", version, len(version), MaxName)
+	case !utf8.ValidString(version):
+		return fmt.Errorf("version %q is not UTF-8", version)
 	}
 	return nil
 }

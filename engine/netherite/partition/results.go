@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
@@ -119,9 +120,17 @@ func wrongAction(ev *model.Event, last bool, tags map[string]string) string {
 		if v := ev.Extra().NewVersion; v != nil && len(*v) > model.MaxName {
 			return fmt.Sprintf("whose new version has %d bytes, at most %d are allowed", len(*v), model.MaxName)
 		}
-	case model.TaskScheduled, model.TimerCreated:
+	case model.TimerCreated:
+		if ev.FireAt == 0 && ev.Extra().Timeout <= 0 {
+			return "which has no time"
+		}
 		return wrongID(ev.ID)
+	case model.TaskScheduled:
+		return cmp.Or(nameless(ev), wrongID(ev.ID))
 	case model.ChildCreated:
+		if ev.Name == "" {
+			return nameless(ev)
+		}
 		if model.IsEntity(ev.Instance) {
 			return fmt.Sprintf("but %q is an entity", ev.Instance)
 		}
@@ -142,9 +151,19 @@ func wrongAction(ev *model.Event, last bool, tags map[string]string) string {
 				return what
 			}
 		}
-	case model.EventSent, model.MarkerRecorded:
+	case model.EventSent:
+		return nameless(ev)
+	case model.MarkerRecorded:
 	default:
 		return "which orchestrations cannot ask for"
+	}
+	return ""
+}
+
+// nameless refuses what nobody could answer or wait for.
+func nameless(ev *model.Event) string {
+	if ev.Name == "" {
+		return "which has no name"
 	}
 	return ""
 }

@@ -16,8 +16,8 @@ const Version = 1
 const (
 	MaxStepEvents = 2_000
 	MaxStepBytes  = 16 << 20
-	MaxLockSet    = 1_000   // entities of one critical section
-	MaxTagBytes   = 8 << 10 // names and values of an instance's tags, with those it inherits
+	MaxLockSet    = 1_000 // entities of one critical section
+	MaxTagBytes   = model.MaxTagBytes
 )
 
 // Config is what a partition knows of its surroundings. Partition and

@@ -241,10 +241,10 @@ func TestSessionsAndKeysAreBoundedInNumber(t *testing.T) {
 func TestStepBeyondTheLimitsFailsItsInstance(t *testing.T) {
 	many := make([]model.Event, MaxStepEvents+1)
 	for i := range many {
-		many[i] = model.Event{Kind: model.EventSent, ID: int32(i)}
+		many[i] = model.Event{Kind: model.EventSent, ID: int32(i), Name: "e"}
 	}
 	half := make([]byte, MaxStepBytes/2+1)
-	large := []model.Event{{Kind: model.EventSent, Payload: half}, {Kind: model.ExecutionCompleted, Ext: &model.Ext{CarryOver: []model.Event{{Payload: half}}}}}
+	large := []model.Event{{Kind: model.EventSent, Name: "e", Payload: half}, {Kind: model.ExecutionCompleted, Ext: &model.Ext{CarryOver: []model.Event{{Payload: half}}}}}
 	for name, events := range map[string][]model.Event{"too many": many, "too large": large} {
 		f := checkResult(&engine.OrchestrationResult{Events: events}, nil)
 		if f == nil || f.Type != model.FailureStepTooLarge || !f.NonRetriable {
