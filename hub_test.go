@@ -332,3 +332,20 @@ func TestActivityThatOutlivesClosesContextRunsAgain(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 }
+
+func TestOptionsOutOfRangeAreRefused(t *testing.T) {
+	for name, o := range map[string]netherite.Option{
+		"partitions": netherite.Partitions(257), "negative partitions": netherite.Partitions(-1), "memory": netherite.Memory(1),
+		"payload": netherite.PayloadLimit(-1), "large payload": netherite.PayloadLimit(17 << 20), "release": netherite.ReleaseLevel(9),
+		"checkpoint bytes": netherite.CheckpointEvery(-1, 0), "checkpoint records": netherite.CheckpointEvery(0, -1),
+		"steps": netherite.Concurrency(-1, 0), "activities": netherite.Concurrency(0, -1),
+	} {
+		hub, err := netherite.Open("", netherite.InMemory(), o)
+		if err == nil {
+			err = hub.Close(t.Context())
+			t.Errorf("%s: taken, %v", name, err)
+		} else if !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -164,6 +164,14 @@ func (s *settings) check() error {
 		return fmt.Errorf("%w: memory limit of %d bytes, at least %d are needed", engine.ErrInvalid, s.engine.Memory, minMemory)
 	case s.engine.MaxPayload < 0 || s.engine.MaxPayload > maxPayloadLimit:
 		return fmt.Errorf("%w: payload limit of %d bytes, want 1 to %d", engine.ErrInvalid, s.engine.MaxPayload, maxPayloadLimit)
+	case s.engine.Release > core.ReleaseConservative:
+		return fmt.Errorf("%w: release level %d, want ReleaseNode, ReleasePartition or ReleaseConservative", engine.ErrInvalid, s.engine.Release)
+	case s.engine.Checkpoint.Bytes < 0 || s.engine.Checkpoint.Records < 0:
+		return fmt.Errorf("%w: a checkpoint every %d bytes or %d records, want positive numbers, or zero for the default",
+			engine.ErrInvalid, s.engine.Checkpoint.Bytes, s.engine.Checkpoint.Records)
+	case s.worker.Steps < 0 || s.worker.Activities < 0:
+		return fmt.Errorf("%w: %d steps and %d activities at a time, want positive numbers, or zero for the default",
+			engine.ErrInvalid, s.worker.Steps, s.worker.Activities)
 	case s.partitions != 0 && (s.partitions < core.MinPartitions || s.partitions > core.MaxPartitions):
 		return fmt.Errorf("%w: %d partitions, want %d to %d", engine.ErrInvalid, s.partitions, core.MinPartitions, core.MaxPartitions)
 	}
