@@ -28,9 +28,9 @@
 //
 // T7, an event that starts its receiver: here it is ErrNotFound, and a scenario
 // of its own says so. T44, T46 and T47 are about the pages of one particular
-// store. Several hosts between which
-// partitions move are not there yet. T59 and T60, scale decisions, and T61 to T64, the Functions host, belong
-// to surroundings that do not exist here; so do the scenarios of the relational
+// store. Several hosts between which partitions move are not there yet. T59 and
+// T60, scale decisions, and T61 to T64, the Functions host, belong to
+// surroundings that do not exist here; so do the scenarios of the relational
 // engine about tenants, upgrades of its schema, and scale recommendations.
 //
 // # Time
