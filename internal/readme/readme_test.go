@@ -49,12 +49,26 @@ func TestREADMEWorkflowSurvivesBeingKilled(t *testing.T) {
 	if got := again[len(again)-1]; got != want {
 		t.Errorf("second run ends with %q, README promises %q", got, want)
 	}
+	commands(t, dir, after(t, after(t, program, "prints"), "```sh\n"))
 	for _, l := range seen[:len(seen)-1] {
 		for _, m := range again[:len(again)-1] {
 			if l == m {
 				t.Errorf("%q was done before the kill and is done again", l)
 			}
 		}
+	}
+}
+
+// commands runs what the README says to do in the end, in the same directory. The
+// last command tells of the workflow that has ended.
+func commands(t *testing.T, dir, section string) {
+	var out string
+	for line := range strings.Lines(block(section)) {
+		command, _, _ := strings.Cut(line, "#")
+		out = sh(t, dir, command)
+	}
+	if !regexp.MustCompile(`(?m)^status: +Completed$`).MatchString(out) {
+		t.Errorf("the last command of the README says\n%s", out)
 	}
 }
 
@@ -105,14 +119,16 @@ func block(text string) string {
 	return text
 }
 
-func sh(t *testing.T, dir, command string) {
+func sh(t *testing.T, dir, command string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", "-c", command)
 	cmd.Dir = dir
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		t.Fatalf("%s: %v\n%s", command, err, out)
 	}
+	return string(out)
 }
 
 // run is a "go run ." under way, in a process group of its own.
