@@ -59,8 +59,10 @@ func Purge(ctx context.Context, hub Hub, q engine.Query) (deleted int, err error
 }
 
 // CleanEntities removes entities that have no state, no operations waiting and
-// no lock, and releases locks whose holder no longer runs, as o says. An
-// engine.PartialError comes when all others have been looked at.
+// no lock, and releases locks whose holder no longer runs, as o says. The engine
+// in this module does both by itself, when they come to be: there it finds
+// something only if that has gone wrong. An engine.PartialError comes when all
+// others have been looked at.
 func CleanEntities(ctx context.Context, hub Hub, o engine.CleanOptions) (removed, released int, err error) {
 	var missing *engine.PartialError
 	for {
