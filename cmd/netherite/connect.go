@@ -87,7 +87,8 @@ func (f *hubFlags) tryConnect(stderr io.Writer) (*target, error) {
 		return &target{Client: c, served: true, close: func(context.Context) error { return c.Close() }}, nil
 	}
 	quietly := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
-	hub, err := netherite.Open(f.dir, netherite.Logger(quietly))
+	// How long ended instances are kept is up to the program that runs the hub.
+	hub, err := netherite.Open(f.dir, netherite.Logger(quietly), netherite.Retention(-1))
 	if err != nil {
 		return nil, err
 	}
