@@ -109,6 +109,7 @@ func (s *State) CaptureApplied() {
 		case inst.dirty:
 			s.resize(inst)
 		default:
+			inst.shrink()
 			s.lru.use(inst)
 		}
 	}

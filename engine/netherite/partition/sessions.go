@@ -30,11 +30,32 @@ func (s *State) consume(inst *instance, n int) {
 		inst.size -= eventSize(&e.event)
 		*e = entry{}
 	}
-	if n == len(inst.inbox) {
+	switch {
+	case n < len(inst.inbox):
+		inst.inbox = inst.inbox[n:]
+	case cap(inst.inbox) <= spareEntries:
 		inst.inbox = inst.inbox[:0]
-		return
+	default:
+		inst.inbox = nil
 	}
-	inst.inbox = inst.inbox[n:]
+}
+
+// spareEntries is for how many messages an instance keeps room that it does not
+// use. Nobody counts that memory: with many instances, each of which was busy
+// once, it would be most of what there is.
+const spareEntries = 64
+
+// shrink gives up the room that an instance does not use any more.
+func (inst *instance) shrink() {
+	if len(inst.inbox) == 0 {
+		inst.inbox = nil
+	}
+	if inst.tasks.live == 0 {
+		inst.tasks.reset()
+	}
+	if inst.timers.live == 0 {
+		inst.timers.reset()
+	}
 }
 
 // dropInbox empties the inbox; the slice stays with those who still read it.

@@ -310,3 +310,21 @@ func TestDamagedStoreIsNamed(t *testing.T) {
 		})
 	}
 }
+
+func TestInstanceThatWasBusyKeepsNoRoomForMessages(t *testing.T) {
+	s := New(Config{Partitions: 1})
+	inst := s.newInstance("@E@k", model.ExecutionID{1})
+	for range 1_000 {
+		s.enqueueEntry(inst, entry{})
+	}
+	s.consume(inst, 999)
+	s.consume(inst, 1)
+	if n := cap(inst.inbox); n > spareEntries {
+		t.Errorf("room for %d messages in an empty inbox", n)
+	}
+	s.enqueueEntry(inst, entry{})
+	s.consume(inst, 1)
+	if inst.shrink(); cap(inst.inbox) != 0 {
+		t.Errorf("room for %d messages in the inbox of an idle instance", cap(inst.inbox))
+	}
+}
