@@ -2,6 +2,8 @@ package netherite_test
 
 import (
 	"errors"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/netherite-go/netherite/engine"
@@ -14,7 +16,9 @@ import (
 // stalling is a memory whose syncs a test can hold up.
 type stalling struct {
 	*memory
-	syncs chan chan struct{} // each sync sends what it waits for, unless nobody listens
+	armed atomic.Bool   // the next sync is held up, whether or not the test listens yet
+	held  chan struct{} // a sync that is held up sends
+	end   chan struct{} // closed to let it, and all that come, pass
 }
 
 type stallingLog struct {
@@ -28,11 +32,12 @@ func (m *stalling) OpenLog() (substrate.Log, error) {
 }
 
 func (l *stallingLog) Sync() error {
-	end := make(chan struct{})
-	select {
-	case l.m.syncs <- end:
-		<-end
-	default:
+	if l.m.armed.Load() {
+		select {
+		case l.m.held <- struct{}{}:
+			<-l.m.end
+		case <-l.m.end:
+		}
 	}
 	return l.Log.Sync()
 }
@@ -41,20 +46,23 @@ func (l *stallingLog) Sync() error {
 // record of that is being synced; the function ends the sync.
 func held(t *testing.T, release netherite.Release, afterCommit bool, hook func(int, partition.Event)) (*netherite.Engine, *hoarder, func()) {
 	t.Helper()
-	m := &stalling{newMemory(1), make(chan chan struct{})}
+	m := &stalling{memory: newMemory(1), held: make(chan struct{}), end: make(chan struct{})}
 	e := openHub(t, m, func(o *netherite.Options) { o.Release = release; o.BeforeStep(hook) })
 	w := newHoarder("", engine.Limits{})
 	c := w.connect(t, e)
 	t.Cleanup(c.Close)
+	free := sync.OnceFunc(func() { close(m.end) })
+	t.Cleanup(free) // the hub cannot close before
 	start(t, e, "X", 1)
 	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	m.armed.Store(true)
 	if err := c.CompleteOrchestration(&engine.OrchestrationResult{Token: w.step(0).Token, Events: []model.Event{
 		{Kind: model.TaskScheduled, Name: "A", Ext: &model.Ext{AfterCommit: afterCommit}},
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	end := <-m.syncs
-	return e, w, func() { close(end) }
+	<-m.held
+	return e, w, free
 }
 
 var heldForms = map[string]struct {
