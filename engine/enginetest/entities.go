@@ -16,6 +16,7 @@ var entities = []scenario{
 	{name: "T67_CanOrchestrationInteractWithEntities", run: signalBeforeChildsCall, causal: true},
 	{name: "EntityOperationThatFailsChangesNothing", run: failedOperation},
 	{name: "EntityIsDeletedAndCleanedUp", run: deletedEntity},
+	{name: "EntitiesInUseAreNotCleanedUp", run: cleanedAmidWork},
 	{name: "EntitySignalAtATime", run: scheduledSignal},
 	{name: "EntityStartsOrchestration", run: entityStarts},
 	{name: "EntityBatchOverCrash", run: batchOverCrash},
@@ -144,17 +145,46 @@ func failedOperation(s *scene) {
 	want(s, "its value", n, 5)
 }
 
+// clean tidies all entities and holds how many had to be removed and released.
+func (s *scene) clean(removed, released int) {
+	s.Helper()
+	gotRemoved, gotReleased, err := durable.CleanEntities(s.ctx, s, engine.CleanOptions{RemoveEmpty: true, ReleaseOrphanedLocks: true})
+	s.ok(err)
+	want(s, "entities removed", gotRemoved, removed)
+	want(s, "locks released", gotReleased, released)
+}
+
 func deletedEntity(s *scene) {
 	s.post(s.id("tally"), 3)
 	s.ok(tallies.Delete().Post(s.ctx, s, tallies.Key(s.id("tally")), durable.None{}))
 	_, exists := s.read(s.id("tally"))
 	want(s, "it has a state", exists, false)
-	_, _, err := durable.CleanEntities(s.ctx, s, engine.CleanOptions{RemoveEmpty: true})
-	s.ok(err)
+	empty := len(s.list(engine.Query{Entities: true})) // none, if the engine is quick
+	s.clean(empty, 0)
 	want(s, "entities left", len(s.list(engine.Query{Entities: true})), 0)
 	s.post(s.id("tally"), 4)
 	n, _ := s.read(s.id("tally"))
 	want(s, "value of its next life", n, 4)
+}
+
+// cleanedAmidWork holds that tidying leaves alone what is only about to have a
+// state, and the lock of one that goes on.
+func cleanedAmidWork(s *scene) {
+	s.ok(addTo.Post(s.ctx, s, tallies.Key(s.id("tally")), 5, durable.At(s.now().Add(10*time.Hour))))
+	s.until("the entity exists", func() bool { return len(s.list(engine.Query{Entities: true})) == 1 })
+	locked := tallies.Key(s.id("locked"))
+	run := start(s, holdLock, "holder", [2]string{s.id("locked"), "wait"})
+	s.awaits(run.ID())
+	s.clean(0, 0)
+	inst, err := s.engine.Get(s.ctx, locked.InstanceID(), engine.GetOptions{})
+	s.ok(err)
+	want(s, "holder of the lock", inst.Entity.LockedBy, run.ID())
+	s.ok(run.Terminate(s.ctx, "", false))
+	s.advance(10 * time.Hour)
+	s.until("the signal has arrived", func() bool {
+		n, _ := s.read(s.id("tally"))
+		return n == 5
+	})
 }
 
 func scheduledSignal(s *scene) {
