@@ -38,11 +38,10 @@ func checkPackageDocs(t *Tree) (found []Violation, err error) {
 	return found, nil
 }
 
-// checkExportedDocs wants a comment on every exported declaration. One on a
-// group of constants or variables serves them all, one on a method of an
-// interface serves the methods that implement it.
+// checkExportedDocs wants a comment on every exported type, function and method,
+// and on exported constants and variables. One on a group serves them all. Methods
+// of types that are not exported, which implement interfaces, need none.
 func checkExportedDocs(t *Tree) (found []Violation, err error) {
-	contract := t.interfaceMethods()
 	for _, f := range t.Files {
 		if f.Test || f.AST.Name.Name == "main" {
 			continue
@@ -50,7 +49,7 @@ func checkExportedDocs(t *Tree) (found []Violation, err error) {
 		for _, d := range f.AST.Decls {
 			switch d := d.(type) {
 			case *ast.FuncDecl:
-				if recv := receiver(d); d.Name.IsExported() && d.Doc == nil && (recv == "" || ast.IsExported(recv) && !contract[d.Name.Name]) {
+				if recv := receiver(d); d.Name.IsExported() && d.Doc.Text() == "" && (recv == "" || ast.IsExported(recv)) {
 					found = append(found, t.at(f, d.Pos(), "%s has no comment", funcName(d)))
 				}
 			case *ast.GenDecl:
@@ -59,28 +58,6 @@ func checkExportedDocs(t *Tree) (found []Violation, err error) {
 		}
 	}
 	return found, nil
-}
-
-// interfaceMethods collects the names of all methods of the module's
-// interfaces, and those that the standard library gave a meaning.
-func (t *Tree) interfaceMethods() map[string]bool {
-	names := map[string]bool{}
-	for _, name := range []string{"Error", "Unwrap", "Is", "As", "String", "MarshalText", "UnmarshalText", "MarshalJSON", "UnmarshalJSON", "Len", "Less", "Swap", "Read", "Write", "Close"} {
-		names[name] = true
-	}
-	for _, f := range t.Files {
-		ast.Inspect(f.AST, func(n ast.Node) bool {
-			if i, ok := n.(*ast.InterfaceType); ok {
-				for _, m := range i.Methods.List {
-					for _, id := range m.Names {
-						names[id.Name] = true
-					}
-				}
-			}
-			return true
-		})
-	}
-	return names
 }
 
 func (t *Tree) undocumented(f *File, d *ast.GenDecl) (found []Violation) {

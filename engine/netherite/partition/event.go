@@ -186,46 +186,90 @@ type Quarantined struct {
 }
 
 // Kind implements Event.
-func (*Opened) Kind() RecordKind      { return KindOpened }
-func (*Start) Kind() RecordKind       { return KindStart }
-func (*Command) Kind() RecordKind     { return KindCommand }
-func (*StepDone) Kind() RecordKind    { return KindStepDone }
-func (*EntityDone) Kind() RecordKind  { return KindEntityDone }
-func (*TaskDone) Kind() RecordKind    { return KindTaskDone }
-func (*Received) Kind() RecordKind    { return KindReceived }
-func (*Acked) Kind() RecordKind       { return KindAcked }
+func (*Opened) Kind() RecordKind { return KindOpened }
+
+// Kind implements Event.
+func (*Start) Kind() RecordKind { return KindStart }
+
+// Kind implements Event.
+func (*Command) Kind() RecordKind { return KindCommand }
+
+// Kind implements Event.
+func (*StepDone) Kind() RecordKind { return KindStepDone }
+
+// Kind implements Event.
+func (*EntityDone) Kind() RecordKind { return KindEntityDone }
+
+// Kind implements Event.
+func (*TaskDone) Kind() RecordKind { return KindTaskDone }
+
+// Kind implements Event.
+func (*Received) Kind() RecordKind { return KindReceived }
+
+// Kind implements Event.
+func (*Acked) Kind() RecordKind { return KindAcked }
+
+// Kind implements Event.
 func (*TimersFired) Kind() RecordKind { return KindTimersFired }
-func (*Purged) Kind() RecordKind      { return KindPurged }
-func (*Cleaned) Kind() RecordKind     { return KindCleaned }
+
+// Kind implements Event.
+func (*Purged) Kind() RecordKind { return KindPurged }
+
+// Kind implements Event.
+func (*Cleaned) Kind() RecordKind { return KindCleaned }
+
+// Kind implements Event.
 func (*Quarantined) Kind() RecordKind { return KindQuarantined }
 
 // Keys implements Event.
-func (*Opened) Keys(dst []Key) []Key        { return dst }
-func (e *Start) Keys(dst []Key) []Key       { return append(dst, Key{ID: e.Request.Instance}) }
-func (e *Command) Keys(dst []Key) []Key     { return append(dst, Key{ID: e.Instance}) }
-func (e *StepDone) Keys(dst []Key) []Key    { return append(dst, Key{Ord: e.Ord}) }
-func (e *EntityDone) Keys(dst []Key) []Key  { return append(dst, Key{Ord: e.Ord}) }
-func (e *TaskDone) Keys(dst []Key) []Key    { return append(dst, Key{Ord: e.Ord}) }
-func (*Acked) Keys(dst []Key) []Key         { return dst }
+func (*Opened) Keys(dst []Key) []Key { return dst }
+
+// Keys implements Event.
+func (e *Start) Keys(dst []Key) []Key { return append(dst, Key{ID: e.Request.Instance}) }
+
+// Keys implements Event.
+func (e *Command) Keys(dst []Key) []Key { return append(dst, Key{ID: e.Instance}) }
+
+// Keys implements Event.
+func (e *StepDone) Keys(dst []Key) []Key { return append(dst, Key{Ord: e.Ord}) }
+
+// Keys implements Event.
+func (e *EntityDone) Keys(dst []Key) []Key { return append(dst, Key{Ord: e.Ord}) }
+
+// Keys implements Event.
+func (e *TaskDone) Keys(dst []Key) []Key { return append(dst, Key{Ord: e.Ord}) }
+
+// Keys implements Event.
+func (*Acked) Keys(dst []Key) []Key { return dst }
+
+// Keys implements Event.
 func (e *Quarantined) Keys(dst []Key) []Key { return append(dst, e.Instance) }
+
+// Keys implements Event.
 func (e *Received) Keys(dst []Key) []Key {
 	for i := range e.Messages {
 		dst = append(dst, Key{ID: e.Messages[i].To})
 	}
 	return dst
 }
+
+// Keys implements Event.
 func (e *TimersFired) Keys(dst []Key) []Key {
 	for _, t := range e.Timers {
 		dst = append(dst, Key{Ord: t.Ord})
 	}
 	return dst
 }
+
+// Keys implements Event.
 func (e *Purged) Keys(dst []Key) []Key {
 	for _, ord := range e.Ords {
 		dst = append(dst, Key{Ord: ord})
 	}
 	return dst
 }
+
+// Keys implements Event.
 func (e *Cleaned) Keys(dst []Key) []Key {
 	for _, ord := range e.Empty {
 		dst = append(dst, Key{Ord: ord})
