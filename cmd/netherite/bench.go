@@ -60,6 +60,9 @@ func (f *benchFlags) run(cmd *cobra.Command) error {
 	if err := f.Validate(); err != nil {
 		return usagef("%w", err)
 	}
+	if f.Count == 0 && !f.child && cmd.Flags().Changed("count") {
+		return usagef("--count 0: 1 to 100,000,000 are possible; without --count it runs for --duration")
+	}
 	if f.child {
 		return f.runChild(cmd.Context(), cmd.OutOrStdout(), cmd.InOrStdin())
 	}

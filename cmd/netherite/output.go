@@ -11,10 +11,11 @@ import (
 )
 
 // instanceJSON is an instance in the command's output. Fields are only ever added.
+// What every instance could have is always there, so that a script can rely on it.
 type instanceJSON struct {
 	InstanceID    string            `json:"instanceId"`
 	Name          string            `json:"name"`
-	Version       string            `json:"version,omitempty"`
+	Version       string            `json:"version"`
 	RuntimeStatus string            `json:"runtimeStatus"`
 	Input         any               `json:"input"`
 	Output        any               `json:"output"`
@@ -23,12 +24,12 @@ type instanceJSON struct {
 	LastUpdated   string            `json:"lastUpdatedTime"`
 	Completed     string            `json:"completedTime,omitempty"`
 	ScheduledTime string            `json:"scheduledTime,omitempty"`
-	Tags          map[string]string `json:"tags,omitempty"`
+	Tags          map[string]string `json:"tags"`
 	ExecutionID   string            `json:"executionId"`
 	ParentID      string            `json:"parentInstanceId,omitempty"`
 	HistoryEvents int64             `json:"historyEvents,omitempty"`
 	HistoryBytes  int64             `json:"historyBytes,omitempty"`
-	Failure       *failureJSON      `json:"failure,omitempty"`
+	Failure       *failureJSON      `json:"failure"`
 	Entity        *entityJSON       `json:"entity,omitempty"`
 	WaitingFor    *waitsJSON        `json:"waitingFor,omitempty"`
 }
@@ -60,6 +61,9 @@ func toJSON(m *model.Instance) *instanceJSON {
 		CreatedTime: stamp(m.Created), LastUpdated: stamp(m.LastUpdated), Completed: stamp(m.Completed), ScheduledTime: stamp(m.ScheduledAt),
 		Tags: m.Tags, ExecutionID: m.Execution.String(), HistoryEvents: m.HistoryEvents, HistoryBytes: m.HistoryBytes,
 		Failure: toFailure(m.Failure), WaitingFor: toWaits(m),
+	}
+	if j.Tags == nil {
+		j.Tags = map[string]string{} // not null
 	}
 	if m.Parent != nil {
 		j.ParentID = m.Parent.Instance
