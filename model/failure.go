@@ -1,5 +1,7 @@
 package model
 
+import "strings"
+
 // Failure describes why a task, operation or orchestration failed. It has the
 // fields of the protocol's TaskFailureDetails and survives every hop unchanged.
 type Failure struct {
@@ -28,13 +30,16 @@ const (
 	FailureQuarantined      = "Quarantined"
 )
 
-// Error makes a Failure usable as an error: "Type: Message".
+// Error makes a Failure usable as an error: "Type: Message", or Message alone if
+// that begins with the type, as that of a wrapped named error does.
 func (f *Failure) Error() string {
 	switch {
 	case f.Type == "":
 		return f.Message
 	case f.Message == "":
 		return f.Type
+	case strings.HasPrefix(f.Message, f.Type) && (len(f.Message) == len(f.Type) || f.Message[len(f.Type)] == ':'):
+		return f.Message
 	}
 	return f.Type + ": " + f.Message
 }

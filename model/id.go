@@ -23,6 +23,9 @@ const MaxName = 200
 // inherits.
 const MaxTagBytes = 8 << 10
 
+// MaxLockSet is how many entities one critical section can lock.
+const MaxLockSet = 1_000
+
 // ErrInvalidID is wrapped by every error about a malformed instance ID.
 var ErrInvalidID = errors.New("invalid instance ID")
 

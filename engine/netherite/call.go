@@ -146,16 +146,23 @@ func (c *call) again(now time.Duration) {
 
 // sendWrite sends an event under a request number of this session.
 func (e *Engine) sendWrite(ctx context.Context, instance string, c *call, client *partition.Client, retry *bool) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("nothing was sent: %w", context.Cause(ctx))
+	}
 	id := model.PartitionOf(instance, e.params.Partitions)
 	w := &e.session.windows[id]
 	seq, err := w.open(ctx)
 	if err != nil {
-		return err
+		return fmt.Errorf("nothing was sent: %w", err)
 	}
 	defer w.resolve(seq)
 	client.Session, client.Seq, client.Floor = e.session.id, seq, w.lowest()
 	c.retry, c.began = retry, e.opts.Clock.Mono()
-	return e.send(ctx, id, c)
+	err = e.send(ctx, id, c)
+	if err != nil && ctx.Err() != nil && errors.Is(err, context.Cause(ctx)) {
+		return fmt.Errorf("outcome unknown, it may still take effect: %w", err)
+	}
+	return err
 }
 
 // forget removes a call that nobody waits for any more from those that wait for
@@ -181,11 +188,8 @@ func (h *host) forget(c *call) {
 
 // describe adds to an error what was attempted.
 func describe(what, instance string, err error) error {
-	switch {
-	case err == nil:
+	if err == nil {
 		return nil
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s %q: outcome unknown, it may still take effect: %w", what, instance, err)
 	}
 	return fmt.Errorf("%s %q: %w", what, instance, err)
 }

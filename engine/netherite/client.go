@@ -49,6 +49,12 @@ func (e *Engine) checkStart(r *engine.StartRequest) error {
 	if len(r.Key) > model.MaxName {
 		return fmt.Errorf("%w: request key has %d bytes, at most %d", engine.ErrInvalid, len(r.Key), model.MaxName)
 	}
+	if r.IfExists > engine.ReplaceAny {
+		return fmt.Errorf("%w: reuse of the ID is %d, which is none of the ways there are", engine.ErrInvalid, r.IfExists)
+	}
+	if _, ok := r.Tags[model.FireAndForget]; ok {
+		return fmt.Errorf("%w: tag %q is reserved", engine.ErrInvalid, model.FireAndForget)
+	}
 	if err := cmp.Or(checkTags(r.Tags), checkTrace(r.Trace)); err != nil {
 		return err
 	}

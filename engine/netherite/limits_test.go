@@ -192,3 +192,15 @@ func TestTraceContextOfARequestIsBounded(t *testing.T) {
 		t.Errorf("signal: %v", err)
 	}
 }
+
+func TestStartRefusesWhatItCannotMean(t *testing.T) {
+	e := openHub(t, newMemory(1), func(*netherite.Options) {})
+	for what, r := range map[string]engine.StartRequest{
+		"the reserved tag": {Instance: "x", Name: "X", Tags: map[string]string{model.FireAndForget: ""}},
+		"an unknown reuse": {Instance: "x", Name: "X", IfExists: engine.ReplaceAny + 1},
+	} {
+		if _, err := e.Start(t.Context(), r); !errors.Is(err, engine.ErrInvalid) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

@@ -16,7 +16,7 @@ const Version = 1
 const (
 	MaxStepEvents = 2_000
 	MaxStepBytes  = 16 << 20
-	MaxLockSet    = 1_000 // entities of one critical section
+	MaxLockSet    = model.MaxLockSet
 	MaxTagBytes   = model.MaxTagBytes
 )
 
