@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,6 +17,7 @@ type ActivityOf[In, Out any] struct {
 	name     string
 	title    string
 	defaults []ActivityOption
+	err      error // what is wrong with the name or the defaults, for calls
 	fn       func(context.Context, In) (Out, error)
 }
 
@@ -36,7 +38,13 @@ func Activity[In, Out any](name string, fn func(context.Context, In) (Out, error
 // DeclareActivity declares an activity whose code is bound elsewhere, with By:
 // in a program that has its dependencies, or not in this program at all.
 func DeclareActivity[In, Out any](name string, defaults ...ActivityOption) *ActivityOf[In, Out] {
-	return &ActivityOf[In, Out]{name: name, title: "activity " + name, defaults: defaults}
+	a := &ActivityOf[In, Out]{name: name, title: "activity " + name, defaults: defaults}
+	if a.err = model.ValidateName("activity", name); a.err == nil {
+		if err := nilOption(defaults); err != nil {
+			a.err = fmt.Errorf("default options: %w", err)
+		}
+	}
+	return a
 }
 
 // Name returns the activity's name.
@@ -46,14 +54,15 @@ func (a *ActivityOf[In, Out]) Name() string { return a.name }
 // the dependencies.
 func (a *ActivityOf[In, Out]) By(fn func(context.Context, In) (Out, error), opts ...CodeOption) Handler {
 	h := activityHandler[In, Out]{name: a.name, fn: fn}
-	for _, o := range opts {
-		o.applyCode(&h.settings)
-	}
+	h.settings.apply(opts)
 	return h
 }
 
 // Bind implements Handler.
 func (a *ActivityOf[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
+	if a == nil {
+		return worker.Code{}, errors.New("the activity is nil")
+	}
 	return activityHandler[In, Out]{name: a.name, fn: a.fn}.Bind(env)
 }
 
@@ -67,6 +76,9 @@ type activityHandler[In, Out any] struct {
 func (h activityHandler[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
 	if h.fn == nil {
 		return worker.Code{}, fmt.Errorf("activity %q has no code: give it with By", h.name)
+	}
+	if h.settings.err != nil {
+		return worker.Code{}, fmt.Errorf("activity %q: By: %w", h.name, h.settings.err)
 	}
 	return worker.Code{Kind: engine.ActivityKind, Name: h.name, Version: h.settings.version, Activity: func(ctx context.Context, input []byte) ([]byte, *model.Failure) {
 		in, err := decode[In](env, "input", input)
@@ -86,22 +98,17 @@ func (h activityHandler[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
 }
 
 // Call asks for the activity to be run. It fails, without having been asked
-// for, with ErrPayloadTooLarge or ErrPayload if the input does not go.
+// for, with ErrPayloadTooLarge or ErrPayload if the input does not go, and if the
+// name or an option is invalid.
 func (a *ActivityOf[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) *Future[Out] {
 	f := newFuture[Out](ctx, a.title)
 	payload, err := encode(ctx.env, "input", in)
 	if err != nil {
 		return f.refuse(err)
 	}
-	settings := &noSettings
-	if len(a.defaults)+len(opts) > 0 {
-		settings = &callSettings{}
-		for _, o := range a.defaults {
-			o.applyActivity(settings)
-		}
-		for _, o := range opts {
-			o.applyActivity(settings)
-		}
+	settings, err := a.settings(opts)
+	if err != nil {
+		return f.refuse(err)
 	}
 	ev := model.Event{
 		Kind: model.TaskScheduled, Name: a.name, Version: settings.version, Payload: payload,
@@ -112,6 +119,33 @@ func (a *ActivityOf[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) 
 	}
 	ctx.x.Ask(&f.op, ev)
 	return f
+}
+
+// settings are what the options of a call and the defaults come to.
+func (a *ActivityOf[In, Out]) settings(opts []ActivityOption) (*callSettings, error) {
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case len(a.defaults)+len(opts) == 0:
+		return &noSettings, nil
+	}
+	if err := nilOption(opts); err != nil {
+		return nil, err
+	}
+	s := &callSettings{}
+	for _, o := range a.defaults {
+		o.applyActivity(s)
+	}
+	for _, o := range opts {
+		o.applyActivity(s)
+	}
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	if err := model.ValidateVersion(s.version); err != nil {
+		return nil, err
+	}
+	return s, checkTagBytes(s.tags)
 }
 
 var noSettings callSettings

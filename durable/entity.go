@@ -44,6 +44,9 @@ func Entity[S any](name string, opts ...EntityOption) *EntityOf[S] {
 		e.err = fmt.Errorf("entity name %q contains @", name)
 	}
 	var s entitySettings
+	if err := nilOption(opts); err != nil {
+		e.err, opts = fmt.Errorf("entity %q: %w", e.name, err), nil
+	}
 	for _, o := range opts {
 		o.applyEntity(&s)
 	}
@@ -90,6 +93,9 @@ const deleteOperation = "delete"
 
 // Bind implements Handler.
 func (e *EntityOf[S]) Bind(env *worker.Env) (worker.Code, error) {
+	if e == nil {
+		return worker.Code{}, errors.New("the entity type is nil")
+	}
 	if e.err != nil {
 		return worker.Code{}, e.err
 	}
@@ -198,7 +204,7 @@ func (e *EntityOf[S]) Read(ctx context.Context, hub Hub, key Key[S]) (state S, o
 	case errors.Is(err, engine.ErrNotFound):
 		return state, false, nil
 	case err != nil:
-		return state, false, fmt.Errorf("read entity %s: %w", key, err)
+		return state, false, fmt.Errorf("read entity: %w", err) // which says of what ID
 	case inst.Entity == nil || inst.Entity.State == nil:
 		return state, false, nil
 	}

@@ -62,6 +62,12 @@ var (
 	ErrInvalidInstanceID = NewError("InvalidInstanceID")
 )
 
+// invalidID is an ErrInvalidInstanceID that says so in its own words.
+type invalidID struct{ err error }
+
+func (e *invalidID) Error() string   { return e.err.Error() }
+func (e *invalidID) Unwrap() []error { return []error{ErrInvalidInstanceID, e.err} }
+
 // NonRetriable marks an error as one that no retry policy may retry.
 func NonRetriable(err error) error {
 	if err == nil {

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -71,13 +72,13 @@ func (e *EventOf[T]) Send(from Sender, instance string, v T) error {
 // such instance; one that has ended takes it without effect.
 func (e *EventOf[T]) Raise(ctx context.Context, hub Hub, instance string, v T, opts ...RequestOption) error {
 	payload, err := encode(environment(hub), "event "+e.name, v)
-	if err != nil {
+	s, wrong := requestSettings(opts)
+	if err = cmp.Or(err, wrong); err != nil {
 		return fmt.Errorf("raise event %s for %q: %w", e.name, instance, err)
 	}
-	s := requestSettings(opts)
 	err = hub.Engine().Raise(ctx, engine.RaiseRequest{Instance: instance, Event: e.name, Payload: payload, Key: requestKey(ctx, s.key)})
 	if err != nil {
-		return fmt.Errorf("raise event %s for %q: %w", e.name, instance, err)
+		return fmt.Errorf("event %s: %w", e.name, err) // which says that it was raised, and for whom
 	}
 	return nil
 }

@@ -54,11 +54,14 @@ func tracerOf(hub Hub) *spans.Tracer {
 	return nil
 }
 
-func requestSettings(opts []RequestOption) (s startSettings) {
+func requestSettings(opts []RequestOption) (s startSettings, err error) {
+	if err := nilOption(opts); err != nil {
+		return s, err
+	}
 	for _, o := range opts {
 		o.applyRequest(&s)
 	}
-	return s
+	return s, nil
 }
 
 // requestKey is the key of a request: the caller's own, or else one that is

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -38,7 +39,10 @@ func Lock(ctx *Context, keys ...Lockable) (unlock func(), err error) {
 		return nil, violation("the orchestration is in a critical section already, and they do not nest")
 	}
 	s := &section{}
-	for _, k := range keys {
+	for i, k := range keys {
+		if k == nil {
+			return nil, NonRetriable(fmt.Errorf("%w: entity %d of %d is nil", engine.ErrInvalid, i+1, len(keys)))
+		}
 		if err := validEntityID(k.InstanceID()); err != nil {
 			return nil, err
 		}
@@ -46,6 +50,9 @@ func Lock(ctx *Context, keys ...Lockable) (unlock func(), err error) {
 	}
 	slices.Sort(s.set)
 	s.set = slices.Compact(s.set)
+	if n := len(s.set); n > model.MaxLockSet {
+		return nil, violation("it would lock %d entities, at most %d are allowed", n, model.MaxLockSet)
+	}
 	s.id = replay.SectionID(ctx.x.Execution, ctx.x.NextID())
 	op := &replay.Op{}
 	op.Init(ctx.x, "lock "+strings.Join(s.set, ", "))

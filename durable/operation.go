@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -91,6 +92,10 @@ func (o *OperationOf[S, In, Out]) Call(ctx *Context, key Key[S], in In) *Future[
 	if err := validEntityID(key.id); err != nil {
 		return f.refuse(err)
 	}
+	err := model.ValidateName("operation", o.name)
+	if err != nil {
+		return f.refuse(err)
+	}
 	payload, err := encode(ctx.env, "input", in)
 	if err == nil {
 		err = ctx.section.checkCall(key.id, &f.op)
@@ -118,21 +123,18 @@ func (o *OperationOf[S, In, Out]) Signal(from Sender, key Key[S], in In, opts ..
 // returns, the request is durable; its result and failure go nowhere.
 func (o *OperationOf[S, In, Out]) Post(ctx context.Context, hub Hub, key Key[S], in In, opts ...RequestOption) error {
 	payload, err := encode(environment(hub), "input", in)
-	if err == nil {
-		err = validEntityID(key.id)
-	}
-	if err == nil {
-		s := requestSettings(opts)
-		r := engine.SignalRequest{Entity: key.id, Operation: o.name, Input: payload, At: s.at, Key: requestKey(ctx, s.key)}
-		if t := tracerOf(hub); t != nil {
-			span := t.Signal(ctx, o.entity.name, key.id, o.name)
-			defer func() { span.EndWith(err) }()
-			r.Trace = span.Trace()
-		}
-		err = hub.Engine().Signal(ctx, r)
-	}
-	if err != nil {
+	s, wrong := requestSettings(opts)
+	if err = cmp.Or(err, wrong, validEntityID(key.id)); err != nil {
 		return fmt.Errorf("post %s %s: %w", key, o.name, err)
+	}
+	r := engine.SignalRequest{Entity: key.id, Operation: o.name, Input: payload, At: s.at, Key: requestKey(ctx, s.key)}
+	if t := tracerOf(hub); t != nil {
+		span := t.Signal(ctx, o.entity.name, key.id, o.name)
+		defer func() { span.EndWith(err) }()
+		r.Trace = span.Trace()
+	}
+	if err = hub.Engine().Signal(ctx, r); err != nil {
+		return fmt.Errorf("operation %s: %w", o.name, err) // which says that it was a signal, and to whom
 	}
 	return nil
 }

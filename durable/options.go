@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"fmt"
 	"maps"
 	"time"
 
@@ -44,7 +45,77 @@ type callSettings struct {
 	afterCommit bool
 }
 
-type codeSettings struct{ version string }
+type codeSettings struct {
+	version string
+	err     error
+}
+
+// apply applies the options of By.
+func (s *codeSettings) apply(opts []CodeOption) {
+	if s.err = nilOption(opts); s.err != nil {
+		return
+	}
+	for _, o := range opts {
+		o.applyCode(s)
+	}
+}
+
+// nilOption says which of the options is nil, if one is.
+func nilOption[O any](opts []O) error {
+	for i, o := range opts {
+		if any(o) == nil {
+			return fmt.Errorf("%w: option %d of %d is nil", engine.ErrInvalid, i+1, len(opts))
+		}
+	}
+	return nil
+}
+
+// check reports what is wrong with the options of a call. The size of its tags
+// depends on those that it inherits, see checkTagBytes.
+func (s *callSettings) check() error {
+	if s.timeout < 0 {
+		return fmt.Errorf("%w: Timeout of %v, want a positive one, or zero for none", engine.ErrInvalid, s.timeout)
+	}
+	if err := checkTagNames(s.tags); err != nil {
+		return err
+	}
+	return s.retry.check()
+}
+
+// checkTagNames refuses the reserved tag: the engine takes it for the mark of a
+// sub-orchestration that does not answer, and a caller would wait for ever.
+func checkTagNames(tags map[string]string) error {
+	if _, ok := tags[model.FireAndForget]; ok {
+		return fmt.Errorf("%w: tag %q is reserved: use Detach to start what nobody waits for", engine.ErrInvalid, model.FireAndForget)
+	}
+	return nil
+}
+
+// checkTagBytes refuses tags that are too large.
+func checkTagBytes(tags map[string]string) error {
+	size := 0
+	for k, v := range tags { // order-free: a sum
+		size += len(k) + len(v)
+	}
+	if size > model.MaxTagBytes {
+		return fmt.Errorf("%w: tags have %d bytes, at most %d", ErrPayloadTooLarge, size, model.MaxTagBytes)
+	}
+	return nil
+}
+
+// startSettingsOf applies the options of a start to what it has without them.
+func startSettingsOf(s startSettings, opts []StartOption) (startSettings, error) {
+	if err := nilOption(opts); err != nil {
+		return s, err
+	}
+	for _, o := range opts {
+		o.applyStart(&s)
+	}
+	if s.ifExists > engine.ReplaceAny {
+		return s, fmt.Errorf("%w: IfExists(%d), want Fail, Attach or Replace", engine.ErrInvalid, s.ifExists)
+	}
+	return s, checkTagNames(s.tags)
+}
 
 // ID chooses the instance ID of an orchestration: 1 to 256 bytes of printable
 // characters other than / \ # ? and not beginning with @. Without it a client's
@@ -66,7 +137,8 @@ func (o Version) applyActivity(s *callSettings) { s.version = string(o) }
 func (o Version) applyCode(s *codeSettings)     { s.version = string(o) }
 
 // Tags are names and values that queries can select by. A sub-orchestration
-// inherits those of its parent; its own win.
+// inherits those of its parent; its own win. The name "FireAndForget" is reserved
+// for what Detach starts: whatever is given a tag of that name is refused.
 type Tags map[string]string
 
 func (o Tags) applyStart(s *startSettings)   { s.tags = merged(s.tags, o) }
@@ -113,7 +185,7 @@ func (o RequestKey) applyRequest(s *startSettings) { s.key = string(o) }
 
 // Timeout bounds one attempt of an activity. When it is up the attempt's context
 // is done, the attempt has failed with ErrTimeout, and its slot is free, whether
-// or not the function returns.
+// or not the function returns. Zero is no bound; with less the call fails.
 type Timeout time.Duration
 
 func (o Timeout) applyActivity(s *callSettings) { s.timeout = time.Duration(o) }

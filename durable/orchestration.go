@@ -41,14 +41,15 @@ func (o *OrchestrationOf[In, Out]) Name() string { return o.name }
 // By binds code to the handle, for serving.
 func (o *OrchestrationOf[In, Out]) By(fn func(*Context, In) (Out, error), opts ...CodeOption) Handler {
 	h := &orchestrationHandler[In, Out]{name: o.name, fn: fn}
-	for _, opt := range opts {
-		opt.applyCode(&h.settings)
-	}
+	h.settings.apply(opts)
 	return h
 }
 
 // Bind implements Handler.
 func (o *OrchestrationOf[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
+	if o == nil {
+		return worker.Code{}, errors.New("the orchestration is nil")
+	}
 	return (&orchestrationHandler[In, Out]{name: o.name, fn: o.fn}).Bind(env)
 }
 
@@ -62,6 +63,9 @@ type orchestrationHandler[In, Out any] struct {
 func (h *orchestrationHandler[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
 	if h.fn == nil {
 		return worker.Code{}, fmt.Errorf("orchestration %q has no code: give it with By", h.name)
+	}
+	if h.settings.err != nil {
+		return worker.Code{}, fmt.Errorf("orchestration %q: By: %w", h.name, h.settings.err)
 	}
 	p := &program[In, Out]{env: env, name: h.name, fn: h.fn}
 	return worker.Code{Kind: engine.OrchestrationKind, Name: h.name, Version: h.settings.version, Orchestration: p}, nil
@@ -144,6 +148,9 @@ func (o *OrchestrationOf[In, Out]) Detach(from Sender, in In, opts ...ChildOptio
 		ext = *ev.Ext
 	}
 	ext.Tags = merged(ext.Tags, map[string]string{model.FireAndForget: ""})
+	if err := checkTagBytes(ext.Tags); err != nil {
+		return "", err
+	}
 	ev.Ext = &ext
 	from.act(ev)
 	return ev.Instance, nil
@@ -156,6 +163,9 @@ func childEvent[In any](from Sender, name string, in In, opts []ChildOption) (ev
 	}
 	s := &noSettings
 	if len(opts) > 0 {
+		if err := nilOption(opts); err != nil {
+			return ev, nil, err
+		}
 		s = &callSettings{}
 		for _, o := range opts {
 			o.applyChild(s)
@@ -166,10 +176,13 @@ func childEvent[In any](from Sender, name string, in In, opts []ChildOption) (ev
 			return ev, nil, err
 		}
 	}
-	if err := checkChild(name, s.version, s.tags); err != nil {
+	if err := checkChild(name, s); err != nil {
 		return ev, nil, err
 	}
 	id, tags, trace := from.describeChild(s)
+	if err := checkTagBytes(tags); err != nil {
+		return ev, nil, err
+	}
 	ev = model.Event{Kind: model.ChildCreated, Name: name, Version: s.version, Instance: id, Payload: payload, FireAt: s.at}
 	if tags != nil || trace != nil {
 		ev.Ext = &model.Ext{Tags: tags, Trace: trace}
@@ -179,10 +192,10 @@ func childEvent[In any](from Sender, name string, in In, opts []ChildOption) (ev
 
 func validOrchestrationID(id string) error {
 	if model.IsEntity(id) {
-		return fmt.Errorf("%w %q: it is an entity's", ErrInvalidInstanceID, id)
+		return &invalidID{fmt.Errorf("%w %q: it is an entity's", model.ErrInvalidID, id)}
 	}
 	if err := model.ValidateInstanceID(id); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidInstanceID, err)
+		return &invalidID{err}
 	}
 	return nil
 }
@@ -247,6 +260,10 @@ var DropEvents AgainOption = dropEvents{}
 // sub-orchestrations that were not awaited are not waited for.
 func (o *OrchestrationOf[In, Out]) Again(next In, opts ...AgainOption) (Out, error) {
 	c := &continueAsNew{name: o.name, encode: func(env *worker.Env) ([]byte, error) { return encode(env, "input", next) }}
+	if err := nilOption(opts); err != nil {
+		c.encode = func(*worker.Env) ([]byte, error) { return nil, fmt.Errorf("%s continues as new: %w", o.title, err) }
+		opts = nil
+	}
 	for _, opt := range opts {
 		opt.applyAgain(&c.again)
 	}
@@ -262,9 +279,9 @@ func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, op
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.title, err)
 	}
-	s := startSettings{}
-	for _, opt := range opts {
-		opt.applyStart(&s)
+	s, err := startSettingsOf(startSettings{}, opts)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: %w", o.title, err)
 	}
 	if s.id != "" {
 		if err := validOrchestrationID(s.id); err != nil {
@@ -276,7 +293,7 @@ func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, op
 		Key: requestKey(ctx, s.key),
 	})
 	if err != nil {
-		return nil, fmt.Errorf("start %s %q: %w", o.title, s.id, err)
+		return nil, fmt.Errorf("%s: %w", o.title, err) // which says that it was a start, and of which ID
 	}
 	return &Run[Out]{hub: hub, name: o.name, id: started.Instance, execution: started.Execution, attached: started.Attached}, nil
 }

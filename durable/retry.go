@@ -1,10 +1,12 @@
 package durable
 
 import (
+	"fmt"
 	"math"
 	"runtime/debug"
 	"time"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -16,7 +18,7 @@ import (
 // Attempts, if Within has passed (in the orchestration's time, which moves from
 // step to step) since the first attempt was scheduled, if the failure is
 // NonRetriable, or if If says no. The delay is a durable timer; a delay of zero
-// needs none.
+// needs none. A call with a negative Attempts, Factor, Max or Within fails.
 type Retry struct {
 	Attempts int           // 0: not bounded
 	First    time.Duration // 0: one second; negative: no delay
@@ -41,6 +43,27 @@ type Failed struct {
 
 func (o Retry) applyActivity(s *callSettings) { s.retry = &o }
 func (o Retry) applyChild(s *callSettings)    { s.retry = &o }
+
+// check refuses bounds that cannot be meant: taken as they are, they would bound
+// nothing.
+func (o *Retry) check() error {
+	wrong := func(field string, value any) error {
+		return fmt.Errorf("%w: Retry.%s is %v, want a positive one, or zero for the default", engine.ErrInvalid, field, value)
+	}
+	switch {
+	case o == nil:
+		return nil
+	case o.Attempts < 0:
+		return wrong("Attempts", o.Attempts)
+	case !(o.Factor >= 0): // also what is no number
+		return wrong("Factor", o.Factor)
+	case o.Max < 0:
+		return wrong("Max", o.Max)
+	case o.Within < 0:
+		return wrong("Within", o.Within)
+	}
+	return nil
+}
 
 // next decides about another attempt.
 func (o *Retry) next(f Failed) (delay time.Duration, again bool) {

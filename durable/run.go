@@ -44,18 +44,14 @@ func (r *Run[Out]) Wait(ctx context.Context) (Out, error) {
 	var none Out
 	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilEnded, engine.GetOptions{Payloads: true, Execution: r.started()})
 	if err != nil {
-		return none, fmt.Errorf("wait for %q: %w", r.id, err)
+		return none, err // it says what was waited for, as all errors of an engine do
 	}
 	return Result[Out](r.hub, inst)
 }
 
 // WaitStarted blocks until the instance is no longer pending.
 func (r *Run[Out]) WaitStarted(ctx context.Context) (*model.Instance, error) {
-	inst, err := r.hub.Engine().Wait(ctx, r.id, engine.UntilStarted, engine.GetOptions{Execution: r.started()})
-	if err != nil {
-		return nil, fmt.Errorf("wait for the start of %q: %w", r.id, err)
-	}
-	return inst, nil
+	return r.hub.Engine().Wait(ctx, r.id, engine.UntilStarted, engine.GetOptions{Execution: r.started()})
 }
 
 // Result returns the outcome of an ended instance that was read with payloads.
@@ -79,11 +75,7 @@ func Result[Out any](hub Hub, inst *model.Instance) (Out, error) {
 
 // Status reads the instance, with its payloads.
 func (r *Run[Out]) Status(ctx context.Context) (*model.Instance, error) {
-	inst, err := r.hub.Engine().Get(ctx, r.id, engine.GetOptions{Payloads: true, Waits: true})
-	if err != nil {
-		return nil, fmt.Errorf("status of %q: %w", r.id, err)
-	}
-	return inst, nil
+	return r.hub.Engine().Get(ctx, r.id, engine.GetOptions{Payloads: true, Waits: true})
 }
 
 // Decode decodes a payload that was read from the hub, for example a custom status.
@@ -93,11 +85,7 @@ func Decode[T any](hub Hub, payload []byte) (T, error) {
 
 // History reads the history of the instance's current execution.
 func (r *Run[Out]) History(ctx context.Context) ([]model.Event, error) {
-	events, err := r.hub.Engine().History(ctx, r.id)
-	if err != nil {
-		return nil, fmt.Errorf("history of %q: %w", r.id, err)
-	}
-	return events, nil
+	return r.hub.Engine().History(ctx, r.id)
 }
 
 // Raise sends the instance an external event by name; EventOf.Raise does so with
@@ -109,18 +97,12 @@ func (r *Run[Out]) Raise(ctx context.Context, event string, v any, opts ...Reque
 // Suspend holds back what the instance is sent, until Resume. The error wraps
 // engine.ErrEnded if it has ended.
 func (r *Run[Out]) Suspend(ctx context.Context, reason string) error {
-	if err := r.hub.Engine().Suspend(ctx, r.id, reason); err != nil {
-		return fmt.Errorf("suspend %q: %w", r.id, err)
-	}
-	return nil
+	return r.hub.Engine().Suspend(ctx, r.id, reason)
 }
 
 // Resume lets a suspended instance go on.
 func (r *Run[Out]) Resume(ctx context.Context, reason string) error {
-	if err := r.hub.Engine().Resume(ctx, r.id, reason); err != nil {
-		return fmt.Errorf("resume %q: %w", r.id, err)
-	}
-	return nil
+	return r.hub.Engine().Resume(ctx, r.id, reason)
 }
 
 // Terminate ends the instance at once; reason becomes its output. With
@@ -128,13 +110,10 @@ func (r *Run[Out]) Resume(ctx context.Context, reason string) error {
 // it has ended.
 func (r *Run[Out]) Terminate(ctx context.Context, reason string, recursive bool) error {
 	output, err := encode(environment(r.hub), "reason", reason)
-	if err == nil {
-		err = r.hub.Engine().Terminate(ctx, engine.TerminateRequest{Instance: r.id, Output: output, Recursive: recursive})
-	}
 	if err != nil {
 		return fmt.Errorf("terminate %q: %w", r.id, err)
 	}
-	return nil
+	return r.hub.Engine().Terminate(ctx, engine.TerminateRequest{Instance: r.id, Output: output, Recursive: recursive})
 }
 
 // Rewind takes back the failures that made the instance fail and lets it go on
@@ -142,10 +121,7 @@ func (r *Run[Out]) Terminate(ctx context.Context, reason string, recursive bool)
 // has not failed. An orchestration that failed while it was in a critical section
 // cannot be rewound; it fails again.
 func (r *Run[Out]) Rewind(ctx context.Context, reason string) error {
-	if err := r.hub.Engine().Rewind(ctx, r.id, reason); err != nil {
-		return fmt.Errorf("rewind %q: %w", r.id, err)
-	}
-	return nil
+	return r.hub.Engine().Rewind(ctx, r.id, reason)
 }
 
 // Restart starts the same orchestration again with the same version, input and
@@ -156,9 +132,9 @@ func (r *Run[Out]) Restart(ctx context.Context, opts ...StartOption) (*Run[Out],
 	if err != nil {
 		return nil, fmt.Errorf("restart %q: %w", r.id, err)
 	}
-	s := startSettings{version: inst.Version, tags: inst.Tags}
-	for _, o := range opts {
-		o.applyStart(&s)
+	s, err := startSettingsOf(startSettings{version: inst.Version, tags: inst.Tags}, opts)
+	if err != nil {
+		return nil, fmt.Errorf("restart %q: %w", r.id, err)
 	}
 	started, err := start(ctx, r.hub, engine.StartRequest{
 		Instance: s.id, Name: inst.Name, Version: s.version, Input: inst.Input, At: s.at, Tags: s.tags, IfExists: s.ifExists,
@@ -174,9 +150,5 @@ func (r *Run[Out]) Restart(ctx context.Context, opts ...StartOption) (*Run[Out],
 // ended sub-orchestrations. It returns how many were forgotten: zero if it has
 // not ended.
 func (r *Run[Out]) Purge(ctx context.Context, recursive bool) (int, error) {
-	n, err := r.hub.Engine().Purge(ctx, r.id, recursive)
-	if err != nil {
-		return n, fmt.Errorf("purge %q: %w", r.id, err)
-	}
-	return n, nil
+	return r.hub.Engine().Purge(ctx, r.id, recursive)
 }

@@ -2,7 +2,7 @@ package durable
 
 import (
 	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker"
@@ -23,6 +23,9 @@ type Sender interface {
 func signal[In any](from Sender, entity, operation string, in In, opts []SignalOption) error {
 	s := &noSettings
 	if len(opts) > 0 {
+		if err := nilOption(opts); err != nil {
+			return err
+		}
 		s = &callSettings{}
 		for _, o := range opts {
 			o.applySignal(s)
@@ -49,18 +52,11 @@ func signal[In any](from Sender, entity, operation string, in In, opts []SignalO
 
 // checkChild reports what no orchestration can be started with. The engine
 // checks it again; here the code that asks is told.
-func checkChild(name, version string, tags map[string]string) error {
-	if err := errors.Join(model.ValidateName("orchestration", name), model.ValidateVersion(version)); err != nil {
+func checkChild(name string, s *callSettings) error {
+	if err := errors.Join(model.ValidateName("orchestration", name), model.ValidateVersion(s.version)); err != nil {
 		return err
 	}
-	size := 0
-	for k, v := range tags { // order-free: a sum
-		size += len(k) + len(v)
-	}
-	if size > model.MaxTagBytes {
-		return fmt.Errorf("%w: tags have %d bytes, at most %d", ErrPayloadTooLarge, size, model.MaxTagBytes)
-	}
-	return nil
+	return s.check()
 }
 
 func traceExt(t *model.Trace) *model.Ext {
@@ -80,12 +76,16 @@ func validEntityID(id string) error {
 				ok = false
 			}
 		}
-		if ok {
+		if ok && len(id) > 2 && id[0] == '@' && strings.IndexByte(id[2:], '@') >= 0 && id[1] != '@' {
 			return nil
 		}
 	}
-	if err := model.ValidateInstanceID(id); err != nil {
-		return fmt.Errorf("%w: %w", ErrInvalidInstanceID, err)
+	err := model.ValidateInstanceID(id)
+	if err == nil {
+		_, err = model.ParseEntityID(id)
+	}
+	if err != nil {
+		return &invalidID{err}
 	}
 	return nil
 }
