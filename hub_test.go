@@ -182,6 +182,24 @@ func TestCodeThatIsIncompleteKeepsTheHubClosed(t *testing.T) {
 	open(t, dir) // not held
 }
 
+func TestNilOptionOrHandlerKeepsTheHubClosed(t *testing.T) {
+	dir := t.TempDir()
+	for _, tt := range []struct {
+		opts []netherite.Option
+		want string
+	}{
+		{[]netherite.Option{netherite.Partitions(2), nil}, "option 2 of 2 is nil"},
+		{[]netherite.Option{netherite.Worker(nil)}, "Worker was given no function"},
+		{[]netherite.Option{netherite.Serve(greet, nil)}, "handler 2 of 2 is nil"},
+		{[]netherite.Option{netherite.Serve((*durable.ActivityOf[string, string])(nil))}, "handler 1 of 1: the activity is nil"},
+	} {
+		if _, err := netherite.Open(dir, tt.opts...); !errors.Is(err, engine.ErrInvalid) || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v, want %q", err, tt.want)
+		}
+	}
+	open(t, dir) // not held
+}
+
 func TestLargeInputNeedsALargerLimit(t *testing.T) {
 	big := []string{strings.Repeat("x", 5<<20)}
 	if _, err := tour.Start(t.Context(), open(t, t.TempDir()), big); !errors.Is(err, engine.ErrTooLarge) {

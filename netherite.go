@@ -63,7 +63,10 @@ func Open(dir string, opts ...Option) (*Hub, error) {
 	s := settings{}
 	s.engine.Clock = sysclock.New()
 	s.worker.Clock = s.engine.Clock
-	for _, o := range opts {
+	for i, o := range opts {
+		if o == nil {
+			return nil, fmt.Errorf("open task hub %s: %w: option %d of %d is nil", dir, engine.ErrInvalid, i+1, len(opts))
+		}
 		o(&s)
 	}
 	h, err := s.open(dir)
@@ -108,7 +111,11 @@ func (s *settings) newWorker() (*worker.Worker, error) {
 	if s.worker.CacheBytes == 0 {
 		s.worker.CacheBytes = memory / 16
 	}
-	return worker.New(s.worker)
+	w, err := worker.New(s.worker)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", engine.ErrInvalid, err)
+	}
+	return w, nil
 }
 
 func (s *settings) openStorage(dir string) (core.Storage, error) {

@@ -30,6 +30,7 @@ type settings struct {
 	storage    core.Storage
 	fs         vfs.FS
 	meter      metric.MeterProvider
+	wrong      error // of an option that could not be applied
 }
 
 // Serve gives the hub its code: all that Open has to run work with. It may be
@@ -99,7 +100,15 @@ func Concurrency(steps, activities int) Option {
 
 // Worker changes the options of the hub's own worker beyond what the other
 // options set, for example the bounds of its caches.
-func Worker(change func(*worker.Options)) Option { return func(s *settings) { change(&s.worker) } }
+func Worker(change func(*worker.Options)) Option {
+	return func(s *settings) {
+		if change == nil {
+			s.wrong = fmt.Errorf("%w: Worker was given no function", engine.ErrInvalid)
+			return
+		}
+		change(&s.worker)
+	}
+}
 
 // WithCodec turns values into payloads by c instead of JSON.
 func WithCodec(c durable.Codec) Option { return func(s *settings) { s.worker.Codec = c } }
@@ -160,6 +169,8 @@ const maxPayloadLimit = 16 << 20
 // check validates what can be said without looking at the directory.
 func (s *settings) check() error {
 	switch {
+	case s.wrong != nil:
+		return s.wrong
 	case s.engine.Memory != 0 && s.engine.Memory < minMemory:
 		return fmt.Errorf("%w: memory limit of %d bytes, at least %d are needed", engine.ErrInvalid, s.engine.Memory, minMemory)
 	case s.engine.MaxPayload < 0 || s.engine.MaxPayload > maxPayloadLimit:
