@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 
 	"github.com/netherite-go/netherite/model"
@@ -11,22 +12,32 @@ import (
 // maxSamples is how many instances a run remembers to look at afterwards.
 const maxSamples = 32
 
-// samples remembers some of the instances of a run.
+// samples remembers some of the instances of a run, each with the same chance,
+// however many there are: a reservoir. The zero value is ready.
 type samples struct {
-	mu  sync.Mutex
-	ids []string
-	n   int
+	mu     sync.Mutex
+	ids    []string
+	n      int // how many were added
+	random *rand.Rand
 }
 
-// add remembers every so many instances, ever fewer as there are more.
+// samplesSeed makes runs comparable: the same places of a run are looked at.
+const samplesSeed = 32
+
+// add considers an instance that has finished.
 func (s *samples) add(id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.n++
 	if len(s.ids) < maxSamples {
 		s.ids = append(s.ids, id)
-	} else if s.n&(s.n-1) == 0 {
-		s.ids[s.n/64%maxSamples] = id
+		return
+	}
+	if s.random == nil {
+		s.random = rand.New(rand.NewPCG(samplesSeed, 0))
+	}
+	if at := s.random.IntN(s.n); at < maxSamples {
+		s.ids[at] = id
 	}
 }
 
