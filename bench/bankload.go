@@ -90,12 +90,12 @@ func (b *bank) op(ctx context.Context, e *env, _, n int) (int64, error) {
 		}
 		return 0, err
 	}
-	e.samples.add(run.ID())
 	ok, err := run.Wait(ctx)
 	if err != nil {
 		b.unknown.Add(1)
 		return 0, err
 	}
+	e.samples.add(run.ID())
 	b.done.Add(1)
 	if ok {
 		b.moved.Add(t.Amount)

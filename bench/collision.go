@@ -112,11 +112,11 @@ func (c *collision) op(ctx context.Context, e *env, _, n int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	e.samples.add(run.ID())
 	found, err := run.Wait(ctx)
 	if err != nil {
 		return 0, err
 	}
+	e.samples.add(run.ID())
 	e.keep(r, found)
 	return r.Count, nil
 }

@@ -39,11 +39,11 @@ func (*fanout) op(ctx context.Context, e *env, _, _ int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	e.samples.add(run.ID())
 	sum, err := run.Wait(ctx)
 	if err != nil {
 		return 0, err
 	}
+	e.samples.add(run.ID())
 	if want := fanWidth * (fanWidth - 1) / 2; sum != want {
 		return 0, fmt.Errorf("fanout: sum %d, expected %d", sum, want)
 	}

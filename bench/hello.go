@@ -52,11 +52,11 @@ func (*hello) op(ctx context.Context, e *env, _, n int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	e.samples.add(run.ID())
 	got, err := run.Wait(ctx)
 	if err != nil {
 		return 0, err
 	}
+	e.samples.add(run.ID())
 	if len(got) != len(cities) {
 		return 0, fmt.Errorf("hello5: %d greetings, expected %d", len(got), len(cities))
 	}
@@ -78,11 +78,11 @@ func (*sequence) op(ctx context.Context, e *env, _, n int) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	e.samples.add(run.ID())
 	got, err := run.Wait(ctx)
 	if err != nil {
 		return 0, err
 	}
+	e.samples.add(run.ID())
 	if want := fmt.Sprint(n) + "++++++++++"; got != want {
 		return 0, fmt.Errorf("sequence: result %q, expected %q", got, want)
 	}
