@@ -194,13 +194,13 @@ func Attempt(ctx context.Context) int {
 // ActivityInfo describes what an activity's context belongs to.
 type ActivityInfo struct {
 	Name      string
-	Version   string
-	Instance  string // the orchestration that called
-	Execution model.ExecutionID
-	Attempt   int
-	Timeout   time.Duration // 0: none
-	Tags      map[string]string
-	Trace     *model.Trace
+	Version   string            // the call's option, "" if none
+	Instance  string            // the orchestration that called
+	Execution model.ExecutionID // of the orchestration
+	Attempt   int               // 1 for the first
+	Timeout   time.Duration     // of one attempt; 0: none
+	Tags      map[string]string // of the call, not those of the orchestration
+	Trace     *model.Trace      // of the caller; nil: it is not traced
 }
 
 // Info returns what an activity's context belongs to; ok is false for any other

@@ -217,8 +217,8 @@ func (e *EntityOf[S]) Read(ctx context.Context, hub Hub, key Key[S]) (state S, o
 // EntityRecord is one entity in a List.
 type EntityRecord[S any] struct {
 	Key      Key[S]
-	State    S
-	HasState bool
+	State    S               // zero if there is none
+	HasState bool            // one that was deleted, or only locked so far, has none
 	Instance *model.Instance // times, lock and backlog
 }
 

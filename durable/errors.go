@@ -83,13 +83,14 @@ func (n *nonRetriable) Unwrap() error { return n.error }
 // TaskError is why an activity, sub-orchestration or entity operation failed, or
 // an orchestration that a client waits for.
 type TaskError struct {
-	Task         string // what failed, for example "activity Charge"
-	Type         string // the name of a NewError, or the Go type of the error, or a model.Failure type
-	Message      string
-	Stack        string // for panics
-	NonRetriable bool
+	Task         string     // what failed, for example "activity Charge"
+	Type         string     // the name of a NewError, or the Go type of the error, or a model.Failure type
+	Message      string     // what the error said, without what failed
+	Stack        string     // for panics
+	NonRetriable bool       // no Retry repeats it
 	Cause        *TaskError // nil if none
-	Properties   map[string]json.RawMessage
+	// Properties are those of Error.With, by name, as JSON; Property decodes one.
+	Properties map[string]json.RawMessage
 }
 
 // Error says what failed and why.

@@ -93,18 +93,12 @@ func ExampleOperationOf_Post() {
 	if err != nil {
 		fmt.Println(err)
 	}
-	order := shipping.Attach(hub, "order-7")
-	for {
-		if _, err := order.Status(ctx); err == nil {
-			break // the operations have been applied
-		}
-	}
-	fmt.Println(order.Wait(ctx))
-	_, ok, err := carts.Read(ctx, hub, key)
+	_, ok, err := carts.Read(ctx, hub, key) // waits until the operations have been applied
 	fmt.Println(ok, err)
+	fmt.Println(arrived(ctx, shipping.Attach(hub, "order-7")))
 	// Output:
-	// shipped 2 items <nil>
 	// false <nil>
+	// shipped 2 items <nil>
 }
 
 // A signal may be due later. A call that is sent after a signal is applied after

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/engine"
 )
 
 var fib = durable.DeclareOrchestration[int, int]("Fib")
@@ -58,6 +59,19 @@ func ExampleOrchestrationOf_Again() {
 	// Output: 6 <nil>
 }
 
+// arrived waits for the end of an instance that has been asked for and may not
+// have arrived in its partition yet.
+func arrived[Out any](ctx context.Context, run *durable.Run[Out]) (Out, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	for {
+		out, err := run.Wait(ctx)
+		if !errors.Is(err, engine.ErrNotFound) || ctx.Err() != nil {
+			return out, err
+		}
+	}
+}
+
 // A detached orchestration is started, with the step, and not waited for.
 func ExampleOrchestrationOf_Detach() {
 	mail := durable.Orchestration("Mail", func(_ *durable.Context, to string) (string, error) { return "mailed " + to, nil })
@@ -74,13 +88,7 @@ func ExampleOrchestrationOf_Detach() {
 		fmt.Println(err)
 		return
 	}
-	detached := mail.Attach(hub, id)
-	for {
-		if _, err := detached.Status(ctx); err == nil {
-			break // it has arrived
-		}
-	}
-	fmt.Println(detached.Wait(ctx))
+	fmt.Println(arrived(ctx, mail.Attach(hub, id)))
 	// Output: mailed Ada <nil>
 }
 
