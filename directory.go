@@ -19,6 +19,7 @@ import (
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
 	"github.com/netherite-go/netherite/substrate/sidefile"
@@ -251,9 +252,5 @@ func writeFile(fs vfs.FS, dir, name string, data []byte) error {
 	if err := fs.Rename(tmp, fs.PathJoin(dir, name)); err != nil {
 		return err
 	}
-	parent, err := fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(parent.Sync(), parent.Close())
+	return dirsync.Sync(fs, dir)
 }

@@ -19,7 +19,8 @@ import (
 type demoPlan struct {
 	runs []bench.Config
 	// The process of the crash is to make so many transfers. It is killed when
-	// so many of them have finished and so many acknowledged ones have not.
+	// so many of them have finished; fewer acknowledged ones than unfinished that
+	// have not by then make the demo fail.
 	transfers, finished, unfinished int
 }
 

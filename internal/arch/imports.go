@@ -45,7 +45,7 @@ var importRules = []importRule{
 		why: "the interfaces belong to their consumer and know no implementation"},
 	{packages: "substrate/substratetest", ours: []string{"substrate"}, theirs: []string{pebble + "/vfs"},
 		why: "one conformance suite for every implementation sees only the interfaces"},
-	{packages: "substrate/...", ours: []string{"substrate"}, theirs: []string{pebble, xxhash, "golang.org/x/sys"},
+	{packages: "substrate/...", ours: []string{"substrate", "substrate/dirsync"}, theirs: []string{pebble, xxhash, "golang.org/x/sys"},
 		why: "an implementation of a substrate imports no other, so each can be left out"},
 	{packages: "worker/...", ours: []string{"model", "engine", "worker/..."}, theirs: []string{otel},
 		why: "what runs work items knows the contract, not an engine"},

@@ -13,7 +13,7 @@ import (
 	"github.com/netherite-go/netherite/bench"
 )
 
-// syncCall matches the end of a sync of a file: "fdatasync(7</tmp/hub/log/1.log>) = 0",
+// syncCall matches the end of a sync of a file: "fdatasync(7<hub/log/1.log>) = 0",
 // also where strace shows it in two parts.
 var syncCall = regexp.MustCompile(`f(?:data)?sync\(\d+<([^>]*)>`)
 

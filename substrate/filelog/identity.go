@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 const (
@@ -97,7 +98,7 @@ func createIdentity(fsys vfs.FS, dir string, hub HubID) (identity, error) {
 		err = fsys.Rename(tmp, fsys.PathJoin(dir, identityName))
 	}
 	if err == nil {
-		err = syncDir(fsys, dir)
+		err = dirsync.Sync(fsys, dir)
 	}
 	if err != nil {
 		return identity{}, fmt.Errorf("create the log's identity file: %w", spaceError(err))

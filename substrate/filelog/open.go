@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 // leastSegmentBytes is the smallest first segment of an incarnation, tried if
@@ -29,7 +30,7 @@ func Open(opts Options) (*Log, error) {
 }
 
 func open(opts Options) (*Log, error) {
-	if err := makeDir(opts.FS, opts.Dir); err != nil {
+	if err := dirsync.Make(opts.FS, opts.Dir); err != nil {
 		return nil, spaceError(err)
 	}
 	files, unfinished, err := listSegments(opts.FS, opts.Dir)

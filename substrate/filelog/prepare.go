@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 const (
@@ -137,7 +138,7 @@ func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
 			return nil, fmt.Errorf("reuse %s as %s: %w", segmentName(seg.ordinal), segmentName(ordinal), spaceError(err))
 		}
 	}
-	if err := syncDir(fsys, dir); err != nil {
+	if err := dirsync.Sync(fsys, dir); err != nil {
 		return nil, spaceError(err)
 	}
 	seg.ordinal = ordinal

@@ -3,7 +3,6 @@ package filelog
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -85,43 +84,6 @@ func listSegments(fsys vfs.FS, dir string) (segments []*segment, unfinished []st
 		return 1
 	})
 	return segments, unfinished, nil
-}
-
-func syncDir(fsys vfs.FS, dir string) error {
-	d, err := fsys.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("open directory %s to sync it: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	return nil
-}
-
-// makeDir creates the directory, and the parents that do not exist, and makes
-// their names durable.
-//
-// The entry of a directory that exists may not be durable, if an earlier call has
-// failed. Nothing was made in it then, so it is the deepest that exists.
-func makeDir(fsys vfs.FS, dir string) error {
-	parent := fsys.PathDir(dir)
-	_, err := fsys.Stat(dir)
-	switch {
-	case parent == dir:
-		return nil
-	case err == nil:
-		if err := syncDir(fsys, parent); err != nil && !errors.Is(err, os.ErrPermission) {
-			return err
-		}
-		return nil // a parent that is not ours to read was there before
-	}
-	if err := makeDir(fsys, parent); err != nil {
-		return err
-	}
-	if err := fsys.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("create directory %s: %w", dir, err)
-	}
-	return syncDir(fsys, parent)
 }
 
 // spaceError makes an error of a full disk an ErrDiskFull.

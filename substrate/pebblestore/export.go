@@ -8,6 +8,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 // Export implements substrate.Store. It flushes first, so that the copy holds
@@ -33,7 +34,7 @@ func (s *Store) export(dir string) (m substrate.Manifest, err error) {
 	if err := s.flush(); err != nil {
 		return m, err
 	}
-	if err := makeDir(fsys, dir); err != nil {
+	if err := dirsync.Make(fsys, dir); err != nil {
 		return m, s.explain(err)
 	}
 	if m.Stamps, err = s.checkpoints(dir); err != nil {

@@ -4,13 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 // Open creates or opens a store. Errors wrap substrate.ErrDamaged,
@@ -44,7 +43,7 @@ func newStore(opts Options) *Store {
 const firstMemtable = 256 << 10
 
 func (s *Store) open() (err error) {
-	if err := makeDir(s.opts.FS, s.opts.Dir); err != nil {
+	if err := dirsync.Make(s.opts.FS, s.opts.Dir); err != nil {
 		return s.explain(err)
 	}
 	if err := s.fence.spare.restore(); err != nil {
@@ -164,42 +163,6 @@ func (s *Store) loadReserved(low, high []byte, f func(key, value []byte) error) 
 		err = f(it.Key(), it.Value())
 	}
 	return s.explain(errors.Join(err, it.Error(), it.Close()))
-}
-
-// makeDir creates the directory and makes its name durable.
-//
-// The entry of a directory that exists may not be durable, if an earlier call has
-// failed. Nothing was made in it then, so it is the deepest that exists.
-func makeDir(fsys vfs.FS, dir string) error {
-	parent := fsys.PathDir(dir)
-	_, err := fsys.Stat(dir)
-	switch {
-	case parent == dir:
-		return nil
-	case err == nil:
-		if err := syncDir(fsys, parent); err != nil && !errors.Is(err, os.ErrPermission) {
-			return err
-		}
-		return nil // a parent that is not ours to read was there before
-	}
-	if err := makeDir(fsys, parent); err != nil {
-		return err
-	}
-	if err := fsys.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("create directory %s: %w", dir, err)
-	}
-	return syncDir(fsys, parent)
-}
-
-func syncDir(fsys vfs.FS, dir string) error {
-	d, err := fsys.OpenDir(dir)
-	if err != nil {
-		return fmt.Errorf("open directory %s to sync it: %w", dir, err)
-	}
-	if err := errors.Join(d.Sync(), d.Close()); err != nil {
-		return fmt.Errorf("sync directory %s: %w", dir, err)
-	}
-	return nil
 }
 
 // Close implements substrate.Store. It flushes, unless the disk is full: then what

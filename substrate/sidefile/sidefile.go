@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 const (
@@ -60,7 +61,7 @@ func (f *Files) Put(partition int, fill func(add func(end substrate.Offset, chun
 }
 
 func (f *Files) put(partition int, fill func(add func(end substrate.Offset, chunk []byte) error) error) error {
-	if err := f.makeDir(); err != nil {
+	if err := dirsync.Make(f.fs, f.dir); err != nil {
 		return err
 	}
 	temporary := f.path(partition) + ".tmp"
@@ -71,24 +72,7 @@ func (f *Files) put(partition int, fill func(add func(end substrate.Offset, chun
 	if err := f.fs.Rename(temporary, f.path(partition)); err != nil {
 		return err
 	}
-	return f.syncDir(f.dir)
-}
-
-// makeDir makes the directory, and its name durable. One that is there may not
-// be durable yet: an earlier call may have failed between the two.
-func (f *Files) makeDir() error {
-	if err := f.fs.MkdirAll(f.dir, 0o700); err != nil {
-		return err
-	}
-	return f.syncDir(f.fs.PathDir(f.dir))
-}
-
-func (f *Files) syncDir(dir string) error {
-	d, err := f.fs.OpenDir(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return dirsync.Sync(f.fs, f.dir)
 }
 
 func (f *Files) write(name string, partition int, fill func(add func(end substrate.Offset, chunk []byte) error) error) error {
@@ -247,7 +231,7 @@ func (r *reader) end(count, said uint64) error {
 func (f *Files) Remove(partition int) error {
 	err := f.fs.Remove(f.path(partition))
 	if err == nil {
-		err = f.syncDir(f.dir)
+		err = dirsync.Sync(f.fs, f.dir)
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the side file %s: %w", f.path(partition), err)
