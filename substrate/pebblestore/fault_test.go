@@ -221,22 +221,29 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 	}
 }
 
+// openWithRoom opens a small store on a disk that has so many bytes left then.
+func openWithRoom(t *testing.T, room int64) (*faultfs.FS, *pebblestore.Store) {
+	t.Helper()
+	fs := faultfs.New()
+	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := fs.GetDiskUsage(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetCapacity(int64(usage.UsedBytes) + room)
+	return fs, s
+}
+
 // However much is missing, no call waits for the space, reads go on, and all
 // goes on when it is there.
 func TestFullDiskNeverKillsTheStoreNorHoldsACall(t *testing.T) {
 	for _, room := range []int64{0, 300, 1000, 2200, 2300, 2400, 2500, 2600, 2 << 10, 5000, 30 << 10, 300 << 10, 1200 << 10} {
 		t.Run(fmt.Sprint(room), func(t *testing.T) {
 			t.Parallel()
-			fs := faultfs.New()
-			s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
-			if err != nil {
-				t.Fatal(err)
-			}
-			usage, err := fs.GetDiskUsage(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			fs.SetCapacity(int64(usage.UsedBytes) + room)
+			fs, s := openWithRoom(t, room)
 			refused, last := 0, 0
 			for i := 1; i <= 30; i++ {
 				b := numbered(s, i)
@@ -276,16 +283,7 @@ func TestFullDiskNeverKillsTheStoreNorHoldsACall(t *testing.T) {
 }
 
 func TestStoreClosesOnAFullDisk(t *testing.T) {
-	fs := faultfs.New()
-	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	usage, err := fs.GetDiskUsage(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	fs.SetCapacity(int64(usage.UsedBytes))
+	_, s := openWithRoom(t, 0)
 	if err := applyNumbered(s, 1); err != nil {
 		t.Fatal(err)
 	}
@@ -340,8 +338,11 @@ func TestFatalErrorOfEitherDatabaseEndsOnlyTheStore(t *testing.T) {
 	}
 }
 
-func TestFlippedBitInATableIsNamed(t *testing.T) {
-	fs := faultfs.New()
+// closedStore returns the disk of a store that has been closed, and the paths of
+// its tables of rows.
+func closedStore(t *testing.T) (fs *faultfs.FS, tables []string) {
+	t.Helper()
+	fs = faultfs.New()
 	s, err := open(fs, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -354,14 +355,25 @@ func TestFlippedBitInATableIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range names {
-		if !strings.HasSuffix(name, ".sst") {
-			continue
+		if strings.HasSuffix(name, ".sst") {
+			tables = append(tables, path.Join(dir, "main", name))
 		}
-		if err := fs.Alter(path.Join(dir, "main", name), func(d []byte) []byte { d[100] ^= 4; return d }); err != nil {
+	}
+	if len(tables) == 0 {
+		t.Fatal("the store has no table")
+	}
+	return fs, tables
+}
+
+func TestFlippedBitInATableIsNamed(t *testing.T) {
+	fs, tables := closedStore(t)
+	for _, table := range tables {
+		if err := fs.Alter(table, func(d []byte) []byte { d[100] ^= 4; return d }); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if s, err = open(fs, dir); err == nil {
+	s, err := open(fs, dir)
+	if err == nil {
 		_, err = s.Get(substrate.Main, []byte("row0001"))
 		defer s.Close()
 	}

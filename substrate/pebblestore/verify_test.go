@@ -73,25 +73,9 @@ func TestVerifyNamesDamage(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fs := faultfs.New()
-			s, err := open(fs, dir)
-			if err != nil {
+			fs, tables := closedStore(t)
+			if err := spoil(fs, tables[0]); err != nil {
 				t.Fatal(err)
-			}
-			if err := errors.Join(applyNumbered(s, 1), s.Close()); err != nil {
-				t.Fatal(err)
-			}
-			names, err := fs.List(dir + "/main")
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, file := range names {
-				if strings.HasSuffix(file, ".sst") {
-					if err := spoil(fs, path.Join(dir, "main", file)); err != nil {
-						t.Fatal(err)
-					}
-					break
-				}
 			}
 			r := verify(t, fs)
 			if len(r.Damage) == 0 || r.Damage[0].Kind != name || !strings.HasPrefix(r.Damage[0].File, "main") {
