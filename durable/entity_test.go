@@ -50,8 +50,23 @@ var transfer = durable.Orchestration("Transfer", func(ctx *durable.Context, t mo
 	return err == nil, err
 })
 
+// settled answers when no account before n is locked any more: a call waits behind the lock, and the message that
+// releases it may still be under way when the orchestration that held it is complete.
+var settled = durable.Orchestration("Settled", func(ctx *durable.Context, n int) (int, error) {
+	var reads []*durable.Future[int]
+	for i := range n {
+		reads = append(reads, balance.Call(ctx, accounts.Key(fmt.Sprint(i))))
+	}
+	all, err := durable.All(ctx, reads...)
+	total := 0
+	for _, b := range all {
+		total += b
+	}
+	return total, err
+})
+
 func TestTransfersConserveMoney(t *testing.T) {
-	bothWays(t, []durable.Handler{accounts, transfer}, func(t *testing.T, hub *testHub) {
+	bothWays(t, []durable.Handler{accounts, transfer, settled}, func(t *testing.T, hub *testHub) {
 		ctx := within(t)
 		const n = 5
 		for i := range n {
@@ -71,6 +86,13 @@ func TestTransfersConserveMoney(t *testing.T) {
 			if _, err := run.Wait(ctx); err != nil {
 				t.Fatalf("transfer %d: %v", i, err)
 			}
+		}
+		settle, err := settled.Start(ctx, hub, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if sum, err := settle.Wait(ctx); err != nil || sum != n*100 {
+			t.Fatalf("sum %d, %v", sum, err)
 		}
 		total := 0
 		for r, err := range accounts.List(ctx, hub, "") {
