@@ -20,3 +20,18 @@ func (s *Store) RaiseVersion() error {
 	}
 	return s.change(s.main, &s.mainCount, b)
 }
+
+// HoldCompactions lets no compaction begin until the store is opened again.
+func (s *Store) HoldCompactions() {
+	for _, c := range s.schedulers {
+		c.Unregister()
+	}
+}
+
+// Compactions counts those that have ended.
+func (s *Store) Compactions() int64 {
+	return s.main.Metrics().Compact.Count
+}
+
+// Progress gets a token at the end of flushes and compactions.
+func (s *Store) Progress() <-chan struct{} { return s.progress }

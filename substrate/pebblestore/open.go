@@ -22,6 +22,9 @@ func Open(opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
 	}
 	s.restoreBallast()
+	for _, c := range s.schedulers {
+		c.start()
+	}
 	return s, nil
 }
 
@@ -77,6 +80,7 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
+	s.schedulers = append(s.schedulers, o.Experimental.CompactionScheduler.(*scheduler))
 	return db, nil
 }
 

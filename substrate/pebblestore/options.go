@@ -82,6 +82,7 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		Logger:                     &logger{store: s},
 		EventListener:              s.listener(),
 	}
+	o.Experimental.CompactionScheduler = newScheduler()
 	o.Experimental.ReadSamplingMultiplier = -1 // reads start no compactions
 	for i := range o.Levels {
 		o.TargetFileSizes[i] = 8 << 20

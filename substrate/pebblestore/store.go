@@ -23,6 +23,7 @@ type Store struct {
 	fence         *fence
 	cache         *pebble.Cache
 	main, history *pebble.DB
+	schedulers    []*scheduler // of both
 
 	dead      chan struct{} // closed when the store dies
 	deathOnce sync.Once

@@ -1,0 +1,107 @@
+package pebblestore
+
+import (
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// scheduler lets one compaction of a database run at a time, and none before the
+// store is open. Pebble's own lets them begin while the database is being opened,
+// and opening waits for their end: up to a second when level 0 is due, as it often
+// is after a crash. Locks of Pebble come before mu.
+type scheduler struct {
+	db pebble.DBForCompaction
+
+	mu       sync.Mutex
+	started  bool
+	busy     bool // a compaction runs, or is being chosen
+	choosing bool
+	refused  bool // a compaction was refused while one was being chosen
+	chosen   sync.Cond
+}
+
+var _ pebble.CompactionScheduler = (*scheduler)(nil)
+
+func newScheduler() *scheduler {
+	s := &scheduler{}
+	s.chosen.L = &s.mu
+	return s
+}
+
+// Register implements pebble.CompactionScheduler.
+func (s *scheduler) Register(_ int, db pebble.DBForCompaction) { s.db = db }
+
+// start lets compactions begin. The database is open.
+func (s *scheduler) start() {
+	s.mu.Lock()
+	s.started = true
+	s.mu.Unlock()
+	s.choose()
+}
+
+// Unregister implements pebble.CompactionScheduler: no other compaction begins.
+func (s *scheduler) Unregister() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.started = false
+	for s.choosing {
+		s.chosen.Wait()
+	}
+}
+
+// TrySchedule implements pebble.CompactionScheduler. Pebble remembers a
+// compaction that is refused, and choose asks for it.
+func (s *scheduler) TrySchedule() (bool, pebble.CompactionGrantHandle) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.started || s.busy {
+		s.refused = true
+		return false, nil
+	}
+	s.busy = true
+	return true, s
+}
+
+// UpdateGetAllowedWithoutPermission implements pebble.CompactionScheduler: what
+// is allowed never changes.
+func (s *scheduler) UpdateGetAllowedWithoutPermission() {}
+
+// choose lets the compaction begin that the database has waited with, if any.
+// Nothing of Pebble's is locked.
+func (s *scheduler) choose() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.started && !s.busy && !s.choosing {
+		s.busy, s.choosing, s.refused = true, true, false
+		s.mu.Unlock()
+		waiting, _ := s.db.GetWaitingCompaction()
+		begun := waiting && s.db.Schedule(s)
+		s.mu.Lock()
+		s.choosing = false
+		s.chosen.Broadcast()
+		if begun {
+			continue // it may have ended meanwhile
+		}
+		if s.busy = false; !s.refused {
+			return
+		}
+	}
+}
+
+// Started implements pebble.CompactionGrantHandle.
+func (s *scheduler) Started() {}
+
+// MeasureCPU implements pebble.CompactionGrantHandle.
+func (s *scheduler) MeasureCPU(pebble.CompactionGoroutineKind) {}
+
+// CumulativeStats implements pebble.CompactionGrantHandle.
+func (s *scheduler) CumulativeStats(pebble.CompactionGrantHandleStats) {}
+
+// Done implements pebble.CompactionGrantHandle: a compaction has ended.
+func (s *scheduler) Done() {
+	s.mu.Lock()
+	s.busy = false
+	s.mu.Unlock()
+	s.choose()
+}
