@@ -2,15 +2,21 @@
 
 SHELL := bash
 GO    := go
-# FUZZTIME is spent on each fuzz target, BENCH selects benchmarks.
+# FUZZTIME is spent on each fuzz target. BENCH selects benchmarks, BENCHTIME is
+# spent on each, COUNT repeats them (benchstat wants 10), PKG is where they are.
 FUZZTIME ?= 20s
 BENCH    ?= .
+BENCHTIME ?= 0.5s
+COUNT    ?= 1
+PKG      ?= ./...
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # FAST is what "make check" tests: no real disks, no processes.
 FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... ./substrate/mem/... ./internal/arch/...
 
 .DEFAULT_GOAL := help
-.PHONY: help build test check fmt vet lint race cross bench fuzz demo tools
+# COUNTED is the packages with a table of allocations.
+COUNTED = $(patsubst %/testdata/allocs.golden,%,$(shell find . -name allocs.golden))
+.PHONY: help build test check fmt vet lint race allocs cross bench fuzz demo tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,7 +24,7 @@ help: ## list the targets
 build: ## build the command to bin/netherite
 	$(GO) build -o bin/netherite ./cmd/netherite
 
-test: tools fmt vet lint race cross ## run every check and test (what CI runs)
+test: tools fmt vet lint race allocs cross ## run every check and test (what CI runs)
 	@echo "make test: all passed"
 
 check: fmt vet lint ## run the fast checks and tests, about a minute
@@ -37,12 +43,16 @@ lint: ## run staticcheck, at the version in go.mod
 race: tools ## run all tests with the race detector, in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m ./...
 
+# The race detector allocates on its own, so "make race" does not count.
+allocs: ## check the allocations of the benchmarks; ACCEPT=1 takes those that there are
+	$(GO) test $(COUNTED) -count 1 -run '^TestAllocations$$' $(if $(ACCEPT),-accept)
+
 cross: ## build for linux, darwin and windows on amd64 and arm64, without cgo
 	@for p in $(PLATFORMS); do \
 		echo "build $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; done
 
-bench: ## run the Go benchmarks (BENCH=regexp); "netherite bench" runs the workloads
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+bench: ## run the Go benchmarks (BENCH=regexp COUNT=10 PKG=./durable); "netherite bench" runs the workloads
+	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(PKG)
 
 fuzz: ## run every fuzz target for FUZZTIME each
 	@for pkg in $$($(GO) list ./...); do \

@@ -305,48 +305,6 @@ func TestRequestIDsFindTheirAction(t *testing.T) {
 	}
 }
 
-func BenchmarkSwitch(b *testing.B) {
-	var wait *Op
-	h := newHost(b, func(x *Execution, _ []byte) Outcome {
-		for {
-			wait = &Op{}
-			wait.Init(x, "")
-			if !wait.Wait() {
-				return Outcome{}
-			}
-		}
-	})
-	h.step(started())
-	b.ReportAllocs()
-	for b.Loop() {
-		wait.Finish()
-		h.x.run()
-	}
-}
-
-func BenchmarkReplay1000Events(b *testing.B) {
-	h := newHost(b, func(x *Execution, _ []byte) Outcome {
-		for range 500 {
-			op := task(x, "a")
-			if !op.Wait() {
-				break
-			}
-		}
-		return Outcome{}
-	})
-	h.step(started())
-	for id := range int32(332) {
-		h.step(completed(id, "x"))
-	}
-	b.ReportMetric(float64(len(h.history)), "events")
-	b.ReportAllocs()
-	for b.Loop() {
-		x := New(h.config)
-		x.Replay(h.history, false)
-		x.Unwind()
-	}
-}
-
 func TestMarkersAreFoundPastOthersThatAreGone(t *testing.T) {
 	marks := []string{"a", "b"}
 	var passed []bool

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/alloctest"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -23,10 +24,15 @@ type bench struct {
 	chunk []byte
 	keep  bool
 	seq   uint64
+
+	records int
 }
 
-func newBench() *bench {
-	b := &bench{s: New(Config{Partitions: 1}), name: engine.Name{Epoch: 1}, now: epochTime, seq: 1}
+func newBench() *bench { return newBenchOf(1) }
+
+// newBenchOf is for partition 0 of several.
+func newBenchOf(partitions int) *bench {
+	b := &bench{s: New(Config{Partitions: partitions}), name: engine.Name{Epoch: 1}, now: epochTime, seq: 1}
 	b.s.ResumeLoaded()
 	return b
 }
@@ -47,6 +53,7 @@ func (b *bench) do(ev Event) {
 	}
 	b.buf = AppendRecord(b.buf[:0], ev, b.now)
 	b.name.Number++
+	b.records++
 	if b.keep {
 		b.chunk = append(b.chunk, b.buf...)
 		if b.name.Number%10 == 0 {
@@ -114,69 +121,6 @@ func (b *bench) hello5(id string) {
 	b.step(model.Event{Kind: model.ExecutionCompleted, ID: 7, Payload: []byte(`"done"`), Ext: &model.Ext{Status: model.Completed}})
 }
 
-// BenchmarkStep measures Check, AppendRecord, Step and Dispatch together, in
-// cycles that leave the state as it was.
-func BenchmarkStep(b *testing.B) {
-	cycles := map[string]func(*bench){
-		"hello5": func(x *bench) { x.hello5("a") },
-		"start":  func(x *bench) { x.start("a") },
-		"event": func(x *bench) {
-			x.do(&Command{Op: OpRaise, Instance: "w", Name: "go", Payload: []byte("1")})
-			x.step()
-		},
-		"task": func(x *bench) {
-			x.do(&Command{Op: OpRaise, Instance: "w", Name: "go"})
-			x.step(model.Event{Kind: model.TaskScheduled, ID: 1, Name: "T"})
-			x.activities()
-			x.step()
-		},
-		"timer": func(x *bench) {
-			x.do(&Command{Op: OpRaise, Instance: "w", Name: "go"})
-			x.step(model.Event{Kind: model.TimerCreated, ID: 1, FireAt: x.now})
-			x.do(&TimersFired{Timers: x.s.DueTimers(x.now, 10, nil)})
-			x.step()
-		},
-		"signal": func(x *bench) {
-			x.do(&Command{Op: OpSignal, Instance: "@e@1", Name: "add", Payload: []byte("1")})
-			x.batches()
-		},
-		"lock": func(x *bench) {
-			x.do(&Command{Op: OpRaise, Instance: "w", Name: "go"})
-			x.step(model.Event{Kind: model.EntityLockRequested, ID: 1, RequestID: "S", Ext: &model.Ext{LockSet: []string{"@e@1", "@e@2"}}})
-			x.step(model.Event{Kind: model.EntityUnlockSent, ID: 2, RequestID: "S", Instance: "@e@1"},
-				model.Event{Kind: model.EntityUnlockSent, ID: 3, RequestID: "S", Instance: "@e@2"})
-		},
-		"received10": func(x *bench) {
-			ev := &Received{First: x.s.Seen(0) + 1, Messages: make([]model.Message, 10)}
-			for i := range ev.Messages {
-				ev.Messages[i] = model.Message{To: "@e@1", From: "a", Event: model.Event{Kind: model.EntitySignaled, ID: model.NoID, Name: "add"}}
-			}
-			x.do(ev)
-			x.batches()
-		},
-	}
-	for name, cycle := range cycles {
-		b.Run(name, func(b *testing.B) {
-			x := newBench()
-			x.start("w")
-			x.step()
-			for _, e := range []string{"@e@1", "@e@2"} {
-				x.do(&Command{Op: OpSignal, Instance: e, Name: "add"})
-			}
-			x.batches()
-			first := x.name.Number
-			b.ReportAllocs()
-			for n := 1; b.Loop(); n++ {
-				cycle(x)
-				if n%1000 == 0 { // histories do not grow without end
-					x.checkpoint()
-				}
-			}
-			b.ReportMetric(float64(x.name.Number-first)/float64(b.N), "records/op")
-		})
-	}
-}
-
 // nowhere is a store that takes everything.
 type nowhere struct{ rows, bytes int }
 
@@ -195,99 +139,137 @@ func (b *bench) checkpoint() *nowhere {
 	return w
 }
 
-// BenchmarkCapture measures what a checkpoint takes of the partition's time, per
-// finished instance.
-func BenchmarkCapture(b *testing.B) {
-	const instances = 1000
-	x := newBench()
-	var w *nowhere
-	b.ReportAllocs()
-	for b.Loop() {
-		b.StopTimer()
-		for i := range instances {
+// checkpointGroup is what a checkpoint takes of the partition's time, for 1,000
+// instances that finished.
+var checkpointGroup = alloctest.Group{Name: "Checkpoint", Ops: []alloctest.Op{
+	{Name: "finished=1000", Runs: 10, Setup: func(tb testing.TB) func() {
+		const instances = 1000
+		x := newBench()
+		var w *nowhere
+		alloctest.Report(tb, func(b *testing.B) {
+			b.ReportMetric(float64(b.Elapsed())/float64(b.N)/instances, "ns/instance")
+			b.ReportMetric(float64(w.bytes)/instances, "bytes/instance")
+		})
+		return func() {
+			alloctest.Apart(tb, func() {
+				for i := range instances {
+					x.hello5(fmt.Sprintf("instance-%d", i))
+				}
+			})
+			w = x.checkpoint()
+		}
+	}},
+}}
+
+func BenchmarkCheckpoint(b *testing.B) { checkpointGroup.Bench(b) }
+
+// replayGroup is recovery: decoding the records of 1,000 Hello5s and stepping
+// through them.
+var replayGroup = alloctest.Group{Name: "Replay", Ops: []alloctest.Op{
+	{Name: "hello5=1000", Runs: 10, Setup: func(tb testing.TB) func() {
+		x := newBench()
+		x.keep = true
+		for i := range 1000 {
 			x.hello5(fmt.Sprintf("instance-%d", i))
 		}
-		b.StartTimer()
-		w = x.checkpoint()
-	}
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/instances, "ns/instance")
-	b.ReportMetric(float64(w.bytes)/instances, "bytes/instance")
-}
-
-// BenchmarkReplay measures recovery: decoding records and stepping through them.
-func BenchmarkReplay(b *testing.B) {
-	x := newBench()
-	x.keep = true
-	for i := range 1000 {
-		x.hello5(fmt.Sprintf("instance-%d", i))
-	}
-	records := float64(x.name.Number)
-	b.ReportAllocs()
-	for b.Loop() {
-		y := newBench()
-		y.s.live = false
-		r := model.NewOwnedReader(x.log)
-		for r.Len() > 0 {
-			c, err := ReadChunk(r)
-			for ok := true; err == nil; {
-				var in Input
-				if in, ok, err = c.Next(); !ok {
-					break
-				}
-				y.keys = in.Event.Keys(y.keys[:0])
-				y.load(y.keys)
-				y.s.Step(in, &y.fx)
-			}
-			if err != nil {
-				b.Fatal(err)
-			}
-			y.s.ForgetAbsent()
-			y.fx.Reset()
-		}
-	}
-	b.ReportMetric(records*float64(b.N)/b.Elapsed().Seconds(), "records/s")
-	b.ReportMetric(float64(len(x.log))/1000, "bytes/hello5")
-}
-
-func BenchmarkAppendRecord(b *testing.B) {
-	for _, ev := range sampleEvents() {
-		b.Run(fmt.Sprintf("%T", ev)[len("*partition."):], func(b *testing.B) {
-			var buf []byte
-			b.ReportAllocs()
-			for b.Loop() {
-				buf = AppendRecord(buf[:0], ev, epochTime)
-			}
+		alloctest.Report(tb, func(b *testing.B) {
+			b.ReportMetric(float64(x.name.Number)*float64(b.N)/b.Elapsed().Seconds(), "records/s")
+			b.ReportMetric(float64(len(x.log))/1000, "bytes/hello5")
 		})
+		return func() {
+			if err := newBench().replay(x.log); err != nil {
+				tb.Fatal(err)
+			}
+		}
+	}},
+}}
+
+// replay steps through all records of a log.
+func (b *bench) replay(log []byte) error {
+	b.s.live = false
+	r := model.NewOwnedReader(log)
+	for r.Len() > 0 {
+		c, err := ReadChunk(r)
+		for ok := true; err == nil; {
+			var in Input
+			if in, ok, err = c.Next(); !ok {
+				break
+			}
+			b.keys = in.Event.Keys(b.keys[:0])
+			b.load(b.keys)
+			b.s.Step(in, &b.fx)
+		}
+		if err != nil {
+			return err
+		}
+		b.s.ForgetAbsent()
+		b.fx.Reset()
+	}
+	return nil
+}
+
+func BenchmarkReplay(b *testing.B) { replayGroup.Bench(b) }
+
+// eventNames names the events of sampleEvents: kind, and what is special about it.
+func eventNames() []string {
+	return []string{
+		"opened", "start", "start-plain", "signal", "purge-command", "step", "step-empty", "entity", "entity-plain",
+		"activity", "activity-failed", "received", "acked", "timers", "purged", "cleaned", "quarantined-id", "quarantined-ordinal",
 	}
 }
 
-func BenchmarkDecodeRecord(b *testing.B) {
-	for _, ev := range sampleEvents() {
-		row := AppendRecord(nil, ev, epochTime)
-		r := model.NewOwnedReader(row)
-		b.Run(fmt.Sprintf("%T", ev)[len("*partition."):], func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
+var (
+	encodeGroup = alloctest.Group{Name: "EncodeRecord", Ops: recordOps(func(ev Event) func(testing.TB) func() {
+		return func(testing.TB) func() {
+			var buf []byte
+			return func() { buf = AppendRecord(buf[:0], ev, epochTime) }
+		}
+	})}
+	decodeGroup = alloctest.Group{Name: "DecodeRecord", Ops: recordOps(func(ev Event) func(testing.TB) func() {
+		return func(tb testing.TB) func() {
+			row := AppendRecord(nil, ev, epochTime)
+			r := model.NewOwnedReader(row)
+			return func() {
 				r.Reset(row)
 				if _, err := decodeRecord(r, epochTime); err != nil {
-					b.Fatal(err)
+					tb.Fatal(err)
 				}
 			}
-		})
+		}
+	})}
+)
+
+// recordOps are an operation on each of the sample events.
+func recordOps(setup func(Event) func(testing.TB) func()) (ops []alloctest.Op) {
+	names := eventNames()
+	for i, ev := range sampleEvents() {
+		ops = append(ops, alloctest.Op{Name: names[i], Setup: setup(ev)})
 	}
+	return ops
 }
 
-// BenchmarkTimers measures 100,000 timers that are set and come due together.
-func BenchmarkTimers(b *testing.B) {
-	const timers = 100_000
-	for b.Loop() {
-		var h timerHeap
-		for i := range uint64(timers) {
-			h.push(TimerRef{FireAt: epochTime.Add(time.Duration(i*7919%1000) * time.Millisecond), Ord: i, ID: 1})
+func BenchmarkEncodeRecord(b *testing.B) { encodeGroup.Bench(b) }
+func BenchmarkDecodeRecord(b *testing.B) { decodeGroup.Bench(b) }
+
+// timerGroup is 100,000 timers that are set and come due together.
+var timerGroup = alloctest.Group{Name: "Timers", Ops: []alloctest.Op{
+	{Name: "timers=100000", Runs: 2, Setup: func(tb testing.TB) func() {
+		const timers = 100_000
+		alloctest.Report(tb, func(b *testing.B) { b.ReportMetric(float64(b.Elapsed())/float64(b.N)/timers, "ns/timer") })
+		return func() {
+			var h timerHeap
+			for i := range uint64(timers) {
+				h.push(TimerRef{FireAt: epochTime.Add(time.Duration(i*7919%1000) * time.Millisecond), Ord: i, ID: 1})
+			}
+			for len(h) > 0 {
+				h.pop()
+			}
 		}
-		for len(h) > 0 {
-			h.pop()
-		}
-	}
-	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/timers, "ns/timer")
+	}},
+}}
+
+func BenchmarkTimers(b *testing.B) { timerGroup.Bench(b) }
+
+func TestAllocations(t *testing.T) {
+	alloctest.Check(t, stepGroup, checkpointGroup, replayGroup, encodeGroup, decodeGroup, timerGroup)
 }
