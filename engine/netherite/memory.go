@@ -131,6 +131,9 @@ func (h *host) account() {
 	if n.opts.evictAlways {
 		h.state.Evict(0)
 	}
+	if h.replica == nil {
+		h.state.EvictEnded()
+	}
 	total, dirty := h.state.Bytes()
 	share := stateShare(n.opts.Memory)
 	if all := n.used.Load() + total - u.published; all > share {

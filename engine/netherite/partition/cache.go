@@ -112,6 +112,19 @@ func (s *State) Evict(target int64) {
 	}
 }
 
+// EvictEnded drops the instances that the last checkpoint has stored as ended.
+// Few are ever asked for again, and with them gone what stays is small: lookups
+// find it in the processor's cache, and the garbage collector has little to mark.
+func (s *State) EvictEnded() {
+	for _, inst := range s.ended {
+		if inst.ended() && inst.evictable() && s.byOrd[inst.ord] == inst {
+			s.forget(inst)
+		}
+	}
+	clear(s.ended)
+	s.ended = s.ended[:0]
+}
+
 // forget drops a clean instance from memory.
 func (s *State) forget(inst *instance) {
 	s.lru.remove(inst)

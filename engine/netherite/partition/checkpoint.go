@@ -102,6 +102,7 @@ func (s *State) CaptureSome(max int) (done bool) {
 
 // CaptureApplied says that the captured rows can be read from the store.
 func (s *State) CaptureApplied() {
+	s.ended = s.ended[:0]
 	for _, inst := range s.capture.encoded {
 		inst.tail.held, inst.pinned = nil, false
 		switch {
@@ -111,6 +112,9 @@ func (s *State) CaptureApplied() {
 		default:
 			inst.shrink()
 			s.lru.use(inst)
+			if inst.ended() {
+				s.ended = append(s.ended, inst)
+			}
 		}
 	}
 	for _, ord := range s.capture.graves {

@@ -109,6 +109,7 @@ func (c *chaos) act() {
 		p.applied()
 		p.state.Evict(0)
 	case 21:
+		p.state.EvictEnded()
 		p.state.Evict(int64(c.num("bytes", 0, 5000)))
 	case 22:
 		c.checkQuery(p)

@@ -59,6 +59,7 @@ type State struct {
 	dirty     []*instance
 	buried    engine.Name // last record that removed an instance
 	resized   []*instance // to be counted again
+	ended     []*instance // stored by the last capture, for EvictEnded
 	metaDirty bool
 	timers    timerHeap
 	horizon   model.Time

@@ -87,6 +87,28 @@ func TestEvictionDropsTheLeastRecentlyUsedFirst(t *testing.T) {
 	p.check()
 }
 
+func TestEndedInstancesLeaveMemoryOnceStored(t *testing.T) {
+	p := newOne(t)
+	p.startAll(3)
+	p.dispatch(10)
+	for _, id := range []string{"i0", "i1"} {
+		item := p.orchestrations[id]
+		p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
+			Token: item.Token, Events: []model.Event{{Kind: model.ExecutionCompleted, Ext: &model.Ext{Status: model.Completed}}},
+		}})
+		delete(p.orchestrations, id)
+	}
+	p.dispatch(10)
+	if p.state.EvictEnded(); len(p.state.byOrd) != 3 {
+		t.Errorf("%d instances left of 3 that are not stored", len(p.state.byOrd))
+	}
+	p.checkpoint()
+	if p.state.EvictEnded(); len(p.state.byOrd) != 1 || p.state.byID["i2"] == nil {
+		t.Errorf("%d instances left: only the one that runs should be", len(p.state.byOrd))
+	}
+	p.check()
+}
+
 func TestStateGrowsAndShrinksWithItsInstances(t *testing.T) {
 	p := newOne(t)
 	empty, _ := p.state.Bytes()
