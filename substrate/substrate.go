@@ -104,7 +104,8 @@ type LogStats struct {
 	Groups, Syncs int64
 	GroupBytes    int64 // as passed to Write
 	DeviceBytes   int64 // with headers and padding
-	Segments      int64
+	Segments      int64 // that hold the log now
+	SegmentsBegun int64 // after the one that Open began
 	SyncNanos     int64 // time spent in Sync
 
 	// What Open found. CleanStart: the previous incarnation was closed, or there

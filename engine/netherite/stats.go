@@ -44,7 +44,8 @@ func (m *metrics) outlive(n *node) {
 func addLog(a, b substrate.LogStats) substrate.LogStats {
 	return substrate.LogStats{
 		Groups: a.Groups + b.Groups, Syncs: a.Syncs + b.Syncs, GroupBytes: a.GroupBytes + b.GroupBytes,
-		DeviceBytes: a.DeviceBytes + b.DeviceBytes, Segments: a.Segments + b.Segments, SyncNanos: a.SyncNanos + b.SyncNanos,
+		DeviceBytes: a.DeviceBytes + b.DeviceBytes, Segments: a.Segments + b.Segments, SegmentsBegun: a.SegmentsBegun + b.SegmentsBegun,
+		SyncNanos: a.SyncNanos + b.SyncNanos,
 	}
 }
 

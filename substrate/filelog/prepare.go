@@ -256,6 +256,7 @@ func (l *Log) use(seg *segment) error {
 	seg.first, seg.end = l.end, l.end
 	l.used = append(l.used, seg)
 	l.cur = seg
+	l.stats.SegmentsBegun++
 	return nil
 }
 

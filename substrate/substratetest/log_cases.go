@@ -194,7 +194,7 @@ func logStats(t *testing.T, r *logRun) {
 	r.write(200)
 	r.sync()
 	s := r.log.Stats()
-	if s.Groups != 2 || s.GroupBytes != 300 || s.Syncs != 1 || s.DeviceBytes < 300 || s.Segments < 1 || !s.CleanStart {
+	if s.Groups != 2 || s.GroupBytes != 300 || s.Syncs != 1 || s.DeviceBytes < 300 || s.Segments < 1 || s.SegmentsBegun != 0 || !s.CleanStart {
 		t.Fatalf("%+v", s)
 	}
 }
