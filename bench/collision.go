@@ -6,6 +6,9 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/netherite-go/netherite/durable"
 )
@@ -119,6 +122,31 @@ func (c *collision) op(ctx context.Context, e *env, _, n int) (int64, error) {
 	e.samples.add(run.ID())
 	e.keep(r, found)
 	return r.Count, nil
+}
+
+// plainLoopTime is how long the plain loop is measured.
+const plainLoopTime = 2 * time.Second
+
+// probe measures what the same processors do in a plain loop over the same leaves.
+func (*collision) probe(ctx context.Context, _ *env, r *Result) error {
+	r.plainLoop = plainLoop(ctx, plainLoopTime)
+	return ctx.Err()
+}
+
+// plainLoop returns the candidates a second of a loop on each processor.
+func plainLoop(ctx context.Context, d time.Duration) float64 {
+	var leaves atomic.Int64
+	var wg sync.WaitGroup
+	begin := time.Now()
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for time.Since(begin) < d && ctx.Err() == nil {
+				search(Range{First: collisionFirst + leaves.Add(1)*collisionLeaf, Count: collisionLeaf})
+			}
+		})
+	}
+	wg.Wait()
+	return float64(leaves.Load()*collisionLeaf) / time.Since(begin).Seconds()
 }
 
 // check searches the ranges again, plainly: each in one go, several at a time.

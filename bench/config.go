@@ -25,7 +25,8 @@ type Config struct {
 	// ProfileFile where: for go tool pprof, or go tool trace.
 	Profile     string
 	ProfileFile string
-	// SkipProbe leaves the disk's own speed unmeasured, which takes a second.
+	// SkipProbe leaves unmeasured what is measured before the window: the speed of
+	// the disk, of the processors, of a lone event. It takes a few seconds.
 	SkipProbe bool
 	// Progress, if not nil, is told how far the run is, in operations; total is
 	// 0 when it is not known.

@@ -45,6 +45,18 @@ func probe(f vfs.File) (time.Duration, error) {
 		}
 		times[i] = time.Since(begin)
 	}
+	return median(times), nil
+}
+
+// median sorts times; 0 if there are none.
+func median(times []time.Duration) time.Duration {
+	if len(times) == 0 {
+		return 0
+	}
 	slices.Sort(times)
-	return times[len(times)/2], nil
+	return times[len(times)/2]
+}
+
+func medianMillis(times []time.Duration) float64 {
+	return float64(median(times).Microseconds()) / 1000
 }

@@ -13,7 +13,11 @@ var (
 	sayHello = durable.Activity("SayHello", func(_ context.Context, city string) (string, error) {
 		return "Hello " + city + "!", nil
 	})
-	hello5 = durable.Orchestration("Hello5", func(ctx *durable.Context, _ int) ([]string, error) {
+	// A negative number fails: preloaded hubs hold some that did.
+	hello5 = durable.Orchestration("Hello5", func(ctx *durable.Context, n int) ([]string, error) {
+		if n < 0 {
+			return nil, errNobody
+		}
 		greetings := make([]string, 0, len(cities))
 		for _, city := range cities {
 			g, err := sayHello.Call(ctx, city).Await()
@@ -37,6 +41,8 @@ var (
 		return text, nil
 	})
 )
+
+var errNobody = durable.NewError("nobody-to-greet")
 
 var cities = []string{"Tokyo", "Seattle", "London", "Amsterdam", "Seoul"}
 

@@ -50,6 +50,41 @@ type Result struct {
 	Counts bool `json:"counts"`
 	// WhyNot says what keeps the row from counting; "" if it counts.
 	WhyNot string `json:"why_not"`
+
+	// The rest of the configuration: 0 if not given.
+	Rate    float64 `json:"rate"`
+	Count   int     `json:"count"`
+	Preload int     `json:"preload"`
+	// Where and when the run was made.
+	Began       string `json:"began"`       // the window, RFC 3339
+	Platform    string `json:"platform"`    // linux/amd64
+	CPU         string `json:"cpu"`         // model; "" if not known
+	CPUs        int    `json:"cpus"`        // that the program may use
+	Go          string `json:"go"`          // version
+	Environment string `json:"environment"` // GOGC=400 and the like, if set
+
+	P999 float64 `json:"p999_ms"`
+	// Percentiles is the distribution of latencies, ascending.
+	Percentiles []Quantile `json:"percentiles"`
+	// Series has a point for each second of the window.
+	Series []Point `json:"series"`
+	// WorstSecond is the p99.9 of the worst second over the p50 of the median
+	// second: how steady the run was.
+	WorstSecond float64 `json:"worst_second_p999_over_p50"`
+
+	// What only some workloads and settings measure; 0 otherwise.
+
+	// OfPlainLoop is the throughput of CollisionSearch over that of its plain
+	// loop on all processors, measured just before.
+	OfPlainLoop float64 `json:"of_plain_loop"`
+	// QueryMillis is the median time of the first page of a query by status,
+	// name and prefix, among the preloaded instances.
+	QueryMillis float64 `json:"query_ms"`
+	// EventP50 is the median time from a lone event to a random one of the
+	// waiting orchestrations until that has ended.
+	EventP50 float64 `json:"event_p50_ms"`
+
+	plainLoop float64 // candidates a second; 0 if not measured
 }
 
 // What a row needs to count.

@@ -30,7 +30,9 @@ func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
 	r := &Result{
 		Workload: w.name, Unit: w.unit, Partitions: cfg.Partitions,
 		Release: cfg.Release, Version: cfg.Version, Check: "ok",
+		Rate: cfg.Rate, Count: cfg.Count, Preload: cfg.Preload,
 	}
+	r.place()
 	if !cfg.SkipProbe {
 		if err := r.probe(cfg.Dir); err != nil {
 			return err
@@ -84,18 +86,6 @@ func prepare(ctx context.Context, e *env, d driver) error {
 	return nil
 }
 
-// preloadClients is how many clients preload.
-const preloadClients = 256
-
-// preload puts ended Hello5 instances into the hub.
-func preload(ctx context.Context, e *env) error {
-	h, scratch := &hello{}, &env{hub: e.hub, cfg: e.cfg}
-	return spread(ctx, preloadClients, e.cfg.Preload, func(i int) error {
-		_, err := h.op(ctx, scratch, 0, i)
-		return err
-	})
-}
-
 // counters are what the figures are differences of.
 type counters struct {
 	at     time.Time
@@ -119,7 +109,15 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		cfg.Clients = 1
 	}
 	r.Clients = cfg.Clients
-	l := &load{cfg: &cfg, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
+	l := &load{cfg: &cfg, gauges: func() gauges {
+		s := e.hub.Stats()
+		return gauges{rss: residentBytes(), checkpoints: s.CaughtUp, segments: s.Log.SegmentsBegun}
+	}, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
+	if p, ok := d.(prober); ok && !cfg.SkipProbe {
+		if err := p.probe(ctx, e, r); err != nil {
+			return fmt.Errorf("before %s: %w", w.name, err)
+		}
+	}
 	l.warmUp(ctx)
 	stop, err := startProfile(cfg.Profile, cfg.ProfileFile)
 	if err != nil {
@@ -138,13 +136,14 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	end := read(e.hub, cfg.Dir)
 	r.fill(l, h, begin, end, seconds)
 	r.Checkpoints = within
+	r.Began = begin.at.UTC().Format(time.RFC3339)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	r.Sample = e.samples.first()
 	if failed := l.firstFail.Load(); failed != nil {
 		r.Check = (*failed).Error()
-	} else if err := errors.Join(d.check(ctx, e), e.samples.check(ctx, e)); err != nil {
+	} else if err := errors.Join(d.check(ctx, e), e.samples.check(ctx, e), r.query(ctx, e)); err != nil {
 		r.Check = err.Error()
 	}
 	r.judge()
@@ -157,8 +156,8 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 	r.Completed, r.Failed, r.Refused, r.Calls = l.units.Load(), l.failed.Load(), l.refused.Load(), l.calls.Load()
 	r.Seconds = seconds
 	r.PerSecond = float64(r.Completed) / seconds
-	millis := func(q float64) float64 { return float64(h.ValueAtQuantile(q)) / 1000 }
-	r.P50, r.P95, r.P99, r.Max = millis(50), millis(95), millis(99), float64(h.Max())/1000
+	r.P50, r.P95, r.P99, r.P999, r.Max = millisAt(h, 50), millisAt(h, 95), millisAt(h, 99), millisAt(h, 99.9), float64(h.Max())/1000
+	r.Percentiles, r.Series, r.WorstSecond = distribution(h), l.points, worstSecond(l.points)
 	perOp := func(n int64) float64 { return float64(n) / float64(units) }
 	r.CPUPerOp = perOp((end.cpu - begin.cpu).Microseconds())
 	r.LogBytesPerOp = perOp(end.stats.Log.GroupBytes - begin.stats.Log.GroupBytes)
@@ -168,6 +167,9 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 	r.SyncsPerOp = perOp(r.Syncs)
 	r.PartitionCheckpoints = end.stats.Checkpoints - begin.stats.Checkpoints
 	r.PeakRSS = peakRSS()
+	if r.plainLoop > 0 {
+		r.OfPlainLoop = r.PerSecond / r.plainLoop
+	}
 }
 
 func (r *Result) probe(dir string) error {

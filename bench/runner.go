@@ -19,6 +19,7 @@ type load struct {
 	// atOnce bounds the operations that an open loop has under way; 0 is maxOpen.
 	atOnce int
 	op     func(ctx context.Context, client, n int) (units int64, err error)
+	gauges func() gauges // of the hub, for the series; nil: there are none
 
 	next      atomic.Int64 // number of the next operation
 	counting  atomic.Bool  // the window is open
@@ -28,6 +29,7 @@ type load struct {
 	failed    atomic.Int64
 	refused   atomic.Int64
 	firstFail atomic.Pointer[error]
+	points    []Point // once measured
 }
 
 // errExhausted ends a run: the workload has no further operation to make.
@@ -72,12 +74,20 @@ func (l *load) warmUp(ctx context.Context) {
 // measure opens the window, runs until the duration or count is reached and
 // every operation begun has ended, and returns all latencies.
 func (l *load) measure(ctx context.Context) *hdrhistogram.Histogram {
+	seconds := l.watch()
 	l.counting.Store(true)
-	defer l.counting.Store(false)
 	if l.cfg.Rate > 0 {
 		l.open(ctx)
-		return l.latency.merged()
+	} else {
+		l.closed(ctx)
 	}
+	l.counting.Store(false)
+	l.points = seconds.stop()
+	return l.latency.all
+}
+
+// closed runs the closed loop for the duration or the count.
+func (l *load) closed(ctx context.Context) {
 	first := l.next.Load()
 	stop := time.Now().Add(l.cfg.Duration)
 	l.clients(ctx, func(n int64) bool {
@@ -86,7 +96,6 @@ func (l *load) measure(ctx context.Context) *hdrhistogram.Histogram {
 		}
 		return time.Now().Before(stop)
 	})
-	return l.latency.merged()
 }
 
 // clients runs the closed loop.

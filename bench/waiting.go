@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -27,10 +28,15 @@ var (
 // warm-up enough; the window ends when all are awake.
 type waiting struct {
 	none
-	total int
+	lone  int // woken before the window
+	total int // all of them
 	runID string
 	woken atomic.Int64
 }
+
+// loneEvents is how many orchestrations, at most as many as are to wait in the
+// window, are woken before it, one at a time.
+const loneEvents = 200
 
 func (*waiting) handlers() []durable.Handler { return []durable.Handler{sleeper} }
 
@@ -38,9 +44,10 @@ func (w *waiting) id(i int) string { return fmt.Sprintf("%s-sleeper-%d", w.runID
 
 // setup starts the sleepers with all clients.
 func (w *waiting) setup(ctx context.Context, e *env) error {
-	w.total, w.runID = e.cfg.Count, e.runID
-	if w.total == 0 {
-		w.total = defaultWaiting
+	w.total, w.runID = cmp.Or(e.cfg.Count, defaultWaiting), e.runID
+	if !e.cfg.SkipProbe {
+		w.lone = min(w.total, loneEvents)
+		w.total += w.lone
 	}
 	err := spread(ctx, max(e.cfg.Clients, 64), w.total, func(i int) error {
 		_, err := sleeper.Start(ctx, e.hub, i, durable.ID(w.id(i)))
@@ -49,6 +56,23 @@ func (w *waiting) setup(ctx context.Context, e *env) error {
 	if err != nil {
 		return fmt.Errorf("start the sleepers: %w", err)
 	}
+	return nil
+}
+
+// probe measures lone events: the hub does nothing else.
+func (w *waiting) probe(ctx context.Context, e *env, r *Result) error {
+	if err := e.hub.Checkpoint(ctx); err != nil { // of the starts
+		return err
+	}
+	took := make([]time.Duration, w.lone)
+	for i := range took {
+		begin := time.Now()
+		if _, err := w.op(ctx, e, 0, i); err != nil {
+			return err
+		}
+		took[i] = time.Since(begin)
+	}
+	r.EventP50 = medianMillis(took)
 	return nil
 }
 

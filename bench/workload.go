@@ -29,6 +29,11 @@ type driver interface {
 	check(ctx context.Context, e *env) error
 }
 
+// prober is a driver that measures something of its own before the warm-up.
+type prober interface {
+	probe(ctx context.Context, e *env, r *Result) error
+}
+
 // env is what a driver works in.
 type env struct {
 	hub     *netherite.Hub

@@ -47,7 +47,7 @@ func inMemory(t *testing.T, cfg Config, handlers []durable.Handler) *env {
 // runSmall makes n operations of a workload on a hub with the given code.
 func runSmall(t *testing.T, name string, d driver, n int, handlers []durable.Handler) error {
 	t.Helper()
-	e := inMemory(t, Config{Workload: name, Clients: 4, Count: n}, handlers)
+	e := inMemory(t, Config{Workload: name, Clients: 4, Count: n, SkipProbe: true}, handlers)
 	if err := prepare(t.Context(), e, d); err != nil {
 		t.Fatal(err)
 	}

@@ -180,6 +180,16 @@ func printResult(out io.Writer, r *bench.Result) {
 	fmt.Fprintf(out, "  checkpoints %d complete in the window (%d of single partitions with the final ones), peak memory %d MB, recovery after SIGKILL %.0f ms\n",
 		r.Checkpoints, r.PartitionCheckpoints, r.PeakRSS/1_000_000, r.RecoveryMillis)
 	fmt.Fprintf(out, "  disk        fdatasync p50 %.3f ms over written blocks, %.3f ms growing a file\n", r.FdatasyncP50, r.FdatasyncAppendP50)
+	fmt.Fprintf(out, "  steadiness  p99.9 of the worst second is %.1f times the p50 of the median one\n", r.WorstSecond)
+	if r.OfPlainLoop > 0 {
+		fmt.Fprintf(out, "  plain loop  %.1f %% of what the same processors do in one\n", r.OfPlainLoop*100)
+	}
+	if r.QueryMillis > 0 {
+		fmt.Fprintf(out, "  query       first page by status, name and prefix among %d preloaded: %.2f ms\n", r.Preload, r.QueryMillis)
+	}
+	if r.EventP50 > 0 {
+		fmt.Fprintf(out, "  lone event  p50 %.3f ms\n", r.EventP50)
+	}
 	fmt.Fprintf(out, "  failed %d, refused %d, check: %s\n", r.Failed, r.Refused, r.Check)
 	if r.Counts {
 		fmt.Fprintln(out, "  this row counts")
