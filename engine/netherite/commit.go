@@ -206,46 +206,41 @@ func (c *committer) busy() bool {
 
 // run commits until stop is closed or the log fails.
 func (c *committer) run(stop <-chan struct{}) error {
-	for {
-		if c.sleep(stop) {
-			return nil
+	for !c.sleep(stop) {
+		_, err := c.Tick()
+		for errors.Is(err, substrate.ErrDiskFull) {
+			if pause(c.clock, c.fullPause, stop) {
+				return nil
+			}
+			_, err = c.Tick()
 		}
-		for {
-			worked, err := c.Tick()
-			if errors.Is(err, substrate.ErrDiskFull) {
-				if pause(c.clock, c.fullPause, stop) {
-					return nil
-				}
-				continue
-			}
-			if err != nil {
-				return err
-			}
-			if !worked {
-				break
-			}
+		if err != nil {
+			return err
 		}
 	}
+	return nil
 }
 
-// sleep returns when the open group is due: from idle, a commit waits until the
-// work that is under way has come to rest, but not longer than the gather time.
-// So a chain of short steps shares one sync. It reports whether to stop.
+// sleep returns when the open group is due: when the work that is under way has
+// come to rest, but not later than after the gather time. So a chain of short
+// steps shares one sync, and where processors are busy, what others are about to
+// append. It reports whether to stop.
 func (c *committer) sleep(stop <-chan struct{}) bool {
 	c.mu.Lock()
 	c.idle = !c.open.must
 	idle := c.idle
 	c.mu.Unlock()
+	since := c.clock.Mono()
 	if idle {
 		select {
 		case <-stop:
 			return true
 		case <-c.wake:
 		}
+		c.mu.Lock()
+		since = c.since
+		c.mu.Unlock()
 	}
-	c.mu.Lock()
-	since := c.since
-	c.mu.Unlock()
 	for spin := 0; spin < maxSpin; spin++ {
 		if now := c.clock.Mono(); now-since >= c.gather || !c.working(now) {
 			break

@@ -28,7 +28,7 @@ const (
 	DefaultCheckpointBytes   = 64 << 20
 	DefaultCheckpointRecords = 300_000
 	DefaultCheckpointIdle    = 5 * time.Second
-	DefaultGather            = 50 * time.Microsecond
+	DefaultGather            = 100 * time.Microsecond
 
 	defaultOrchestrations = 64
 	defaultEntities       = 64
