@@ -18,13 +18,13 @@ import (
 
 // desk is a feed that hands results to a channel.
 type desk struct {
-	steps    chan *engine.OrchestrationResult
+	steps    chan engine.OrchestrationResult
 	entities chan *engine.EntityResult
 }
 
 func (d *desk) Connect(engine.Worker) (engine.Connection, error) { return d, nil }
 func (d *desk) CompleteOrchestration(r *engine.OrchestrationResult) error {
-	d.steps <- r
+	d.steps <- *r
 	return nil
 }
 func (d *desk) CompleteEntity(r *engine.EntityResult) error                { d.entities <- r; return nil }
@@ -40,7 +40,7 @@ func serveDesk(b testing.TB, handlers ...durable.Handler) (*worker.Worker, *desk
 	if err != nil {
 		b.Fatal(err)
 	}
-	d := &desk{make(chan *engine.OrchestrationResult, 1), make(chan *engine.EntityResult, 1)}
+	d := &desk{make(chan engine.OrchestrationResult, 1), make(chan *engine.EntityResult, 1)}
 	if err := w.Run(d); err != nil {
 		b.Fatal(err)
 	}

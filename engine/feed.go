@@ -58,6 +58,9 @@ type Items struct {
 
 // Connection is a worker's side of the feed. A result for an item that is not
 // (or no longer) this connection's is refused with ErrStale.
+//
+// CompleteOrchestration and CompleteActivity copy the result: the worker may use
+// its memory again, but not what it points to.
 type Connection interface {
 	CompleteOrchestration(*OrchestrationResult) error
 	CompleteActivity(*ActivityResult) error

@@ -19,8 +19,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // desk is an engine's side of a connection: it collects results.
 type desk struct {
 	mu             sync.Mutex
-	orchestrations chan *engine.OrchestrationResult
-	activities     chan *engine.ActivityResult
+	orchestrations chan engine.OrchestrationResult
+	activities     chan engine.ActivityResult
 	entities       chan *engine.EntityResult
 	abandoned      chan engine.Token
 	past           map[string][]model.Event
@@ -29,8 +29,8 @@ type desk struct {
 
 func newDesk() *desk {
 	return &desk{
-		orchestrations: make(chan *engine.OrchestrationResult, 1000),
-		activities:     make(chan *engine.ActivityResult, 10_000),
+		orchestrations: make(chan engine.OrchestrationResult, 1000),
+		activities:     make(chan engine.ActivityResult, 10_000),
 		entities:       make(chan *engine.EntityResult, 1000),
 		abandoned:      make(chan engine.Token, 1000),
 		past:           map[string][]model.Event{},
@@ -40,12 +40,12 @@ func newDesk() *desk {
 func (d *desk) Connect(engine.Worker) (engine.Connection, error) { return d, nil }
 
 func (d *desk) CompleteOrchestration(r *engine.OrchestrationResult) error {
-	d.orchestrations <- r
+	d.orchestrations <- *r
 	return nil
 }
 
 func (d *desk) CompleteActivity(r *engine.ActivityResult) error {
-	d.activities <- r
+	d.activities <- *r
 	return nil
 }
 

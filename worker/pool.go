@@ -15,7 +15,8 @@ type pool[T comparable] struct {
 	// run runs an item. It is called again in another goroutine if it does not
 	// return because user code ended its goroutine.
 	run      func(s *slot[T], item T, again bool)
-	labelled bool // slots know their labels
+	labelled bool    // slots know their labels
+	ran      func(T) // called with the mutex held when an item was run without incident; may be nil
 
 	mu       sync.Mutex
 	cond     sync.Cond
@@ -119,6 +120,9 @@ func (p *pool[T]) loop(s *slot[T]) {
 		s.free()
 		if s.detached { // its place has been taken
 			return
+		}
+		if p.ran != nil {
+			p.ran(item)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
@@ -24,6 +25,24 @@ type stepJob struct {
 	batch     *entityBatch
 	result    engine.OrchestrationResult
 	reported  bool // by the watch
+}
+
+// Jobs are used again: they are the largest of what a step would allocate.
+var stepJobs = sync.Pool{New: func() any { return new(stepJob) }}
+
+func newStepJob(o *engine.OrchestrationItem, e *engine.EntityItem) *stepJob {
+	j := stepJobs.Get().(*stepJob)
+	j.orchestration, j.entity = o, e
+	return j
+}
+
+// reuse gives back a job that was run, unless the watch may still be looking at it.
+func (j *stepJob) reuse() {
+	if j.reported {
+		return
+	}
+	*j = stepJob{}
+	stepJobs.Put(j)
 }
 
 var errNoCode = errors.New("no code is served for it here")

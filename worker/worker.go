@@ -50,7 +50,7 @@ func New(o Options) (*Worker, error) {
 		return nil, err
 	}
 	w.steps = newPool(o.Steps, w.runStep)
-	w.steps.labelled = true
+	w.steps.labelled, w.steps.ran = true, (*stepJob).reuse
 	w.activities = newPool(o.Activities, w.runActivity)
 	w.live = newCache(o.CacheCount, o.CacheBytes/2, (*replay.Execution).Unwind)
 	w.states = newCache(o.CacheCount, o.CacheBytes/2, func(any) {})
@@ -116,14 +116,11 @@ func (w *Worker) Handles(kind engine.ItemKind, name, version string) bool {
 // Offer implements engine.Worker.
 func (w *Worker) Offer(items engine.Items) {
 	if n := len(items.Orchestrations) + len(items.Entities); n > 0 {
-		jobs := make([]stepJob, n)
 		w.steps.add(n, func(i int) *stepJob {
 			if i < len(items.Orchestrations) {
-				jobs[i].orchestration = items.Orchestrations[i]
-			} else {
-				jobs[i].entity = items.Entities[i-len(items.Orchestrations)]
+				return newStepJob(items.Orchestrations[i], nil)
 			}
-			return &jobs[i]
+			return newStepJob(nil, items.Entities[i-len(items.Orchestrations)])
 		})
 	}
 	if n := len(items.Activities); n > 0 {

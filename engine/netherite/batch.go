@@ -52,17 +52,20 @@ func (h *host) process(in []input) {
 	if err := h.load(b.work); err != nil {
 		h.broken(err)
 	}
+	smooth := true
 	for next, ok := 0, true; ok && next < len(b.work) && h.running(); next++ {
 		var poison any
 		if next, poison = h.apply(next); poison != nil {
-			ok = h.setAside(next, poison)
+			smooth, ok = false, h.setAside(next, poison)
 		}
 	}
 	switch {
 	case h.parked.Load() != nil:
 		h.giveUp(h.parked.Load().err)
 	case h.rebuild == nil && h.running():
-		h.finish()
+		if h.finish(); smooth {
+			reuse(b.work)
+		}
 	}
 	clear(b.work)
 }

@@ -256,7 +256,7 @@ func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
 		return err
 	}
 	c.f.e.boundOrchestration(r)
-	h.post(input{ev: &partition.StepDone{Ord: r.Token.Instance, Handout: r.Token.Name.Number, Result: r}})
+	h.post(input{ev: stepDone(r)})
 	a.free(engine.OrchestrationKind, 1)
 	return nil
 }
@@ -268,9 +268,7 @@ func (c *conn) CompleteActivity(r *engine.ActivityResult) error {
 		return err
 	}
 	c.f.e.boundActivity(r)
-	h.post(input{ev: &partition.TaskDone{
-		Ord: r.Token.Instance, Task: r.Token.Task, Name: r.Token.Name, Result: r.Result, Failure: r.Failure,
-	}})
+	h.post(input{ev: taskDone(r)})
 	a.free(engine.ActivityKind, 1)
 	return nil
 }

@@ -26,7 +26,7 @@ type dueTask struct {
 
 // schedule adds an activity. One of the same ID that still waits is replaced:
 // only a foreign language does that.
-func (s *State) schedule(inst *instance, ev model.Event) {
+func (s *State) schedule(inst *instance, ev *model.Event) {
 	if old := inst.tasks.get(ev.ID); old != nil {
 		s.stop(inst, old)
 		s.removeTask(inst, ev.ID)
@@ -37,7 +37,7 @@ func (s *State) schedule(inst *instance, ev model.Event) {
 	s.offer(inst, t)
 }
 
-func taskSize(t *task) int64 { return eventSize(&t.event) + 64 }
+func taskSize(t *task) int64 { return eventSize(t.event) + 64 }
 
 // offer queues a task for Dispatch.
 func (s *State) offer(inst *instance, t *task) {
@@ -120,7 +120,7 @@ func (s *State) stop(inst *instance, t *task) {
 
 // activityItem builds the item to hand out.
 func (s *State) activityItem(inst *instance, t *task) *engine.ActivityItem {
-	ev, x := &t.event, t.event.Extra()
+	ev, x := t.event, t.event.Extra()
 	return &engine.ActivityItem{
 		Token: s.token(inst, t), Instance: inst.id, Execution: inst.execution, Task: ev.ID,
 		Name: ev.Name, Version: ev.Version, Input: ev.Payload, Tags: x.Tags, Trace: x.Trace,

@@ -110,6 +110,19 @@ type StepDone struct {
 	// Consumed counts the inbox messages that the step consumed.
 	Consumed int
 	Result   *engine.OrchestrationResult
+
+	own engine.OrchestrationResult // room for the result
+}
+
+// NewStepDone fills in an event with a copy of a result, in one piece of memory
+// that may be used again when the event has been applied: e may be nil.
+func NewStepDone(e *StepDone, r *engine.OrchestrationResult) *StepDone {
+	if e == nil {
+		e = &StepDone{}
+	}
+	*e = StepDone{Ord: r.Token.Instance, Handout: r.Token.Name.Number, own: *r}
+	e.Result = &e.own
+	return e
 }
 
 // EntityDone is the result of a batch of entity operations.

@@ -172,7 +172,7 @@ func showElements(inst *instance, line func(string, ...any)) {
 		line("  inbox %s", showEntries(inst.inbox))
 	}
 	inst.tasks.all(func(_ int32, t *task) bool {
-		line("  task %s scheduled by %d.%d", showEvent(&t.event), t.name.Epoch, t.name.Number)
+		line("  task %s scheduled by %d.%d", showEvent(t.event), t.name.Epoch, t.name.Number)
 		return true
 	})
 	inst.timers.all(func(id int32, t *timer) bool {

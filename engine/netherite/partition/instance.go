@@ -88,9 +88,9 @@ type entry struct {
 
 // task is an activity that has been scheduled and not completed.
 type task struct {
-	event   model.Event // TaskScheduled
-	name    engine.Name // of the record that scheduled it
-	dropped bool        // nobody awaits the result: it is not begun any more
+	event   *model.Event // TaskScheduled; not changed any more
+	name    engine.Name  // of the record that scheduled it
+	dropped bool         // nobody awaits the result: it is not begun any more
 	stored  bool
 	dirty   bool // its row is not up to date
 	hand    hand // volatile

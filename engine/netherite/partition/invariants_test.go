@@ -69,7 +69,7 @@ func sizeOf(inst *instance) (n int64) {
 	if inst.entity != nil {
 		add(inst.entity.backlog)
 	}
-	inst.tasks.all(func(_ int32, t *task) bool { n += eventSize(&t.event) + 64; return true })
+	inst.tasks.all(func(_ int32, t *task) bool { n += eventSize(t.event) + 64; return true })
 	inst.timers.all(func(_ int32, t *timer) bool {
 		if n += 96; t.msg != nil {
 			n += eventSize(&t.msg.event)

@@ -6,38 +6,41 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// outgoing records one event that a step yielded and does what it asks for.
-func (s *State) outgoing(inst *instance, ev model.Event) {
+// outgoing records one event that a step yielded and does what it asks for. The
+// event becomes part of the state.
+func (s *State) outgoing(inst *instance, ev *model.Event) {
 	switch ev.Kind {
 	case model.ExecutionCompleted:
-		s.complete(inst, ev)
+		s.complete(inst, *ev)
 		return
 	case model.TimerCreated:
 		if d := ev.Extra().Timeout; d > 0 {
 			// A relative timer counts from the wall time of its record, not from
 			// the instance's ratcheted clock (design review F17).
-			ev.FireAt = s.now + model.Time(d)
+			absolute := *ev
+			absolute.FireAt = s.now + model.Time(d)
+			ev = &absolute
 		}
-		s.addTimer(inst, timerOf(&ev))
+		s.addTimer(inst, timerOf(ev))
 	case model.TaskScheduled:
 		s.schedule(inst, ev)
 	case model.ChildCreated:
-		s.createChild(inst, &ev)
+		ev = s.createChild(inst, ev)
 	case model.EventSent:
 		s.send(model.Message{To: ev.Instance, From: inst.id, Event: model.Event{
 			Kind: model.EventRaised, ID: model.NoID, Name: ev.Name, Payload: ev.Payload,
 		}})
 	case model.EntitySignaled:
-		s.sendOperation(inst, ev)
+		s.sendOperation(inst, *ev)
 	case model.EntityCalled:
 		inst.calls = append(inst.calls, pendingCall{id: ev.ID, request: ev.RequestID, entity: ev.Instance, operation: ev.Name})
-		s.sendOperation(inst, ev)
+		s.sendOperation(inst, *ev)
 	case model.EntityLockRequested:
-		s.requestLock(inst, &ev)
+		s.requestLock(inst, ev)
 	case model.EntityUnlockSent:
-		s.releaseLock(inst, &ev)
+		s.releaseLock(inst, ev)
 	}
-	s.record(inst, &ev)
+	s.record(inst, ev)
 }
 
 // complete ends the execution, for good or as new.
@@ -52,17 +55,20 @@ func (s *State) complete(inst *instance, ev model.Event) {
 	s.finish(inst, ev)
 }
 
-// createChild starts a sub-orchestration.
-func (s *State) createChild(inst *instance, ev *model.Event) {
+// createChild starts a sub-orchestration. It returns the event with its ID.
+func (s *State) createChild(inst *instance, ev *model.Event) *model.Event {
 	x := ev.Extra()
 	if ev.Instance == "" {
-		ev.Instance = model.ChildExecution(inst.execution, ev.ID, "").String()
+		named := *ev
+		named.Instance = model.ChildExecution(inst.execution, ev.ID, "").String()
+		ev = &named
 	}
 	start := childStart(inst, ev)
 	if !detached(x) {
 		inst.addChild(ev)
 	}
 	s.send(model.Message{To: ev.Instance, From: inst.id, Event: start})
+	return ev
 }
 
 // childSize is what a child costs in memory, about.

@@ -108,7 +108,8 @@ func (u *unanswered) see(ev *model.Event) {
 func (s *State) reopen(inst *instance, ev *model.Event, reason []byte) {
 	switch ev.Kind {
 	case model.TaskScheduled:
-		s.schedule(inst, *ev)
+		own := *ev // without the rest of the history
+		s.schedule(inst, &own)
 	case model.TimerCreated:
 		s.addTimer(inst, timerOf(ev))
 	case model.ChildCreated:

@@ -233,13 +233,14 @@ func appendTask(b []byte, t *task, base model.Time) []byte {
 	b = model.AppendUvarint(b, t.name.Epoch)
 	b = model.AppendUvarint(b, t.name.Number)
 	b = model.AppendBool(b, t.dropped)
-	return model.AppendEvent(b, &t.event, base)
+	return model.AppendEvent(b, t.event, base)
 }
 
 func decodeTask(row []byte, base model.Time) (*task, error) {
 	r := rowReader(row)
 	t := &task{name: engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}, dropped: r.Bool()}
-	t.event, _ = model.DecodeEvent(r, base)
+	ev, _ := model.DecodeEvent(r, base)
+	t.event = &ev
 	return t, r.Done()
 }
 

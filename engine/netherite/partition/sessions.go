@@ -122,7 +122,7 @@ func (s *State) stepDone(e *StepDone) {
 		s.applyRewound(inst, r.Rewound)
 	}
 	for i := range r.Events {
-		ev := r.Events[i]
+		ev := &r.Events[i]
 		ev.Time = now
 		s.outgoing(inst, ev)
 	}
