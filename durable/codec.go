@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/worker"
@@ -132,7 +133,7 @@ func encodeAny(env *worker.Env, what string, v any) ([]byte, error) {
 }
 
 // encodePlain encodes what needs no codec, and for the JSON codec also plain
-// strings and integers, the most frequent payloads: without reflection, and
+// strings, lists of them and integers, the most frequent payloads: without reflection, and
 // without moving them to the heap as an interface would.
 func encodePlain[T any](env *worker.Env, v *T) (payload []byte, ok bool) {
 	switch p := any(v).(type) {
@@ -166,8 +167,55 @@ func encodePlain[T any](env *worker.Env, v *T) (payload []byte, ok bool) {
 		if usesJSON(env) {
 			return strconv.AppendBool(nil, *p), true
 		}
+	case *[]string:
+		if usesJSON(env) && len(*p) > 0 {
+			return plainList(*p)
+		}
 	}
 	return nil, false
+}
+
+// plainList encodes a list of plain strings.
+func plainList(list []string) ([]byte, bool) {
+	n := 1
+	for _, s := range list {
+		if !plain(s) {
+			return nil, false
+		}
+		n += len(s) + 3
+	}
+	b := append(make([]byte, 0, n), '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = append(append(append(b, '"'), s...), '"')
+	}
+	return append(b, ']'), true
+}
+
+// listOf is the inverse of plainList. The strings share one piece of memory.
+func listOf(payload []byte) (list []string, ok bool) {
+	n := len(payload)
+	if n < 4 || payload[0] != '[' || payload[n-1] != ']' {
+		return nil, false
+	}
+	rest := string(payload[1:])
+	list = make([]string, 0, 1+strings.Count(rest, `","`))
+	for {
+		end := strings.IndexByte(rest[1:], '"') + 1
+		if rest[0] != '"' || end == 0 || !plain(rest[1:end]) {
+			return nil, false
+		}
+		list, rest = append(list, rest[1:end]), rest[end+1:]
+		switch {
+		case rest == "]":
+			return list, true
+		case len(rest) < 3 || rest[0] != ',':
+			return nil, false
+		}
+		rest = rest[1:]
+	}
 }
 
 // decodePlain is the inverse of encodePlain.
@@ -200,6 +248,12 @@ func decodePlain[T any](env *worker.Env, payload []byte, v *T) bool {
 	case *int64:
 		n, ok := integer(payload)
 		*p = n
+		return ok
+	case *[]string:
+		list, ok := listOf(payload)
+		if ok {
+			*p = list
+		}
 		return ok
 	}
 	return false

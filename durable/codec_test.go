@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"reflect"
 	"testing"
 
 	"github.com/netherite-go/netherite/worker"
@@ -46,6 +47,20 @@ func TestPlainPayloadsAreWhatJSONWouldWrite(t *testing.T) {
 		want, _ := JSON.Encode(n)
 		if got := roundTrip(t, env, n); got != string(want) {
 			t.Errorf("%d: %s", n, got)
+		}
+	}
+	for _, list := range [][]string{nil, {}, {""}, {"a"}, {"a", "b c", ""}, {"a", `quo"te`}, {"]", ",", "["}, {"ü", "a"}} {
+		want, _ := JSON.Encode(list)
+		if got := roundTrip(t, env, list); got != string(want) {
+			t.Errorf("%q: %s, JSON writes %s", list, got, want)
+		}
+	}
+	for _, text := range []string{`[]`, `[ "a" , "b" ]`, `["a","b"]`, `["a\u0041"]`, `[""]`, `null`, `["a",null]`,
+		`["a"`, `["a",]`, `["a""b"]`, `["a"]]`, `["a],"b"]`, `[a]`, `[,"a"]`, `["a","b]`, `"a"]`, `[1]`, `["]`} {
+		var want []string
+		wantErr := JSON.Decode([]byte(text), &want)
+		if got, err := decode[[]string](env, "value", []byte(text)); (err == nil) != (wantErr == nil) || err == nil && !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %q, %v; JSON reads %q, %v", text, got, err, want, wantErr)
 		}
 	}
 	for _, bad := range []string{`"open`, `nul`, `01`, `"a"b"`, `{}`} {

@@ -208,7 +208,7 @@ func (e *EntityOf[S]) Read(ctx context.Context, hub Hub, key Key[S]) (state S, o
 	case inst.Entity == nil || inst.Entity.State == nil:
 		return state, false, nil
 	}
-	if state, err = decode[S](environment(hub), "state of entity "+e.name, inst.Entity.State); err != nil {
+	if state, err = decodeFor[S](hub, "state of entity "+e.name, inst.Entity.State); err != nil {
 		return state, false, fmt.Errorf("read entity %s: %w", key, err)
 	}
 	return state, true, nil
@@ -232,7 +232,7 @@ func (e *EntityOf[S]) List(ctx context.Context, hub Hub, prefix string) iter.Seq
 			if err == nil {
 				r.Key.id = inst.ID
 				if r.HasState = inst.Entity != nil && inst.Entity.State != nil; r.HasState {
-					r.State, err = decode[S](environment(hub), "state of entity "+e.name, inst.Entity.State)
+					r.State, err = decodeFor[S](hub, "state of entity "+e.name, inst.Entity.State)
 				}
 			}
 			if !yield(r, err) || err != nil {

@@ -71,7 +71,7 @@ func (e *EventOf[T]) Send(from Sender, instance string, v T) error {
 // returns, the event is durable. The error wraps engine.ErrNotFound if there is no
 // such instance; one that has ended takes it without effect.
 func (e *EventOf[T]) Raise(ctx context.Context, hub Hub, instance string, v T, opts ...RequestOption) error {
-	payload, err := encode(environment(hub), "event "+e.name, v)
+	payload, err := encodeFor(hub, "event "+e.name, v)
 	s, wrong := requestSettings(opts)
 	if err = cmp.Or(err, wrong); err != nil {
 		return fmt.Errorf("raise event %s for %q: %w", e.name, instance, err)

@@ -38,12 +38,24 @@ func (h *clientHub) Engine() engine.Client { return h.client }
 func (h *clientHub) Codec() Codec          { return h.codec }
 func (h *clientHub) PayloadLimit() int     { return h.limit }
 
-func environment(hub Hub) *worker.Env {
-	env := &worker.Env{Codec: hub.Codec()}
+func environment(hub Hub) worker.Env {
+	env := worker.Env{Codec: hub.Codec()}
 	if l, ok := hub.(interface{ PayloadLimit() int }); ok {
 		env.PayloadLimit = l.PayloadLimit()
 	}
 	return env
+}
+
+// encodeFor encodes a value as the hub does.
+func encodeFor[T any](hub Hub, what string, v T) ([]byte, error) {
+	env := environment(hub)
+	return encode(&env, what, v)
+}
+
+// decodeFor is the inverse of encodeFor.
+func decodeFor[T any](hub Hub, what string, payload []byte) (T, error) {
+	env := environment(hub)
+	return decode[T](&env, what, payload)
 }
 
 // tracerOf returns what traces a client's requests to a hub, or nil.

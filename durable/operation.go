@@ -122,7 +122,7 @@ func (o *OperationOf[S, In, Out]) Signal(from Sender, key Key[S], in In, opts ..
 // Post asks for the operation to be run, from outside of any workflow. When it
 // returns, the request is durable; its result and failure go nowhere.
 func (o *OperationOf[S, In, Out]) Post(ctx context.Context, hub Hub, key Key[S], in In, opts ...RequestOption) error {
-	payload, err := encode(environment(hub), "input", in)
+	payload, err := encodeFor(hub, "input", in)
 	s, wrong := requestSettings(opts)
 	if err = cmp.Or(err, wrong, validEntityID(key.id)); err != nil {
 		return fmt.Errorf("post %s %s: %w", key, o.name, err)

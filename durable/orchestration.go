@@ -275,7 +275,7 @@ func (o *OrchestrationOf[In, Out]) Again(next In, opts ...AgainOption) (Out, err
 // instance exists durably. The error wraps engine.ErrExists if the ID is taken,
 // see IfExists.
 func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, opts ...StartOption) (*Run[Out], error) {
-	payload, err := encode(environment(hub), "input", in)
+	payload, err := encodeFor(hub, "input", in)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.title, err)
 	}

@@ -60,13 +60,13 @@ func Result[Out any](hub Hub, inst *model.Instance) (Out, error) {
 	task := "orchestration " + inst.Name
 	switch {
 	case inst.Status == model.Completed:
-		return decode[Out](environment(hub), "result", inst.Output)
+		return decodeFor[Out](hub, "result", inst.Output)
 	case !inst.Status.Ended():
 		return none, fmt.Errorf("%s %q has not ended: it is %s", task, inst.ID, inst.Status)
 	case inst.Failure != nil:
 		return none, taskError(task, inst.Failure)
 	}
-	reason, err := decode[string](environment(hub), "output", inst.Output)
+	reason, err := decodeFor[string](hub, "output", inst.Output)
 	if err != nil {
 		reason = string(inst.Output) // terminated by somebody who does not use this codec
 	}
@@ -80,7 +80,7 @@ func (r *Run[Out]) Status(ctx context.Context) (*model.Instance, error) {
 
 // Decode decodes a payload that was read from the hub, for example a custom status.
 func Decode[T any](hub Hub, payload []byte) (T, error) {
-	return decode[T](environment(hub), "payload", payload)
+	return decodeFor[T](hub, "payload", payload)
 }
 
 // History reads the history of the instance's current execution.
@@ -109,7 +109,7 @@ func (r *Run[Out]) Resume(ctx context.Context, reason string) error {
 // recursive, its living sub-orchestrations and theirs end too. Without effect if
 // it has ended.
 func (r *Run[Out]) Terminate(ctx context.Context, reason string, recursive bool) error {
-	output, err := encode(environment(r.hub), "reason", reason)
+	output, err := encodeFor(r.hub, "reason", reason)
 	if err != nil {
 		return fmt.Errorf("terminate %q: %w", r.id, err)
 	}
