@@ -72,10 +72,10 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		FormatMajorVersion:          pebble.FormatTableFormatV6,
 		MemTableSize:                uint64(s.opts.memtableBytes()),
 		MemTableStopWritesThreshold: stopMemtables,
-		// Every flush adds a layer to level 0. Merging eight at a time instead of
-		// four writes a third less; with sixteen, asking for a key that is not
-		// there, as every start does, costs more than that saves.
-		L0CompactionThreshold:      16, // Pebble counts a layer twice
+		// Every flush adds a layer to level 0. Merging sixteen at a time instead of
+		// eight writes a quarter less (Hello5: 790 to 590 bytes of the store); what it
+		// costs to ask for a key that is not there is the filters of eight more.
+		L0CompactionThreshold:      32, // Pebble counts a layer twice
 		L0StopWritesThreshold:      stopLayers,
 		MaxOpenFiles:               512,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
