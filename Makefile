@@ -64,6 +64,7 @@ demo: ## run the workloads of the evaluation, then a crash in the middle of 10,0
 
 # tools makes sure of what the tests need beside Go. It installs what is missing
 # where it may (root, apt-get); otherwise it says what to install. strace shows
-# that acknowledgements wait for the disk; only Linux has it.
+# that acknowledgements wait for the disk, and Chromium that a report can be read
+# on a phone; only the tests on Linux use them.
 tools:
 	@.ci/tools

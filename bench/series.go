@@ -147,24 +147,30 @@ func distribution(h *hdrhistogram.Histogram) []Quantile {
 	return append(list, Quantile{100, float64(h.Max()) / 1000})
 }
 
+// MedianP50 is the p50 of the median second with calls; 0 without any.
+func MedianP50(points []Point) float64 {
+	var list []float64
+	for _, p := range points {
+		if p.Calls > 0 {
+			list = append(list, p.P50)
+		}
+	}
+	if len(list) == 0 {
+		return 0
+	}
+	slices.Sort(list)
+	return (list[(len(list)-1)/2] + list[len(list)/2]) / 2
+}
+
 // worstSecond is the highest p99.9 of any second, over the median second's p50;
 // 0 without calls.
 func worstSecond(points []Point) float64 {
-	var medians []float64
-	worst := 0.0
-	for _, p := range points {
-		if p.Calls > 0 {
-			medians = append(medians, p.P50)
-			worst = max(worst, p.P999)
-		}
-	}
-	if len(medians) == 0 {
+	middle, worst := MedianP50(points), 0.0
+	if middle == 0 {
 		return 0
 	}
-	slices.Sort(medians)
-	middle := medians[len(medians)/2]
-	if len(medians)%2 == 0 {
-		middle = (middle + medians[len(medians)/2-1]) / 2
+	for _, p := range points {
+		worst = max(worst, p.P999)
 	}
-	return worst / middle // positive: no call takes less than a microsecond
+	return worst / middle
 }

@@ -51,6 +51,7 @@ var rootBans = []struct{ prefix, why, except string }{
 	{prefix: "go.opentelemetry.io/otel/exporters", why: "the program chooses where telemetry goes"},
 	{prefix: "github.com/vbauerster/mpb", why: "progress bars are the command's"},
 	{prefix: "github.com/jedib0t/go-pretty", why: "tables are the command's"},
+	{prefix: "github.com/go-analyze/charts", why: "reports are the command's"},
 	{prefix: "testing", why: "the library must not link the test framework"},
 	{prefix: "{module}/door", why: "doors are mounted by those who want them; only the owner's socket is part of the hub", except: "{module}/door/owner"},
 	{prefix: "{module}/trigger", why: "triggers are started by those who want them"},

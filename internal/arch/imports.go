@@ -57,6 +57,8 @@ var importRules = []importRule{
 		why: "the embedded hub wires a language, an engine, files and the owner's socket; no other doors"},
 	{packages: "door/owner", ours: []string{"model", "engine"},
 		why: "a door is a protocol over the contract: it knows no language, no engine and no other door"},
+	{packages: "bench/report", ours: []string{"bench", "bench/rows"}, theirs: []string{"github.com/go-analyze/charts"},
+		why: "charts are drawn in one place, which only the command links"},
 	{packages: "bench/...", ours: []string{".", "durable", "model", "engine", "bench/..."}, theirs: []string{"github.com/HdrHistogram/hdrhistogram-go", pebble + "/vfs"},
 		why: "workloads are programs like a user's"},
 	{packages: "examples/...", ours: []string{".", "durable", "durable/durabletest"},
