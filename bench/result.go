@@ -75,7 +75,7 @@ type Result struct {
 	// What only some workloads and settings measure; 0 otherwise.
 
 	// OfPlainLoop is the throughput of CollisionSearch over that of its plain
-	// loop on all processors, measured just before.
+	// loop on all processors, measured just before and just after.
 	OfPlainLoop float64 `json:"of_plain_loop"`
 	// QueryMillis is the median time of the first page of a query by status,
 	// name and prefix, among the preloaded instances.
@@ -83,8 +83,6 @@ type Result struct {
 	// EventP50 is the median time from a lone event to a random one of the
 	// waiting orchestrations until that has ended.
 	EventP50 float64 `json:"event_p50_ms"`
-
-	plainLoop float64 // candidates a second; 0 if not measured
 }
 
 // What a row needs to count.

@@ -113,8 +113,9 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		s := e.hub.Stats()
 		return gauges{rss: residentBytes(), checkpoints: s.CaughtUp, segments: s.Log.SegmentsBegun}
 	}, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
-	if p, ok := d.(prober); ok && !cfg.SkipProbe {
-		if err := p.probe(ctx, e, r); err != nil {
+	own, probes := d.(prober)
+	if probes = probes && !cfg.SkipProbe; probes {
+		if err := own.before(ctx, e, r); err != nil {
 			return fmt.Errorf("before %s: %w", w.name, err)
 		}
 	}
@@ -137,6 +138,11 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	r.fill(l, h, begin, end, seconds)
 	r.Checkpoints = within
 	r.Began = begin.at.UTC().Format(time.RFC3339)
+	if probes {
+		if err := own.after(ctx, e, r); err != nil {
+			return fmt.Errorf("after %s: %w", w.name, err)
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -167,9 +173,6 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 	r.SyncsPerOp = perOp(r.Syncs)
 	r.PartitionCheckpoints = end.stats.Checkpoints - begin.stats.Checkpoints
 	r.PeakRSS = peakRSS()
-	if r.plainLoop > 0 {
-		r.OfPlainLoop = r.PerSecond / r.plainLoop
-	}
 }
 
 func (r *Result) probe(dir string) error {

@@ -59,8 +59,8 @@ func (w *waiting) setup(ctx context.Context, e *env) error {
 	return nil
 }
 
-// probe measures lone events: the hub does nothing else.
-func (w *waiting) probe(ctx context.Context, e *env, r *Result) error {
+// before measures lone events: the hub does nothing else.
+func (w *waiting) before(ctx context.Context, e *env, r *Result) error {
 	if err := e.hub.Checkpoint(ctx); err != nil { // of the starts
 		return err
 	}
@@ -75,6 +75,8 @@ func (w *waiting) probe(ctx context.Context, e *env, r *Result) error {
 	r.EventP50 = medianMillis(took)
 	return nil
 }
+
+func (*waiting) after(context.Context, *env, *Result) error { return nil }
 
 // scatter is a prime, so that n*scatter visits all of a smaller number.
 const scatter = 1_000_003

@@ -29,9 +29,10 @@ type driver interface {
 	check(ctx context.Context, e *env) error
 }
 
-// prober is a driver that measures something of its own before the warm-up.
+// prober is a driver that measures something of its own around the run.
 type prober interface {
-	probe(ctx context.Context, e *env, r *Result) error
+	before(ctx context.Context, e *env, r *Result) error // the warm-up
+	after(ctx context.Context, e *env, r *Result) error  // the window, whose figures r has
 }
 
 // env is what a driver works in.

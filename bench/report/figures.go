@@ -225,6 +225,10 @@ func (s *sheet) barFigure(title, sub, of string, list []bar) figure {
 	return f
 }
 
+// farBelow is by how much a limit may lie below what is plotted and still mean
+// something to it.
+const farBelow = 50
+
 // distributions plots the percentiles of a few rows.
 func (s *sheet) distributions() []figure {
 	p := &plot{xName: "percent of calls that were faster"}
@@ -249,7 +253,7 @@ func (s *sheet) distributions() []figure {
 	if len(chosen) == 0 {
 		return nil
 	}
-	if sync := s.rows[chosen[0]].FdatasyncP50; sync > 0 {
+	if sync := s.rows[chosen[0]].FdatasyncP50; sync > 0 && sync*farBelow > slices.Min(all) {
 		p.rules, all = []rule{{sync, "limit"}}, append(all, sync)
 		f.Legend = append(f.Legend, legend{"limit", "a 4 KiB fdatasync of this disk, " + millis(sync)})
 	}

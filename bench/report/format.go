@@ -33,9 +33,15 @@ func digits(v float64, n int) string {
 	return text
 }
 
+// least is what is still told apart from nothing.
+const least = 0.001
+
 // whole is a number for a table: three significant digits, all of those before
 // the point, thousands apart.
 func whole(v float64) string {
+	if v > 0 && v < least {
+		return "<0.001"
+	}
 	if math.Abs(v) < 1000 {
 		return digits(v, 3)
 	}

@@ -142,7 +142,7 @@ func TestPageShowsTheFigures(t *testing.T) {
 		"The p99.9 of the worst second was 11 times the p50 of the median second (limit 10: not met).",
 		"<li>2 clients: the window holds 0 of 2 checkpoints</li>",
 		"netherite bench hello5 --clients 128 --duration 10s --rate 12500 --partitions 8 --release node",
-		"a lone call takes 325 µs, 2.7 syncs of this disk", "checkpoint complete", "new segment of the log", "A Processor",
+		"a lone call takes 325 µs, 2.71× as long as a 4 KiB fdatasync of this disk", "checkpoint complete", "new segment of the log", "A Processor",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q", want)
@@ -231,7 +231,7 @@ func TestScalesHoldTheirValuesBetweenRoundMarks(t *testing.T) {
 func TestNumbersAreShort(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{short(0), "0"}, {short(2.5), "2.5"}, {short(999), "999"}, {short(1500), "1.5k"}, {short(2e6), "2M"}, {short(3.25e9), "3.25G"},
-		{whole(1234567.8), "1,234,568"}, {whole(12.345), "12.3"}, {whole(0.0123), "0.0123"}, {whole(100), "100"}, {whole(-12345), "-12,345"},
+		{whole(1234567.8), "1,234,568"}, {whole(12.345), "12.3"}, {whole(0.0123), "0.0123"}, {whole(4e-7), "<0.001"}, {whole(0), "0"}, {whole(100), "100"}, {whole(-12345), "-12,345"},
 		{millis(0), "0"}, {millis(.1234), "123 µs"}, {millis(1), "1 ms"}, {millis(999), "999 ms"}, {millis(1500), "1.5 s"},
 		{count(1, "client"), "1 client"}, {count(1024, "client"), "1,024 clients"}, {nines(99.99), "99.99 %"},
 	} {

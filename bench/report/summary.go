@@ -36,34 +36,33 @@ func (s *sheet) lead() string {
 	if b.Rate > 0 {
 		text = fmt.Sprintf("%s %s a second", whole(b.PerSecond), s.units)
 	}
-	text += fmt.Sprintf(", %s and %s bytes of log for each", micros(b.CPUPerOp), whole(b.LogBytesPerOp))
-	if i := s.alone(); i >= 0 && s.rows[i].FdatasyncP50 > 0 {
+	text += fmt.Sprintf(", %s and %s bytes of log for each", whole(b.CPUPerOp)+" µs of CPU", whole(b.LogBytesPerOp))
+	// Of calls that are one unit each: a pass over a book is no lone call.
+	if i := s.alone(); i >= 0 && s.rows[i].FdatasyncP50 > 0 && s.rows[i].Completed == s.rows[i].Calls {
 		a := &s.rows[i]
-		text += fmt.Sprintf("; a lone call takes %s, %s syncs of this disk", millis(a.P50), digits(a.P50/a.FdatasyncP50, 2))
+		text += fmt.Sprintf("; a lone call takes %s, %s as long as a 4 KiB fdatasync of this disk", millis(a.P50), times(a.P50/a.FdatasyncP50))
 	}
 	return text + "."
 }
-
-func micros(v float64) string { return digits(v, 3) + " µs of CPU" }
 
 // tiles are the figures that matter most.
 func (s *sheet) tiles() []tile {
 	at := s.best()
 	b := &s.rows[at]
 	list := []tile{
-		{"Throughput", whole(b.PerSecond) + "/s", s.labels[at]},
+		{"Throughput", rate(b.PerSecond) + "/s", s.labels[at]},
 		{"Latency, p50", millis(b.P50), s.labels[at]},
 		{"Latency, p99", millis(b.P99), s.labels[at]},
 	}
 	if i := s.alone(); i >= 0 && i != at {
 		a := &s.rows[i]
-		list[1] = tile{"Alone, p50", millis(a.P50), fmt.Sprintf("%s syncs each", digits(a.SyncsPerOp, 3))}
+		list[1] = tile{"Alone, p50", millis(a.P50), whole(a.SyncsPerOp) + " syncs each"}
 	}
 	list = append(list,
-		tile{"CPU", digits(b.CPUPerOp, 3) + " µs", "per " + s.unit},
+		tile{"CPU", whole(b.CPUPerOp) + " µs", "per " + s.unit},
 		tile{"Log", whole(b.LogBytesPerOp) + " B", "per " + s.unit},
 		tile{"Store", whole(b.StoreBytesPerOp) + " B", "per " + s.unit},
-		tile{"Syncs", digits(b.SyncsPerOp, 3), "per " + s.unit},
+		tile{"Syncs", whole(b.SyncsPerOp), "per " + s.unit},
 		tile{"Memory", megabytes(float64(b.PeakRSS)), "at the peak"},
 		tile{"Recovery", millis(b.RecoveryMillis), "after SIGKILL"},
 	)
@@ -83,6 +82,14 @@ func (s *sheet) tiles() []tile {
 		}
 	}
 	return list
+}
+
+// rate fits a tile.
+func rate(v float64) string {
+	if v >= 1e6 {
+		return short(v)
+	}
+	return whole(v)
 }
 
 // steadiest is how steady the run at a fixed rate was, or else the best one.
@@ -112,7 +119,7 @@ var columns = []column{
 	{"CPU µs", "cpu_us_per_op", func(r *rows.Row) string { return whole(r.CPUPerOp) }},
 	{"log B", "log_bytes_per_op", func(r *rows.Row) string { return whole(r.LogBytesPerOp) }},
 	{"store B", "store_bytes_per_op", func(r *rows.Row) string { return whole(r.StoreBytesPerOp) }},
-	{"syncs", "syncs_per_op", func(r *rows.Row) string { return digits(r.SyncsPerOp, 3) }},
+	{"syncs", "syncs_per_op", func(r *rows.Row) string { return whole(r.SyncsPerOp) }},
 	{"checkpoints", "checkpoints", func(r *rows.Row) string { return whole(float64(r.Checkpoints)) }},
 	{"recovery", "recovery_ms", func(r *rows.Row) string { return millis(r.RecoveryMillis) }},
 	{"peak MB", "peak_rss_bytes", func(r *rows.Row) string { return whole(float64(r.PeakRSS) / 1e6) }},
