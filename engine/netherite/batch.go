@@ -340,7 +340,8 @@ func (h *host) appendBatch() {
 // comes later in the same log.
 func (h *host) sendAcks() {
 	for _, a := range h.batch.fx.Acks {
-		h.n.net.Send([]Frame{{Kind: FrameAck, From: h.id, To: a.Origin, Through: a.Through}})
+		h.ack[0] = Frame{Kind: FrameAck, From: h.id, To: a.Origin, Through: a.Through}
+		h.n.net.Send(h.ack[:])
 	}
 }
 

@@ -111,10 +111,7 @@ func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items
 	inst.handout, inst.handed, inst.handedAt = engine.Name{Epoch: epoch, Number: s.handouts}, n, now
 	t := engine.Token{Partition: uint32(s.cfg.Partition), Instance: inst.ord, Task: model.NoID, Name: inst.handout}
 	if inst.isEntity() {
-		items.Entities = append(items.Entities, &engine.EntityItem{
-			Token: t, Instance: inst.id, Last: inst.last, Now: now, Execution: inst.execution,
-			State: inst.entity.state, Operations: inst.told(make([]model.Event, n)), LockedBy: inst.entity.holder,
-		})
+		items.Entities = append(items.Entities, inst.batchItem(t))
 	} else {
 		items.Orchestrations = append(items.Orchestrations, inst.stepItem(t))
 	}
@@ -138,6 +135,26 @@ func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
 	*item = engine.OrchestrationItem{
 		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
 		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), PastEvents: inst.events,
+	}
+	return item
+}
+
+// batchItem builds the item of a hand-out of an entity, as stepItem does.
+func (inst *instance) batchItem(t engine.Token) *engine.EntityItem {
+	var item *engine.EntityItem
+	var events []model.Event
+	if inst.handed == 1 {
+		both := &struct {
+			item   engine.EntityItem
+			events [1]model.Event
+		}{}
+		item, events = &both.item, both.events[:]
+	} else {
+		item, events = &engine.EntityItem{}, make([]model.Event, inst.handed)
+	}
+	*item = engine.EntityItem{
+		Token: t, Instance: inst.id, Last: inst.last, Now: inst.handedAt, Execution: inst.execution,
+		State: inst.entity.state, Operations: inst.told(events), LockedBy: inst.entity.holder,
 	}
 	return item
 }

@@ -40,7 +40,8 @@ func (s *State) deliverToEntity(inst *instance, m *model.Message) {
 		e.from = ev.Extra().Parent.Instance // it may have been forwarded by another entity
 	}
 	if isOperation(ev.Kind) && ev.FireAt > s.now {
-		s.wakeAt(inst, ev.FireAt, &e)
+		late := e // a copy of its own, so that e itself is not allocated
+		s.wakeAt(inst, ev.FireAt, &late)
 		return
 	}
 	s.enter(inst, e)
@@ -74,7 +75,7 @@ func (s *State) enter(inst *instance, e entry) {
 		inst.size += eventSize(&e.event)
 		return
 	}
-	inst.inbox = append(inst.inbox, e)
+	s.addEntry(inst, e)
 	inst.size += eventSize(&e.event)
 	s.settle(inst)
 }

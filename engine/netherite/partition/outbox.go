@@ -28,8 +28,8 @@ type sendRef struct {
 
 // enqueue appends a message to the outbox of another partition.
 func (s *State) enqueue(dest int, m model.Message) {
-	o := &s.outbox[dest]
-	o.entries = append(o.entries, &m)
+	o, kept := &s.outbox[dest], m // a copy of its own, so that what stays here is not allocated where this is inlined
+	o.entries = append(o.entries, &kept)
 	o.bytes += eventSize(&m.Event)
 	if s.live {
 		s.unsent = append(s.unsent, sendRef{dest, o.next})
@@ -41,8 +41,8 @@ func (s *State) enqueue(dest int, m model.Message) {
 // that has not been sent in this incarnation. If its Message is nil, it is in the
 // store only: Recall it before it can be sent.
 func (s *State) Unsent() (Outgoing, bool) {
-	for len(s.unsent) > 0 {
-		r := s.unsent[0]
+	for s.nextUnsent < len(s.unsent) {
+		r := s.unsent[s.nextUnsent]
 		if o := &s.outbox[r.dest]; r.seq >= o.first {
 			return Outgoing{Dest: r.dest, Seq: r.seq, Message: o.entries[r.seq-o.first]}, true
 		}
@@ -53,14 +53,21 @@ func (s *State) Unsent() (Outgoing, bool) {
 
 // MarkSent says that the message that Unsent returned is on its way.
 func (s *State) MarkSent() {
-	if s.unsent = s.unsent[1:]; len(s.unsent) == 0 {
-		s.unsent = nil
+	s.nextUnsent++
+	switch {
+	case s.nextUnsent == len(s.unsent) && cap(s.unsent) > maxSpareInbox:
+		s.unsent, s.nextUnsent = nil, 0
+	case s.nextUnsent == len(s.unsent):
+		s.unsent, s.nextUnsent = s.unsent[:0], 0
+	case s.nextUnsent >= maxSpareInbox && s.nextUnsent >= len(s.unsent)/2: // it may never be sent as a whole
+		s.unsent, s.nextUnsent = slices.Delete(s.unsent, 0, s.nextUnsent), 0
 	}
 }
 
 // Resend makes all retained messages to dest from a sequence number on unsent.
 func (s *State) Resend(dest int, from uint64) {
 	o := &s.outbox[dest]
+	s.unsent, s.nextUnsent = slices.Delete(s.unsent, 0, s.nextUnsent), 0
 	s.unsent = slices.DeleteFunc(s.unsent, func(r sendRef) bool { return r.dest == dest && r.seq >= from })
 	for seq := max(from, o.first); seq < o.next; seq++ {
 		s.unsent = append(s.unsent, sendRef{dest, seq})

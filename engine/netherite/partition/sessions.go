@@ -15,9 +15,21 @@ func (s *State) push(inst *instance, from string, ev model.Event) {
 func (s *State) enqueueEntry(inst *instance, e entry) {
 	s.touch(inst)
 	e.event.ID, e.event.Time = model.NoID, s.advance(inst)
-	inst.inbox = append(inst.inbox, e)
+	s.addEntry(inst, e)
 	inst.size += eventSize(&e.event)
 	s.wake(inst)
+}
+
+// addEntry appends to the inbox. One that outgrows what instances keep takes the
+// room that another has given back, if there is one: busy instances are few.
+func (s *State) addEntry(inst *instance, e entry) {
+	if n := len(inst.inbox); n == cap(inst.inbox) && n >= spareEntries && cap(s.spareInbox) > n {
+		old := inst.inbox
+		inst.inbox = append(s.spareInbox, old...)
+		clear(old)
+		s.spareInbox = nil
+	}
+	inst.inbox = append(inst.inbox, e)
 }
 
 // consume removes the first n entries of the inbox.
@@ -30,12 +42,19 @@ func (s *State) consume(inst *instance, n int) {
 		inst.size -= eventSize(&e.event)
 		*e = entry{}
 	}
-	switch {
-	case n < len(inst.inbox):
+	switch rest := len(inst.inbox) - n; {
+	case rest > n: // too many to move each time
 		inst.inbox = inst.inbox[n:]
+	case rest > 0:
+		copy(inst.inbox, inst.inbox[n:])
+		clear(inst.inbox[max(rest, n):])
+		inst.inbox = inst.inbox[:rest]
 	case cap(inst.inbox) <= spareEntries:
 		inst.inbox = inst.inbox[:0]
 	default:
+		if cap(inst.inbox) <= maxSpareInbox {
+			s.spareInbox = inst.inbox[:0]
+		}
 		inst.inbox = nil
 	}
 }
@@ -44,6 +63,10 @@ func (s *State) consume(inst *instance, n int) {
 // use. Nobody counts that memory: with many instances, each of which was busy
 // once, it would be most of what there is.
 const spareEntries = 64
+
+// maxSpareInbox bounds, in entries, the one array that a partition keeps for the
+// next inbox which outgrows spareEntries.
+const maxSpareInbox = 2048
 
 // shrink gives up the room that an instance does not use any more.
 func (inst *instance) shrink() {

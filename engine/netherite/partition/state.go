@@ -51,29 +51,33 @@ type State struct {
 	byID  map[string]*instance
 
 	// Volatile from here on.
-	absent    map[Key]struct{} // known not to exist, until the end of the batch
-	graves    map[uint64]*grave
-	graveIDs  map[string]uint64
-	lru       lru
-	capture   capture
-	dirty     []*instance
-	buried    engine.Name // last record that removed an instance
-	resized   []*instance // to be counted again
-	ended     []*instance // stored by the last capture, for EvictEnded
-	metaDirty bool
-	timers    timerHeap
-	horizon   model.Time
-	beyond    bool // stored timers may lie beyond the horizon and not in memory
-	ready     []*instance
-	tasks     []dueTask
-	committed []dueTask // of tasks that must wait for their commit
-	handouts  uint64
-	unsent    []sendRef
-	followUps []model.Message
-	live      bool // false while replaying
-	scratch   []byte
-	keyBuf    []byte // for a key that the Writer copies
-	ordBuf    [8]byte
+	absent     map[Key]struct{} // known not to exist, until the end of the batch
+	graves     map[uint64]*grave
+	graveIDs   map[string]uint64
+	lru        lru
+	capture    capture
+	dirty      []*instance
+	buried     engine.Name // last record that removed an instance
+	resized    []*instance // to be counted again
+	ended      []*instance // stored by the last capture, for EvictEnded
+	metaDirty  bool
+	timers     timerHeap
+	horizon    model.Time
+	beyond     bool // stored timers may lie beyond the horizon and not in memory
+	ready      []*instance
+	tasks      []dueTask
+	committed  []dueTask // of tasks that must wait for their commit
+	handouts   uint64
+	unsent     []sendRef // from nextUnsent on
+	nextUnsent int
+	followUps  []model.Message // from nextUp on
+	nextUp     int
+	live       bool // false while replaying
+	scratch    []byte
+	// spareInbox is room that an instance has given back, see addEntry.
+	spareInbox []entry
+	keyBuf     []byte // for a key that the Writer copies
+	ordBuf     [8]byte
 
 	// The record being applied.
 	in      Input
@@ -172,16 +176,19 @@ func (s *State) FollowUp(dst []Key) ([]Key, bool) {
 	if len(s.followUps) == 0 {
 		return dst, false
 	}
-	return append(dst, Key{ID: s.followUps[0].To}), true
+	return append(dst, Key{ID: s.followUps[s.nextUp].To}), true
 }
 
 // Continue runs the follow-up whose keys FollowUp named.
 func (s *State) Continue(fx *Effects) {
 	s.fx = fx
-	m := s.followUps[0]
-	s.followUps[0] = model.Message{}
-	if s.followUps = s.followUps[1:]; len(s.followUps) == 0 {
-		s.followUps = nil
+	m := s.followUps[s.nextUp]
+	s.followUps[s.nextUp] = model.Message{}
+	if s.nextUp++; s.nextUp == len(s.followUps) {
+		s.followUps, s.nextUp = s.followUps[:0], 0
+		if cap(s.followUps) > spareEntries {
+			s.followUps = nil
+		}
 	}
 	s.deliver(&m)
 }
