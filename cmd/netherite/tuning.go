@@ -11,11 +11,13 @@ import (
 // The garbage collector's settings, unless the environment has some. A hub bounds
 // what it keeps, so that letting five times as much stand costs little memory; and
 // it saves a tenth to a fifth of the processor time of short orchestrations. The
-// limit, twice the memory limit of a hub, makes the collector work harder before
-// that becomes too much.
+// limit makes the collector work harder before that becomes too much. It must be far
+// above what is ever alive, clients of the same process included: a collector that
+// cannot keep to its limit takes half of the processors, and what has to be done
+// piles up the more.
 const (
 	collectorPercent = 400
-	collectorLimit   = 2 * core.DefaultMemory
+	collectorLimit   = 4 * core.DefaultMemory
 )
 
 // tuneRuntime sets up Go's runtime for a process that is nothing but a hub.
