@@ -115,19 +115,48 @@ func (s *Store) note(b *batch, deletes ranges) {
 
 // makeRoom makes sure that Pebble does not flush Main by itself while there is
 // history that is not durable. It does so when a batch does not fit into the
-// memtable, and at once with a batch that would take half of one.
+// memtable, and at once with a batch that would take half of one. A memtable that
+// is full is flushed here, so that the next batches find an empty one.
 func (s *Store) makeRoom(m memory) error {
-	fits := s.mainFill+m.asked() <= s.mainRoom/16*15 && m.asked() <= uint64(s.opts.memtableBytes())/32*15
-	if !fits {
-		if err := s.flushHistory(); err != nil {
-			return err
-		}
+	if s.fits(m) {
+		s.mainFill += m.taken()
+		return nil
+	}
+	if s.learnRoom(); s.fits(m) {
+		s.mainFill += m.taken()
+		return nil
+	}
+	if err := s.flushHistory(); err != nil {
+		return err
+	}
+	if s.large(m) {
 		if err := s.unstall(s.main); err != nil {
 			return err
 		}
+	} else {
+		if _, err := s.startFlush(s.main); err != nil {
+			return err
+		}
+		s.mainFill = 0
 	}
 	s.mainFill += m.taken()
 	return nil
+}
+
+// fits reports whether Pebble applies a batch to Main without a flush.
+func (s *Store) fits(m memory) bool {
+	return !s.large(m) && s.mainFill+m.asked() <= s.mainRoom/16*15
+}
+
+// large reports whether Pebble may flush a batch by itself, with the memtable.
+func (s *Store) large(m memory) bool { return m.asked() > uint64(s.opts.memtableBytes())/32*15 }
+
+// learnRoom takes in how large Main's memtable has become. Memtables double until
+// they have their full size, and never shrink.
+func (s *Store) learnRoom() {
+	if m := s.main.Metrics().MemTable; m.Count == 1 {
+		s.mainRoom = max(s.mainRoom, m.Size)
+	}
 }
 
 // makeHistoryRoom makes sure that a change of History does not have to wait

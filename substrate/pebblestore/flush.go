@@ -97,11 +97,9 @@ func (s *Store) finish(f mainFlush) error {
 	}
 	s.mainCount.flushedUpTo(f.changes)
 	s.flushes.Add(1)
-	if m := s.main.Metrics().MemTable; m.Count == 1 {
-		s.apply.Lock()
-		s.mainRoom = max(s.mainRoom, m.Size) // memtables only grow
-		s.apply.Unlock()
-	}
+	s.apply.Lock()
+	s.learnRoom()
+	s.apply.Unlock()
 	return s.takeEffect(f.pending)
 }
 
