@@ -16,7 +16,7 @@ const captureSlice = 64
 type upkeep struct {
 	capture   *capture
 	published int64 // bytes as last added to the node's total
-	evicted   int64 // bytes after the last eviction
+	replayed  int64 // records since the last eviction during replay
 	scan      scan
 }
 
@@ -42,6 +42,7 @@ func (h *host) beginCapture() {
 	if h.upkeep.capture != nil || h.rebuild != nil {
 		return
 	}
+	h.n.keeper.parts[h.id].wanted.Store(false)
 	for _, in := range h.ackEvents(nil, true) {
 		h.event(in.ev)
 	}
@@ -122,7 +123,6 @@ func (c *capture) applied() {
 	c.h.do(func(h *host) {
 		if h.upkeep.capture == c {
 			h.upkeep.capture = nil
-			h.upkeep.evicted = 0
 			h.state.CaptureApplied()
 			h.shelve()
 		}

@@ -138,20 +138,27 @@ func (h *host) account() {
 	share := stateShare(n.opts.Memory)
 	if all := n.used.Load() + total - u.published; all > share {
 		part := max(total*share/all, share/int64(4*len(n.hosts)))
-		// A scan finds nothing new to evict unless something was added or written.
-		if total > part && total-u.evicted > part/16 && h.replica == nil {
+		if total > part && h.replica == nil {
 			h.state.Evict(part * 15 / 16)
 			total, dirty = h.state.Bytes()
-			u.evicted = total
 		}
-		if total > part {
-			n.keeper.want(h.id) // what is left is not in the store yet
+		if total > part && dirty > part/16 {
+			h.wantCheckpoint() // what is left is not in the store yet
 		}
 	}
 	n.used.Add(total - u.published)
 	u.published = total
 	if dirty > share/2/int64(len(n.hosts)) || n.opts.evictAlways && dirty > 0 {
-		n.keeper.want(h.id)
+		h.wantCheckpoint()
 	}
 	n.unpause()
+}
+
+// wantCheckpoint asks for a checkpoint, unless one is under way: what that holds
+// can be evicted soon, and more often than memory fills up with changes none is
+// needed.
+func (h *host) wantCheckpoint() {
+	if h.upkeep.capture == nil {
+		h.n.keeper.want(h.id)
+	}
 }

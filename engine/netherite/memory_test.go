@@ -116,6 +116,46 @@ func TestAboveTheLimitStartsAreRefusedFirstAndPurgeLast(t *testing.T) {
 	}
 }
 
+// Waking instances that are in the store replaces others in memory. That asks for
+// a checkpoint when there are enough changes to make one worth while, not when
+// memory is full, which it always is.
+func TestFullMemoryAloneAsksForNoCheckpoints(t *testing.T) {
+	const memory, instances, size = 16 << 20, 10_000, 1 << 10
+	e := openHub(t, newMemory(4), func(o *netherite.Options) {
+		o.CheckReplay = false
+		o.Memory = memory
+		o.Checkpoint = netherite.Checkpoint{Bytes: 1 << 40, Records: 1 << 40, Idle: time.Hour}
+		o.KeeperTick(time.Millisecond)
+	})
+	w := newTestWorker()
+	w.programs["Wait"] = waiter
+	w.connect(t, e)
+	defer w.close()
+	ctx := t.Context()
+	for i := range instances {
+		if _, err := e.Start(ctx, engine.StartRequest{Instance: fmt.Sprint("w", i), Name: "Wait", Input: make([]byte, size)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := e.Stats()
+	for i := range instances {
+		id := fmt.Sprint("w", i)
+		if err := e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "go"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ended(ctx, e, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := e.Stats()
+	if loads := after.Loads - before.Loads; loads < instances/2 {
+		t.Errorf("%d loads: the instances were in memory", loads)
+	}
+	if n := after.Checkpoints - before.Checkpoints; n > 60 { // 40 fill half of the states' share with changes
+		t.Errorf("%d checkpoints for %d instances", n, instances)
+	}
+}
+
 // What the scenarios with eviction rely on: an instance that waits is in the
 // store and not in memory.
 func TestEvictionAfterEveryStepLeavesNoWaitingInstanceInMemory(t *testing.T) {

@@ -286,10 +286,10 @@ func (h *host) replayRecord(in partition.Input) error {
 func (h *host) tidy(count int) {
 	h.state.ForgetAbsent()
 	u := &h.upkeep
-	if u.evicted += int64(count); u.evicted < replayTidy {
+	if u.replayed += int64(count); u.replayed < replayTidy {
 		return
 	}
-	u.evicted = 0
+	u.replayed = 0
 	h.state.Evict(stateShare(h.n.opts.Memory) / int64(len(h.n.hosts)))
 }
 
@@ -307,7 +307,7 @@ func (h *host) open() {
 	epoch := h.name.Epoch + 1
 	h.name = engine.Name{Epoch: epoch}
 	h.marks = marks{safe: engine.Name{Epoch: epoch - 1, Number: math.MaxUint64}}
-	h.upkeep.evicted, h.upkeep.scan = 0, scan{pending: true}
+	h.upkeep.scan = scan{pending: true}
 	h.admit(&partition.Opened{Epoch: epoch})
 	h.state.ForgetAbsent()
 	h.appendBatch()

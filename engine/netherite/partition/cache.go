@@ -80,12 +80,16 @@ const (
 // that cannot be evicted before a checkpoint.
 func (s *State) Bytes() (total, dirty int64) {
 	s.recount()
-	total = s.lru.bytes
+	return s.lru.bytes + s.fixedBytes(), s.lru.bytes - s.lru.clean
+}
+
+// fixedBytes is what is in memory beside the instances.
+func (s *State) fixedBytes() int64 {
+	n := timerBytes*int64(len(s.timers)) + sessionBytes*int64(len(s.clients.sessions)) + keyBytes*int64(len(s.clients.keys))
 	for i := range s.outbox {
-		total += s.outbox[i].bytes
+		n += s.outbox[i].bytes
 	}
-	total += timerBytes*int64(len(s.timers)) + sessionBytes*int64(len(s.clients.sessions)) + keyBytes*int64(len(s.clients.keys))
-	return total, s.lru.bytes - s.lru.clean
+	return n
 }
 
 // recount counts the instances that have changed since they were counted.
@@ -99,10 +103,11 @@ func (s *State) recount() {
 	s.resized = s.resized[:0]
 }
 
-// Evict drops least recently used instances until the instances take at most
-// target bytes or nothing more can be dropped.
+// Evict drops least recently used instances until the state takes at most target
+// bytes or nothing more can be dropped.
 func (s *State) Evict(target int64) {
 	s.recount()
+	target -= s.fixedBytes()
 	for n := s.lru.root.next; n != &s.lru.root && s.lru.bytes > target; {
 		inst := n.inst
 		n = n.next

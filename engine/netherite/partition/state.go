@@ -62,6 +62,7 @@ type State struct {
 	ended      []*instance // stored by the last capture, for EvictEnded
 	metaDirty  bool
 	timers     timerHeap
+	tidied     int // timers that were left when they were last tidied
 	horizon    model.Time
 	beyond     bool // stored timers may lie beyond the horizon and not in memory
 	ready      []*instance

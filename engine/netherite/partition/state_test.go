@@ -87,6 +87,27 @@ func TestEvictionDropsTheLeastRecentlyUsedFirst(t *testing.T) {
 	p.check()
 }
 
+// Who evicts down to a share of the memory counts all that the state takes.
+func TestEvictionMakesUpForWhatCannotBeEvicted(t *testing.T) {
+	p := newOne(t)
+	p.startAll(8)
+	p.dispatch(10)
+	for id, item := range p.orchestrations {
+		p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{Token: item.Token}})
+		delete(p.orchestrations, id)
+	}
+	p.dispatch(10)
+	p.checkpoint()
+	instances, _ := p.state.Bytes()
+	for i := range 100 {
+		p.state.timers.push(TimerRef{epochTime.Add(time.Hour), 999, int32(i)})
+	}
+	p.state.Evict(instances)
+	if after, _ := p.state.Bytes(); after > instances || after < instances/2 {
+		t.Errorf("%d bytes are left, at most %d should be", after, instances)
+	}
+}
+
 func TestEndedInstancesLeaveMemoryOnceStored(t *testing.T) {
 	p := newOne(t)
 	p.startAll(3)

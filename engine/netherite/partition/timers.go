@@ -10,8 +10,9 @@ import (
 // cancelled stay until they come up or the heap is tidied.
 type timerHeap []TimerRef
 
-// heapTidy is the size from which a checkpoint tidies the timer heap.
-const heapTidy = 1 << 16
+// heapTidy is the size from which a checkpoint tidies the timer heap, unless
+// tidying left more than half of it there the last time.
+const heapTidy = 1 << 12
 
 func (h *timerHeap) push(r TimerRef) {
 	*h = append(*h, r)
@@ -135,7 +136,7 @@ func (s *State) InstallTimers(refs []TimerRef, horizon model.Time, beyond bool) 
 // tidyTimers drops heap entries of timers that are gone, or that are stored and
 // lie beyond the horizon so that they will be fetched when it gets there.
 func (s *State) tidyTimers() {
-	if len(s.timers) < heapTidy {
+	if len(s.timers) < max(heapTidy, 2*s.tidied) {
 		return
 	}
 	kept := s.timers[:0]
@@ -154,7 +155,10 @@ func (s *State) tidyTimers() {
 		}
 	}
 	s.beyond = s.beyond || len(kept) < len(s.timers)
-	s.timers = kept
+	s.timers, s.tidied = kept, len(kept)
+	if cap(kept) > 4*max(len(kept), heapTidy) {
+		s.timers = append(make(timerHeap, 0, 2*len(kept)), kept...)
+	}
 	s.timers.order()
 }
 
