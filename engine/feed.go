@@ -25,7 +25,9 @@ type Worker interface {
 	// Offer hands over items; the worker owns them now. The three slices are the
 	// engine's again when it returns.
 	Offer(Items)
-	// Cancel says that nobody wants the result of an activity any more.
+	// Cancel says that nobody wants the result of an activity any more, or that
+	// the engine recovers and will offer it again. What an activity fails with
+	// after that is no outcome: the worker abandons it.
 	Cancel(Token)
 }
 

@@ -17,6 +17,7 @@ type activityRun struct {
 	// settled is set by who hands in the outcome: the goroutine that runs the
 	// function, or the timer that has lost patience with it.
 	settled atomic.Bool
+	stopped atomic.Bool // the engine has cancelled it
 	result  engine.ActivityResult
 }
 
@@ -78,6 +79,12 @@ func (w *Worker) settle(run *activityRun, output []byte, failure *model.Failure)
 		return true
 	}
 	item := run.ctx.Item
+	if failure != nil && run.stopped.Load() {
+		// That is no outcome of the activity. Nobody wants one, or the engine has
+		// recovered meanwhile and the same item has been offered again.
+		w.refused(w.conn.Abandon(engine.ActivityKind, item.Token, 0), engine.ActivityKind, item.Instance)
+		return true
+	}
 	run.result = engine.ActivityResult{Token: item.Token, Result: output, Failure: failure}
 	err := w.conn.CompleteActivity(&run.result)
 	w.refused(err, engine.ActivityKind, item.Instance)

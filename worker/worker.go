@@ -132,6 +132,7 @@ func (w *Worker) Offer(items engine.Items) {
 func (w *Worker) Cancel(t engine.Token) {
 	w.activities.items(func(run *activityRun) {
 		if run.ctx.Item.Token == t {
+			run.stopped.Store(true)
 			run.ctx.Cancel(context.Canceled)
 		}
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -122,14 +123,30 @@ func TestCancelReachesRunningAndWaitingActivities(t *testing.T) {
 	receive(t, began)
 	w.Cancel(engine.Token{Task: 2})
 	w.Cancel(engine.Token{Task: 1})
-	for range 2 {
-		r := receive(t, d.activities)
-		if r.Failure == nil || !strings.Contains(r.Failure.Message, "canceled") {
-			t.Errorf("%+v", r)
-		}
+	given := []int32{receive(t, d.abandoned).Task, receive(t, d.abandoned).Task}
+	if slices.Sort(given); !slices.Equal(given, []int32{1, 2}) {
+		t.Errorf("%v were given back", given)
 	}
 	if len(began) != 0 {
 		t.Error("the cancelled activity was begun")
+	}
+	if len(d.activities) != 0 {
+		t.Errorf("to be cancelled is the outcome of an activity: %+v", receive(t, d.activities))
+	}
+}
+
+func TestActivityThatEndsInSpiteOfItsCancellationHasAResult(t *testing.T) {
+	began := make(chan struct{})
+	w, d := serve(t, nil, activity("wait", func(ctx context.Context, _ []byte) ([]byte, *model.Failure) {
+		close(began)
+		<-ctx.Done()
+		return []byte("done"), nil
+	}))
+	w.Offer(engine.Items{Activities: []*engine.ActivityItem{activityItem("wait", 1)}})
+	receive(t, began)
+	w.Cancel(engine.Token{Task: 1})
+	if r := receive(t, d.activities); string(r.Result) != "done" {
+		t.Errorf("%+v", r)
 	}
 }
 
