@@ -289,7 +289,9 @@ func (e *Engine) History(ctx context.Context, instance string) ([]model.Event, e
 	var events []model.Event
 	if err == nil {
 		id := model.PartitionOf(instance, e.params.Partitions)
-		events, err = e.history(ctx, id, &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{ID: instance}})
+		events, err = e.history(ctx, id, func() *call {
+			return &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{ID: instance}}
+		})
 	}
 	if err != nil {
 		return nil, fmt.Errorf("read history of %q: %w", instance, err)

@@ -317,8 +317,9 @@ func (c *conn) History(ctx context.Context, item *engine.OrchestrationItem) ([]m
 	if a == nil || int(item.Token.Partition) >= len(a.n.hosts) {
 		return nil, c.stale(engine.OrchestrationKind, item.Token)
 	}
-	read := &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{Ord: item.Token.Instance}, live: true}
-	events, err := c.f.e.history(ctx, int(item.Token.Partition), read)
+	events, err := c.f.e.history(ctx, int(item.Token.Partition), func() *call {
+		return &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{Ord: item.Token.Instance}, live: true}
+	})
 	switch {
 	case errors.Is(err, engine.ErrNotFound), err == nil && (int64(len(events)) != item.PastEvents || c.at.Load() != a):
 		return nil, c.stale(engine.OrchestrationKind, item.Token)

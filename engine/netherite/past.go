@@ -2,6 +2,7 @@ package netherite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
@@ -13,6 +14,7 @@ import (
 // pastRead is a history read: where the history was at one position, and the
 // store as it was then.
 type pastRead struct {
+	n    *node
 	ref  partition.HistoryRef
 	view substrate.Snapshot
 }
@@ -24,7 +26,7 @@ func readPast(h *host, c *call) {
 		c.ans.Err = engine.ErrNotFound
 	} else {
 		c.closeViews()
-		c.past = pastRead{ref: ref, view: h.n.store.Snapshot()}
+		c.past = pastRead{n: h.n, ref: ref, view: h.n.store.Snapshot()}
 	}
 	c.answered(h)
 }
@@ -41,21 +43,55 @@ func (c *call) closeViews() {
 	}
 }
 
-// history reads a history with a call made for readPast.
-func (e *Engine) history(ctx context.Context, id int, c *call) ([]model.Event, error) {
-	if err := e.send(ctx, id, c); err != nil {
-		return nil, err
-	}
-	defer c.closeViews()
-	var events []model.Event
-	err := guardedRead(func() (err error) {
-		events, err = partition.FetchHistory(reader{c.past.view}, id, c.past.ref)
-		return err
+// history reads a history with the calls that are made for readPast.
+func (e *Engine) history(ctx context.Context, id int, newRead func() *call) (events []model.Event, err error) {
+	err = again(ctx, func() error {
+		c := newRead()
+		if err := e.send(ctx, id, c); err != nil {
+			return err
+		}
+		defer c.closeViews()
+		err := guardedRead(func() (err error) {
+			events, err = partition.FetchHistory(reader{c.past.view}, id, c.past.ref)
+			return err
+		})
+		if err != nil {
+			return &readError{c.past.n, fmt.Errorf("partition %d: %w", id, err)}
+		}
+		return nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("partition %d: %w", id, err)
+		return nil, err
 	}
 	return events, nil
+}
+
+// readError is that a view of a node's store could not be read.
+type readError struct {
+	n   *node
+	err error
+}
+
+func (e *readError) Error() string { return e.err.Error() }
+func (e *readError) Unwrap() error { return e.err }
+
+// readAttempts is how often the reader of a view tries.
+const readAttempts = 3
+
+// again repeats a read of views: what it met may be gone, or the store has died
+// and its node is about to be replaced, which the next attempt waits for. Damage
+// stays.
+func again(ctx context.Context, read func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := read()
+		failed, ok := errors.AsType[*readError](err)
+		if !ok || attempt == readAttempts || isDamage(err) || ctx.Err() != nil {
+			return err
+		}
+		if errors.Is(err, substrate.ErrFailed) {
+			failed.n.fail(fmt.Errorf("read from the store: %w", failed.err))
+		}
+	}
 }
 
 // reader is a store, or a view of it, as the partition reads it.

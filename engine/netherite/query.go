@@ -31,6 +31,7 @@ const (
 // pageRead is one partition's part of a query: what changed since the last
 // checkpoint, and the store as it was at the same position.
 type pageRead struct {
+	n       *node
 	overlay *partition.Overlay
 	view    substrate.Snapshot
 }
@@ -92,6 +93,14 @@ func (e *Engine) checkQuery(q *engine.Query) (after string, err error) {
 // snapshot of the hub: each partition is read at a position of its own. Those
 // that cannot be read are noted as missing.
 func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit int, without *missing) (rows []row, more bool, err error) {
+	err = again(ctx, func() error {
+		rows, more, err = e.pageOnce(ctx, q, after, limit, without)
+		return err
+	})
+	return rows, more, err
+}
+
+func (e *Engine) pageOnce(ctx context.Context, q *engine.Query, after string, limit int, without *missing) (rows []row, more bool, err error) {
 	calls := make([]*call, e.params.Partitions)
 	errs := make([]error, len(calls))
 	var sent sync.WaitGroup
@@ -115,36 +124,70 @@ func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit 
 	if err != nil {
 		return nil, false, err
 	}
+	parts := make([]*part, 0, len(calls))
 	for id, c := range calls {
-		if errs[id] != nil {
-			continue
+		if errs[id] == nil {
+			parts = append(parts, &part{id: id, n: c.page.n, results: partition.NewResults(reader{c.page.view}, id, q, after, c.page.overlay)})
 		}
-		var part []partition.Row
-		err := guardedRead(func() (err error) {
-			part, err = partition.RunQuery(reader{c.page.view}, id, q, after, limit+1, c.page.overlay, func() bool { return ctx.Err() != nil })
-			return err
-		})
-		if err != nil && !without.noteRead(id, err) {
+	}
+	return merge(ctx, parts, limit, without)
+}
+
+// part is one partition's part of a query, with the row that is next.
+type part struct {
+	id      int
+	n       *node
+	results *partition.Results
+	head    *partition.Row
+}
+
+// next reads the part's next row; it reports whether there is one.
+func (p *part) next(ctx context.Context, without *missing) (bool, error) {
+	err := guardedRead(func() (err error) {
+		p.head, err = p.results.Next(func() bool { return ctx.Err() != nil })
+		return err
+	})
+	switch {
+	case err == nil:
+		return p.head != nil, ctx.Err()
+	case without.noteRead(p.id, err):
+		return false, nil
+	}
+	return false, &readError{p.n, fmt.Errorf("partition %d: %w", p.id, err)}
+}
+
+// merge takes the first rows of all parts, in order. Of each part it reads one
+// row more than it takes.
+func merge(ctx context.Context, parts []*part, limit int, without *missing) (rows []row, more bool, err error) {
+	advance := func(p *part) error {
+		ok, err := p.next(ctx, without)
+		if err == nil && !ok {
+			parts = slices.DeleteFunc(parts, func(o *part) bool { return o == p })
+		}
+		return err
+	}
+	for _, p := range slices.Clone(parts) {
+		if err := advance(p); err != nil {
 			return nil, false, err
 		}
-		for i := range part {
-			rows = append(rows, row{part[i], id})
+	}
+	for len(parts) > 0 {
+		if len(rows) == limit {
+			return rows, true, nil
+		}
+		first := slices.MinFunc(parts, func(a, b *part) int { return cmp.Compare(a.head.Order, b.head.Order) })
+		rows = append(rows, row{*first.head, first.id})
+		if err := advance(first); err != nil {
+			return nil, false, err
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, false, err
-	}
-	slices.SortFunc(rows, func(a, b row) int { return cmp.Compare(a.Order, b.Order) })
-	if more = len(rows) > limit; more {
-		rows = rows[:limit]
-	}
-	return rows, more, nil
+	return rows, false, nil
 }
 
 // readPage copies what a query needs at one position.
 func readPage(h *host, c *call) {
 	c.closeViews()
-	c.page = pageRead{overlay: h.state.Overlay(c.query), view: h.n.store.Snapshot()}
+	c.page = pageRead{n: h.n, overlay: h.state.Overlay(c.query), view: h.n.store.Snapshot()}
 	c.answered(h)
 }
 

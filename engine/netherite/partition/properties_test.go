@@ -347,7 +347,7 @@ func (c *chaos) checkQuery(p *testPart) {
 	slices.SortFunc(want, func(a, b Row) int { return compareText(a.Order, b.Order) })
 	var got []Row
 	for page, after := c.num("page", 1, 3), ""; ; after = got[len(got)-1].Order {
-		rows, err := RunQuery(p.store.snapshot(), p.id, q, after, page, p.state.Overlay(q), func() bool { return false })
+		rows, err := runQuery(p.store.snapshot(), p.id, q, after, page, p.state.Overlay(q), func() bool { return false })
 		p.must(err)
 		if len(rows) == 0 {
 			break

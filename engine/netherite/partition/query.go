@@ -97,44 +97,71 @@ func matches(inst *instance, q *engine.Query) bool {
 	return true
 }
 
-// RunQuery returns up to limit rows behind after, in order. It reads a snapshot
-// that was taken together with the overlay, on any goroutine; stop, asked now
-// and then, ends it early with what it has.
-func RunQuery(r Reader, partition int, q *engine.Query, after string, limit int, o *Overlay, stop func() bool) ([]Row, error) {
-	var rows []Row
-	merge := cursors(r, partition, q, after)
-	pending := o.rows[sortedAfter(o.rows, after):]
-	last := after
-	for n := 0; len(rows) < limit; n++ {
-		if n%256 == 255 && stop() {
-			break
-		}
-		c, err := first(merge)
+// Results are the rows of a query in one partition, in order. They are read from
+// a snapshot that was taken together with the overlay, on any goroutine, as far
+// as they are asked for.
+type Results struct {
+	r         Reader
+	partition int
+	q         *engine.Query
+	merge     []*cursor
+	pending   []Row // of the overlay
+	hidden    map[uint64]struct{}
+	last      string
+}
+
+// NewResults begins behind after.
+func NewResults(r Reader, partition int, q *engine.Query, after string, o *Overlay) *Results {
+	return &Results{
+		r: r, partition: partition, q: q, merge: cursors(r, partition, q, after),
+		pending: o.rows[sortedAfter(o.rows, after):], hidden: o.hidden, last: after,
+	}
+}
+
+// Next returns the next row, nil at the end. Stop, asked now and then, ends it
+// early.
+func (f *Results) Next(stop func() bool) (*Row, error) {
+	for n := 0; n%256 != 255 || !stop(); n++ {
+		c, err := first(f.merge)
 		if err != nil {
 			return nil, err
 		}
-		if len(pending) > 0 && (c == nil || pending[0].Order < c.order()) {
-			rows = append(rows, pending[0])
-			pending = pending[1:]
-			continue
+		if len(f.pending) > 0 && (c == nil || f.pending[0].Order < c.order()) {
+			row := &f.pending[0]
+			f.pending = f.pending[1:]
+			return row, nil
 		}
 		if c == nil {
-			break
+			return nil, nil
 		}
 		order, ord := c.order(), c.take()
-		if _, hidden := o.hidden[ord]; hidden || order == last {
+		if _, hidden := f.hidden[ord]; hidden || order == f.last {
 			continue // out of date, or found by two of the cursors
 		}
-		last = order
-		inst, err := fetchInstance(r, partition, ord)
+		f.last = order
+		inst, err := f.fetch(ord)
 		if err != nil {
-			return nil, fmt.Errorf("query: instance %d of partition %d: %w", ord, partition, damaged(err))
+			return nil, fmt.Errorf("query: instance %d of partition %d: %w", ord, f.partition, damaged(err))
 		}
-		if inst != nil && matches(inst, q) {
-			rows = append(rows, rowOf(partition, inst, q))
+		if inst != nil && matches(inst, f.q) {
+			row := rowOf(f.partition, inst, f.q)
+			return &row, nil
 		}
 	}
-	return rows, nil
+	return nil, nil
+}
+
+// fetch reads an instance as far as it is described: what an orchestration waits
+// for may be long.
+func (f *Results) fetch(ord uint64) (*instance, error) {
+	if f.q.Waits || f.q.Entities {
+		return fetchInstance(f.r, f.partition, ord)
+	}
+	row, err := f.r.Get(true, instanceKey(nil, f.partition, ord))
+	if err != nil || row == nil {
+		return nil, err
+	}
+	return decodeRow(ord, row)
 }
 
 func sortedAfter(rows []Row, after string) int {
@@ -151,6 +178,7 @@ type cursor struct {
 	low, high []byte
 	decode    func(key, value []byte) (order string, ord uint64)
 	ahead     []found
+	slice     int // of the last read
 	err       error
 	done      bool
 }
@@ -160,8 +188,12 @@ type found struct {
 	ord   uint64
 }
 
-// readAhead is how many index rows a cursor reads at once.
-const readAhead = 128
+// A cursor reads so many index rows at once, at first and later: a page may need
+// few of each cursor, and a restriction that no index serves very many.
+const (
+	leastAhead = 16
+	mostAhead  = 256
+)
 
 func (c *cursor) fill() {
 	if len(c.ahead) > 0 || c.done {
@@ -171,14 +203,15 @@ func (c *cursor) fill() {
 		c.done = true
 		return
 	}
+	c.slice = min(max(4*c.slice, leastAhead), mostAhead)
 	var last []byte
 	c.err = c.r.Scan(true, c.low, c.high, func(key, value []byte) bool {
 		order, ord := c.decode(key, value)
 		c.ahead = append(c.ahead, found{order, ord})
 		last = append(last[:0], key...)
-		return len(c.ahead) < readAhead
+		return len(c.ahead) < c.slice
 	})
-	c.done = len(c.ahead) < readAhead
+	c.done = len(c.ahead) < c.slice
 	c.low = append(last, 0)
 }
 
