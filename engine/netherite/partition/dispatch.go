@@ -18,16 +18,33 @@ func (s *State) Dispatch(epoch uint64, now model.Time, max int, items *engine.It
 	}
 	s.tasks = drop(s.tasks, n)
 	max -= n
-	n = 0
-	for n < len(s.ready) && max > 0 {
-		if s.dispatchStep(s.ready[n], epoch, now, items) {
+	begun, fresh := 0, 0
+	for max > 0 && begun+fresh < len(s.ready)+len(s.fresh) {
+		var inst *instance
+		if fresh < len(s.fresh) && (begun == len(s.ready) || s.turn == freshTurn-1) {
+			inst, s.turn = s.fresh[fresh], 0
+			fresh++
+		} else {
+			inst = s.ready[begun]
+			begun++
+			if fresh < len(s.fresh) {
+				s.turn++
+			}
+		}
+		if s.dispatchStep(inst, epoch, now, items) {
 			max--
 		}
-		n++
 	}
-	s.ready = drop(s.ready, n)
-	return len(s.tasks) > 0 || len(s.ready) > 0
+	s.ready, s.fresh = drop(s.ready, begun), drop(s.fresh, fresh)
+	return len(s.tasks) > 0 || len(s.ready) > 0 || len(s.fresh) > 0
 }
+
+// freshTurn is how many of the steps handed out begin an orchestration while others
+// wait that have begun: one of so many. Finishing what has begun
+// keeps few alive at a time, so that they are found alive. Taking turns among all,
+// a hub with tens of thousands of them would replay each for every step, and take
+// the longer the more there are. That none waits for ever is what the turn is for.
+const freshTurn = 16
 
 // DispatchAfterCommit builds the items of tasks whose schedule must be durable
 // before they start.

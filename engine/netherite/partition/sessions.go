@@ -96,7 +96,11 @@ func (s *State) dropInbox(inst *instance) {
 func (s *State) wake(inst *instance) {
 	if !inst.queued && s.live {
 		inst.queued = true
-		s.ready = append(s.ready, inst)
+		if inst.steps == 0 && !inst.isEntity() {
+			s.fresh = append(s.fresh, inst)
+		} else {
+			s.ready = append(s.ready, inst)
+		}
 	}
 }
 

@@ -64,8 +64,10 @@ type State struct {
 	timers     timerHeap
 	tidied     int // timers that were left when they were last tidied
 	horizon    model.Time
-	beyond     bool // stored timers may lie beyond the horizon and not in memory
-	ready      []*instance
+	beyond     bool        // stored timers may lie beyond the horizon and not in memory
+	ready      []*instance // to be handed out
+	fresh      []*instance // the same, of those that have made no step
+	turn       int         // steps handed out since one began an orchestration, see freshTurn
 	tasks      []dueTask
 	committed  []dueTask // of tasks that must wait for their commit
 	handouts   uint64

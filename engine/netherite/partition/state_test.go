@@ -130,6 +130,23 @@ func TestEndedInstancesLeaveMemoryOnceStored(t *testing.T) {
 	p.check()
 }
 
+func TestOrchestrationsThatHaveBegunGoFirstAndNewOnesGetTheirTurn(t *testing.T) {
+	p := newOne(t)
+	p.startAll(40)
+	const rounds = 100
+	for range rounds {
+		var items engine.Items
+		p.state.Dispatch(p.name.Epoch, p.hub.now, 4, &items)
+		for _, i := range items.Orchestrations {
+			p.apply(&StepDone{Ord: i.Token.Instance, Handout: i.Token.Name.Number, Result: &engine.OrchestrationResult{Token: i.Token}})
+			p.apply(&Command{Op: OpRaise, Instance: i.Instance, Name: "again"})
+		}
+	}
+	if begun, want := 40-len(p.state.fresh), 4+4*rounds/freshTurn; begun < want-2 || begun > want {
+		t.Errorf("%d of 40 have begun, it was %d of the turns of %d steps", begun, want, 4*rounds)
+	}
+}
+
 func TestStateGrowsAndShrinksWithItsInstances(t *testing.T) {
 	p := newOne(t)
 	empty, _ := p.state.Bytes()
