@@ -115,7 +115,7 @@ func (l *load) clients(ctx context.Context, goOn func(n int64) bool) {
 }
 
 // maxOpen is the default of load.atOnce.
-const maxOpen = 100_000
+const maxOpen = 10_000
 
 // open starts operations at the configured rate; each has a goroutine, and its
 // latency counts from the moment at which it was meant to start. What could not

@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -200,25 +201,38 @@ const maxLayers = stopLayers - 4
 // unstall waits until a change or a flush cannot make Pebble wait inside, where
 // a full disk would hold it for as long as it is full: neither are memtables
 // waiting to be flushed nor are compactions far behind. It gives up when the disk
-// is full.
+// is full. Now and then it looks by itself, so that nothing depends on the order in
+// which Pebble reports an end and makes it visible.
 func (s *Store) unstall(db *pebble.DB) error {
 	select {
 	case <-s.noSpace: // from before
 	default:
 	}
-	for {
-		m := db.Metrics()
-		if m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) && m.Levels[0].Sublevels < maxLayers {
-			return nil
-		}
+	for !s.ready(db) {
+		look := time.NewTimer(lookAgain)
 		select {
 		case <-s.progress:
+		case <-look.C:
+			for _, c := range s.schedulers {
+				c.choose()
+			}
 		case <-s.dead:
 			return s.death
 		case <-s.noSpace:
 			return s.full()
 		}
+		look.Stop()
 	}
+	return nil
+}
+
+// lookAgain is how often unstall looks by itself.
+const lookAgain = time.Second
+
+// ready reports whether a database takes changes and flushes at once.
+func (s *Store) ready(db *pebble.DB) bool {
+	m := db.Metrics()
+	return m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) && m.Levels[0].Sublevels < maxLayers
 }
 
 func (s *Store) full() error {
