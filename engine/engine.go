@@ -165,7 +165,11 @@ const (
 	UntilStarted
 )
 
-// Query selects instances. Zero fields do not restrict.
+// Query selects instances. Zero fields do not restrict. Pages are in the order of
+// IDs if there are names, tags or a prefix, else in the order of creation. That
+// is also the order if there is a window of creation, or if neither names nor
+// tags are given and the statuses are only such as few instances have: neither
+// Running nor Completed.
 type Query struct {
 	Entities    bool // entities instead of orchestrations
 	Names       []string

@@ -32,7 +32,16 @@ type Overlay struct {
 // (oldest first); otherwise they are in the order of IDs. It depends on the
 // index that serves the query.
 func ByCreation(q *engine.Query) bool {
-	return len(q.Names) == 0 && len(q.Tags) == 0 && q.IDPrefix == "" || q.CreatedFrom != 0 || q.CreatedTo != 0
+	return len(q.Names) == 0 && len(q.Tags) == 0 && (q.IDPrefix == "" || onlyRare(q.Statuses)) || q.CreatedFrom != 0 || q.CreatedTo != 0
+}
+
+// onlyRare reports whether a query is for statuses that few instances have. Then
+// the index by status and creation serves it better than that of IDs, even if it
+// is for a prefix: walking a million IDs for those that failed takes 18 seconds.
+func onlyRare(statuses []model.Status) bool {
+	return len(statuses) > 0 && !slices.ContainsFunc(statuses, func(s model.Status) bool {
+		return s == model.Running || s == model.Completed
+	})
 }
 
 // Overlay copies what changed since the last applied checkpoint.
