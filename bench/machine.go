@@ -3,25 +3,29 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"fmt"
 	"os"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 )
 
-// runtimeSettings are the variables by which users tune Go's runtime; figures
-// made under different ones do not compare.
-var runtimeSettings = []string{"GOGC", "GOMEMLIMIT", "GODEBUG"}
-
 // place notes where a run is made.
 func (r *Result) place() {
-	r.Platform, r.CPUs, r.CPU, r.Go = runtime.GOOS+"/"+runtime.GOARCH, runtime.GOMAXPROCS(0), cpuModel(), runtime.Version()
-	var set []string
-	for _, name := range runtimeSettings {
-		if v := os.Getenv(name); v != "" {
-			set = append(set, name+"="+v)
-		}
+	r.Platform, r.CPUs, r.CPU, r.Go = runtime.GOOS+"/"+runtime.GOARCH, runtime.NumCPU(), cpuModel(), runtime.Version()
+	r.Environment = runtimeSettings()
+}
+
+// runtimeSettings are those by which users tune Go's runtime, as they are in
+// force: figures made under different ones do not compare.
+func runtimeSettings() string {
+	in := []metrics.Sample{{Name: "/gc/gogc:percent"}, {Name: "/gc/gomemlimit:bytes"}, {Name: "/sched/gomaxprocs:threads"}}
+	metrics.Read(in)
+	set := fmt.Sprintf("GOGC=%d GOMEMLIMIT=%d GOMAXPROCS=%d", in[0].Value.Uint64(), in[1].Value.Uint64(), in[2].Value.Uint64())
+	if v := os.Getenv("GODEBUG"); v != "" {
+		set += " GODEBUG=" + v
 	}
-	r.Environment = strings.Join(set, " ")
+	return set
 }
 
 // cpuModel is the processor's name, "" where the system does not tell it in a file.
