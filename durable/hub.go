@@ -66,14 +66,18 @@ func tracerOf(hub Hub) *spans.Tracer {
 	return nil
 }
 
-func requestSettings(opts []RequestOption) (s startSettings, err error) {
+func requestSettings(opts []RequestOption) (startSettings, error) {
+	if len(opts) == 0 {
+		return startSettings{}, nil
+	}
 	if err := nilOption(opts); err != nil {
-		return s, err
+		return startSettings{}, err
 	}
+	s := &startSettings{} // allocated here only, as options get a pointer
 	for _, o := range opts {
-		o.applyRequest(&s)
+		o.applyRequest(s)
 	}
-	return s, nil
+	return *s, nil
 }
 
 // requestKey is the key of a request: the caller's own, or else one that is

@@ -38,7 +38,7 @@ func Lock(ctx *Context, keys ...Lockable) (unlock func(), err error) {
 	if ctx.section != nil {
 		return nil, violation("the orchestration is in a critical section already, and they do not nest")
 	}
-	s := &section{}
+	s := &section{set: make([]string, 0, len(keys))}
 	for i, k := range keys {
 		if k == nil {
 			return nil, NonRetriable(fmt.Errorf("%w: entity %d of %d is nil", engine.ErrInvalid, i+1, len(keys)))

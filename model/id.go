@@ -119,7 +119,7 @@ func ValidateInstanceID(id string) error {
 		return fmt.Errorf("%w: it is empty", ErrInvalidID)
 	case len(id) > MaxInstanceID:
 		return fmt.Errorf("%w %.40q...: %d bytes, at most %d", ErrInvalidID, id, len(id), MaxInstanceID)
-	case !IsEntity(id) && plainID(id):
+	case !IsEntity(id) && plainID(id), plainEntity(id):
 		return nil // as nearly all are
 	case !utf8.ValidString(id):
 		return fmt.Errorf("%w %q: not UTF-8", ErrInvalidID, id)
@@ -147,6 +147,12 @@ func plainID(id string) bool {
 		}
 	}
 	return true
+}
+
+// plainEntity reports whether an ID is "@type@key" of such characters only.
+func plainEntity(id string) bool {
+	name, key, ok := strings.Cut(id[1:], "@")
+	return id[0] == '@' && ok && name != "" && plainID(name) && plainID(key)
 }
 
 // ValidateName reports what is wrong with the name of a task, event, operation

@@ -38,8 +38,8 @@ type call struct {
 	// The outcome.
 	ans  partition.Answer
 	inst *model.Instance
-	past pastRead
-	page pageRead
+	past *pastRead // nil but for reads of this kind, so that a call is small
+	page *pageRead
 }
 
 func newCall() *call { return &call{done: make(chan struct{}, 1)} }

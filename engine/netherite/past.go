@@ -26,20 +26,20 @@ func readPast(h *host, c *call) {
 		c.ans.Err = engine.ErrNotFound
 	} else {
 		c.closeViews()
-		c.past = pastRead{n: h.n, ref: ref, view: h.n.store.Snapshot()}
+		c.past = &pastRead{n: h.n, ref: ref, view: h.n.store.Snapshot()}
 	}
 	c.answered(h)
 }
 
 // closeViews releases what an earlier attempt has opened.
 func (c *call) closeViews() {
-	if c.past.view != nil {
+	if c.past != nil {
 		c.past.view.Close()
-		c.past.view = nil
+		c.past = nil
 	}
-	if c.page.view != nil {
+	if c.page != nil {
 		c.page.view.Close()
-		c.page.view = nil
+		c.page = nil
 	}
 }
 

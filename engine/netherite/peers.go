@@ -215,7 +215,7 @@ func (h *host) addToFrame(out partition.Outgoing, size int64) {
 		*f = Frame{Kind: FrameMessages, From: h.id, To: out.Dest, First: out.Seq}
 		p.sent = append(p.sent, sentRun{})
 	}
-	f.Messages = append(f.Messages, *out.Message)
+	f.Messages = append(f.Messages, out.Message)
 	run := &p.sent[len(p.sent)-1]
 	run.last = out.Seq
 	run.bytes += size

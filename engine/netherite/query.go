@@ -187,7 +187,7 @@ func merge(ctx context.Context, parts []*part, limit int, without *missing) (row
 // readPage copies what a query needs at one position.
 func readPage(h *host, c *call) {
 	c.closeViews()
-	c.page = pageRead{n: h.n, overlay: h.state.Overlay(c.query), view: h.n.store.Snapshot()}
+	c.page = &pageRead{n: h.n, overlay: h.state.Overlay(c.query), view: h.n.store.Snapshot()}
 	c.answered(h)
 }
 

@@ -27,7 +27,7 @@ type Frame struct {
 	First    uint64
 	Next     uint64
 	Through  uint64
-	Messages []model.Message
+	Messages []*model.Message // those of the outbox: nobody changes them
 }
 
 // Transport carries frames between the partitions of one log incarnation. It

@@ -140,9 +140,11 @@ var workCycles = []alloctest.Op{
 			model.Event{Kind: model.EntityUnlockSent, ID: 3, RequestID: "S", Instance: "@e@2"})
 	}),
 	cycle("received10", func(x *bench) {
-		ev := &Received{First: x.s.Seen(0) + 1, Messages: make([]model.Message, 10)}
-		for i := range ev.Messages {
-			ev.Messages[i] = model.Message{To: "@e@1", From: "a", Event: model.Event{Kind: model.EntitySignaled, ID: model.NoID, Name: "add"}}
+		messages := make([]model.Message, 10)
+		ev := &Received{First: x.s.Seen(0) + 1, Messages: make([]*model.Message, 10)}
+		for i := range messages {
+			messages[i] = model.Message{To: "@e@1", From: "a", Event: model.Event{Kind: model.EntitySignaled, ID: model.NoID, Name: "add"}}
+			ev.Messages[i] = &messages[i]
 		}
 		x.do(ev)
 		x.batches()

@@ -19,9 +19,6 @@ func (s *State) checkReceived(e *Received) Verdict {
 	if skip := seen + 1 - e.First; skip > 0 {
 		e.Messages, e.First = e.Messages[skip:], seen+1
 	}
-	for i := range e.Messages {
-		e.Messages[i].Event.Time = s.now // stamped on arrival; costs no bytes
-	}
 	return Admit
 }
 
@@ -29,8 +26,10 @@ func (s *State) checkReceived(e *Received) Verdict {
 func (s *State) received(e *Received) {
 	s.seen[e.Origin] = e.First + uint64(len(e.Messages)) - 1
 	s.acknowledge(e.Origin)
-	for i := range e.Messages {
-		s.deliver(&e.Messages[i])
+	for _, shared := range e.Messages {
+		m := *shared
+		m.Event.Time = s.now
+		s.deliver(&m)
 	}
 }
 

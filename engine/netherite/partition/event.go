@@ -142,11 +142,13 @@ type TaskDone struct {
 	Failure *model.Failure
 }
 
-// Received is a run of messages from another partition.
+// Received is a run of messages from another partition. They are shared with its
+// outbox, and nobody changes them; they have arrived at the time of the record,
+// whatever the time in them.
 type Received struct {
 	Origin   int
 	First    uint64 // sequence number of Messages[0]
-	Messages []model.Message
+	Messages []*model.Message
 }
 
 // Acked says that another partition has logged everything up to Through.

@@ -37,7 +37,7 @@ type logged struct {
 type frame struct {
 	from, to int
 	first    uint64
-	messages []model.Message
+	messages []*model.Message
 }
 
 func (f frame) String() string {
@@ -324,11 +324,11 @@ func (p *testPart) send() {
 		p.state.MarkSent()
 		if n := len(h.net); n > before {
 			if f := &h.net[n-1]; f.from == p.id && f.to == out.Dest && f.first+uint64(len(f.messages)) == out.Seq {
-				f.messages = append(f.messages, *out.Message)
+				f.messages = append(f.messages, out.Message)
 				continue
 			}
 		}
-		h.net = append(h.net, frame{p.id, out.Dest, out.Seq, []model.Message{*out.Message}})
+		h.net = append(h.net, frame{p.id, out.Dest, out.Seq, []*model.Message{out.Message}})
 	}
 }
 

@@ -106,8 +106,10 @@ func AppendRecord(b []byte, ev Event, t model.Time) []byte {
 		b = model.AppendUvarint(b, uint64(e.Origin))
 		b = model.AppendUvarint(b, e.First)
 		b = model.AppendUvarint(b, uint64(len(e.Messages)))
-		for i := range e.Messages {
-			b = model.AppendMessage(b, &e.Messages[i], t)
+		for _, shared := range e.Messages {
+			m := *shared
+			m.Event.Time = t // of its arrival: costs no bytes
+			b = model.AppendMessage(b, &m, t)
 		}
 	case *Acked:
 		b = model.AppendUvarint(b, uint64(e.Dest))
@@ -333,10 +335,14 @@ func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 func decodeReceived(r *model.Reader, t model.Time) *Received {
 	e := &Received{Origin: readPartition(r), First: r.Uvarint()}
 	n := r.Count(4)
-	e.Messages = make([]model.Message, 0, min(n, 1024))
+	messages := make([]model.Message, 0, min(n, 1024))
 	for ; n > 0 && r.Err() == nil; n-- {
 		m, _ := model.DecodeMessage(r, t)
-		e.Messages = append(e.Messages, m)
+		messages = append(messages, m)
+	}
+	e.Messages = make([]*model.Message, len(messages))
+	for i := range messages {
+		e.Messages[i] = &messages[i]
 	}
 	return e
 }

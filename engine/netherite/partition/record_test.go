@@ -37,7 +37,7 @@ func sampleEvents() []Event {
 		&EntityDone{Ord: 9, Result: &engine.EntityResult{Now: epochTime, Results: []engine.OperationResult{{}}}},
 		&TaskDone{Ord: 7, Task: 1, Result: []byte("r")},
 		&TaskDone{Ord: 7, Task: 1, Failure: failure},
-		&Received{Origin: 2, First: 5, Messages: []model.Message{{To: "a", From: "b", ToExecution: model.ExecutionID{1}, Event: out[0]}, {To: "@e@1", Event: out[1]}}},
+		&Received{Origin: 2, First: 5, Messages: []*model.Message{{To: "a", From: "b", ToExecution: model.ExecutionID{1}, Event: out[0]}, {To: "@e@1", Event: out[1]}}},
 		&Acked{Dest: 2, Through: 9},
 		&TimersFired{Timers: []TimerRef{{epochTime, 7, 2}, {epochTime.Add(1), 7, wakeBase}}},
 		&Purged{Ords: []uint64{1, 2, 300}},

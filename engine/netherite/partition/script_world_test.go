@@ -19,7 +19,7 @@ func (sc *script) send(*line) {
 	}
 }
 
-func showMessages(list []model.Message) string {
+func showMessages(list []*model.Message) string {
 	texts := make([]string, len(list))
 	for i := range list {
 		texts[i] = fmt.Sprintf("%s to %s", showEvent(&list[i].Event), list[i].To)

@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"slices"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
@@ -20,10 +22,10 @@ func (s *State) enqueueEntry(inst *instance, e entry) {
 	s.wake(inst)
 }
 
-// addEntry appends to the inbox. One that outgrows what instances keep takes the
-// room that another has given back, if there is one: busy instances are few.
+// addEntry appends to the inbox. One that grows takes the room that another has
+// given back, if there is one: busy instances are few.
 func (s *State) addEntry(inst *instance, e entry) {
-	if n := len(inst.inbox); n == cap(inst.inbox) && n >= spareEntries && cap(s.spareInbox) > n {
+	if n := len(inst.inbox); n == cap(inst.inbox) && n >= growingInbox && cap(s.spareInbox) > n {
 		old := inst.inbox
 		inst.inbox = append(s.spareInbox, old...)
 		clear(old)
@@ -64,14 +66,19 @@ func (s *State) consume(inst *instance, n int) {
 // once, it would be most of what there is.
 const spareEntries = 64
 
-// maxSpareInbox bounds, in entries, the one array that a partition keeps for the
-// next inbox which outgrows spareEntries.
-const maxSpareInbox = 2048
+// A partition keeps one array of up to maxSpareInbox entries for the next inbox that
+// comes to have more than growingInbox of them.
+const (
+	growingInbox  = 8
+	maxSpareInbox = 2048
+)
 
 // shrink gives up the room that an instance does not use any more.
 func (inst *instance) shrink() {
-	if len(inst.inbox) == 0 {
+	if n := len(inst.inbox); n == 0 {
 		inst.inbox = nil
+	} else if cap(inst.inbox) > spareEntries && cap(inst.inbox) > 2*n {
+		inst.inbox = slices.Clip(slices.Clone(inst.inbox))
 	}
 	if inst.tasks.live == 0 {
 		inst.tasks.reset()

@@ -382,8 +382,13 @@ func TestInstanceThatWasBusyKeepsNoRoomForMessages(t *testing.T) {
 	if n := cap(inst.inbox); n > spareEntries {
 		t.Errorf("room for %d messages in an empty inbox", n)
 	}
-	s.enqueueEntry(inst, entry{})
-	s.consume(inst, 1)
+	for range growingInbox + 2 {
+		s.enqueueEntry(inst, entry{})
+	}
+	if inst.shrink(); cap(inst.inbox) > spareEntries {
+		t.Errorf("room for %d messages in an inbox of %d that waits", cap(inst.inbox), len(inst.inbox))
+	}
+	s.consume(inst, len(inst.inbox))
 	if inst.shrink(); cap(inst.inbox) != 0 {
 		t.Errorf("room for %d messages in the inbox of an idle instance", cap(inst.inbox))
 	}
