@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 
@@ -62,13 +63,20 @@ func (e *Engine) checkStart(r *engine.StartRequest) error {
 }
 
 // chooseID makes up an instance ID. With a request key it is the same for every
-// repetition of the request.
+// repetition of the request. Otherwise it begins with the time in milliseconds, so
+// that rows with IDs in their keys are added at an end of the store's tables:
+// spread over them, they have compactions rewrite all that is there. 80 bits of
+// a hash of the session and a counter make it unique.
 func (e *Engine) chooseID(key string) string {
 	if key != "" {
 		sum := sha256.Sum256([]byte("netherite.start." + key))
 		return hex.EncodeToString(sum[:16])
 	}
-	return model.RequestExecution(e.session.id, e.ids.Add(1), "").String()
+	hash := model.RequestExecution(e.session.id, e.ids.Add(1), "")
+	var id [16]byte
+	binary.BigEndian.PutUint64(id[:], uint64(e.opts.Clock.Wall().UnixMilli())<<16)
+	copy(id[6:], hash[:10])
+	return hex.EncodeToString(id[:])
 }
 
 // Raise implements engine.Client.

@@ -27,3 +27,19 @@ func TestOnlyIDsOfCallersAreLookedUp(t *testing.T) {
 		}
 	}
 }
+
+func TestIDsThatTheHubMakesUpAreInTheOrderOfTheirCreation(t *testing.T) {
+	e := openHub(t, newMemory(2))
+	var last string
+	for range 50 {
+		s, err := e.Start(t.Context(), engine.StartRequest{Name: "X"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		const millis = 12 // hex digits
+		if len(s.Instance) != 32 || s.Instance == last || last != "" && s.Instance[:millis] < last[:millis] {
+			t.Fatalf("%s follows %s", s.Instance, last)
+		}
+		last = s.Instance
+	}
+}

@@ -98,6 +98,10 @@ func (s *Store) pebbleOptions() *pebble.Options {
 func (s *Store) mainOptions() *pebble.Options {
 	o := s.pebbleOptions()
 	for i := range o.Levels {
+		// Small tables, because most rows are added at the end of one of the ranges,
+		// some per partition: a compaction rewrites the table at each end, and with
+		// 8 MiB these were most of a database of 200 MB.
+		o.TargetFileSizes[i] = 1 << 20
 		o.Levels[i].BlockSize = 8 << 10
 		// Most keys that are asked for and not there are those of new instances.
 		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
