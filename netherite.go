@@ -99,7 +99,7 @@ func (s *settings) open(dir string) (*Hub, error) {
 }
 
 // newWorker makes the worker for the code, which is complete before the hub is
-// recovered. It gets a sixteenth of the memory for what it keeps alive.
+// recovered. It gets an eighth of the memory for what it keeps alive.
 func (s *settings) newWorker() (*worker.Worker, error) {
 	if !s.serves {
 		return nil, nil
@@ -109,7 +109,7 @@ func (s *settings) newWorker() (*worker.Worker, error) {
 		memory = core.DefaultMemory
 	}
 	if s.worker.CacheBytes == 0 {
-		s.worker.CacheBytes = memory / 16
+		s.worker.CacheBytes = memory / 8
 	}
 	w, err := worker.New(s.worker)
 	if err != nil {

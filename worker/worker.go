@@ -52,8 +52,8 @@ func New(o Options) (*Worker, error) {
 	w.steps = newPool(o.Steps, w.runStep)
 	w.steps.labelled, w.steps.ran = true, (*stepJob).reuse
 	w.activities = newPool(o.Activities, w.runActivity)
-	w.live = newCache(o.CacheCount, o.CacheBytes/2, (*replay.Execution).Unwind)
-	w.states = newCache(o.CacheCount, o.CacheBytes/2, func(any) {})
+	w.live = newCache(o.CacheCount, liveBytes(o.CacheBytes), (*replay.Execution).Unwind)
+	w.states = newCache(o.CacheCount, o.CacheBytes-liveBytes(o.CacheBytes), func(any) {})
 	return w, nil
 }
 
@@ -149,9 +149,13 @@ func (w *Worker) Live() (orchestrations, entities int, bytes int64) {
 // LimitCache changes the bound on the memory of live copies. What is too much is
 // given up before it returns.
 func (w *Worker) LimitCache(bytes int64) {
-	w.live.limit(bytes / 2)
-	w.states.limit(bytes / 2)
+	w.live.limit(liveBytes(bytes))
+	w.states.limit(bytes - liveBytes(bytes))
 }
+
+// liveBytes is the part of the cache that is for orchestrations: to rebuild one
+// means to replay it, to rebuild an entity's state to decode it.
+func liveBytes(cache int64) int64 { return cache / 4 * 3 }
 
 // abandon gives an item back that cannot be run now, and says why.
 func (w *Worker) abandon(kind engine.ItemKind, t engine.Token, instance string, why error) {
