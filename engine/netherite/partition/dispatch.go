@@ -135,20 +135,22 @@ func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items
 	return true
 }
 
-// stepItem builds the item of a hand-out. Most have one event: room for it comes
-// with the item, so that it is one piece of memory instead of two.
-func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
-	var item *engine.OrchestrationItem
-	var events []model.Event
-	if inst.handed == 1 {
-		both := &struct {
-			item   engine.OrchestrationItem
-			events [1]model.Event
-		}{}
-		item, events = &both.item, both.events[:]
-	} else {
-		item, events = &engine.OrchestrationItem{}, make([]model.Event, inst.handed)
+// withRoom makes an item with room for n events. Most have one: that comes in one
+// piece of memory with the item.
+func withRoom[T any](n int) (*T, []model.Event) {
+	if n != 1 {
+		return new(T), make([]model.Event, n)
 	}
+	both := &struct {
+		item   T
+		events [1]model.Event
+	}{}
+	return &both.item, both.events[:]
+}
+
+// stepItem builds the item of a hand-out.
+func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
+	item, events := withRoom[engine.OrchestrationItem](inst.handed)
 	*item = engine.OrchestrationItem{
 		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
 		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), PastEvents: inst.events,
@@ -156,19 +158,9 @@ func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
 	return item
 }
 
-// batchItem builds the item of a hand-out of an entity, as stepItem does.
+// batchItem builds the item of a hand-out of an entity.
 func (inst *instance) batchItem(t engine.Token) *engine.EntityItem {
-	var item *engine.EntityItem
-	var events []model.Event
-	if inst.handed == 1 {
-		both := &struct {
-			item   engine.EntityItem
-			events [1]model.Event
-		}{}
-		item, events = &both.item, both.events[:]
-	} else {
-		item, events = &engine.EntityItem{}, make([]model.Event, inst.handed)
-	}
+	item, events := withRoom[engine.EntityItem](inst.handed)
 	*item = engine.EntityItem{
 		Token: t, Instance: inst.id, Last: inst.last, Now: inst.handedAt, Execution: inst.execution,
 		State: inst.entity.state, Operations: inst.told(events), LockedBy: inst.entity.holder,
