@@ -16,9 +16,10 @@ type cache[T any] struct {
 	drop func(T) // gives a copy up; called without the mutex
 
 	mu       sync.Mutex
-	byID     map[string]*cached[T]
-	ring     cached[T] // its next is the least recently used, its prev the most
-	maxCount int       // negative: none
+	byID     map[string]*cached[T] // what is in the cache, and what was taken and not ended
+	count    int                   // of what is in the cache
+	ring     cached[T]             // its next is the least recently used, its prev the most
+	maxCount int                   // negative: none
 	maxBytes int64
 	bytes    int64
 	closed   bool
@@ -43,28 +44,45 @@ func newCache[T any](count int, bytes int64, drop func(T)) *cache[T] {
 }
 
 // take removes and returns the copy that completed exactly the given hand-out
-// last, or nil. A copy of any other past is given up.
+// last, or nil. A copy of any other past is given up. Who takes a copy either puts
+// it back or calls end.
 func (c *cache[T]) take(instance string, execution model.ExecutionID, last engine.Name) *cached[T] {
 	c.mu.Lock()
 	e := c.byID[instance]
-	if e == nil {
+	if e == nil || e.next == nil {
 		c.mu.Unlock()
 		return nil
 	}
-	c.remove(e)
-	c.mu.Unlock()
 	if last != (engine.Name{}) && e.last == last && e.execution == execution {
+		c.unlink(e)
+		c.mu.Unlock()
 		return e
 	}
+	c.remove(e)
+	c.mu.Unlock()
 	c.drop(e.value)
 	return nil
 }
 
+// end forgets a copy that was taken and will not be put back.
+func (c *cache[T]) end(e *cached[T]) {
+	c.mu.Lock()
+	if c.byID[e.instance] == e {
+		delete(c.byID, e.instance)
+	}
+	c.mu.Unlock()
+}
+
 func (c *cache[T]) remove(e *cached[T]) {
+	c.unlink(e)
+	delete(c.byID, e.instance)
+}
+
+func (c *cache[T]) unlink(e *cached[T]) {
 	e.prev.next, e.next.prev = e.next, e.prev
 	e.prev, e.next = nil, nil
-	delete(c.byID, e.instance)
 	c.bytes -= e.cost
+	c.count--
 }
 
 // put adds a copy, whose user must not touch it any more, and gives up what is
@@ -72,21 +90,24 @@ func (c *cache[T]) remove(e *cached[T]) {
 func (c *cache[T]) put(e *cached[T]) {
 	c.mu.Lock()
 	var out []T
-	if old := c.byID[e.instance]; old != nil {
-		c.remove(old)
-		out = append(out, old.value)
+	if old := c.byID[e.instance]; old != e {
+		if old != nil && old.next != nil {
+			c.remove(old)
+			out = append(out, old.value)
+		}
+		c.byID[e.instance] = e
 	}
-	c.byID[e.instance] = e
 	e.prev, e.next = c.ring.prev, &c.ring
 	e.prev.next, e.next.prev = e, e
 	c.bytes += e.cost
+	c.count++
 	c.trim(out)
 }
 
 // trim gives up what exceeds the bounds, and what is in out. The mutex is held
 // when it is called, and not any more when it returns.
 func (c *cache[T]) trim(out []T) {
-	for len(c.byID) > 0 && (c.closed || len(c.byID) > c.maxCount || c.bytes > c.maxBytes && (len(c.byID) > 1 || c.maxBytes <= 0)) {
+	for c.count > 0 && (c.closed || c.count > c.maxCount || c.bytes > c.maxBytes && (c.count > 1 || c.maxBytes <= 0)) {
 		e := c.ring.next
 		c.remove(e)
 		out = append(out, e.value)
@@ -101,7 +122,7 @@ func (c *cache[T]) trim(out []T) {
 func (c *cache[T]) forget(instance string, last engine.Name) {
 	c.mu.Lock()
 	e := c.byID[instance]
-	if e == nil || e.last != last {
+	if e == nil || e.next == nil || e.last != last {
 		c.mu.Unlock()
 		return
 	}
@@ -120,7 +141,7 @@ func (c *cache[T]) limit(bytes int64) {
 func (c *cache[T]) size() (count int, bytes int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.byID), c.bytes
+	return c.count, c.bytes
 }
 
 // close gives everything up, now and from now on.

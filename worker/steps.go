@@ -22,6 +22,7 @@ type stepJob struct {
 	begun     atomic.Uint64 // tick at which it began to compute, 0 before
 	execution atomic.Pointer[replay.Execution]
 	live      *cached[*replay.Execution] // that execution was found in the cache
+	state     *cached[any]               // the entity's state was
 	batch     *entityBatch
 	result    engine.OrchestrationResult
 	reported  bool // by the watch
@@ -113,6 +114,9 @@ func (w *Worker) resumeStep(j *stepJob) {
 	item := j.orchestration
 	x := j.execution.Load()
 	if x == nil || !x.Exited() {
+		if j.live != nil {
+			w.live.end(j.live)
+		}
 		w.abandon(engine.OrchestrationKind, item.Token, item.Instance, errors.New("the goroutine ended"))
 		return
 	}
@@ -134,6 +138,8 @@ func (w *Worker) concludeStep(j *stepJob, x *replay.Execution) {
 		}
 		e.last, e.cost = item.Token.Name, x.Cost()
 		w.live.put(e)
+	} else if j.live != nil {
+		w.live.end(j.live)
 	}
 	end := w.traceEnd(x, r, keep) // before the engine has the events
 	if err := w.conn.CompleteOrchestration(r); err != nil {
@@ -161,8 +167,8 @@ func (w *Worker) runBatch(j *stepJob) {
 	if w.tracer != nil {
 		j.batch.traced = &tracedBatch{tracer: w.tracer, clock: w.opts.Clock, entity: name}
 	}
-	if live := w.states.take(item.Instance, item.Execution, item.Last); live != nil {
-		j.batch.load(live.value)
+	if j.state = w.states.take(item.Instance, item.Execution, item.Last); j.state != nil {
+		j.batch.load(j.state.value)
 	} else {
 		j.batch.load(nil)
 	}
@@ -173,6 +179,9 @@ func (w *Worker) runBatch(j *stepJob) {
 // goroutine.
 func (w *Worker) resumeBatch(j *stepJob) {
 	if j.batch == nil || j.batch.code.apart && !j.batch.running {
+		if j.state != nil {
+			w.states.end(j.state)
+		}
 		w.abandon(engine.EntityKind, j.entity.Token, j.entity.Instance, errors.New("the goroutine ended"))
 		return
 	}
@@ -190,9 +199,14 @@ func (w *Worker) finishBatch(j *stepJob) {
 	}
 	w.logFailedSignals(item, r)
 	if b.state != nil && b.bad == nil {
-		w.states.put(&cached[any]{
-			instance: item.Instance, execution: item.Execution, last: item.Token.Name, cost: 500 + 3*int64(len(r.State)), value: b.state,
-		})
+		e := j.state
+		if e == nil {
+			e = &cached[any]{instance: item.Instance, execution: item.Execution}
+		}
+		e.last, e.cost, e.value = item.Token.Name, 500+3*int64(len(r.State)), b.state
+		w.states.put(e)
+	} else if j.state != nil {
+		w.states.end(j.state)
 	}
 	if err := w.conn.CompleteEntity(r); err != nil {
 		w.states.forget(item.Instance, item.Token.Name)

@@ -14,7 +14,7 @@ import (
 
 const (
 	// keeperTick is how often the keeper looks while there is something to keep.
-	keeperTick = 100 * time.Millisecond
+	keeperTick = 25 * time.Millisecond
 	// capturesAtOnce bounds the memory of checkpoints being written.
 	capturesAtOnce = 2
 )
@@ -39,6 +39,13 @@ type keeper struct {
 	end    substrate.Offset
 	since  time.Duration    // when end last changed
 	whole  substrate.Offset // end of the log at the last complete checkpoint
+	last   extent           // where the log ended when the last capture was begun
+}
+
+// extent is how much was appended to the log, in bytes and in records.
+type extent struct {
+	end     substrate.Offset
+	records int64
 }
 
 // settling is a request to write everything to the store. Its context ends only
@@ -177,18 +184,19 @@ func (k *keeper) Tick() (more bool, err error) {
 	k.retry()
 	idle := now-k.since >= n.opts.Checkpoint.Idle
 	low := n.wal.LowOnSpace() // what is in the store makes room in the log
-	due, unflushed, urgent := k.look(end, records, idle || k.force || low)
-	for _, id := range due {
+	ahead := k.look(end, records, idle || k.force || low)
+	for _, id := range ahead.due {
 		if k.active >= capturesAtOnce || n.captured.Load() > captureShare(n.opts.Memory) || k.full.is() {
 			break
 		}
 		k.parts[id].capturing = true
 		k.parts[id].wanted.Store(false)
 		k.active++
+		k.last = extent{end, records}
 		n.hosts[id].do((*host).beginCapture)
 	}
 	saving := k.setAside(now)
-	if unflushed && (k.active == 0 || urgent) || k.full.is() || k.asideUnflushed() {
+	if ahead.flush && k.active == 0 || ahead.now || k.full.is() || k.asideUnflushed() {
 		if err := k.flush(); err != nil {
 			return false, err
 		}
@@ -206,10 +214,20 @@ func (k *keeper) Tick() (more bool, err error) {
 	return more, nil
 }
 
-// look lists the partitions that need a checkpoint, those whose first record
-// beyond the store is oldest first.
-func (k *keeper) look(end substrate.Offset, records int64, all bool) (due []int, unflushed, urgent bool) {
-	o := &k.n.opts.Checkpoint
+// outlook is what a Tick has to do.
+type outlook struct {
+	due   []int // partitions to capture, those whose first record beyond the store is oldest first
+	flush bool  // what was applied has to be made durable, once no capture is under way
+	now   bool  // or even if some are
+}
+
+// look lists the partitions that need a checkpoint, and says whether to flush.
+// Partitions take turns, so that their captures are spread evenly over the
+// distance between two checkpoints, and one flush follows when all had theirs.
+func (k *keeper) look(end substrate.Offset, records int64, all bool) (o outlook) {
+	limit := &k.n.opts.Checkpoint
+	var waiting []int // could be captured
+	var lagging bool  // some have not been captured since the last flush
 	for id := range k.parts {
 		p, h := &k.parts[id], k.n.hosts[id]
 		last := substrate.Offset(h.appended.Load())
@@ -223,22 +241,31 @@ func (k *keeper) look(end substrate.Offset, records int64, all bool) (due []int,
 		if last <= p.flushed.Offset {
 			continue
 		}
-		bytes, count := int64(end-p.flushed.Offset), records-p.flushedRecords
+		far := limit.reached(int64(end-p.flushed.Offset), records-p.flushedRecords)
 		// What was written only for its memory need not be flushed yet.
-		if p.applied.Offset > p.flushed.Offset && (all || bytes >= o.Bytes/2 || count >= o.Records/2) {
-			unflushed = true
-			urgent = urgent || bytes >= o.Bytes*3/4 || count >= o.Records*3/4
+		if p.applied.Offset <= p.flushed.Offset {
+			lagging = true
+		} else if all || far >= 0.5 {
+			o.flush = true
+			o.now = o.now || far >= 15./16
 		}
 		if p.capturing || last <= p.applied.Offset {
 			continue
 		}
-		bytes, count = int64(end-p.applied.Offset), records-p.appliedRecords
-		if all || p.wanted.Load() || bytes >= o.Bytes/2 || count >= o.Records/2 {
-			due = append(due, id)
+		waiting = append(waiting, id)
+		if all || p.wanted.Load() || limit.reached(int64(end-p.applied.Offset), records-p.appliedRecords) >= 0.5 {
+			o.due = append(o.due, id)
 		}
 	}
-	slices.SortFunc(due, func(a, b int) int { return cmp.Compare(k.parts[a].applied.Offset, k.parts[b].applied.Offset) })
-	return due, unflushed, urgent
+	o.flush = o.flush && (all || !lagging)
+	oldest := func(a, b int) int { return cmp.Compare(k.parts[a].applied.Offset, k.parts[b].applied.Offset) }
+	slices.SortFunc(o.due, oldest)
+	// A little less than half the distance for all, so that none comes to the half.
+	if n := len(waiting); n > 0 && len(o.due) == 0 &&
+		limit.reached(int64(end-k.last.end), records-k.last.records)*float64(n) >= 7./16 {
+		o.due = append(o.due, slices.MinFunc(waiting, oldest))
+	}
+	return o
 }
 
 // pending reports whether the store lacks anything that is in the log.
@@ -254,13 +281,13 @@ func (k *keeper) pending() bool {
 
 // flush makes durable what was applied, and lets go of the log before it.
 func (k *keeper) flush() error {
-	type mark struct {
+	type state struct {
 		stamp   substrate.Stamp
 		records int64
 	}
-	applied := make([]mark, len(k.parts))
+	applied := make([]state, len(k.parts))
 	for id := range k.parts {
-		applied[id] = mark{k.parts[id].applied, k.parts[id].appliedRecords}
+		applied[id] = state{k.parts[id].applied, k.parts[id].appliedRecords}
 	}
 	if err := k.n.store.Flush(); errors.Is(err, substrate.ErrDiskFull) {
 		k.noteFull(err)

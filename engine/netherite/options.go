@@ -83,14 +83,19 @@ type Parameters struct {
 	Place      string // names the hub's directory in messages; empty if there is none
 }
 
-// Checkpoint says when partitions write their changes to the store. A
-// checkpoint begins at half the distance, so that it has ended at the whole.
+// Checkpoint says when partitions write their changes to the store. They take
+// turns over half the distance, so that all have ended at the whole.
 type Checkpoint struct {
 	// Bytes and Records bound the part of the log that recovery replays.
 	Bytes   int64
 	Records int64
 	// Idle is how long after its last activity the hub writes what is left.
 	Idle time.Duration
+}
+
+// reached is which part of the distance so many bytes and records are.
+func (c *Checkpoint) reached(bytes, records int64) float64 {
+	return max(float64(bytes)/float64(c.Bytes), float64(records)/float64(c.Records))
 }
 
 // Options configure Open. Zero fields take the documented defaults; Storage is

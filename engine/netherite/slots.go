@@ -1,6 +1,9 @@
 package netherite
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // slots bounds what one connection has of one kind of work. Partitions that
 // find none free queue up, and a slot that becomes free is kept for the first
@@ -10,19 +13,18 @@ type slots struct {
 	free     int
 	reserved int // of free, for partitions that were called
 	queue    []int
-	state    []slotState // by partition
+	state    []atomic.Uint32 // by partition; changed with mu held
 }
 
-type slotState uint8
-
+// States of a partition.
 const (
-	away slotState = iota
+	away uint32 = iota
 	queued
 	called
 )
 
 func newSlots(limit, partitions int) slots {
-	return slots{free: limit, state: make([]slotState, partitions)}
+	return slots{free: limit, state: make([]atomic.Uint32, partitions)}
 }
 
 // take takes up to want slots for a partition. If it gets fewer, the partition
@@ -30,14 +32,14 @@ func newSlots(limit, partitions int) slots {
 func (s *slots) take(id, want int) (got, next int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state[id] == called {
-		s.state[id] = away
+	if s.state[id].Load() == called {
+		s.state[id].Store(away)
 		s.reserved--
 	}
 	got = min(want, s.free-s.reserved)
 	s.free -= got
-	if got < want && s.state[id] == away {
-		s.state[id] = queued
+	if got < want && s.state[id].Load() == away {
+		s.state[id].Store(queued)
 		s.queue = append(s.queue, id)
 	}
 	return got, s.call()
@@ -54,11 +56,14 @@ func (s *slots) put(n int) (next int) {
 // settle ends a partition's round: it gives back what the partition has not
 // used, and what is reserved for it if it did not come for it.
 func (s *slots) settle(id, unused int) (next int) {
+	if unused == 0 && s.state[id].Load() != called {
+		return -1 // most rounds have used what they took
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.free += unused
-	if s.state[id] == called {
-		s.state[id] = away
+	if s.state[id].Load() == called {
+		s.state[id].Store(away)
 		s.reserved--
 	}
 	return s.call()
@@ -71,7 +76,7 @@ func (s *slots) call() int {
 	}
 	id := s.queue[0]
 	s.queue = s.queue[:copy(s.queue, s.queue[1:])]
-	s.state[id] = called
+	s.state[id].Store(called)
 	s.reserved++
 	return id
 }

@@ -22,6 +22,7 @@ type fence struct {
 	onDie  func(error)  // ends the store
 	quit   chan struct{}
 	spare  spare
+	pace   pacer
 
 	written, syncs atomic.Int64
 }
@@ -85,7 +86,11 @@ func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 	if vfs.IsNoSpaceError(err) && f.vital(name) && f.spare.spend() {
 		file, err = f.FS.Create(name, c)
 	}
-	return f.wrap(name, file, f.after(err))
+	wrapped, err := f.wrap(name, file, f.after(err))
+	if err != nil {
+		return nil, err
+	}
+	return f.pace.paced(wrapped, c), nil
 }
 
 // admit refuses to write to files that are not vital while the spare is spent.

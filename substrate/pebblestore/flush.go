@@ -232,7 +232,17 @@ const lookAgain = time.Second
 // ready reports whether a database takes changes and flushes at once.
 func (s *Store) ready(db *pebble.DB) bool {
 	m := db.Metrics()
+	s.measure(db, m.Levels[0].Sublevels)
 	return m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) && m.Levels[0].Sublevels < maxLayers
+}
+
+// measure tells the pacer how far behind the compactions of a database are.
+func (s *Store) measure(db *pebble.DB, layers int32) {
+	layer := &s.fence.pace.main
+	if db == s.history {
+		layer = &s.fence.pace.history
+	}
+	layer.Store(layers)
 }
 
 func (s *Store) full() error {

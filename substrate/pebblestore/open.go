@@ -36,6 +36,7 @@ func newStore(opts Options) *Store {
 	}
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
 	s.fence = &fence{FS: opts.FS, onFull: s.metFull, onDie: s.die, quit: make(chan struct{})}
+	s.fence.pace.quit = s.fence.quit
 	s.fence.spare = spare{fs: opts.FS, name: opts.FS.PathJoin(opts.Dir, spareName)}
 	s.cache = pebble.NewCache(opts.cacheBytes())
 	return s
