@@ -16,5 +16,6 @@ var Exceptions = []Exception{
 	{Rule: "banned calls", Path: "substrate/pebblestore/fence.go", Why: "slows down a store that retries without end on a full disk; runs in the store's own goroutines"},
 	{Rule: "banned calls", Path: "substrate/filelog/log.go", Unit: "Log.sync", Why: "measures how long a sync took, for statistics; nothing depends on it"},
 	{Rule: "banned calls", Path: "substrate/filelog/prepare.go", Unit: "prepared.run", Why: "looks now and then whether a full disk has space again; nothing else depends on it"},
+	{Rule: "banned calls", Path: "substrate/pebblestore/pace.go", Why: "rests in Pebble's own goroutines, in proportion to how long they have worked"},
 	{Rule: "banned calls", Path: "substrate/pebblestore/flush.go", Unit: "Store.unstall", Why: "it waits for goroutines of Pebble's, which no clock of ours drives"},
 }

@@ -63,15 +63,9 @@ func (f *pacedFile) Write(b []byte) (int, error) {
 	return f.File.Write(b)
 }
 
-// rest waits in proportion to the work and to how little it is urgent.
+// rest lets others have the processor after so much work of a compaction.
 func (p *pacer) rest(worked time.Duration) {
-	const (
-		calm   = compactAt + 4           // layers with which a compaction has time
-		urgent = maxLayers - compactAt/2 // and with which it has none
-	)
-	layers := max(p.main.Load(), p.history.Load())
-	slack := min(max(urgent-layers, 0), urgent-calm)
-	d := min(worked*restPerWork*time.Duration(slack)/(urgent-calm), maxRest)
+	d := restAfter(worked, max(p.main.Load(), p.history.Load()))
 	if d <= 0 {
 		runtime.Gosched()
 		return
@@ -82,4 +76,15 @@ func (p *pacer) rest(worked time.Duration) {
 	case <-t.C:
 	case <-p.quit:
 	}
+}
+
+// restAfter is in proportion to the work, and to how little more of it is urgent
+// with so many layers in level 0.
+func restAfter(worked time.Duration, layers int32) time.Duration {
+	const (
+		calm   = compactAt + 4 // with so many, a compaction has time
+		urgent = maxLayers - 8 // and with so many it has none
+	)
+	slack := min(max(urgent-layers, 0), urgent-calm)
+	return min(worked*restPerWork*time.Duration(slack)/(urgent-calm), maxRest)
 }

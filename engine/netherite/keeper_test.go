@@ -1,0 +1,107 @@
+package netherite
+
+import (
+	"testing"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// log of a keeper under test: partition i appends in turn, a record of ten bytes.
+type keeperLog struct {
+	k       *keeper
+	end     substrate.Offset
+	records int64
+}
+
+func newKeeperLog(partitions int, limit Checkpoint) *keeperLog {
+	n := &node{opts: &Options{Checkpoint: limit}}
+	n.params.Partitions = partitions
+	for id := range partitions {
+		n.hosts = append(n.hosts, &host{n: n, id: id})
+	}
+	return &keeperLog{k: newKeeper(n)}
+}
+
+func (l *keeperLog) append(id int) {
+	l.end += 10
+	l.records++
+	l.k.n.hosts[id].appended.Store(uint64(l.end))
+}
+
+// tick does what a Tick does, with captures that take no time.
+func (l *keeperLog) tick() (captured []int, flushed bool) {
+	ahead := l.k.look(l.end, l.records, false)
+	for _, id := range ahead.due {
+		l.k.last = extent{l.end, l.records}
+		p := &l.k.parts[id]
+		p.applied, p.appliedRecords = substrate.Stamp{Offset: l.end}, l.records
+	}
+	if ahead.flush {
+		for id := range l.k.parts {
+			p := &l.k.parts[id]
+			p.flushed, p.flushedRecords = p.applied, p.appliedRecords
+		}
+	}
+	return ahead.due, ahead.flush
+}
+
+func TestPartitionsTakeTurnsWithTheirCheckpoints(t *testing.T) {
+	const partitions, distance = 8, 8_000
+	for name, limit := range map[string]Checkpoint{
+		"by records": {Records: distance, Bytes: 1 << 50},
+		"by bytes":   {Records: 1 << 40, Bytes: 10 * distance},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newKeeperLog(partitions, limit)
+			captures, flushes := make([]int, partitions), 0
+			for range 10 * distance {
+				l.append(int(l.records) % partitions)
+				due, flush := l.tick()
+				if len(due) > 1 {
+					t.Fatalf("after %d records partitions %v are captured at once", l.records, due)
+				}
+				for _, id := range due {
+					captures[id]++
+				}
+				if flush {
+					flushes++
+				}
+				for id := range l.k.parts {
+					if far := l.records - l.k.parts[id].flushedRecords; far > distance {
+						t.Fatalf("a crash would replay %d records of partition %d, want at most %d", far, id, distance)
+					}
+				}
+			}
+			for id, n := range captures {
+				if n < flushes || n > flushes+1 {
+					t.Errorf("partition %d has had %d captures for %d flushes: %v", id, n, flushes, captures)
+				}
+			}
+			if flushes < 20 || flushes > 30 {
+				t.Errorf("%d flushes for ten distances, want two to three for each", flushes)
+			}
+		})
+	}
+}
+
+func TestQuietPartitionIsCapturedAndThenLeftAlone(t *testing.T) {
+	const distance = 8_000
+	l := newKeeperLog(8, Checkpoint{Records: distance, Bytes: 1 << 50})
+	l.append(7)
+	quiet := 0
+	for range 5 * distance {
+		l.append(int(l.records) % 7)
+		due, _ := l.tick()
+		for _, id := range due {
+			if id == 7 {
+				quiet++
+			}
+		}
+	}
+	if quiet != 1 {
+		t.Errorf("a partition with one record was captured %d times", quiet)
+	}
+	if l.k.parts[7].flushed.Offset == 0 {
+		t.Error("its record keeps the log")
+	}
+}
