@@ -36,6 +36,11 @@ type Limits struct {
 	Orchestrations int
 	Activities     int
 	Entities       int
+	// Live is about how many orchestrations the worker keeps alive between steps, so
+	// that the next one needs no replay; 0 if that does not matter. The engine lets
+	// orchestrations begin so that no more of them than that are at work, unless
+	// these take long.
+	Live int
 }
 
 // ItemKind tells the three kinds of work apart.

@@ -89,6 +89,13 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 	}
 }
 
+// typicalLive is the memory of a small orchestration that is alive, with some room
+// for those that wait for something beside.
+const typicalLive = 14 << 10
+
 func (o *Options) limits() engine.Limits {
-	return engine.Limits{Orchestrations: o.Orchestrations, Activities: o.Activities + o.QueuedActivities, Entities: o.Entities}
+	return engine.Limits{
+		Orchestrations: o.Orchestrations, Activities: o.Activities + o.QueuedActivities, Entities: o.Entities,
+		Live: max(1, min(o.CacheCount, int(liveBytes(o.CacheBytes)/typicalLive))),
+	}
 }

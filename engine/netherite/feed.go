@@ -37,6 +37,7 @@ type feed struct {
 	e       *Engine
 	version atomic.Uint64 // grows with every change of conns
 	workers atomic.Int64  // len(conns)
+	live    atomic.Int64  // orchestrations that all workers together keep alive; 0 if one does not say
 
 	mu     sync.Mutex
 	conns  []*conn
@@ -56,6 +57,7 @@ type conn struct {
 	f      *feed
 	w      engine.Worker
 	limits [3]int
+	live   int
 	at     atomic.Pointer[attachment] // nil once closed, or while there is no node
 	closed atomic.Bool
 }
@@ -87,6 +89,7 @@ func (e *Engine) Connect(w engine.Worker) (engine.Connection, error) {
 	c.limits[engine.OrchestrationKind] = l.Orchestrations
 	c.limits[engine.ActivityKind] = l.Activities
 	c.limits[engine.EntityKind] = l.Entities
+	c.live = l.Live
 	e.feed.add(c)
 	return c, nil
 }
@@ -100,6 +103,7 @@ func (f *feed) add(c *conn) {
 	}
 	f.conns = append(slices.Clone(f.conns), c)
 	f.workers.Add(1)
+	f.countLive()
 	f.version.Add(1)
 	found := map[uint32][]held{}
 	for k, a := range f.absent {
@@ -123,6 +127,19 @@ func (f *feed) add(c *conn) {
 			}
 		})
 	}
+}
+
+// countLive sums up what workers keep alive. f.mu is held.
+func (f *feed) countLive() {
+	sum := 0
+	for _, c := range f.conns {
+		if c.live == 0 {
+			sum = 0
+			break
+		}
+		sum += c.live
+	}
+	f.live.Store(int64(sum))
 }
 
 // held is an item that somebody has.
@@ -339,6 +356,7 @@ func (c *conn) Close() {
 	f.mu.Lock()
 	f.conns = slices.DeleteFunc(slices.Clone(f.conns), func(o *conn) bool { return o == c })
 	f.workers.Add(-1)
+	f.countLive()
 	f.version.Add(1)
 	a := c.at.Swap(nil)
 	f.mu.Unlock()

@@ -175,6 +175,46 @@ func TestLimitsBoundWhatAWorkerHasAndNoPartitionStarves(t *testing.T) {
 	}
 }
 
+func TestOrchestrationsBeginAsOthersEndOnceAsManyAreAtWorkAsAreKeptAlive(t *testing.T) {
+	const live, all = 8, 100
+	e := openHub(t, newMemory(1), func(o *netherite.Options) { o.KeeperTick(time.Hour) })
+	w := newHoarder("", engine.Limits{Live: live})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", all)
+	for n := range all {
+		w.await(t, fmt.Sprint("item ", n), func() bool { return len(w.steps) > n })
+		w.mu.Lock()
+		if have := len(w.steps) - n; have > live+1 {
+			t.Fatalf("the worker has %d, and keeps %d alive", have, live)
+		}
+		i := w.steps[n]
+		w.mu.Unlock()
+		r := &engine.OrchestrationResult{Token: i.Token, Now: i.Now, Events: []model.Event{completed(0, "")}}
+		if err := c.CompleteOrchestration(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestOrchestrationsBeginInTimeAlthoughOthersTakeLong(t *testing.T) {
+	const live, all = 8, 50
+	e := openHub(t, newMemory(1))
+	w := newHoarder("", engine.Limits{Live: live})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", all)
+	for n := range all {
+		w.await(t, fmt.Sprint("item ", n), func() bool { return len(w.steps) > n })
+		if n%10 == 0 {
+			continue // a step that never ends
+		}
+		if err := c.CompleteOrchestration(schedule(w.step(n), 1)); err != nil { // an activity that never ends
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestWorkWithoutAHandlerWaitsVisiblyAndFlowsWhenOneComes(t *testing.T) {
 	e := openHub(t, newMemory(2))
 	x := newHoarder("X", engine.Limits{})

@@ -39,7 +39,10 @@ type keeper struct {
 	end    substrate.Offset
 	since  time.Duration    // when end last changed
 	whole  substrate.Offset // end of the log at the last complete checkpoint
-	last   extent           // where the log ended when the last capture was begun
+	slow   bool             // workers take long, as of looked
+	looked time.Duration
+	back   int64  // items that had been returned then
+	last   extent // where the log ended when the last capture was begun
 }
 
 // extent is how much was appended to the log, in bytes and in records.
@@ -204,7 +207,8 @@ func (k *keeper) Tick() (more bool, err error) {
 	n.e.feed.logAbsent(now)
 	behind := k.pending()
 	k.behind.Store(behind)
-	more = k.active > 0 || behind || saving || n.e.feed.waiting()
+	held := k.bear(now)
+	more = k.active > 0 || behind || saving || held || n.e.feed.waiting()
 	if n.opts.Resend > 0 {
 		more = true
 		for _, h := range n.hosts {
@@ -212,6 +216,29 @@ func (k *keeper) Tick() (more bool, err error) {
 		}
 	}
 	return more, nil
+}
+
+// slowWork is how long workers have what they have, on average, when it takes long.
+const slowWork = 500 * time.Millisecond
+
+// bear lets orchestrations begin that are held back, a few at each Tick, while those
+// at work take long: then they wait for something themselves. It reports whether any
+// are held.
+func (k *keeper) bear(now time.Duration) (held bool) {
+	n := k.n
+	if now-k.looked >= slowWork {
+		back := n.back.Load()
+		k.slow = n.steps.Load()+n.tasks.Load() > back-k.back
+		k.looked, k.back = now, back
+	}
+	for _, h := range n.hosts {
+		if h.hands.holding.Load() {
+			if held = true; k.slow {
+				h.do((*host).bearWith)
+			}
+		}
+	}
+	return held
 }
 
 // outlook is what a Tick has to do.

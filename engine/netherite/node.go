@@ -33,6 +33,7 @@ type node struct {
 	busy  atomic.Int64 // partitions that are awake
 	steps atomic.Int64 // orchestration and entity items with workers
 	tasks atomic.Int64 // activities with workers
+	back  atomic.Int64 // items that workers have returned, ever
 	given atomic.Int64 // when the last activity was handed out, by Mono
 
 	used     atomic.Int64 // bytes of all partitions' states
@@ -134,6 +135,7 @@ func (n *node) returned(kind engine.ItemKind, count int) {
 		c = &n.tasks
 	}
 	c.Add(-int64(count))
+	n.back.Add(int64(count))
 	if n.draining.Load() {
 		select {
 		case n.drained <- struct{}{}:

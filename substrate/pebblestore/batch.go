@@ -13,8 +13,6 @@ import (
 // history are kept apart: they take effect later than the rest.
 type batch struct {
 	main, history *pebble.Batch
-	mainRoom      int // bytes that main has room for, once it is large
-	historyRoom   int
 	deletes       []historyDelete // in the order they were made
 	sets          int             // number of changes in history
 	count, size   int
@@ -58,12 +56,12 @@ func (b *batch) Set(s substrate.Space, key, value []byte) {
 	b.size += len(key) + len(value)
 	if s == substrate.History {
 		b.sets++
-		b.room(b.history, &b.historyRoom, len(key)+len(value))
+		b.room(b.history, len(key)+len(value))
 		b.set(b.history, key, value)
 		return
 	}
 	b.memory.add(len(key) + len(value))
-	b.room(b.main, &b.mainRoom, len(key)+len(value))
+	b.room(b.main, len(key)+len(value))
 	b.set(b.main, key, value)
 }
 
@@ -71,15 +69,14 @@ func (b *batch) Set(s substrate.Space, key, value []byte) {
 // and keep all of that until what was applied is flushed.
 const growth = 512 << 10
 
-// room makes room in a batch that has become large for n bytes more. size is
-// what it has room for already.
-func (b *batch) room(to *pebble.Batch, size *int, n int) {
+// room makes room in a batch that has become large for n bytes more. A batch that
+// is used again has the memory of the last time.
+func (b *batch) room(to *pebble.Batch, n int) {
 	n += to.Len() + 16 // what Pebble puts before key and value
-	if n <= max(growth, *size) {
+	if n <= growth || n <= cap(to.Repr()) {
 		return
 	}
-	*size = n + max(growth, n/2)
-	b.note(to.SetRepr(append(make([]byte, 0, *size), to.Repr()...)))
+	b.note(to.SetRepr(append(make([]byte, 0, n+max(growth, n/2)), to.Repr()...)))
 }
 
 func (b *batch) set(to *pebble.Batch, key, value []byte) {

@@ -46,6 +46,7 @@ func (s *State) offer(inst *instance, t *task) {
 	}
 	t.hand = handQueued
 	inst.running++
+	s.resize(inst) // it is at work
 	due := dueTask{inst, t}
 	if t.event.Extra().AfterCommit {
 		s.committed = append(s.committed, due)
@@ -55,10 +56,11 @@ func (s *State) offer(inst *instance, t *task) {
 }
 
 // recall notes that a task is in nobody's hands.
-func (inst *instance) recall(t *task) {
+func (s *State) recall(inst *instance, t *task) {
 	if t.hand != handNone {
 		t.hand = handNone
 		inst.running--
+		s.resize(inst)
 	}
 }
 
@@ -99,7 +101,7 @@ func (s *State) removeTask(inst *instance, id int32) {
 	if t.stored {
 		inst.stored.dead(subTask, uint64(uint32(id)))
 	}
-	inst.recall(t)
+	s.recall(inst, t)
 }
 
 // cancelTask notes that nobody awaits a task's result: it is not begun any more,
@@ -115,7 +117,7 @@ func (s *State) stop(inst *instance, t *task) {
 	if t.hand == handOut {
 		s.fx.Cancelled = append(s.fx.Cancelled, s.token(inst, t))
 	}
-	inst.recall(t)
+	s.recall(inst, t)
 }
 
 // activityItem builds the item to hand out.

@@ -99,6 +99,7 @@ func (s *State) recount() {
 		if inst.resized = false; !inst.gone && inst.node.next == nil {
 			s.lru.count(inst)
 		}
+		s.countWork(inst, s.working(inst))
 	}
 	s.resized = s.resized[:0]
 }
@@ -132,7 +133,40 @@ func (s *State) EvictEnded() {
 
 // forget drops a clean instance from memory.
 func (s *State) forget(inst *instance) {
+	s.countWork(inst, false)
 	s.lru.remove(inst)
 	delete(s.byOrd, inst.ord)
 	delete(s.byID, inst.id)
+}
+
+// AtWork is how many orchestrations have begun and are not waiting for anything but
+// workers.
+func (s *State) AtWork() int {
+	s.recount()
+	return s.atWork
+}
+
+func (s *State) countWork(inst *instance, working bool) {
+	if inst.atWork == working {
+		return
+	}
+	inst.atWork = working
+	if working {
+		s.atWork++
+	} else {
+		s.atWork--
+	}
+}
+
+// working reports whether a worker has, or is about to get, something of an
+// orchestration that has begun.
+func (s *State) working(inst *instance) bool {
+	if inst.gone || inst.isEntity() {
+		return false
+	}
+	if inst.handout != (engine.Name{}) || inst.running > 0 {
+		return true
+	}
+	_, ok := s.runnable(inst)
+	return ok && inst.queued && inst.steps > 0
 }

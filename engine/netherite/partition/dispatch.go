@@ -10,8 +10,9 @@ import (
 // Dispatch builds up to max work items of what became ready since the last
 // call: once per batch, so that one item carries all that came in it. It
 // reports whether there is more. Handing out is volatile: what is lost is
-// offered again by Resume.
-func (s *State) Dispatch(epoch uint64, now model.Time, max int, items *engine.Items) (more bool) {
+// offered again by Resume. Of the orchestrations that have not begun, at most begin
+// do so beyond those whose turn it is among the others, see freshTurn.
+func (s *State) Dispatch(epoch uint64, now model.Time, max, begin int, items *engine.Items) (more bool) {
 	n := min(max, len(s.tasks))
 	for _, due := range s.tasks[:n] {
 		s.dispatchTask(due, items)
@@ -19,12 +20,16 @@ func (s *State) Dispatch(epoch uint64, now model.Time, max int, items *engine.It
 	s.tasks = drop(s.tasks, n)
 	max -= n
 	begun, fresh := 0, 0
-	for max > 0 && begun+fresh < len(s.ready)+len(s.fresh) {
+	for max > 0 && (begun < len(s.ready) || fresh < len(s.fresh) && begin > 0) {
 		var inst *instance
-		if fresh < len(s.fresh) && (begun == len(s.ready) || s.turn == freshTurn-1) {
+		switch turn := s.turn == freshTurn-1; {
+		case fresh < len(s.fresh) && (turn || begun == len(s.ready)):
 			inst, s.turn = s.fresh[fresh], 0
 			fresh++
-		} else {
+			if !turn {
+				begin--
+			}
+		default:
 			inst = s.ready[begun]
 			begun++
 			if fresh < len(s.fresh) {
@@ -36,8 +41,11 @@ func (s *State) Dispatch(epoch uint64, now model.Time, max int, items *engine.It
 		}
 	}
 	s.ready, s.fresh = drop(s.ready, begun), drop(s.fresh, fresh)
-	return len(s.tasks) > 0 || len(s.ready) > 0 || len(s.fresh) > 0
+	return len(s.tasks) > 0 || len(s.ready) > 0 || len(s.fresh) > 0 && begin > 0
 }
+
+// Unbegun is how many orchestrations could make their first step.
+func (s *State) Unbegun() int { return len(s.fresh) }
 
 // freshTurn is how many of the steps handed out begin an orchestration while others
 // wait that have begun: one of so many. Finishing what has begun
@@ -109,7 +117,7 @@ func (s *State) dispatchTask(due dueTask, items *engine.Items) {
 	switch {
 	case due.t.hand != handQueued: // gone, or cancelled
 	case due.inst.gone, due.inst.quarantine != nil:
-		due.inst.recall(due.t)
+		s.recall(due.inst, due.t)
 	default:
 		due.t.hand = handOut
 		items.Activities = append(items.Activities, s.activityItem(due.inst, due.t))
@@ -119,6 +127,7 @@ func (s *State) dispatchTask(due dueTask, items *engine.Items) {
 // dispatchStep hands out a step if there is one to make.
 func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items *engine.Items) bool {
 	inst.queued = false
+	s.resize(inst) // whether it is at work
 	n, ok := s.runnable(inst)
 	if !ok {
 		return false
@@ -186,7 +195,7 @@ func (s *State) Abandon(kind engine.ItemKind, t engine.Token) {
 	}
 	if kind == engine.ActivityKind {
 		if task := inst.tasks.get(t.Task); task != nil && task.name == t.Name && task.hand == handOut {
-			inst.recall(task)
+			s.recall(inst, task)
 			s.offer(inst, task)
 		}
 		return

@@ -64,6 +64,7 @@ type instance struct {
 	pinned   bool  // encoded, not yet applied
 	gone     bool  // buried
 	running  int   // tasks handed out or queued for it
+	atWork   bool  // counted by State.atWork
 	size     int64 // of its queues, see footprint
 	counted  int64 // footprint as counted by the lru
 	resized  bool  // in State.resized

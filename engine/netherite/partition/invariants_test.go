@@ -9,11 +9,18 @@ import (
 // checkState recomputes what the state keeps beside its content: sizes, counts,
 // lists, flags.
 func checkState(h *testHub, s *State) {
+	atWork := 0
 	for ord, inst := range s.byOrd {
 		if ord != inst.ord || s.byID[inst.id] != inst || inst.gone {
 			h.failed("instance %s: not where it should be", inst.id)
 		}
 		checkInstance(h, s, inst)
+		if s.working(inst) {
+			atWork++
+		}
+	}
+	if n := s.AtWork(); n != atWork {
+		h.failed("%d orchestrations are at work, %d are counted", atWork, n)
 	}
 	if len(s.byOrd) != len(s.byID) {
 		h.failed("%d instances by ordinal, %d by ID", len(s.byOrd), len(s.byID))

@@ -103,6 +103,7 @@ func (s *State) dropInbox(inst *instance) {
 func (s *State) wake(inst *instance) {
 	if !inst.queued && s.live {
 		inst.queued = true
+		s.resize(inst)
 		if inst.steps == 0 && !inst.isEntity() {
 			s.fresh = append(s.fresh, inst)
 		} else {

@@ -67,6 +67,7 @@ type State struct {
 	beyond     bool        // stored timers may lie beyond the horizon and not in memory
 	ready      []*instance // to be handed out
 	fresh      []*instance // the same, of those that have made no step
+	atWork     int         // orchestrations that workers have something of
 	turn       int         // steps handed out since one began an orchestration, see freshTurn
 	tasks      []dueTask
 	committed  []dueTask // of tasks that must wait for their commit

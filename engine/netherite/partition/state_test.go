@@ -136,7 +136,7 @@ func TestOrchestrationsThatHaveBegunGoFirstAndNewOnesGetTheirTurn(t *testing.T) 
 	const rounds = 100
 	for range rounds {
 		var items engine.Items
-		p.state.Dispatch(p.name.Epoch, p.hub.now, 4, &items)
+		p.state.Dispatch(p.name.Epoch, p.hub.now, 4, 4, &items)
 		for _, i := range items.Orchestrations {
 			p.apply(&StepDone{Ord: i.Token.Instance, Handout: i.Token.Name.Number, Result: &engine.OrchestrationResult{Token: i.Token}})
 			p.apply(&Command{Op: OpRaise, Instance: i.Instance, Name: "again"})
@@ -145,6 +145,26 @@ func TestOrchestrationsThatHaveBegunGoFirstAndNewOnesGetTheirTurn(t *testing.T) 
 	if begun, want := 40-len(p.state.fresh), 4+4*rounds/freshTurn; begun < want-2 || begun > want {
 		t.Errorf("%d of 40 have begun, it was %d of the turns of %d steps", begun, want, 4*rounds)
 	}
+}
+
+func TestNoneBeginsBeyondItsTurnUnlessItMay(t *testing.T) {
+	p := newOne(t)
+	p.startAll(40)
+	dispatch := func(begin int) (begun int, more bool) {
+		var items engine.Items
+		more = p.state.Dispatch(p.name.Epoch, p.hub.now, 1<<10, begin, &items)
+		return len(items.Orchestrations), more
+	}
+	if n, more := dispatch(0); n != 0 || more || p.state.Unbegun() != 40 {
+		t.Errorf("%d begin although none may, more %t, %d wait", n, more, p.state.Unbegun())
+	}
+	if n, more := dispatch(7); n != 7 || more || p.state.Unbegun() != 33 || p.state.AtWork() != 7 {
+		t.Errorf("%d begin where 7 may, more %t, %d wait, %d at work", n, more, p.state.Unbegun(), p.state.AtWork())
+	}
+	if n, more := dispatch(40); n != 33 || more || p.state.AtWork() != 40 {
+		t.Errorf("%d begin of 33, more %t, %d at work", n, more, p.state.AtWork())
+	}
+	p.check()
 }
 
 func TestStateGrowsAndShrinksWithItsInstances(t *testing.T) {
