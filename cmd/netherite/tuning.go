@@ -19,7 +19,7 @@ import (
 // clients of the same process included: a collector that cannot keep to its limit
 // takes half of the processors, and what has to be done piles up the more.
 const (
-	collectorHeap    = core.DefaultMemory + 32<<20
+	collectorHeap    = core.DefaultMemory + 16<<20
 	collectorPercent = 40
 	collectorLimit   = 4 * core.DefaultMemory
 )
