@@ -48,8 +48,8 @@ const (
 	sideName  = "side"
 )
 
-// ballastBytes is kept aside in the store for the day when the disk is full.
-const ballastBytes = 16 << 20
+// defaultBallast is kept aside in the store for the day when the disk is full.
+const defaultBallast = 16 << 20
 
 // others lists what may lie in a directory before a hub is created in it: the
 // lock, and what an interrupted creation leaves.
@@ -62,8 +62,10 @@ type directory struct {
 	partitions int // of a new hub; an existing one must have as many, unless 0
 	mustExist  bool
 	logger     *slog.Logger
-	inline     bool // the log starts no goroutine, for tests
-	readOnly   bool // nothing is written, not even who holds it
+	inline     bool     // the log starts no goroutine, for tests
+	segments   [2]int64 // bytes of the log's first and largest segment; 0 is the log's default
+	ballast    int64    // bytes
+	readOnly   bool     // nothing is written, not even who holds it
 
 	lock   *dirlock.Lock
 	params core.Parameters
@@ -76,8 +78,16 @@ var _ core.SideStorage = (*directory)(nil)
 // ErrNewerFormat and ErrDamaged say what is wrong with it. Another file system
 // than the operating system's is not locked.
 func (d *directory) acquire() error {
-	if d.fs == nil {
+	onDisk := d.fs == nil
+	if onDisk {
 		d.fs = vfs.Default
+	}
+	if !d.readOnly {
+		if err := dirsync.Make(d.fs, d.dir); err != nil {
+			return err
+		}
+	}
+	if onDisk {
 		take := dirlock.Acquire
 		if d.readOnly {
 			take = dirlock.Share
@@ -108,9 +118,6 @@ func (d *directory) open() error {
 	fs := d.fs
 	if d.readOnly {
 		return d.read()
-	}
-	if err := fs.MkdirAll(d.dir, 0o700); err != nil {
-		return fmt.Errorf("create %s: %w", d.dir, err)
 	}
 	names, err := fs.List(d.dir)
 	if err != nil {
@@ -197,7 +204,7 @@ func (d *directory) Parameters() core.Parameters {
 func (d *directory) OpenLog() (substrate.Log, error) {
 	return filelog.Open(filelog.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
-		Logger: d.logger, Inline: d.inline,
+		Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
 	})
 }
 
@@ -205,7 +212,7 @@ func (d *directory) OpenLog() (substrate.Log, error) {
 func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
 	return pebblestore.Open(pebblestore.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger,
-		MemoryBytes: memory, BallastBytes: ballastBytes,
+		MemoryBytes: memory, BallastBytes: d.ballast,
 	})
 }
 

@@ -244,6 +244,30 @@ func TestPowerFailureLosesNothingAcknowledged(t *testing.T) {
 	}
 }
 
+// However many directories have to be made for a hub, what it acknowledged is found
+// after a power failure.
+func TestHubInNewDirectoriesSurvivesAPowerFailure(t *testing.T) {
+	for _, dir := range []string{"/hub", "/srv/hub", "/var/lib/hubs/hub"} {
+		fs := faultfs.New()
+		hub, err := netherite.Open(dir, netherite.Files(fs))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := tour.Start(t.Context(), hub, nil, durable.ID("tour")); err != nil {
+			t.Fatal(err)
+		}
+		fs = fs.CrashClone(faultfs.Crash{})
+		hub.Kill()
+		if hub, err = netherite.Open(dir, netherite.Files(fs)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := hub.Engine().Get(t.Context(), "tour", engine.GetOptions{}); err != nil {
+			t.Errorf("%s: %v", dir, err)
+		}
+		hub.Kill()
+	}
+}
+
 func TestInspectReportsWhatIsThere(t *testing.T) {
 	dir := t.TempDir()
 	hub := open(t, dir, netherite.Partitions(2))
@@ -356,6 +380,7 @@ func TestOptionsOutOfRangeAreRefused(t *testing.T) {
 		"partitions": netherite.Partitions(257), "negative partitions": netherite.Partitions(-1), "memory": netherite.Memory(1),
 		"payload": netherite.PayloadLimit(-1), "large payload": netherite.PayloadLimit(17 << 20), "release": netherite.ReleaseLevel(9),
 		"checkpoint bytes": netherite.CheckpointEvery(-1, 0), "checkpoint records": netherite.CheckpointEvery(0, -1),
+		"segments": netherite.LogSegments(-1, 0), "segments that shrink": netherite.LogSegments(1<<20, 1<<19),
 		"steps": netherite.Concurrency(-1, 0), "activities": netherite.Concurrency(0, -1),
 	} {
 		hub, err := netherite.Open("", netherite.InMemory(), o)

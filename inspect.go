@@ -55,7 +55,18 @@ func Inspect(dir string) (*Report, error) {
 	if !Exists(dir) {
 		return nil, fmt.Errorf("inspect %s: %w", dir, fs.ErrNotExist)
 	}
-	d := &directory{dir: dir, readOnly: true, logger: slog.New(slog.DiscardHandler)}
+	return inspect(&directory{dir: dir, readOnly: true})
+}
+
+// InspectFiles is Inspect for a hub on another file system, see Files. Whether
+// the hub is open there is not known: the caller has to know.
+func InspectFiles(files vfs.FS, dir string) (*Report, error) {
+	return inspect(&directory{dir: dir, fs: files, readOnly: true})
+}
+
+func inspect(d *directory) (*Report, error) {
+	dir := d.dir
+	d.logger = slog.New(slog.DiscardHandler)
 	err := d.acquire()
 	switch {
 	case errors.Is(err, engine.ErrDamaged):

@@ -125,7 +125,12 @@ func (s *settings) openStorage(dir string) (core.Storage, error) {
 	case s.volatile:
 		return newMemory(s.partitions), nil
 	}
-	d := &directory{dir: dir, fs: s.fs, partitions: s.partitions, mustExist: s.mustExist, logger: s.engine.Logger}
+	d := &directory{
+		dir: dir, fs: s.fs, partitions: s.partitions, mustExist: s.mustExist, logger: s.engine.Logger, segments: s.segments, ballast: defaultBallast,
+	}
+	if s.ballast != 0 {
+		d.ballast = max(s.ballast, 0)
+	}
 	return d, d.acquire()
 }
 

@@ -29,6 +29,8 @@ type settings struct {
 	volatile   bool
 	storage    core.Storage
 	fs         vfs.FS
+	segments   [2]int64 // bytes of the log's first and largest segment
+	ballast    int64    // bytes; negative for none
 	meter      metric.MeterProvider
 	wrong      error // of an option that could not be applied
 }
@@ -61,6 +63,19 @@ func Storage(st core.Storage) Option { return func(s *settings) { s.storage = st
 // Files puts the hub's directory on another file system than the operating
 // system's, for tests. It is not locked against other processes there.
 func Files(fs vfs.FS) Option { return func(s *settings) { s.fs = fs } }
+
+// LogSegments sets the size in bytes of the commit log's first file, and of its
+// largest: each is twice as large as the one before. Default 1 MiB and 32 MiB, at
+// least 4 KiB. Whole files are what the log gives back after a checkpoint. It may
+// differ from one Open to the next; zero leaves a default.
+func LogSegments(first, largest int64) Option {
+	return func(s *settings) { s.segments = [2]int64{first, largest} }
+}
+
+// Ballast sets how many bytes of disk the hub sets aside to finish what is under
+// way when the disk is full. Default 16 MiB; negative is none, zero leaves the
+// default.
+func Ballast(bytes int64) Option { return func(s *settings) { s.ballast = bytes } }
 
 // Memory bounds, in bytes, what the hub keeps in memory: instances with their
 // inboxes and histories, live coroutines, payloads under way, and the store.
@@ -180,6 +195,9 @@ func (s *settings) check() error {
 	case s.engine.Checkpoint.Bytes < 0 || s.engine.Checkpoint.Records < 0:
 		return fmt.Errorf("%w: a checkpoint every %d bytes or %d records, want positive numbers, or zero for the default",
 			engine.ErrInvalid, s.engine.Checkpoint.Bytes, s.engine.Checkpoint.Records)
+	case s.segments[0] < 0 || s.segments[1] < 0 || s.segments[1] != 0 && s.segments[1] < s.segments[0]:
+		return fmt.Errorf("%w: log files of %d to %d bytes, want positive numbers, the first not larger, or zero for the default",
+			engine.ErrInvalid, s.segments[0], s.segments[1])
 	case s.worker.Steps < 0 || s.worker.Activities < 0:
 		return fmt.Errorf("%w: %d steps and %d activities at a time, want positive numbers, or zero for the default",
 			engine.ErrInvalid, s.worker.Steps, s.worker.Activities)

@@ -72,6 +72,3 @@ func (e *Engine) Upset(instance string) {
 		h.batch.fx.Changes = append(h.batch.fx.Changes, partition.Change{Instance: "not loaded"})
 	})
 }
-
-// EvictAlways writes and evicts after every batch whatever can be.
-func (o *Options) EvictAlways() { o.evictAlways = true }

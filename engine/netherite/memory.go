@@ -128,7 +128,7 @@ func (n *node) unpause() {
 // can be evicted.
 func (h *host) account() {
 	n, u := h.n, &h.upkeep
-	if n.opts.evictAlways {
+	if n.opts.EvictAlways {
 		h.state.Evict(0)
 	}
 	if h.replica == nil {
@@ -148,7 +148,7 @@ func (h *host) account() {
 	}
 	n.used.Add(total - u.published)
 	u.published = total
-	if dirty > share/2/int64(len(n.hosts)) || n.opts.evictAlways && dirty > 0 {
+	if dirty > share/2/int64(len(n.hosts)) || n.opts.EvictAlways && dirty > 0 {
 		h.wantCheckpoint()
 	}
 	n.unpause()

@@ -139,14 +139,16 @@ type Options struct {
 	fullPause time.Duration
 	// maxRecord is the largest record in bytes; only tests lower it.
 	maxRecord int
-	// evictAlways, for tests, writes and evicts after every batch whatever can be.
-	evictAlways bool
 	// beforeStep, for tests, is called with every admitted event.
 	beforeStep func(partition int, ev partition.Event)
 	// CheckReplay rebuilds, for each record, the touched instances from their
 	// encodings, applies the decoded record, and compares. It multiplies the
 	// cost of everything and is meant for tests. A difference panics.
 	CheckReplay bool
+	// EvictAlways writes and evicts after every batch whatever can be, so that
+	// every step begins with loading. It is slow and meant for tests; the replay
+	// checker keeps everything and must be off.
+	EvictAlways bool
 }
 
 // withDefaults fills in and checks the options.

@@ -89,7 +89,7 @@ func TestScenariosOverChaoticTransport(t *testing.T) {
 // which nothing is handed out. The replay checker keeps everything: it is off.
 func evictAll(o *netherite.Options) {
 	o.CheckReplay = false
-	o.EvictAlways()
+	o.EvictAlways = true
 }
 
 // What is evicted after every step goes on as if it had been kept.

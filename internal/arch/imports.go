@@ -65,6 +65,8 @@ var importRules = []importRule{
 		why: "an example uses what a user would"},
 	{packages: "cmd/...", ours: []string{"..."}, theirs: []string{""},
 		why: "the binary wires everything"},
+	{packages: "internal/hubtest", ours: []string{"durable", "worker", "model", "engine", "engine/netherite", "substrate/..."},
+		why: "tests of whole hubs, with what no user can set, wire them like the command does"},
 	{packages: "internal/arch", theirs: []string{"golang.org/x/tools/txtar"},
 		why: "a checker must not depend on what it checks"},
 	{packages: "internal/...", ours: []string{"model", "internal/..."}, theirs: []string{"golang.org/x/sys", pebble + "/vfs"},
@@ -120,7 +122,7 @@ func (r *importRule) allows(module, name string) bool {
 
 // internalHelper reports whether a package of ours serves all layers.
 func internalHelper(rel string) bool {
-	return strings.HasPrefix(rel, "internal/") && rel != "internal/arch" && rel != "internal/readme"
+	return strings.HasPrefix(rel, "internal/") && rel != "internal/arch" && rel != "internal/readme" && rel != "internal/hubtest"
 }
 
 // relative strips the module path, "." for the root package.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io/fs"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -138,5 +139,28 @@ func TestFullDiskRefusesGrowthOnly(t *testing.T) {
 	f.SetCapacity(5000)
 	if _, err := file.Write(make([]byte, 300)); err != nil {
 		t.Fatalf("after space came back: %v", err)
+	}
+}
+
+func TestAfterSeesEveryChangeAndSumTellsThemApart(t *testing.T) {
+	f := New()
+	var seen []Kind
+	sums := map[uint64]bool{f.Sum(): true}
+	f.SetAfter(func(op Op) {
+		seen = append(seen, op.Kind)
+		sums[f.Sum()] = true
+	})
+	makeDurable(t, f, create(t, f, "/x", []byte("1")))
+	if err := f.Rename("/x", "/y"); err != nil {
+		t.Fatal(err)
+	}
+	if want := []Kind{OpCreate, OpWrite, OpSync, OpSyncDir, OpRename}; !slices.Equal(seen, want) {
+		t.Errorf("saw %v, want %v", seen, want)
+	}
+	if len(sums) != 4 { // empty, created, written, renamed; syncs change nothing that can be read
+		t.Errorf("%d different sums", len(sums))
+	}
+	if lost, kept := f.CrashClone(Crash{}).Sum(), f.CrashClone(Crash{KeepNames: 1}).Sum(); lost == kept || kept != f.Sum() {
+		t.Errorf("after a crash %x or %x, now %x", lost, kept, f.Sum())
 	}
 }

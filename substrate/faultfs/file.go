@@ -73,7 +73,8 @@ func (f *file) Write(p []byte) (int, error) {
 
 // WriteAt implements vfs.File.
 func (f *file) WriteAt(p []byte, at int64) (int, error) {
-	fault := f.fs.before(OpWrite, f.name, len(p))
+	operation, fault := f.fs.begin(OpWrite, f.name, len(p))
+	defer f.fs.done(operation) // when the lock is released
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	if err := f.check("write"); err != nil {
@@ -115,7 +116,8 @@ func (f *file) Sync() error {
 	if f.node.isDir() {
 		kind = OpSyncDir
 	}
-	fault := f.fs.before(kind, f.name, 0)
+	operation, fault := f.fs.begin(kind, f.name, 0)
+	defer f.fs.done(operation) // when the lock is released
 	f.fs.mu.Lock()
 	defer f.fs.mu.Unlock()
 	if err := f.check("sync"); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/cespare/xxhash/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
 
@@ -20,6 +21,7 @@ type FS struct {
 	mu       sync.Mutex
 	root     *inode
 	fault    Fault
+	after    func(Op)
 	counts   map[Kind]int
 	capacity int64
 	locks    map[string]bool
@@ -40,6 +42,26 @@ func (f *FS) SetFault(fault Fault) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.fault = fault
+}
+
+// SetAfter installs a function that is called, without a lock, after each
+// operation that may have changed something, whether it succeeded or not; nil
+// removes it. What CrashClone then finds, for each operation and each way to
+// crash, is all that a crash before or after any operation can leave.
+func (f *FS) SetAfter(after func(Op)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.after = after
+}
+
+// done tells that an operation has been performed.
+func (f *FS) done(op Op) {
+	f.mu.Lock()
+	after := f.after
+	f.mu.Unlock()
+	if after != nil {
+		after(op)
+	}
 }
 
 // SetCapacity limits the bytes of all files together. What is over it already
@@ -73,6 +95,16 @@ func (f *FS) CrashClone(c Crash) *FS {
 	return newFS(f.root.clone(&c, make(map[*inode]*inode)))
 }
 
+// Sum is a hash of all names and bytes that a reader would find now, synced or
+// not.
+func (f *FS) Sum() uint64 {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	h := xxhash.New()
+	f.root.sum(h)
+	return h.Sum64()
+}
+
 // Alter changes a file's bytes in place, in memory and on the disk, as a failing
 // disk does. The function may return a shorter slice.
 func (f *FS) Alter(name string, change func(data []byte) []byte) error {
@@ -89,18 +121,24 @@ func (f *FS) Alter(name string, change func(data []byte) []byte) error {
 
 // before counts an operation and asks the fault.
 func (f *FS) before(kind Kind, name string, size int) error {
+	_, err := f.begin(kind, name, size)
+	return err
+}
+
+// begin is before for an operation that done is called for.
+func (f *FS) begin(kind Kind, name string, size int) (Op, error) {
 	f.mu.Lock()
 	f.counts[kind]++
 	op := Op{Kind: kind, Path: clean(name), N: f.counts[kind], Size: size}
 	fault, killed := f.fault, f.killed
 	f.mu.Unlock()
 	if killed {
-		return ErrKilled
+		return op, ErrKilled
 	}
 	if fault == nil {
-		return nil
+		return op, nil
 	}
-	return fault(op)
+	return op, fault(op)
 }
 
 func clean(name string) string { return path.Clean("/" + name) }
@@ -140,12 +178,14 @@ func (f *FS) parent(name string) (*inode, string, error) {
 
 // at runs a change of the directory that a name is in.
 func (f *FS) at(kind Kind, name string, change func(dir *inode, last string) error) error {
-	if err := f.before(kind, name, 0); err != nil {
+	op, err := f.begin(kind, name, 0)
+	if err != nil {
 		if errors.Is(err, ErrLie) {
 			return nil
 		}
 		return pathError(string(kind), name, err)
 	}
+	defer f.done(op) // when the lock is released
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	dir, last, err := f.parent(name)
@@ -276,9 +316,11 @@ func (f *FS) ReuseForWrite(from, to string, _ vfs.DiskWriteCategory) (vfs.File, 
 
 // MkdirAll implements vfs.FS.
 func (f *FS) MkdirAll(name string, _ os.FileMode) error {
-	if err := f.before(OpMkdir, name, 0); err != nil {
+	op, err := f.begin(OpMkdir, name, 0)
+	if err != nil {
 		return pathError("mkdir", name, err)
 	}
+	defer f.done(op) // when the lock is released
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := f.root

@@ -1,9 +1,12 @@
 package faultfs
 
 import (
+	"encoding/binary"
 	"maps"
 	"math/rand/v2"
 	"slices"
+
+	"github.com/cespare/xxhash/v2"
 )
 
 // SectorBytes is the unit in which unsynced data survives a crash or not.
@@ -196,4 +199,17 @@ func (c *Crash) fill(b []byte, d *sector) bool {
 		}
 	}
 	return true
+}
+
+// sum adds to a hash whatever a reader of the tree could see.
+func (n *inode) sum(h *xxhash.Digest) {
+	var length [8]byte
+	binary.LittleEndian.PutUint64(length[:], uint64(len(n.data)))
+	_, _ = h.Write(length[:]) // a hash takes everything
+	_, _ = h.Write(n.data)
+	for _, name := range slices.Sorted(maps.Keys(n.children)) {
+		_, _ = h.WriteString(name + "/")
+		n.children[name].sum(h)
+	}
+	_, _ = h.WriteString("//") // no name is empty
 }

@@ -1,0 +1,68 @@
+package hubtest
+
+import (
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+	"github.com/netherite-go/netherite/substrate/sidefile"
+)
+
+// Disk holds a hub's data: the real log and store, on a file system that loses
+// at a crash what was not synced.
+type Disk struct {
+	FS         *faultfs.FS
+	Partitions int
+	// SegmentBytes is the size of the log's files; 0 is the log's default.
+	SegmentBytes int64
+
+	open []interface{ Close() error } // of the process that may crash
+}
+
+var _ netherite.SideStorage = (*Disk)(nil)
+
+var hubID = [16]byte{9}
+
+// Parameters implements netherite.Storage.
+func (d *Disk) Parameters() netherite.Parameters {
+	return netherite.Parameters{Hub: hubID, Partitions: d.Partitions}
+}
+
+// OpenLog implements netherite.Storage.
+func (d *Disk) OpenLog() (substrate.Log, error) {
+	l, err := filelog.Open(filelog.Options{FS: d.FS, Dir: "/hub/log", Hub: hubID, MinSegmentBytes: d.SegmentBytes, MaxSegmentBytes: d.SegmentBytes})
+	if err != nil {
+		return nil, err
+	}
+	d.open = append(d.open, l)
+	return l, nil
+}
+
+// OpenStore implements netherite.Storage.
+func (d *Disk) OpenStore(memory int64) (substrate.Store, error) {
+	s, err := pebblestore.Open(pebblestore.Options{FS: d.FS, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20)})
+	if err != nil {
+		return nil, err
+	}
+	d.open = append(d.open, s)
+	return s, nil
+}
+
+// OpenSideFiles implements netherite.SideStorage.
+func (d *Disk) OpenSideFiles() (substrate.SideFiles, error) {
+	return sidefile.Open(d.FS, "/hub/side", hubID), nil
+}
+
+// Close implements netherite.Storage.
+func (d *Disk) Close() error { return nil }
+
+// crash replaces the file system by what a crash leaves of it.
+func (d *Disk) crash(c faultfs.Crash) {
+	before := d.FS
+	d.FS = before.CrashClone(c)
+	for _, f := range d.open {
+		_ = f.Close() // only to have its memory and goroutines back: its files are gone
+	}
+	d.open = nil
+}

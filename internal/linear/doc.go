@@ -1,0 +1,5 @@
+// Package linear records what concurrent clients see of single instances and
+// entities while a hub crashes and loses messages, and holds that there is an
+// order of all operations that explains it (porcupine checks that). It has tests
+// only.
+package linear

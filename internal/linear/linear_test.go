@@ -1,0 +1,217 @@
+package linear_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/hubtest"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/sysclock"
+	"github.com/netherite-go/netherite/worker"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// roundsVariable says how many histories of each kind to record; default 1.
+const roundsVariable = "NETHERITE_LINEAR_ROUNDS"
+
+func rounds(t *testing.T) uint64 {
+	t.Helper()
+	text := os.Getenv(roundsVariable)
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatalf("%s: %v", roundsVariable, err)
+	}
+	return n
+}
+
+// trial is how a history comes to be.
+type trial struct {
+	seed    uint64
+	crashes int
+	lossy   bool
+	release netherite.Release
+	lie     func(faultfs.Op) bool // syncs that are reported and not done
+	nothing bool                  // nothing is ever checkpointed
+	clients int
+	each    int // operations of a client
+	keys    int
+}
+
+// run lets clients work while the hub crashes, and returns what they saw.
+func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Rand)) *recorder {
+	t.Helper()
+	o := hubtest.Options{
+		Disk:   &hubtest.Disk{FS: faultfs.New(), Partitions: 4, SegmentBytes: 32 << 10},
+		Engine: netherite.Options{Release: c.release, CheckReplay: true, Checkpoint: netherite.Checkpoint{Records: 300, Idle: 10 * time.Millisecond}, Clock: sysclock.New()},
+		Worker: worker.Options{Handlers: code},
+	}
+	if c.nothing {
+		o.Engine.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
+	}
+	lossy := hubtest.NewLossy(c.seed, o.Engine.Clock)
+	if c.lossy {
+		o.Engine.Transport, o.Engine.Resend = lossy.Transport, hubtest.Resend
+	}
+	lies := func() {
+		o.Disk.FS.SetFault(func(op faultfs.Op) error {
+			if c.lie != nil && c.lie(op) {
+				return faultfs.ErrLie
+			}
+			return nil
+		})
+	}
+	lies()
+	hub, err := hubtest.Open(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	r := newRecorder(hub, ctx)
+	for i := range c.crashes {
+		r.after[(i+1)*c.clients*c.each/(c.crashes+2)] = i + 1
+	}
+	var clients, crasher sync.WaitGroup
+	for i := range c.clients {
+		clients.Go(func() { work(r, i, rand.New(rand.NewPCG(c.seed, uint64(i)))) })
+	}
+	rng := rand.New(rand.NewPCG(c.seed, 1<<32))
+	crasher.Go(func() {
+		for range r.due {
+			if err := hub.Crash(faultfs.Crash{Rand: rng, KeepSectors: []float64{0, 0.1, 0.5, 1}[rng.IntN(4)], Fill: faultfs.FillAny}); err != nil {
+				r.fail(err)
+				cancel() // nobody would answer
+				return
+			}
+			lies()
+		}
+	})
+	clients.Wait()
+	close(r.due)
+	crasher.Wait()
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	if err := hub.Close(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if lost, _ := lossy.Faults(); c.lossy && lost == 0 {
+		t.Error("no message was lost")
+	}
+	if c.crashes > 0 && r.lost == 0 {
+		t.Log("every request was answered in spite of the crashes")
+	}
+	t.Logf("%d requests were answered, %d were not", r.answered, r.lost)
+	return r
+}
+
+// trials are the conditions under which everything is linearizable.
+var trials = map[string]trial{
+	"Quiet":           {},
+	"Crashes":         {crashes: 5},
+	"LossyTransport":  {lossy: true},
+	"LossyAndCrashes": {lossy: true, crashes: 5},
+	"ByPartition":     {crashes: 3, release: netherite.ReleasePartition},
+	"Conservative":    {crashes: 3, lossy: true, release: netherite.ReleaseConservative},
+}
+
+func cellsOf(c trial) func(*recorder, int, *rand.Rand) {
+	return func(r *recorder, client int, rng *rand.Rand) { r.cellClient(client, c.each, c.keys, rng) }
+}
+
+func livesOf(c trial) func(*recorder, int, *rand.Rand) {
+	return func(r *recorder, client int, rng *rand.Rand) { r.lifeClient(client, c.each, c.keys, rng) }
+}
+
+func TestOperationsOfAnEntityAreLinearizable(t *testing.T) {
+	for name, c := range trials {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for c.seed = range rounds(t) {
+				c.clients, c.each, c.keys = 6, 40, 3
+				if err := check(cellModel, c.run(t, cellsOf(c)).cells); err != nil {
+					t.Fatalf("seed %d: %v", c.seed, err)
+				}
+			}
+		})
+	}
+}
+
+func TestTheLifeOfAnInstanceIsLinearizable(t *testing.T) {
+	for name, c := range trials {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for c.seed = range rounds(t) {
+				c.clients, c.each, c.keys = 6, 80, 4
+				if err := check(lifeModel.ToModel(), c.run(t, livesOf(c)).lives); err != nil {
+					t.Fatalf("seed %d: %v", c.seed, err)
+				}
+			}
+		})
+	}
+}
+
+// A hub that acknowledges what it has not synced loses it in a crash. That is
+// seen by the clients alone.
+func TestAcknowledgedAndLostIsNotLinearizable(t *testing.T) {
+	c := trial{crashes: 4, clients: 4, each: 60, keys: 2, nothing: true}
+	c.lie = func(op faultfs.Op) bool { return op.Kind == faultfs.OpSync && strings.HasSuffix(op.Path, ".log") }
+	for c.seed = range 10 {
+		r := c.run(t, cellsOf(c))
+		if err := check(cellModel, r.cells); err != nil {
+			t.Log(err)
+			return
+		}
+	}
+	t.Error("nobody noticed")
+}
+
+// One wrong answer in the history of a real run, after everything else, is found.
+func TestOneStaleAnswerIsRejected(t *testing.T) {
+	c := trial{clients: 4, each: 20, keys: 1}
+	r := c.run(t, cellsOf(c))
+	write := func(n int64) {
+		r.note(r.cells, "k0", 0, r.tick(), cellInput{Key: "k0", Op: "set", Posted: true, A: n}, cellOutput{known: true}, true)
+	}
+	read := func(n int64) {
+		r.note(r.cells, "k0", 1, r.tick(), cellInput{Key: "k0", Op: "read"}, cellOutput{known: true, was: n}, true)
+	}
+	write(100)
+	write(101)
+	read(101)
+	if err := check(cellModel, r.cells); err != nil {
+		t.Fatal(err)
+	}
+	read(100)
+	if err := check(cellModel, r.cells); err == nil {
+		t.Error("a stale read was accepted")
+	}
+
+	r = c.run(t, livesOf(c))
+	request := func(in lifeInput, out lifeOutput) {
+		r.note(r.lives, "i0", 0, r.tick(), in, out, true)
+	}
+	request(lifeReplace, ok)
+	request(lifeEnd, ok)
+	request(lifeGet, terminated)
+	if err := check(lifeModel.ToModel(), r.lives); err != nil {
+		t.Fatal(err)
+	}
+	request(lifeGet, running)
+	if err := check(lifeModel.ToModel(), r.lives); err == nil {
+		t.Error("an instance that came back to life was accepted")
+	}
+}

@@ -1,0 +1,210 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"sync"
+
+	"github.com/netherite-go/netherite/substrate/faultfs"
+)
+
+// way is how a crash treats what was not synced.
+type way struct {
+	keep float64
+	fill faultfs.Fill
+}
+
+// ways are the rates at which unsynced sectors survive, each with what stands in
+// place of those that do not.
+var ways = []way{
+	{0, faultfs.FillOld}, {0, faultfs.FillZero}, {0, faultfs.FillNoise},
+	{0.1, faultfs.FillOld}, {0.1, faultfs.FillZero}, {0.1, faultfs.FillNoise},
+	{0.5, faultfs.FillOld}, {0.5, faultfs.FillZero}, {0.5, faultfs.FillNoise},
+	{1, faultfs.FillOld},
+}
+
+func (w way) String() string {
+	return fmt.Sprintf("%.0f%% of what was not synced survives, instead of the rest there is %s", 100*w.keep, [...]string{"what was before", "zero", "noise"}[w.fill])
+}
+
+// crash returns the way as file systems know it. Names survive at one of the
+// same rates, chosen apart.
+func (w way) crash(rng *rand.Rand) faultfs.Crash {
+	names := [...]float64{0, 0.1, 0.5, 1}[rng.IntN(4)]
+	return faultfs.Crash{Rand: rng, KeepSectors: w.keep, KeepNames: names, Fill: w.fill}
+}
+
+// image is what a crash has left, with what the client knew at that moment.
+type image struct {
+	fs             *faultfs.FS
+	asked, granted facts
+	where          string
+	rng            *rand.Rand
+	depth          int // crashes that led to it
+}
+
+// sweep runs a workload, crashes it after every operation on the file system,
+// which is also before the next one, in several ways, and recovers from each.
+// What two crashes leave alike, known to a client that knows the same, is looked
+// at once.
+type sweep struct {
+	seed   uint64
+	points float64               // the share of operations after which there is a crash
+	nested float64               // the same for operations of recoveries
+	lie    func(faultfs.Op) bool // syncs that are reported and not done
+	depth  int                   // crashes in a row: 1, or 2 to crash recoveries
+
+	mu         sync.Mutex
+	operations int // of the workload
+	crashes    int
+	seen       map[imageKey]bool
+	recoveries int
+	nestedRuns int // recoveries from a crash of a recovery
+	err        error
+}
+
+type imageKey struct {
+	sum     uint64
+	changes int // of what was acknowledged
+}
+
+var errBroken = errors.New("a guarantee is broken")
+
+// run returns the first guarantee that a crash breaks.
+func (s *sweep) run() error {
+	s.seen = map[imageKey]bool{}
+	images := make(chan *image, runtime.GOMAXPROCS(0))
+	var wg sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		wg.Go(func() {
+			for im := range images {
+				s.recover(im)
+			}
+		})
+	}
+	w := workload{ledger: newLedger(), ctx: context.Background()}
+	fs := faultfs.New()
+	fs.SetFault(func(op faultfs.Op) error {
+		if s.lie != nil && s.lie(op) {
+			return faultfs.ErrLie
+		}
+		return nil
+	})
+	fs.SetAfter(func(op faultfs.Op) {
+		for _, im := range s.crash(fs, op, w.ledger) {
+			images <- im
+		}
+	})
+	err := w.run(fs)
+	fs.SetAfter(nil)
+	close(images)
+	wg.Wait()
+	if s.err != nil {
+		return s.err
+	}
+	if err != nil {
+		return fmt.Errorf("the workload itself: %w", err)
+	}
+	return nil
+}
+
+// crash returns what crashes now would leave.
+func (s *sweep) crash(fs *faultfs.FS, op faultfs.Op, l *ledger) (left []*image) {
+	s.mu.Lock()
+	s.operations++
+	n := s.operations
+	failed := s.err != nil
+	s.mu.Unlock()
+	rng := rand.New(rand.NewPCG(s.seed, uint64(n)))
+	if failed || rng.Float64() >= s.points {
+		return nil
+	}
+	for i, w := range ways {
+		rng := rand.New(rand.NewPCG(s.seed, uint64(n*len(ways)+i)))
+		// In this order: what was acknowledged before the crash must be there, what
+		// is there was asked for before it.
+		im := &image{granted: l.Granted(), fs: fs.CrashClone(w.crash(rng)), asked: l.Asked(), depth: 1, rng: rng}
+		im.where = fmt.Sprintf("crash after operation %d, %s %d of %s; %v", n, op.Kind, op.N, op.Path, w)
+		if s.isNew(im) {
+			left = append(left, im)
+		}
+	}
+	return left
+}
+
+func (s *sweep) isNew(im *image) bool {
+	key := imageKey{im.fs.Sum(), im.granted.changes}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.crashes++
+	if s.seen[key] {
+		return false
+	}
+	s.seen[key] = true
+	return true
+}
+
+// recover recovers from a crash, and then from crashes of that.
+func (s *sweep) recover(im *image) {
+	s.mu.Lock()
+	failed := s.err != nil
+	s.recoveries++
+	if im.depth > 1 {
+		s.nestedRuns++
+	}
+	s.mu.Unlock()
+	if failed {
+		return
+	}
+	var mu sync.Mutex
+	var again []*image
+	if im.depth < s.depth {
+		im.fs.SetAfter(func(op faultfs.Op) {
+			mu.Lock()
+			defer mu.Unlock()
+			if im.rng.Float64() < s.nested {
+				if next := im.crash(op); s.isNew(next) {
+					again = append(again, next)
+				}
+			}
+		})
+	}
+	r := recovery{asked: im.asked, granted: im.granted}
+	err := r.run(im.fs)
+	im.fs.SetAfter(nil)
+	if err != nil {
+		s.fail(fmt.Errorf("%w: %s: %w", errBroken, im.where, err))
+		return
+	}
+	for _, next := range again {
+		s.recover(next)
+	}
+}
+
+// crash returns what a crash in the middle of its recovery leaves. That may have
+// told the listeners to end.
+func (im *image) crash(op faultfs.Op) *image {
+	w := ways[im.rng.IntN(len(ways))]
+	next := &image{fs: im.fs.CrashClone(w.crash(im.rng)), asked: im.asked.clone(), granted: im.granted, rng: im.rng, depth: im.depth + 1}
+	for id := range im.asked.listeners { // order-free: fills a set
+		next.asked.resumed[id] = true
+	}
+	next.where = fmt.Sprintf("%s; again after %s %d of %s; %v", im.where, op.Kind, op.N, op.Path, w)
+	return next
+}
+
+func (s *sweep) fail(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == nil {
+		s.err = err
+	}
+}
+
+func (s *sweep) String() string {
+	return fmt.Sprintf("%d operations, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery",
+		s.operations, s.crashes, len(s.seen), s.recoveries, s.nestedRuns)
+}

@@ -1,0 +1,189 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+)
+
+const (
+	dir        = "/srv/hub"
+	partitions = 3
+	deposit    = 1000
+)
+
+// openHub opens the hub with files so small that the log has many.
+func openHub(fs *faultfs.FS) (*netherite.Hub, error) {
+	return netherite.Open(dir, netherite.Files(fs), netherite.Partitions(partitions), netherite.Serve(code...),
+		netherite.LogSegments(16<<10, 16<<10), netherite.Ballast(64<<10), netherite.Memory(16<<20), netherite.CheckReplay(),
+		netherite.Logger(slog.New(slog.DiscardHandler)))
+}
+
+// workload is what the crashes interrupt: it creates a hub, uses everything there
+// is, closes the hub, and goes on with it.
+type workload struct {
+	*ledger
+	hub *netherite.Hub
+	ctx context.Context
+}
+
+func (w *workload) run(fs *faultfs.FS) (err error) {
+	if w.hub, err = openHub(fs); err != nil {
+		return err
+	}
+	if err := errors.Join(w.first(), w.hub.Close(w.ctx)); err != nil {
+		return err
+	}
+	if w.hub, err = openHub(fs); err != nil {
+		return err
+	}
+	defer w.hub.Kill()
+	return w.second()
+}
+
+// first has two checkpoints, and several segments of the log.
+func (w *workload) first() error {
+	if err := errors.Join(w.deposits(0, 4), w.listen("l0"), w.listen("l1"), w.listen("l2")); err != nil {
+		return err
+	}
+	err := together(
+		func() error { return w.transfers("x", 4, true) },
+		func() error { return w.square("s0", 4) },
+		func() error { return w.say("l0", 3) },
+		func() error { return w.tickOff("t0", 3) },
+	)
+	if err := errors.Join(err, w.hub.Checkpoint(w.ctx)); err != nil {
+		return err
+	}
+	err = together(
+		func() error { return w.transfers("y", 3, true) },
+		func() error { return errors.Join(w.say("l1", 3), w.suspend("l1"), w.say("l1", 2), w.resume("l1")) },
+		func() error { return errors.Join(w.say("l2", 1), w.terminate("l2")) },
+		func() error { return errors.Join(w.purge("s0"), w.ask2("p0", 3)) },
+	)
+	if err := errors.Join(err, w.hub.Checkpoint(w.ctx)); err != nil {
+		return err
+	}
+	return errors.Join(w.transfers("z", 3, false), w.suspend("l0"), w.say("l0", 2))
+}
+
+// second begins with work that the close has left.
+func (w *workload) second() error {
+	return errors.Join(
+		w.deposits(1, 3), w.transfers("v", 3, true), w.tickOff("t1", 2), w.purge("p0"), w.purge("l2"),
+		w.hub.Checkpoint(w.ctx), w.listen("l3"), w.say("l3", 1), w.transfers("u", 2, false),
+	)
+}
+
+// together does several things at the same time.
+func together(do ...func() error) error {
+	errs := make([]error, len(do))
+	var wg sync.WaitGroup
+	for i, f := range do {
+		wg.Go(func() { errs[i] = f() })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+func (w *workload) deposits(from, to int) error {
+	for i := from; i < to; i++ {
+		a := accountNamed(i)
+		if err := w.ask(func(f *facts) { f.deposits[a]++ }, func() error { return add.Post(w.ctx, w.hub, accounts.Key(a), deposit) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *workload) transfers(name string, n int, wait bool) error {
+	return together(func() (err error) {
+		for i := range n {
+			err = errors.Join(err, w.transfer(fmt.Sprint(name, i), transferOf{accountNamed(i % 4), accountNamed((i + 1) % 4), int64(i + 1)}, wait))
+		}
+		return err
+	}, func() error {
+		return w.transfer(name+"-back", transferOf{accountNamed(1), accountNamed(0), 7}, wait)
+	})
+}
+
+func (w *workload) transfer(id string, t transferOf, wait bool) error {
+	return start(w, transfer, id, t, func(f *facts) { f.transfers[id] = t }, wait)
+}
+
+func (w *workload) square(id string, n int) error {
+	return start(w, squares, id, n, func(f *facts) { f.squares[id] = n }, true)
+}
+
+func (w *workload) ask2(id string, n int) error {
+	return start(w, parent, id, n, func(f *facts) { f.parents[id] = n }, true)
+}
+
+func (w *workload) tickOff(id string, n int) error {
+	return start(w, ticking, id, n, func(f *facts) { f.tickings[id] = n }, true)
+}
+
+func (w *workload) listen(id string) error {
+	return start(w, listener, id, durable.None{}, func(f *facts) { f.listeners[id] = true }, false)
+}
+
+// start starts an instance, and waits for its end if asked to.
+func start[In, Out any](w *workload, o *durable.OrchestrationOf[In, Out], id string, in In, note func(*facts), wait bool) error {
+	var run *durable.Run[Out]
+	err := w.ask(note, func() (err error) {
+		run, err = o.Start(w.ctx, w.hub, in, durable.ID(id))
+		return err
+	})
+	if err != nil || !wait {
+		return err
+	}
+	return w.ask(func(f *facts) { f.finished[id] = true }, func() error {
+		_, err := run.Wait(w.ctx)
+		return err
+	})
+}
+
+// padding makes events large enough to fill segments of the log.
+var padding = strings.Repeat(".", 2500)
+
+func word(id string, i int) string { return fmt.Sprint(id, " ", i, padding) }
+
+// say sends a listener its next words. They are acknowledged in order.
+func (w *workload) say(id string, n int) error {
+	for range n {
+		next := w.Asked().said[id]
+		if err := w.ask(func(f *facts) { f.said[id]++ }, func() error { return said.Raise(w.ctx, w.hub, id, word(id, next)) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *workload) suspend(id string) error {
+	return w.ask(func(f *facts) { f.suspended[id] = true }, func() error { return w.hub.Engine().Suspend(w.ctx, id, "for a while") })
+}
+
+func (w *workload) resume(id string) error {
+	return w.ask(func(f *facts) { f.resumed[id] = true }, func() error { return w.hub.Engine().Resume(w.ctx, id, "") })
+}
+
+func (w *workload) terminate(id string) error {
+	return w.ask(func(f *facts) { f.ended[id] = true }, func() error { return listener.Attach(w.hub, id).Terminate(w.ctx, "enough", false) })
+}
+
+func (w *workload) purge(id string) error {
+	return w.ask(func(f *facts) { f.purged[id] = true }, func() error {
+		n, err := w.hub.Engine().Purge(w.ctx, id, true)
+		if err == nil && n == 0 {
+			err = fmt.Errorf("purge %s: nothing was purged", id)
+		}
+		return err
+	})
+}
