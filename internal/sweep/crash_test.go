@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"path"
 	"runtime"
+	"strings"
 	"sync"
 
 	"github.com/netherite-go/netherite/substrate/faultfs"
@@ -34,8 +36,13 @@ func (w way) String() string {
 // same rates, chosen apart.
 func (w way) crash(rng *rand.Rand) faultfs.Crash {
 	names := [...]float64{0, 0.1, 0.5, 1}[rng.IntN(4)]
-	return faultfs.Crash{Rand: rng, KeepSectors: w.keep, KeepNames: names, Fill: w.fill}
+	return faultfs.Crash{Rand: rng, KeepSectors: w.keep, KeepNames: names, Fill: w.fill, Whole: inStore}
 }
+
+// inStore reports whether a file is Pebble's. That appends to sectors that have
+// been synced before, so it needs a drive that does not destroy what it does not
+// write. Our own files begin a sector for each thing that is synced.
+func inStore(name string) bool { return strings.HasPrefix(name, path.Join(dir, "store")) }
 
 // image is what a crash has left, with what the client knew at that moment.
 type image struct {

@@ -86,6 +86,25 @@ func TestUnsyncedSectorsAreLostOnTheirOwn(t *testing.T) {
 	}
 }
 
+func TestWholeSectorsKeepWhatWasDurableInThem(t *testing.T) {
+	f := New()
+	file := create(t, f, "/d", []byte("old"))
+	makeDurable(t, f, file)
+	if _, err := file.Write([]byte("new")); err != nil {
+		t.Fatal(err)
+	}
+	for _, fill := range []Fill{FillZero, FillNoise} {
+		c := Crash{Fill: fill, Rand: rand.New(rand.NewPCG(1, 3)), Whole: func(name string) bool { return name == "/d" }}
+		if got := read(t, f.CrashClone(c), "/d"); len(got) != 6 || string(got[:3]) != "old" || string(got[3:]) == "new" {
+			t.Errorf("fill %d: %q", fill, got)
+		}
+		c.Whole = nil
+		if got := read(t, f.CrashClone(c), "/d"); string(got[:3]) == "old" {
+			t.Errorf("fill %d: %q", fill, got)
+		}
+	}
+}
+
 func TestNamesAreLostUntilTheDirectoryIsSynced(t *testing.T) {
 	f := New()
 	if err := create(t, f, "/x", []byte("1")).Sync(); err != nil {

@@ -92,7 +92,7 @@ func (f *FS) Kill() {
 func (f *FS) CrashClone(c Crash) *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return newFS(f.root.clone(&c, make(map[*inode]*inode)))
+	return newFS(f.root.clone(&c, make(map[*inode]*inode), "/"))
 }
 
 // Sum is a hash of all names and bytes that a reader would find now, synced or

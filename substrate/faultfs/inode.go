@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"maps"
 	"math/rand/v2"
+	"path"
 	"slices"
 
 	"github.com/cespare/xxhash/v2"
@@ -116,6 +117,11 @@ type Crash struct {
 	// that a change of a directory does, if those before it did.
 	KeepSectors, KeepNames float64
 	Fill                   Fill
+	// Whole reports whether the sectors of a file are written whole or not at all,
+	// as by a drive that keeps its word: then zeros and noise stand only where
+	// there was nothing durable. Otherwise an unsynced sector may lose durable bytes
+	// beside those that were appended to it. nil is no file.
+	Whole func(name string) bool
 }
 
 func (c *Crash) keep(p float64) bool {
@@ -129,12 +135,12 @@ func (c *Crash) keep(p float64) bool {
 }
 
 // clone returns what a crash leaves of the tree. Links to one file stay links.
-func (n *inode) clone(c *Crash, seen map[*inode]*inode) *inode {
+func (n *inode) clone(c *Crash, seen map[*inode]*inode, at string) *inode {
 	if done := seen[n]; done != nil {
 		return done
 	}
 	if !n.isDir() {
-		seen[n] = n.cloneFile(c)
+		seen[n] = n.cloneFile(c, c.Whole != nil && c.Whole(at))
 		return seen[n]
 	}
 	names := maps.Clone(n.names)
@@ -152,13 +158,13 @@ func (n *inode) clone(c *Crash, seen map[*inode]*inode) *inode {
 	d := newDir()
 	seen[n] = d
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		d.children[name] = names[name].clone(c, seen)
+		d.children[name] = names[name].clone(c, seen, path.Join(at, name))
 	}
 	d.names = maps.Clone(d.children)
 	return d
 }
 
-func (n *inode) cloneFile(c *Crash) *inode {
+func (n *inode) cloneFile(c *Crash, whole bool) *inode {
 	f := newFile()
 	f.data = slices.Clone(n.data)
 	size := n.durable
@@ -167,7 +173,11 @@ func (n *inode) cloneFile(c *Crash) *inode {
 		at := s * SectorBytes
 		bytes := f.data[min(at, int64(len(f.data))):min(at+SectorBytes, int64(len(f.data)))]
 		if d.stuck || !c.keep(c.KeepSectors) {
-			if !c.fill(bytes, d) {
+			reaches := c.fill(bytes, d)
+			if whole {
+				copy(bytes, d.old)
+			}
+			if !reaches {
 				continue
 			}
 		}
