@@ -38,8 +38,9 @@ type Client interface {
 	// Raise delivers an external event. ErrNotFound if there is no such
 	// instance; an ended one takes it without effect.
 	Raise(context.Context, RaiseRequest) error
-	// Suspend holds back an orchestration's messages until Resume. Both are
-	// without effect if already so; ErrEnded if the instance has ended.
+	// Suspend holds back what an orchestration is told from then on until Resume;
+	// on what it was told before it still acts, and may end. Both are without effect
+	// if already so; ErrEnded if the instance has ended.
 	Suspend(ctx context.Context, instance, reason string) error
 	Resume(ctx context.Context, instance, reason string) error
 	// Terminate ends an orchestration at once, with output; a step in flight

@@ -1,6 +1,9 @@
 package hubtest
 
 import (
+	"io"
+	"strings"
+
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
@@ -17,7 +20,7 @@ type Disk struct {
 	// SegmentBytes is the size of the log's files; 0 is the log's default.
 	SegmentBytes int64
 
-	open []interface{ Close() error } // of the process that may crash
+	open, former []io.Closer // of the process that may crash, and of the one that has
 }
 
 var _ netherite.SideStorage = (*Disk)(nil)
@@ -57,12 +60,22 @@ func (d *Disk) OpenSideFiles() (substrate.SideFiles, error) {
 // Close implements netherite.Storage.
 func (d *Disk) Close() error { return nil }
 
-// crash replaces the file system by what a crash leaves of it.
+// InStore is for faultfs.Crash.Whole: Pebble's files are written to in sectors
+// that have been synced before, which a drive must not destroy.
+func InStore(name string) bool { return strings.HasPrefix(name, "/hub/store/") }
+
+// crash replaces the file system by what a crash now leaves of it. The process
+// that uses the former one does not know yet.
 func (d *Disk) crash(c faultfs.Crash) {
-	before := d.FS
-	d.FS = before.CrashClone(c)
-	for _, f := range d.open {
-		_ = f.Close() // only to have its memory and goroutines back: its files are gone
+	d.FS = d.FS.CrashClone(c)
+	d.former, d.open = d.open, nil
+}
+
+// discard closes what the process that is gone had open, only to have its memory
+// and goroutines back: its files are gone.
+func (d *Disk) discard() {
+	for _, f := range append(d.former, d.open...) {
+		_ = f.Close()
 	}
-	d.open = nil
+	d.former, d.open = nil, nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
@@ -27,7 +28,8 @@ type Options struct {
 
 // Hub is a hub with its worker, and a durable.Hub.
 type Hub struct {
-	opts Options
+	opts     Options
+	failures atomic.Int64
 
 	mu     sync.RWMutex // held while there is no engine
 	engine *netherite.Engine
@@ -78,23 +80,28 @@ func (h *Hub) Engine() engine.Client { return h.Now() }
 // Codec implements durable.Hub.
 func (h *Hub) Codec() durable.Codec { return nil }
 
-// Crash ends the hub as a power failure does, at any moment: its disk is dead at
-// once, calls under way fail with engine.ErrClosed. Then it opens what the crash
-// has left.
+// Crash ends the hub as a power failure does, at any moment, in the middle of
+// what it is doing, and opens what that has left. Calls under way fail with
+// engine.ErrClosed, or are answered by a hub that is no more: a client that finds
+// Failures changed by then has not received the answer.
 func (h *Hub) Crash(c faultfs.Crash) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.opts.Disk.FS.Kill()
+	h.failures.Add(1)
+	h.opts.Disk.crash(c)
 	h.engine.Kill(false)
 	if err := h.endWorker(); err != nil {
 		return err
 	}
-	h.opts.Disk.crash(c)
+	h.opts.Disk.discard()
 	if err := h.open(); err != nil {
 		return fmt.Errorf("open after a crash: %w", err)
 	}
 	return nil
 }
+
+// Failures counts the crashes. It is to be read before Engine is called.
+func (h *Hub) Failures() int64 { return h.failures.Load() }
 
 // endWorker closes the worker of an engine that is gone.
 func (h *Hub) endWorker() error {
@@ -125,7 +132,7 @@ func (h *Hub) Close(ctx context.Context) error {
 
 func (h *Hub) close(ctx context.Context) error {
 	err := errors.Join(h.worker.Close(ctx), h.engine.Close(ctx))
-	h.opts.Disk.open = nil
+	h.opts.Disk.open, h.opts.Disk.former = nil, nil
 	return err
 }
 

@@ -72,16 +72,30 @@ func (r *recorder) fail(err error) {
 // unanswered reports whether an error leaves open what has happened; other errors
 // than those that the models know are failures.
 func unanswered(err error) bool {
-	return errors.Is(err, engine.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrOutcomeUnknown)
+	return errors.Is(err, errPowerFailure) || errors.Is(err, engine.ErrClosed) || errors.Is(err, context.Canceled) || errors.Is(err, engine.ErrOutcomeUnknown)
+}
+
+// errPowerFailure: the hub that was asked is gone. Whatever it answered was not
+// received.
+var errPowerFailure = errors.New("power failure")
+
+// ask makes a request to the hub that runs now.
+func (r *recorder) ask(request func() error) error {
+	failures := r.hub.Failures()
+	err := request()
+	if r.hub.Failures() != failures {
+		return errPowerFailure
+	}
+	return err
 }
 
 // cellClient makes operations of a few entities.
-func (r *recorder) cellClient(client, n, keys int, rng *rand.Rand) {
-	for i := range n {
-		in := cellInput{Key: fmt.Sprint("k", rng.IntN(keys)), Op: []string{"read", "set", "add", "cas", "take"}[rng.IntN(5)], A: int64(rng.IntN(4)), B: int64(rng.IntN(4))}
-		in.Posted = in.Op != "read" && rng.IntN(2) == 0
+func (r *recorder) cellClient(client int, c trial, rng *rand.Rand) {
+	for i := range c.each {
+		in := cellInput{Key: fmt.Sprint("k", rng.IntN(c.keys)), Op: []string{"read", "set", "add", "cas", "take"}[rng.IntN(5)], A: int64(rng.IntN(4)), B: int64(rng.IntN(4))}
+		in.Posted = in.Op != "read" && (c.plain || rng.IntN(2) == 0)
 		call := r.tick()
-		out, err := r.cellOperation(in, fmt.Sprintf("ask-%d-%d", client, i), rng.IntN(2) == 0)
+		out, err := r.cellOperation(in, fmt.Sprintf("ask-%d-%d", client, i), c.plain || rng.IntN(2) == 0)
 		if err != nil && !unanswered(err) {
 			r.fail(fmt.Errorf("%+v: %w", in, err))
 			return
@@ -98,22 +112,31 @@ func (r *recorder) cellOperation(in cellInput, id string, direct bool) (out cell
 	key := cells.Key(in.Key)
 	switch {
 	case in.Posted && in.Op == "cas":
-		return out, casTo.Post(r.ctx, r.hub, key, [2]int64{in.A, in.B})
+		return out, r.ask(func() error { return casTo.Post(r.ctx, r.hub, key, [2]int64{in.A, in.B}) })
 	case in.Posted:
 		op := map[string]*durable.OperationOf[int64, int64, int64]{"set": setTo, "add": addTo, "take": takeFrom}[in.Op]
-		return out, op.Post(r.ctx, r.hub, key, in.A)
+		return out, r.ask(func() error { return op.Post(r.ctx, r.hub, key, in.A) })
 	case in.Op == "read" && direct:
-		out.was, _, err = cells.Read(r.ctx, r.hub, key)
+		err = r.ask(func() (err error) {
+			out.was, _, err = cells.Read(r.ctx, r.hub, key)
+			return err
+		})
 		return out, err
 	}
-	run, err := ask.Start(r.ctx, r.hub, in, durable.ID(id), durable.Fail)
+	err = r.ask(func() error {
+		_, err := ask.Start(r.ctx, r.hub, in, durable.ID(id), durable.Fail)
+		return err
+	})
 	if err != nil {
 		return out, err
 	}
 	// A start that was acknowledged is there after a crash: its result can be had.
 	for {
-		out.was, err = ask.Attach(r.hub, run.ID()).Wait(r.ctx)
-		if err == nil || !errors.Is(err, engine.ErrClosed) {
+		err = r.ask(func() (err error) {
+			out.was, err = ask.Attach(r.hub, id).Wait(r.ctx)
+			return err
+		})
+		if err == nil || !unanswered(err) || r.ctx.Err() != nil {
 			return out, err
 		}
 	}
@@ -127,7 +150,11 @@ func (r *recorder) lifeClient(client, n, keys int, rng *rand.Rand) {
 	for range n {
 		id, in := fmt.Sprint("i", rng.IntN(keys)), all[rng.IntN(len(all))]
 		call := r.tick()
-		out, err := r.request(id, in)
+		var out lifeOutput
+		err := r.ask(func() (err error) {
+			out, err = r.request(id, in)
+			return err
+		})
 		switch {
 		case errors.Is(err, engine.ErrExists):
 			out, err = exists, nil

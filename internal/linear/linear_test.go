@@ -44,7 +44,7 @@ type trial struct {
 	lossy   bool
 	release netherite.Release
 	lie     func(faultfs.Op) bool // syncs that are reported and not done
-	nothing bool                  // nothing is ever checkpointed
+	plain   bool                  // clients post and read, and start nothing; a crash keeps nothing that was not synced
 	clients int
 	each    int // operations of a client
 	keys    int
@@ -58,7 +58,7 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 		Engine: netherite.Options{Release: c.release, CheckReplay: true, Checkpoint: netherite.Checkpoint{Records: 300, Idle: 10 * time.Millisecond}, Clock: sysclock.New()},
 		Worker: worker.Options{Handlers: code},
 	}
-	if c.nothing {
+	if c.plain {
 		o.Engine.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
 	}
 	lossy := hubtest.NewLossy(c.seed, o.Engine.Clock)
@@ -91,7 +91,11 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 	rng := rand.New(rand.NewPCG(c.seed, 1<<32))
 	crasher.Go(func() {
 		for range r.due {
-			if err := hub.Crash(faultfs.Crash{Rand: rng, KeepSectors: []float64{0, 0.1, 0.5, 1}[rng.IntN(4)], Fill: faultfs.FillAny}); err != nil {
+			left := faultfs.Crash{Rand: rng, KeepSectors: []float64{0, 0.1, 0.5, 1}[rng.IntN(4)], Fill: faultfs.FillAny, Whole: hubtest.InStore}
+			if c.plain {
+				left = faultfs.Crash{}
+			}
+			if err := hub.Crash(left); err != nil {
 				r.fail(err)
 				cancel() // nobody would answer
 				return
@@ -108,8 +112,8 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 	if err := hub.Close(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if lost, _ := lossy.Faults(); c.lossy && lost == 0 {
-		t.Error("no message was lost")
+	if lost, twice := lossy.Faults(); c.lossy {
+		t.Logf("%d messages were lost, %d came twice", lost, twice)
 	}
 	if c.crashes > 0 && r.lost == 0 {
 		t.Log("every request was answered in spite of the crashes")
@@ -129,7 +133,7 @@ var trials = map[string]trial{
 }
 
 func cellsOf(c trial) func(*recorder, int, *rand.Rand) {
-	return func(r *recorder, client int, rng *rand.Rand) { r.cellClient(client, c.each, c.keys, rng) }
+	return func(r *recorder, client int, rng *rand.Rand) { r.cellClient(client, c, rng) }
 }
 
 func livesOf(c trial) func(*recorder, int, *rand.Rand) {
@@ -167,7 +171,7 @@ func TestTheLifeOfAnInstanceIsLinearizable(t *testing.T) {
 // A hub that acknowledges what it has not synced loses it in a crash. That is
 // seen by the clients alone.
 func TestAcknowledgedAndLostIsNotLinearizable(t *testing.T) {
-	c := trial{crashes: 4, clients: 4, each: 60, keys: 2, nothing: true}
+	c := trial{crashes: 4, clients: 4, each: 60, keys: 2, plain: true}
 	c.lie = func(op faultfs.Op) bool { return op.Kind == faultfs.OpSync && strings.HasSuffix(op.Path, ".log") }
 	for c.seed = range 10 {
 		r := c.run(t, cellsOf(c))

@@ -80,10 +80,11 @@ const (
 )
 
 // life is the state of an instance. One that was told to proceed completes at
-// some moment of its own, unless it is suspended.
+// some moment of its own, unless it was told when it was suspended.
 type life struct {
 	status lifeOutput // notFound, running, suspended, completed or terminated
-	told   bool
+	told   bool       // before it was suspended, or it has been resumed since
+	held   bool       // told, and suspended
 }
 
 func (l life) ended() bool { return l.status == completed || l.status == terminated }
@@ -94,7 +95,7 @@ var lifeModel = porcupine.NondeterministicModel{
 	Step: func(state, input, output any) (next []any) {
 		l := state.(life)
 		may := []life{l}
-		if l.told && l.status == running {
+		if l.told {
 			may = append(may, life{status: completed})
 		}
 		for _, l := range may {
@@ -124,8 +125,10 @@ func (l life) apply(in lifeInput) (after life, answer lifeOutput) {
 		return life{status: notFound}, ok
 	case in == lifePurge:
 		return l, nothing
+	case in == lifeRaise && l.status == running:
+		return life{status: running, told: true}, ok
 	case in == lifeRaise && alive:
-		return life{status: l.status, told: true}, ok
+		return life{status: suspended, told: l.told, held: true}, ok
 	case in == lifeRaise, in == lifeEnd && l.ended():
 		return l, ok
 	case in == lifeEnd:
@@ -133,7 +136,7 @@ func (l life) apply(in lifeInput) (after life, answer lifeOutput) {
 	case l.ended(): // suspend, resume
 		return l, hasEnded
 	case in == lifeSuspend:
-		return life{status: suspended, told: l.told}, ok
+		return life{status: suspended, told: l.told, held: l.held}, ok
 	}
-	return life{status: running, told: l.told}, ok // resume
+	return life{status: running, told: l.told || l.held}, ok // resume
 }

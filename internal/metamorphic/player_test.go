@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
@@ -21,9 +23,10 @@ import (
 type player struct {
 	setting setting
 	hub     *hubtest.Hub
-	clock   *mem.Clock
+	clock   *watched
 	ctx     context.Context
 	said    []string // what the client was told, by line of the script
+	hours   int      // that have passed
 }
 
 // play returns what clients see of a script: every answer, and at the end
@@ -69,12 +72,29 @@ func (p *player) line(o operation) (answer string, err error) {
 	}
 }
 
-// step is how far the clock goes to let lost messages be sent again, and calm for
-// how many of them nothing may happen until all have arrived.
+// A partition asks again for what was lost at the second tick of the engine's own
+// that it waits; so often nothing may happen until all have arrived.
 const (
-	step = hubtest.Resend
-	calm = 25
+	tick = 25 * time.Millisecond
+	calm = 24
 )
+
+// watched is a clock that counts how often the engine has asked to be woken a tick
+// later.
+type watched struct {
+	*mem.Clock
+	ticks atomic.Int64
+}
+
+// AfterFunc implements substrate.Clock.
+func (w *watched) AfterFunc(d time.Duration, f func()) (stop func()) {
+	defer func() {
+		if d == tick {
+			w.ticks.Add(1)
+		}
+	}()
+	return w.Clock.AfterFunc(d, f)
+}
 
 // rest lets everything happen that needs no time, or only as much as it takes to
 // send again what was lost. That is milliseconds: scripts count in hours.
@@ -89,7 +109,11 @@ func (p *player) rest() error {
 	}
 	before := p.hub.Now().Stats().Records
 	for quiet := 0; quiet < calm; quiet++ {
-		p.clock.Advance(step)
+		ticks := p.clock.ticks.Load()
+		p.clock.Advance(tick)
+		for p.clock.ticks.Load() == ticks && p.ctx.Err() == nil {
+			runtime.Gosched() // until the engine has looked for what is lost
+		}
 		if err := p.hub.Settle(); err != nil {
 			return err
 		}
@@ -100,23 +124,23 @@ func (p *player) rest() error {
 	return nil
 }
 
-// advance lets hours pass, and everything happen at its time.
+// stride is how far the clock goes at a time. What falls due within happens at
+// its end, up to two of them late where one thing leads to another: timers are set
+// for half hours, and scripts do something at full ones.
+const stride = 5 * time.Minute
+
+// advance lets hours pass. Hours are counted from the beginning, so that what
+// passes of them while lost messages are sent again does not add up.
 func (p *player) advance(hours int) error {
-	until := p.clock.Mono() + time.Duration(hours)*time.Hour
-	for {
+	p.hours += hours
+	until := time.Duration(p.hours) * time.Hour
+	for p.clock.Mono() < until {
+		p.clock.Advance(min(stride, until-p.clock.Mono()))
 		if err := p.rest(); err != nil {
 			return err
 		}
-		left := until - p.clock.Mono()
-		next, ok := p.clock.Next()
-		if left <= 0 {
-			return nil
-		}
-		if !ok || next > left {
-			next = left
-		}
-		p.clock.Advance(next)
 	}
+	return nil
 }
 
 func (p *player) operation(o operation) (string, error) {

@@ -42,7 +42,7 @@ const (
 func crash(keep float64) func(*player) error {
 	return func(p *player) error {
 		rng := rand.New(rand.NewPCG(uint64(p.setting.restartAt), 5))
-		return p.hub.Crash(faultfs.Crash{Rand: rng, KeepSectors: keep, Fill: faultfs.FillAny})
+		return p.hub.Crash(faultfs.Crash{Rand: rng, KeepSectors: keep, Fill: faultfs.FillAny, Whole: hubtest.InStore})
 	}
 }
 
@@ -84,7 +84,7 @@ func (s setting) play(ctx context.Context, script []operation) (said []string, e
 	if s.restart == nil {
 		s.restartAt = -1
 	}
-	p := &player{setting: s, clock: mem.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)), ctx: ctx}
+	p := &player{setting: s, clock: &watched{Clock: mem.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))}, ctx: ctx}
 	o := hubtest.Options{
 		Disk: &hubtest.Disk{FS: faultfs.New(), Partitions: s.partitions, SegmentBytes: s.segment},
 		Engine: netherite.Options{
@@ -103,7 +103,7 @@ func (s setting) play(ctx context.Context, script []operation) (said []string, e
 		o.Engine.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
 	}
 	if s.lossy {
-		o.Engine.Transport, o.Engine.Resend = hubtest.NewLossy(1, p.clock).Transport, hubtest.Resend
+		o.Engine.Transport, o.Engine.Resend = hubtest.NewLossy(1, p.clock.Clock).Transport, hubtest.Resend
 	}
 	if p.hub, err = hubtest.Open(o); err != nil {
 		return nil, err
