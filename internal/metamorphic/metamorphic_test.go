@@ -71,9 +71,7 @@ func agree(ctx context.Context, script []operation, all []setting) error {
 			defer func() { <-free }()
 			ctx, cancel := context.WithTimeout(ctx, patience)
 			defer cancel()
-			began := time.Now()
 			said[i], errs[i] = s.play(ctx, script)
-			fmt.Println(s.name, time.Since(began))
 		})
 	}
 	wg.Wait()

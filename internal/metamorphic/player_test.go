@@ -76,7 +76,7 @@ func (p *player) line(o operation) (answer string, err error) {
 // that it waits; so often nothing may happen until all have arrived.
 const (
 	tick = 25 * time.Millisecond
-	calm = 24
+	calm = 16
 )
 
 // watched is a clock that counts how often the engine has asked to be woken a tick
@@ -125,9 +125,9 @@ func (p *player) rest() error {
 }
 
 // stride is how far the clock goes at a time. What falls due within happens at
-// its end, up to two of them late where one thing leads to another: timers are set
+// its end, one or two of them late where one thing leads to another: timers are set
 // for half hours, and scripts do something at full ones.
-const stride = 5 * time.Minute
+const stride = 10 * time.Minute
 
 // advance lets hours pass. Hours are counted from the beginning, so that what
 // passes of them while lost messages are sent again does not add up.

@@ -59,6 +59,7 @@ type image struct {
 // at once.
 type sweep struct {
 	seed   uint64
+	rounds int                   // of the workload
 	points float64               // the share of operations after which there is a crash
 	nested float64               // the same for operations of recoveries
 	lie    func(faultfs.Op) bool // syncs that are reported and not done
@@ -66,6 +67,7 @@ type sweep struct {
 
 	mu         sync.Mutex
 	operations int // of the workload
+	kinds      map[faultfs.Kind]int
 	crashes    int
 	seen       map[imageKey]bool
 	recoveries int
@@ -82,7 +84,7 @@ var errBroken = errors.New("a guarantee is broken")
 
 // run returns the first guarantee that a crash breaks.
 func (s *sweep) run() error {
-	s.seen = map[imageKey]bool{}
+	s.seen, s.kinds = map[imageKey]bool{}, map[faultfs.Kind]int{}
 	images := make(chan *image, runtime.GOMAXPROCS(0))
 	var wg sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -105,7 +107,7 @@ func (s *sweep) run() error {
 			images <- im
 		}
 	})
-	err := w.run(fs)
+	err := w.run(fs, s.rounds)
 	fs.SetAfter(nil)
 	close(images)
 	wg.Wait()
@@ -122,6 +124,7 @@ func (s *sweep) run() error {
 func (s *sweep) crash(fs *faultfs.FS, op faultfs.Op, l *ledger) (left []*image) {
 	s.mu.Lock()
 	s.operations++
+	s.kinds[op.Kind]++
 	n := s.operations
 	failed := s.err != nil
 	s.mu.Unlock()
@@ -212,6 +215,6 @@ func (s *sweep) fail(err error) {
 }
 
 func (s *sweep) String() string {
-	return fmt.Sprintf("%d operations, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery",
-		s.operations, s.crashes, len(s.seen), s.recoveries, s.nestedRuns)
+	return fmt.Sprintf("%d operations %v, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery",
+		s.operations, s.kinds, s.crashes, len(s.seen), s.recoveries, s.nestedRuns)
 }

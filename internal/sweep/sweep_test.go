@@ -17,43 +17,62 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // The environment says how much of the sweep is run. Without it, a sample.
 const (
-	// sweepVariable is "full" for a crash after every operation, and one of each
-	// recovery; "double" for one after every tenth of the workload and every
-	// fourth of each recovery.
+	// sweepVariable is "full" for a crash after every operation of a longer workload,
+	// and one or two of each recovery; "double" for more of those.
 	sweepVariable = "NETHERITE_SWEEP"
+	// seedVariable is the first seed, default 1, seedsVariable how many to run,
+	// default 1.
 	seedVariable  = "NETHERITE_SWEEP_SEED"
+	seedsVariable = "NETHERITE_SWEEP_SEEDS"
 )
 
-func fromEnvironment(t *testing.T) *sweep {
+// fromEnvironment returns the sweeps that are asked for.
+func fromEnvironment(t *testing.T) (all []*sweep) {
 	t.Helper()
-	s := &sweep{seed: 1, points: 0.05, nested: 0.004, depth: 2}
+	rounds, points, nested := 1, 0.1, 0.01
 	switch how := os.Getenv(sweepVariable); how {
 	case "":
 	case "full":
-		s.points = 1
+		rounds, points, nested = 3, 1, 0.02
 	case "double":
-		s.points, s.nested = 0.1, 0.25
+		rounds, points, nested = 2, 1, 0.3
 	default:
 		t.Fatalf("%s=%q, want full or double", sweepVariable, how)
 	}
-	if text := os.Getenv(seedVariable); text != "" {
-		seed, err := strconv.ParseUint(text, 10, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", seedVariable, err)
-		}
-		s.seed = seed
+	first := number(t, seedVariable)
+	for i := range number(t, seedsVariable) {
+		all = append(all, &sweep{seed: first + i, rounds: rounds, points: points, nested: nested, depth: 2})
 	}
-	return s
+	return all
+}
+
+func number(t *testing.T, variable string) uint64 {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		t.Fatalf("%s: %v", variable, err)
+	}
+	return n
 }
 
 func TestCrashAtAnyOperationBreaksNoGuarantee(t *testing.T) {
-	s := fromEnvironment(t)
-	if err := s.run(); err != nil {
-		t.Fatalf("seed %d: %v", s.seed, err)
-	}
-	t.Log(s)
-	if s.operations < 300 || s.recoveries < 100 || s.nestedRuns < 10 {
-		t.Errorf("that is too little: %v", s)
+	for _, s := range fromEnvironment(t) {
+		if err := s.run(); err != nil {
+			t.Fatalf("seed %d: %v", s.seed, err)
+		}
+		t.Logf("seed %d: %v", s.seed, s)
+		if s.operations < 300 || s.recoveries < 100 || s.nestedRuns < 10 {
+			t.Errorf("that is too little: %v", s)
+		}
+		for _, k := range []faultfs.Kind{faultfs.OpCreate, faultfs.OpRename, faultfs.OpRemove, faultfs.OpWrite, faultfs.OpSync, faultfs.OpSyncDir} {
+			if s.kinds[k] == 0 {
+				t.Errorf("there was no %s", k)
+			}
+		}
 	}
 }
 
@@ -68,11 +87,12 @@ func TestSweepCatchesAMissingSync(t *testing.T) {
 		"History": func(op faultfs.Op) bool {
 			return op.Kind == faultfs.OpSync && strings.Contains(op.Path, "/store/history/")
 		},
+		"Tables":        func(op faultfs.Op) bool { return op.Kind == faultfs.OpSync && strings.HasSuffix(op.Path, ".sst") },
 		"HubDirectory":  func(op faultfs.Op) bool { return op.Kind == faultfs.OpSyncDir && op.Path == dir },
 		"HubsDirectory": func(op faultfs.Op) bool { return op.Kind == faultfs.OpSyncDir && op.Path == path.Dir(dir) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &sweep{seed: 1, points: 0.2, depth: 1, lie: lie}
+			s := &sweep{seed: 1, rounds: 1, points: 0.3, depth: 1, lie: lie}
 			if err := s.run(); !errors.Is(err, errBroken) {
 				t.Fatalf("the sweep found nothing wrong: %v; %v", err, s)
 			} else {

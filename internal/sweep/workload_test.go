@@ -34,51 +34,57 @@ type workload struct {
 	ctx context.Context
 }
 
-func (w *workload) run(fs *faultfs.FS) (err error) {
-	if w.hub, err = openHub(fs); err != nil {
-		return err
-	}
-	if err := errors.Join(w.first(), w.hub.Close(w.ctx)); err != nil {
-		return err
+func (w *workload) run(fs *faultfs.FS, rounds int) (err error) {
+	for round := range rounds {
+		if w.hub, err = openHub(fs); err != nil {
+			return err
+		}
+		if err := errors.Join(w.first(fmt.Sprint("r", round, "-")), w.hub.Close(w.ctx)); err != nil {
+			return err
+		}
 	}
 	if w.hub, err = openHub(fs); err != nil {
 		return err
 	}
 	defer w.hub.Kill()
-	return w.second()
+	return w.second("r0-", "last-")
 }
 
-// first has two checkpoints, and several segments of the log.
-func (w *workload) first() error {
-	if err := errors.Join(w.deposits(0, 4), w.listen("l0"), w.listen("l1"), w.listen("l2")); err != nil {
+// first has two checkpoints, and several segments of the log. Everything that it
+// makes is named after the round.
+func (w *workload) first(r string) error {
+	if err := errors.Join(w.deposits(0, 4), w.listen(r+"l0"), w.listen(r+"l1"), w.listen(r+"l2")); err != nil {
 		return err
 	}
 	err := together(
-		func() error { return w.transfers("x", 4, true) },
-		func() error { return w.square("s0", 4) },
-		func() error { return w.say("l0", 3) },
-		func() error { return w.tickOff("t0", 3) },
+		func() error { return w.transfers(r+"x", 4, true) },
+		func() error { return w.square(r+"s0", 4) },
+		func() error { return w.say(r+"l0", 3) },
+		func() error { return w.tickOff(r+"t0", 3) },
 	)
 	if err := errors.Join(err, w.hub.Checkpoint(w.ctx)); err != nil {
 		return err
 	}
 	err = together(
-		func() error { return w.transfers("y", 3, true) },
-		func() error { return errors.Join(w.say("l1", 3), w.suspend("l1"), w.say("l1", 2), w.resume("l1")) },
-		func() error { return errors.Join(w.say("l2", 1), w.terminate("l2")) },
-		func() error { return errors.Join(w.purge("s0"), w.ask2("p0", 3)) },
+		func() error { return w.transfers(r+"y", 3, true) },
+		func() error {
+			return errors.Join(w.say(r+"l1", 3), w.suspend(r+"l1"), w.say(r+"l1", 2), w.resume(r+"l1"))
+		},
+		func() error { return errors.Join(w.say(r+"l2", 1), w.terminate(r+"l2")) },
+		func() error { return errors.Join(w.purge(r+"s0"), w.family(r+"p0", 3)) },
 	)
 	if err := errors.Join(err, w.hub.Checkpoint(w.ctx)); err != nil {
 		return err
 	}
-	return errors.Join(w.transfers("z", 3, false), w.suspend("l0"), w.say("l0", 2))
+	return errors.Join(w.transfers(r+"z", 3, false), w.suspend(r+"l0"), w.say(r+"l0", 2))
 }
 
-// second begins with work that the close has left.
-func (w *workload) second() error {
+// second begins with work that the close of the last round has left, purges some
+// of the first round, and leaves work itself.
+func (w *workload) second(first, r string) error {
 	return errors.Join(
-		w.deposits(1, 3), w.transfers("v", 3, true), w.tickOff("t1", 2), w.purge("p0"), w.purge("l2"),
-		w.hub.Checkpoint(w.ctx), w.listen("l3"), w.say("l3", 1), w.transfers("u", 2, false),
+		w.deposits(1, 3), w.transfers(r+"v", 3, true), w.tickOff(r+"t1", 2), w.purge(first+"p0"), w.purge(first+"l2"),
+		w.hub.Checkpoint(w.ctx), w.listen(r+"l3"), w.say(r+"l3", 1), w.transfers(r+"u", 2, false),
 	)
 }
 
@@ -122,7 +128,7 @@ func (w *workload) square(id string, n int) error {
 	return start(w, squares, id, n, func(f *facts) { f.squares[id] = n }, true)
 }
 
-func (w *workload) ask2(id string, n int) error {
+func (w *workload) family(id string, n int) error {
 	return start(w, parent, id, n, func(f *facts) { f.parents[id] = n }, true)
 }
 
