@@ -9,6 +9,15 @@ BENCH    ?= .
 BENCHTIME ?= 0.5s
 COUNT    ?= 1
 PKG      ?= ./...
+# SWEEP is full or double; SEED is the first seed of sweeps and scripts, SEEDS how
+# many sweeps. SCRIPTS are played with the fixed and RANDOM_OPTIONS random sets of
+# options. ROUNDS is how many histories of each kind are recorded.
+SWEEP    ?= full
+SEED     ?= 1
+SEEDS    ?= 4
+SCRIPTS  ?= 20
+RANDOM_OPTIONS ?= 12
+ROUNDS   ?= 50
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # FAST is what "make check" tests: no real disks, no processes.
 FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... ./substrate/mem/... ./internal/arch/...
@@ -16,10 +25,10 @@ FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... 
 .DEFAULT_GOAL := help
 # COUNTED is the packages with a table of allocations.
 COUNTED = $(patsubst %/testdata/allocs.golden,%,$(shell find . -name allocs.golden))
-.PHONY: help build test check fmt vet lint race allocs cross bench fuzz demo tools
+.PHONY: help build test check fmt vet lint race allocs cross bench fuzz sweep metamorphic linear demo tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the command to bin/netherite
 	$(GO) build -o bin/netherite ./cmd/netherite
@@ -58,6 +67,17 @@ fuzz: ## run every fuzz target for FUZZTIME each
 	@for pkg in $$($(GO) list ./...); do \
 		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
 			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+
+sweep: ## crash a whole hub after every operation on its files, and its recovery (SWEEP=double SEED=1 SEEDS=4)
+	NETHERITE_SWEEP=$(SWEEP) NETHERITE_SWEEP_SEED=$(SEED) NETHERITE_SWEEP_SEEDS=$(SEEDS) \
+		$(GO) test ./internal/sweep -count 1 -timeout 2h -v -run '^TestCrashAtAnyOperation'
+
+metamorphic: ## play scripts with many sets of options, which must not matter (SCRIPTS=20 RANDOM_OPTIONS=12 SEED=1)
+	NETHERITE_METAMORPHIC_SCRIPTS=$(SCRIPTS) NETHERITE_METAMORPHIC_RANDOM=$(RANDOM_OPTIONS) NETHERITE_METAMORPHIC_SEED=$(SEED) \
+		$(GO) test ./internal/metamorphic -count 1 -timeout 2h -v
+
+linear: ## look for an order of all that concurrent clients saw, over crashes and lost messages (ROUNDS=50)
+	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
 
 demo: ## run the workloads of the evaluation, then a crash in the middle of 10,000 transfers
 	$(GO) run ./cmd/netherite demo
