@@ -86,8 +86,9 @@ var (
 		return "slept", durable.Sleep(ctx, time.Duration(hours)*time.Hour+30*time.Minute)
 	})
 
+	// retrying is through with two retries, strides included, before an hour is over.
 	retrying = durable.Orchestration("Retrying", func(ctx *durable.Context, failures int) (int, error) {
-		return flaky.Call(ctx, failures, durable.Retry{Attempts: 3, First: 90 * time.Minute}).Await()
+		return flaky.Call(ctx, failures, durable.Retry{Attempts: 3, First: 20 * time.Minute}).Await()
 	})
 
 	failing = durable.Orchestration("Failing", func(ctx *durable.Context, n int) (int, error) {

@@ -125,8 +125,8 @@ func (p *player) rest() error {
 }
 
 // stride is how far the clock goes at a time. What falls due within happens at
-// its end, one or two of them late where one thing leads to another: timers are set
-// for half hours, and scripts do something at full ones.
+// its end, so that what leads to another thing makes that as much later. Timers are
+// set such that none can fall due around a full hour: only then scripts do something.
 const stride = 10 * time.Minute
 
 // advance lets hours pass. Hours are counted from the beginning, so that what
