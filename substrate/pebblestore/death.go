@@ -93,6 +93,10 @@ func (s *Store) damage(err error) *substrate.Damage {
 // missingTable is how Pebble names a table of its manifest that is not there.
 var missingTable = regexp.MustCompile(`file (\d{6,}) \(type sstable\)`)
 
+// otherSize is how Pebble names a table that has not the size that its manifest
+// tells of.
+var otherSize = regexp.MustCompile(`object size mismatch \(([^)]+)\)`)
+
 // missing is damage by a file that is not there.
 func (s *Store) missing(err error) *substrate.Damage {
 	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "short", Detail: err.Error()}

@@ -68,6 +68,17 @@ func (s *Store) open() (err error) {
 	return s.loadNotes()
 }
 
+// nameTable names the table that keeps a database closed, if it is one.
+func (s *Store) nameTable(database string, err error) error {
+	if table := otherSize.FindStringSubmatch(err.Error()); table != nil {
+		return &substrate.Damage{File: s.relative(table[1]), Kind: "short", Detail: err.Error()}
+	}
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "short" {
+		return missingIn(database, damage)
+	}
+	return err
+}
+
 func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err error) {
 	db, err = guarded(s, func() (*pebble.DB, error) {
 		return pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, name), o)
@@ -75,11 +86,8 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 	if err != nil && strings.Contains(err.Error(), "unknown format major version") {
 		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
 	}
-	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "short" {
-		err = missingIn(name, damage)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, err)
+		return nil, fmt.Errorf("open %s: %w", name, s.nameTable(name, err))
 	}
 	s.schedulers = append(s.schedulers, o.Experimental.CompactionScheduler.(*scheduler))
 	return db, nil

@@ -85,6 +85,24 @@ func TestVerifyNamesDamage(t *testing.T) {
 	}
 }
 
+// A table that is shorter than the manifest says is named, by who verifies and by
+// who opens.
+func TestTruncatedTableIsNamed(t *testing.T) {
+	fs, tables := closedStore(t)
+	if err := fs.Alter(tables[0], func(d []byte) []byte { return d[:len(d)/2] }); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.TrimPrefix(tables[0], dir+"/")
+	r := verify(t, fs)
+	if len(r.Damage) != 1 || r.Damage[0].Kind != "short" || r.Damage[0].File != want {
+		t.Errorf("verify: %+v, want short %s", r.Damage, want)
+	}
+	_, err := open(fs, dir)
+	if damage, ok := errors.AsType[*substrate.Damage](err); !ok || damage.Kind != "short" || damage.File != want {
+		t.Errorf("open: %v", err)
+	}
+}
+
 func TestVerifyRefusesANewerLayout(t *testing.T) {
 	fs := faultfs.New()
 	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir})
