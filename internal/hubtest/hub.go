@@ -137,7 +137,7 @@ func (h *Hub) close(ctx context.Context) error {
 }
 
 // settlePatience is how long, in real time, work may take that needs no time.
-const settlePatience = time.Minute
+const settlePatience = 5 * time.Minute
 
 // Settle waits until nothing goes on that needs no time to pass.
 func (h *Hub) Settle() error {

@@ -33,7 +33,7 @@ type player struct {
 // everything that is there.
 func (p *player) play(script []operation) ([]string, error) {
 	for i, o := range script {
-		answer, err := p.line(o)
+		answer, err := p.operation(o)
 		if err == nil && p.setting.restartAt == i {
 			err = p.setting.restart(p)
 		}
@@ -47,29 +47,6 @@ func (p *player) play(script []operation) ([]string, error) {
 	}
 	all, err := p.everything()
 	return append(p.said, all...), err
-}
-
-// line does one line. Time goes on when an answer needs it, as it does if
-// messages were lost.
-func (p *player) line(o operation) (answer string, err error) {
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		answer, err = p.operation(o)
-	}()
-	for {
-		select {
-		case <-done:
-			return answer, err
-		default:
-		}
-		if err := p.hub.Settle(); err != nil {
-			return "", err
-		}
-		if p.setting.lossy {
-			p.clock.Advance(time.Millisecond)
-		}
-	}
 }
 
 // A partition asks again for what was lost at the second tick of the engine's own
