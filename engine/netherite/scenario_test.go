@@ -7,6 +7,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine/enginetest"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/hubtest"
 )
 
 // inMemory makes hubs in memory, with the replay checker on.
@@ -76,11 +77,7 @@ func TestScenariosWithManyPartitions(t *testing.T) {
 func TestScenariosOverChaoticTransport(t *testing.T) {
 	var seed atomic.Uint64
 	enginetest.Suite{Light: true, Unordered: true, New: inMemory(4, func(o *netherite.Options) {
-		o.Transport = func(deliver func([]netherite.Frame)) netherite.Transport {
-			_, newTransport := newChaosnet(seed.Add(1))
-			return newTransport(deliver)
-		}
-		o.Resend = 5 * time.Millisecond
+		o.Transport, o.Resend = hubtest.NewLossy(seed.Add(1), o.Clock).Transport, hubtest.Resend
 		o.KeeperTick(time.Millisecond)
 	})}.Run(t)
 }
