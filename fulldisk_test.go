@@ -77,3 +77,21 @@ func TestHubOutlivesAFullDisk(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A hub that cannot be opened, or created, for lack of space says so by name,
+// whichever of its files it was that did not fit.
+func TestHubThatDoesNotFitOnTheDiskSaysSo(t *testing.T) {
+	for _, space := range []int64{0, 4 << 10, 32 << 10} {
+		fs := faultfs.New()
+		fs.SetCapacity(space)
+		hub, err := netherite.Open("/hub", netherite.Serve(greet, tour), netherite.Files(fs))
+		if err == nil {
+			t.Errorf("with %d bytes it opened", space)
+			hub.Kill()
+			continue
+		}
+		if !errors.Is(err, engine.ErrDiskFull) || !strings.Contains(err.Error(), "/hub") {
+			t.Errorf("with %d bytes: %v", space, err)
+		}
+	}
+}

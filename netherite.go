@@ -30,6 +30,7 @@ import (
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 	"github.com/netherite-go/netherite/worker"
 )
@@ -58,7 +59,7 @@ var _ durable.Hub = (*Hub)(nil)
 //
 // Errors wrap engine.ErrHeld (naming the process that has the hub open),
 // ErrForeign (the directory holds something else), ErrNewerFormat, ErrDamaged
-// (naming file and offset) or ErrInvalid.
+// (naming file and offset), ErrDiskFull or ErrInvalid.
 func Open(dir string, opts ...Option) (*Hub, error) {
 	s := settings{}
 	s.engine.Clock = sysclock.New()
@@ -71,9 +72,18 @@ func Open(dir string, opts ...Option) (*Hub, error) {
 	}
 	h, err := s.open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open task hub %s: %w", dir, err)
+		return nil, fmt.Errorf("open task hub %s: %w", dir, spaceError(err))
 	}
 	return h, nil
+}
+
+// spaceError names a lack of space, whichever of the hub's files it was that did
+// not fit: the lock's, the log's, the store's, or the socket's.
+func spaceError(err error) error {
+	if nospace.Is(err) && !errors.Is(err, engine.ErrDiskFull) {
+		return fmt.Errorf("%w: %w", engine.ErrDiskFull, err)
+	}
+	return err
 }
 
 func (s *settings) open(dir string) (*Hub, error) {

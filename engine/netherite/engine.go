@@ -163,11 +163,16 @@ func (e *Engine) supervise(n *node) {
 	}
 }
 
-// reopen recovers a node, again and again with a back-off. It returns nil if the
-// engine is closed meanwhile.
+// reopen recovers a node, again and again with a back-off; while a disk is full,
+// as often as a commit looks for space. It returns nil if the engine is closed
+// meanwhile.
 func (e *Engine) reopen() *node {
+	full := false
 	for attempt := 0; ; attempt++ {
 		delay := e.opts.Backoff[min(attempt, len(e.opts.Backoff)-1)]
+		if full {
+			delay = min(delay, e.opts.fullPause)
+		}
 		if pause(e.opts.Clock, delay, e.stop) {
 			return nil
 		}
@@ -176,7 +181,10 @@ func (e *Engine) reopen() *node {
 			e.log.Info("the hub has recovered", "attempts", attempt+1)
 			return n
 		}
-		e.log.Error("recovery failed", "attempt", attempt+1, "error", err)
+		if !full { // else it is known
+			e.log.Error("recovery failed", "attempt", attempt+1, "error", err)
+		}
+		full = errors.Is(err, engine.ErrDiskFull)
 		e.mu.Lock()
 		e.reason = err
 		close(e.changed)

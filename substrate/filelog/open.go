@@ -24,14 +24,14 @@ func Open(opts Options) (*Log, error) {
 	opts = opts.withDefaults()
 	l, err := open(opts)
 	if err != nil {
-		return nil, fmt.Errorf("open the commit log in %s: %w", opts.Dir, err)
+		return nil, fmt.Errorf("open the commit log in %s: %w", opts.Dir, spaceError(err))
 	}
 	return l, nil
 }
 
 func open(opts Options) (*Log, error) {
 	if err := dirsync.Make(opts.FS, opts.Dir); err != nil {
-		return nil, spaceError(err)
+		return nil, err
 	}
 	files, unfinished, err := listSegments(opts.FS, opts.Dir)
 	if err != nil {

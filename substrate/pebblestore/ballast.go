@@ -3,7 +3,7 @@ package pebblestore
 import (
 	"sync"
 
-	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/netherite-go/netherite/internal/nospace"
 )
 
 const ballastName = "ballast"
@@ -64,7 +64,7 @@ func (s *Store) restoreBallast() {
 	}
 	if err := writeZeros(s.opts.FS, s.ballastFile(), size); err != nil {
 		_ = s.opts.FS.Remove(s.ballastFile()) // a part of it would only be in the way
-		if !vfs.IsNoSpaceError(err) {
+		if !nospace.Is(err) {
 			s.opts.Logger.Warn("cannot make the ballast", "dir", s.opts.Dir, "err", err)
 		}
 		return

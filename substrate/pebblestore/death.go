@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -76,7 +76,7 @@ func (s *Store) explain(err error) error {
 		return s.damage(err)
 	case errors.Is(err, os.ErrNotExist):
 		return s.missing(err)
-	case vfs.IsNoSpaceError(err):
+	case nospace.Is(err):
 		return fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
 	}
 	return err
@@ -186,7 +186,7 @@ func notify(c chan struct{}) {
 func (s *Store) backgroundError(err error) {
 	switch {
 	case s.fence.dead.Load():
-	case vfs.IsNoSpaceError(err):
+	case nospace.Is(err):
 		notify(s.noSpace)
 		return // the fence has waited already
 	case errors.Is(err, pebble.ErrCancelledCompaction):

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/internal/nospace"
 )
 
 // fence stands between Pebble and the files. It counts what is written, slows
@@ -51,7 +53,7 @@ func (f *fence) after(err error) error {
 		if f.full.Load() > 0 {
 			f.full.Store(0)
 		}
-	case vfs.IsNoSpaceError(err):
+	case nospace.Is(err):
 		n := f.full.Add(1)
 		f.onFull()
 		f.pause(min(firstFullWait<<min(n-1, 10), maxFullWait))
@@ -83,7 +85,7 @@ func (f *fence) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
 		return nil, f.after(err)
 	}
 	file, err := f.FS.Create(name, c)
-	if vfs.IsNoSpaceError(err) && f.vital(name) && f.spare.spend() {
+	if nospace.Is(err) && f.vital(name) && f.spare.spend() {
 		file, err = f.FS.Create(name, c)
 	}
 	wrapped, err := f.wrap(name, file, f.after(err))
@@ -201,7 +203,7 @@ func (f *fencedFile) Write(p []byte) (int, error) {
 		return 0, f.fence.after(err)
 	}
 	n, err := f.File.Write(p)
-	if vfs.IsNoSpaceError(err) && f.fence.vital(f.name) && f.fence.spare.spend() {
+	if nospace.Is(err) && f.fence.vital(f.name) && f.fence.spare.spend() {
 		var more int
 		more, err = f.File.Write(p[n:])
 		n += more

@@ -11,6 +11,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirsync"
 )
@@ -52,7 +53,7 @@ func (f *Files) path(partition int) string { return f.fs.PathJoin(f.dir, Name(pa
 // Put implements substrate.SideFiles.
 func (f *Files) Put(partition int, fill func(add func(end substrate.Offset, chunk []byte) error) error) error {
 	if err := f.put(partition, fill); err != nil {
-		if vfs.IsNoSpaceError(err) {
+		if nospace.Is(err) {
 			err = fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
 		}
 		return fmt.Errorf("write the side file %s: %w", f.path(partition), err)

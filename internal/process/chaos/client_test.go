@@ -142,7 +142,7 @@ func (c *client) key() durable.RequestKey {
 }
 
 // givesUp draws whether a request is made once only.
-func (c *client) givesUp() bool { return c.rng.IntN(8) == 0 }
+func (c *client) givesUp() bool { return c.rng.IntN(3) == 0 }
 
 // live does things until ctx ends, and settles what it did now and then, and at
 // the end.

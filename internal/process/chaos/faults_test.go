@@ -308,8 +308,7 @@ func (w *warden) untilTaken(ctx context.Context) error {
 	return fmt.Errorf("there is space again for %v, and writes are not taken: %w", fullWithin, err)
 }
 
-// livesOn checks that the process tells of the full disk and answers what needs
-// no write.
+// livesOn checks that the process tells of the full disk and answers a query.
 func (w *warden) livesOn(ctx context.Context) error {
 	s, err := w.host.sample()
 	if err != nil {
@@ -324,8 +323,9 @@ func (w *warden) livesOn(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What depends on a write that does not fit is refused, too.
 	_, err = hub.Engine().Query(limited, engine.Query{PageSize: 1, Statuses: []model.Status{model.Failed}})
-	if err != nil && ctx.Err() == nil {
+	if err != nil && !errors.Is(err, engine.ErrDiskFull) {
 		return fmt.Errorf("query on a full disk: %w", err)
 	}
 	return nil

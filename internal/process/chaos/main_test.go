@@ -18,7 +18,7 @@ import (
 var (
 	seed      = flag.Uint64("seed", 0, "which faults and requests: repeats a run; 0 draws one")
 	chaosTime = flag.Duration("chaos", 10*time.Second, "how long TestChaos goes on")
-	crowd     = flag.Int("clients", 16, "clients of TestChaos")
+	crowd     = flag.Int("clients", 48, "clients of TestChaos")
 	diskKind  = flag.String("disk", "auto", "what fills up: tmpfs, limit (of the size of files), or auto")
 )
 
