@@ -5,6 +5,11 @@ GO    := go
 # FUZZTIME is spent on each fuzz target. BENCH selects benchmarks, BENCHTIME is
 # spent on each, COUNT repeats them (benchstat wants 10), PKG is where they are.
 FUZZTIME ?= 20s
+# CHAOSTIME and SOAKTIME are how long processes are tormented, and kept busy; SEED
+# repeats a run; CHAOS passes more, such as "-disk limit -clients 100".
+CHAOSTIME ?= 20s
+SOAKTIME ?= 30m
+SEED     ?= 0
 BENCH    ?= .
 BENCHTIME ?= 0.5s
 COUNT    ?= 1
@@ -25,7 +30,7 @@ FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... 
 .DEFAULT_GOAL := help
 # COUNTED is the packages with a table of allocations.
 COUNTED = $(patsubst %/testdata/allocs.golden,%,$(shell find . -name allocs.golden))
-.PHONY: help build test check fmt vet lint race allocs cross bench fuzz sweep metamorphic linear demo tools
+.PHONY: help build test check fmt vet lint race allocs cross bench fuzz sweep metamorphic linear chaos soak demo tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +83,12 @@ metamorphic: ## play scripts with many sets of options, which must not matter (S
 
 linear: ## look for an order of all that concurrent clients saw, over crashes and lost messages (ROUNDS=50)
 	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
+# The time limits leave room for building, settling and auditing.
+chaos: ## kill, stop and starve processes under load for CHAOSTIME, audit what they hold (SEED repeats)
+	$(GO) test ./internal/process/chaos -run '^TestChaos$$' -count 1 -v -timeout 0 -args -chaos $(CHAOSTIME) -seed $(SEED) $(CHAOS)
+
+soak: ## keep a process busy for SOAKTIME, fail when it uses more and more of anything
+	$(GO) test ./internal/process/chaos -run '^TestSoak$$' -count 1 -v -timeout 0 -args -soak $(SOAKTIME) $(CHAOS)
 
 demo: ## run the workloads of the evaluation, then a crash in the middle of 10,000 transfers
 	$(GO) run ./cmd/netherite demo

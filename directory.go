@@ -200,8 +200,24 @@ func (d *directory) Parameters() core.Parameters {
 	return p
 }
 
+// owned returns engine.ErrHeld if the directory is this process's no more. A hub
+// that recovers from a failed write must not take it back from its next owner.
+func (d *directory) owned() error {
+	if d.lock == nil {
+		return nil
+	}
+	err := d.lock.Check()
+	if errors.Is(err, dirlock.ErrHeld) {
+		return fmt.Errorf("%w: %w", engine.ErrHeld, err)
+	}
+	return err
+}
+
 // OpenLog implements core.Storage.
 func (d *directory) OpenLog() (substrate.Log, error) {
+	if err := d.owned(); err != nil {
+		return nil, err
+	}
 	return filelog.Open(filelog.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
 		Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
@@ -210,6 +226,9 @@ func (d *directory) OpenLog() (substrate.Log, error) {
 
 // OpenStore implements core.Storage.
 func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
+	if err := d.owned(); err != nil {
+		return nil, err
+	}
 	return pebblestore.Open(pebblestore.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger,
 		MemoryBytes: memory, BallastBytes: d.ballast,

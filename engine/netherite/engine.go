@@ -125,7 +125,8 @@ func (e *Engine) running(ctx context.Context, fresh bool) (*node, error) {
 
 // permanent reports whether trying again cannot help.
 func permanent(err error) bool {
-	return errors.Is(err, engine.ErrDamaged) || errors.Is(err, engine.ErrNewerFormat) || errors.Is(err, engine.ErrForeign)
+	return errors.Is(err, engine.ErrDamaged) || errors.Is(err, engine.ErrNewerFormat) || errors.Is(err, engine.ErrForeign) ||
+		errors.Is(err, engine.ErrHeld)
 }
 
 // open reports whether client calls are accepted.

@@ -108,6 +108,28 @@ func Share(dir string) (*Lock, error) {
 	return &Lock{dir: dir, file: f}, nil
 }
 
+// Check returns an ErrHeld if the lock's file was removed, or replaced by another:
+// then others can take the directory, or have done so.
+func (l *Lock) Check() error {
+	if l.file == nil {
+		return nil
+	}
+	mine, err := l.file.Stat()
+	if err != nil {
+		return fmt.Errorf("look at the lock of %s: %w", l.dir, err)
+	}
+	there, err := os.Stat(filepath.Join(l.dir, lockName))
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return fmt.Errorf("%s: %w, or soon may be: its file %s, the lock, was removed under this one: end it, and start it again", l.dir, ErrHeld, lockName)
+	case err != nil:
+		return fmt.Errorf("look at the lock of %s: %w", l.dir, err)
+	case !os.SameFile(mine, there):
+		return fmt.Errorf("%s: %w: its file %s, the lock, was replaced under this one: end it", l.dir, ErrHeld, lockName)
+	}
+	return nil
+}
+
 // sign says who holds the lock, in one step: a reader sees all of it or nothing.
 func (l *Lock) sign() error {
 	program, err := os.Executable()
@@ -131,8 +153,9 @@ func (l *Lock) sign() error {
 // Close releases the directory.
 func (l *Lock) Close() error {
 	var err error
-	if l.signed {
-		// Before the lock goes: afterwards the file may be the next holder's.
+	if l.signed && l.Check() == nil {
+		// Before the lock goes: afterwards the file may be the next holder's, and it
+		// is if the lock was lost.
 		if err = os.Remove(filepath.Join(l.dir, holderName)); errors.Is(err, os.ErrNotExist) {
 			err = nil
 		}

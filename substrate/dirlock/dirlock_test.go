@@ -51,6 +51,45 @@ func TestSecondOpenNamesTheHolder(t *testing.T) {
 	}
 }
 
+func TestLockWhoseFileWasTakenAwayIsLost(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // a file that is open cannot be removed there
+	}
+	dir := t.TempDir()
+	l, err := Acquire(dir)
+	if err == nil {
+		err = l.Check()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(dir, lockName)); err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Check(); !errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), dir) {
+		t.Errorf("without its file: %v", err)
+	}
+	next, err := Acquire(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Check(); !errors.Is(err, ErrHeld) {
+		t.Errorf("with another's file: %v", err)
+	}
+	if err := next.Check(); err != nil {
+		t.Error(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Error(err)
+	}
+	if h := readHolder(dir); h.PID != os.Getpid() {
+		t.Errorf("who has lost the lock took the next holder's name away: %+v", h)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestReadersShareADirectoryAndKeepOwnersOut(t *testing.T) {
 	dir := t.TempDir()
 	l, err := Share(dir)
