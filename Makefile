@@ -85,10 +85,10 @@ linear: ## look for an order of all that concurrent clients saw, over crashes an
 	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
 # The time limits leave room for building, settling and auditing.
 chaos: ## kill, stop and starve processes under load for CHAOSTIME, audit what they hold (SEED repeats)
-	$(GO) test ./internal/process/chaos -run '^TestChaos$$' -count 1 -v -timeout 0 -args -chaos $(CHAOSTIME) -seed $(SEED) $(CHAOS)
+	$(GO) test ./internal/process/chaos -run '^TestChaos$$' -count 1 -v -timeout 24h -args -chaos $(CHAOSTIME) -seed $(SEED) $(CHAOS)
 
 soak: ## keep a process busy for SOAKTIME, fail when it uses more and more of anything
-	$(GO) test ./internal/process/chaos -run '^TestSoak$$' -count 1 -v -timeout 0 -args -soak $(SOAKTIME) $(CHAOS)
+	$(GO) test ./internal/process/chaos -run '^TestSoak$$' -count 1 -v -timeout 24h -args -soak $(SOAKTIME) $(CHAOS)
 
 demo: ## run the workloads of the evaluation, then a crash in the middle of 10,000 transfers
 	$(GO) run ./cmd/netherite demo
