@@ -2,7 +2,7 @@
 
 SHELL := bash
 GO    := go
-# FUZZTIME is spent on each fuzz target. BENCH selects benchmarks, BENCHTIME is
+# FUZZTIME is spent on each fuzz target that FUZZ matches. BENCH selects benchmarks, BENCHTIME is
 # spent on each, COUNT repeats them (benchstat wants 10), PKG is where they are.
 FUZZTIME ?= 20s
 # CHAOSTIME and SOAKTIME are how long processes are tormented, and kept busy; SEED
@@ -10,6 +10,7 @@ FUZZTIME ?= 20s
 CHAOSTIME ?= 20s
 SOAKTIME ?= 30m
 SEED     ?= 0
+FUZZ     ?= ^Fuzz
 BENCH    ?= .
 BENCHTIME ?= 0.5s
 COUNT    ?= 1
@@ -68,10 +69,19 @@ cross: ## build for linux, darwin and windows on amd64 and arm64, without cgo
 bench: ## run the Go benchmarks (BENCH=regexp COUNT=10 PKG=./durable); "netherite bench" runs the workloads
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(PKG)
 
-fuzz: ## run every fuzz target for FUZZTIME each
-	@for pkg in $$($(GO) list ./...); do \
-		for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz' || true); do \
-			echo "$$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; done; done
+# Only packages that have a target are built. What a target finds it leaves in
+# testdata/fuzz of its package, where "go test" runs it from then on.
+fuzz: ## run every fuzz target for FUZZTIME each (FUZZ=regexp)
+	@count=0; for pkg in $$(grep -rl --include='*_test.go' '^func Fuzz' . | xargs -n 1 dirname | sort -u); do \
+		names=$$($(GO) test -list '$(FUZZ)' $$pkg) || { echo "$$names"; echo "make fuzz: the tests of $$pkg do not build"; exit 1; }; \
+		for f in $$(grep '^Fuzz' <<<"$$names"); do \
+			echo "$$pkg $$f"; count=$$((count+1)); \
+			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10s $$pkg || { \
+				echo "make fuzz: $$f has found something; the input is in $$pkg/testdata/fuzz/$$f."; \
+				echo "Run it again: go test -run '$$f/NAME' $$pkg. Commit it with the fix."; exit 1; }; \
+		done; done; \
+	if [ $$count = 0 ]; then echo "make fuzz: no target matches $(FUZZ)"; exit 1; fi; \
+	echo "make fuzz: $$count targets, $(FUZZTIME) each, nothing found"
 
 sweep: ## crash a whole hub after every operation on its files, and its recovery (SWEEP=double SEED=1 SEEDS=4)
 	NETHERITE_SWEEP=$(SWEEP) NETHERITE_SWEEP_SEED=$(SEED) NETHERITE_SWEEP_SEEDS=$(SEEDS) \

@@ -171,7 +171,7 @@ func (d *directory) read() error {
 	return nil
 }
 
-// create makes a new hub. Its file appears whole or not at all.
+// create makes a new hub.
 func (d *directory) create() error {
 	d.params.Partitions = d.partitions
 	if d.params.Partitions == 0 {
@@ -183,6 +183,11 @@ func (d *directory) create() error {
 	if _, err := rand.Read(d.params.Hub[:]); err != nil {
 		return fmt.Errorf("create hub: make an identity: %w", err)
 	}
+	return d.write()
+}
+
+// write writes the hub file: it appears whole or not at all.
+func (d *directory) write() error {
 	data, err := json.Marshal(hubFile{Format: formatVersion, Hub: hex.EncodeToString(d.params.Hub[:]), Partitions: d.params.Partitions})
 	if err != nil {
 		return fmt.Errorf("create hub: %w", err)

@@ -49,14 +49,24 @@ func readNote(store substrate.Reader, id int) (*sideNote, error) {
 	if err != nil || row == nil {
 		return nil, err
 	}
-	if len(row) > 0 && row[0] > noteVersion {
-		return nil, fmt.Errorf("%w: note of the side file has version %d, this program knows %d", engine.ErrNewerFormat, row[0], noteVersion)
+	note, err := decodeNote(row)
+	if err != nil {
+		return nil, fmt.Errorf("partition %d: note of the side file: %w", id, err)
 	}
+	return note, nil
+}
+
+func decodeNote(row []byte) (*sideNote, error) {
 	r := model.NewReader(row)
-	r.Byte()
+	switch v := r.Byte(); {
+	case v > noteVersion:
+		return nil, fmt.Errorf("%w: it has version %d, this program reads up to %d", engine.ErrNewerFormat, v, noteVersion)
+	case v < 1:
+		r.Fail("version 0")
+	}
 	n := &sideNote{covered: substrate.Offset(r.Uvarint()), last: substrate.Offset(r.Uvarint())}
 	if err := r.Done(); err != nil {
-		return nil, fmt.Errorf("%w: partition %d: note of the side file: %w", engine.ErrDamaged, id, err)
+		return nil, fmt.Errorf("%w: %w", engine.ErrDamaged, err)
 	}
 	return n, nil
 }

@@ -360,7 +360,8 @@ func readToken(digest uint32, token string) (order string, err error) {
 		return "", nil
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) < 5 || b[0] != tokenVersion {
+	// The decoder passes over line ends and spare bits: a token has one form.
+	if err != nil || len(b) < 5 || b[0] != tokenVersion || base64.RawURLEncoding.EncodeToString(b) != token {
 		return "", fmt.Errorf("%w: not a continuation token of this hub", engine.ErrInvalid)
 	}
 	if got := uint32(b[1])<<24 | uint32(b[2])<<16 | uint32(b[3])<<8 | uint32(b[4]); got != digest {

@@ -18,7 +18,7 @@ const dir = "/hub/log"
 
 var keepAll = faultfs.Crash{KeepSectors: 1, KeepNames: 1}
 
-func mustOpen(t *testing.T, fs *faultfs.FS) *filelog.Log {
+func mustOpen(t testing.TB, fs *faultfs.FS) *filelog.Log {
 	t.Helper()
 	l, err := filelog.Open(small(fs, dir))
 	if err != nil {
@@ -27,7 +27,7 @@ func mustOpen(t *testing.T, fs *faultfs.FS) *filelog.Log {
 	return l
 }
 
-func mustWrite(t *testing.T, l *filelog.Log, sync bool, groups ...string) {
+func mustWrite(t testing.TB, l *filelog.Log, sync bool, groups ...string) {
 	t.Helper()
 	for _, g := range groups {
 		if err := l.Write([]byte(g)); err != nil {
@@ -41,7 +41,7 @@ func mustWrite(t *testing.T, l *filelog.Log, sync bool, groups ...string) {
 	}
 }
 
-func contents(t *testing.T, l *filelog.Log) (groups []string) {
+func contents(t testing.TB, l *filelog.Log) (groups []string) {
 	t.Helper()
 	if err := l.Replay(l.Begin(), func(_ substrate.Offset, g []byte) error {
 		groups = append(groups, string(g))
@@ -54,7 +54,7 @@ func contents(t *testing.T, l *filelog.Log) (groups []string) {
 
 // long makes a log of three incarnations and several segments, the second one
 // not closed, and returns what it holds.
-func long(t *testing.T) (*faultfs.FS, []string) {
+func long(t testing.TB) (*faultfs.FS, []string) {
 	t.Helper()
 	fs := faultfs.New()
 	serial := 0

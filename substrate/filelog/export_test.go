@@ -30,3 +30,21 @@ func RaiseVersion(data []byte) []byte {
 	binary.LittleEndian.PutUint32(data[8:], crc32.Checksum(data[12:headerBytes+int(h.length)], castagnoli))
 	return data
 }
+
+// Reseal gives each frame, and each sector of an identity file, in the data the
+// checksum that fits it, so that what reads it must judge the content.
+func Reseal(data []byte) {
+	for at := 0; at+sectorBytes <= len(data); at += sectorBytes {
+		sector := data[at : at+sectorBytes]
+		switch string(sector[:8]) {
+		case identityMagic, stateMagic:
+			sealSector(sector, string(sector[:8]))
+		case frameMagic:
+			var h header
+			h.parse(sector)
+			if end := int64(at) + headerBytes + int64(h.length); end <= int64(len(data)) {
+				binary.LittleEndian.PutUint32(sector[8:], crc32.Checksum(data[at+12:end], castagnoli))
+			}
+		}
+	}
+}

@@ -132,6 +132,8 @@ func parseIdentity(buf []byte) (identity, error) {
 	}
 	if v := binary.LittleEndian.Uint16(head[12:]); v > formatVersion {
 		return identity{}, newerFormat(identityName, 0, v)
+	} else if v < 1 {
+		return identity{}, &substrate.Damage{File: identityName, Kind: kindVersion, Detail: "format version 0 was never written"}
 	}
 	id := identity{hub: HubID(head[16:32])}
 	a, okA := parseState(buf[sectorBytes : 2*sectorBytes])

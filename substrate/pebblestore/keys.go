@@ -53,7 +53,8 @@ func encodeRange(r keyRange) []byte {
 
 func decodeRange(value []byte) (keyRange, error) {
 	n, used := binary.Uvarint(value)
-	if used <= 0 || n > uint64(len(value)-used) {
+	// A number has one encoding here: the shortest.
+	if used <= 0 || used > 1 && value[used-1] == 0 || n > uint64(len(value)-used) {
 		return keyRange{}, &substrate.Damage{File: mainDir, Kind: "short", Detail: "a noted deletion is cut off"}
 	}
 	rest := value[used:]

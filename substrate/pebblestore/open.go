@@ -87,7 +87,13 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", name, s.nameTable(name, err))
+		err = s.nameTable(name, err)
+	}
+	if err != nil && contradicts(err) {
+		err = &substrate.Damage{File: name, Kind: "chain", Detail: err.Error()}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	s.schedulers = append(s.schedulers, o.Experimental.CompactionScheduler.(*scheduler))
 	return db, nil

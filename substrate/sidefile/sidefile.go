@@ -206,7 +206,9 @@ func (r *reader) header(f *Files, partition int) error {
 	case string(b[:8]) != string(magic), crc32.Checksum(b[12:], castagnoli) != order.Uint32(b[8:]):
 		return r.damage("crc", "the header is not what was written")
 	case order.Uint16(b[12:]) > formatVersion:
-		return fmt.Errorf("%w: format %d, this program reads up to %d", substrate.ErrNewerFormat, order.Uint16(b[12:]), formatVersion)
+		return fmt.Errorf("%w: it has format version %d, this program reads up to %d", substrate.ErrNewerFormat, order.Uint16(b[12:]), formatVersion)
+	case order.Uint16(b[12:]) < 1:
+		return r.damage("version", "format version 0 was never written")
 	case [16]byte(b[14:30]) != f.hub:
 		return r.damage("foreign", "it belongs to another hub")
 	case order.Uint32(b[30:]) != uint32(partition):

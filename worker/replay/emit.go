@@ -148,8 +148,14 @@ func (x *Execution) skip(marker *model.Event) {
 func (x *Execution) scan(more bool) {
 	x.tail = more
 	for i := range x.history {
-		if x.history[i].Kind == model.ExecutionRewound {
+		ev := &x.history[i]
+		if ev.Kind == model.ExecutionRewound {
 			x.rewound = true
+		}
+		// IDs are dense, but for the ends that rewinds have taken back; and each of
+		// those has left an event.
+		if ev.Kind.Outgoing() && (ev.ID < 0 || int(ev.ID) > len(x.history)) {
+			x.diverge(fmt.Sprintf("history has %s, and not as many events", describe(ev)))
 		}
 	}
 }
@@ -251,8 +257,10 @@ func (x *Execution) diverge(what string) bool {
 		return false
 	}
 	msg := what
-	if line := callerLine(); line != "" {
-		msg += " (at " + line + ")"
+	if x.running.Load() != nil { // else it was found out here, and no line of the code is to blame
+		if line := callerLine(); line != "" {
+			msg += " (at " + line + ")"
+		}
 	}
 	x.diverged = &model.Failure{
 		Type: model.FailureNonDeterminism, NonRetriable: true,

@@ -72,13 +72,19 @@ func (t *tail) hold(next int64) (first int64, chunk []byte) {
 // decodeChunk appends a chunk's events.
 func decodeChunk(dst []model.Event, chunk []byte) ([]model.Event, error) {
 	r := model.NewReader(chunk)
-	if v := r.Byte(); v != chunkVersion {
-		r.Fail("unknown history chunk version")
-		return dst, r.Err()
+	switch v := r.Byte(); {
+	case v > chunkVersion:
+		return dst, newerRow("chunk of history", v, chunkVersion)
+	case v < 1:
+		r.Fail("history chunk version 0")
 	}
 	base := model.Time(r.Varint())
-	for r.Len() > 0 {
+	for first := true; first && r.Err() == nil || r.Len() > 0; first = false {
 		ev, err := model.DecodeEvent(r, base)
+		if err == nil && first && ev.Time != base {
+			r.Fail("history chunk has another base than its first event's time")
+			err = r.Err()
+		}
 		if err != nil {
 			return dst, err
 		}

@@ -2,7 +2,9 @@ package partition
 
 import (
 	"encoding/binary"
+	"fmt"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -110,6 +112,22 @@ func historyRange(partition int, hist uint64) (low, high []byte) {
 // tableRange spans a table of a partition.
 func tableRange(partition int, table byte) (low, high []byte) {
 	return tableKeyOf(nil, partition, table), tableKeyOf(nil, partition, table+1)
+}
+
+// keyLength refuses a key that is not as long as those of its table.
+func keyLength(key []byte, want int) error {
+	if len(key) != want {
+		return fmt.Errorf("%w: the key %x has %d bytes, those of its table have %d", engine.ErrDamaged, key, len(key), want)
+	}
+	return nil
+}
+
+// ordinalOf reads the value of an index row.
+func ordinalOf(key, value []byte) (uint64, error) {
+	if len(value) != 8 {
+		return 0, fmt.Errorf("%w: the row %q has %d bytes and no ordinal", engine.ErrDamaged, key, len(value))
+	}
+	return binary.BigEndian.Uint64(value), nil
 }
 
 func entityByte(entity bool) byte {

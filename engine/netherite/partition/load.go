@@ -41,10 +41,9 @@ func Fetch(r Reader, partition int, k Key) (*Loaded, error) {
 		if err != nil || row == nil {
 			return &Loaded{key: k}, err
 		}
-		if len(row) != 8 {
-			return nil, fmt.Errorf("%w: ID row of %q has %d bytes", engine.ErrDamaged, k.ID, len(row))
+		if ord, err = ordinalOf(idKey(nil, partition, k.ID), row); err != nil {
+			return nil, err
 		}
-		ord = binary.BigEndian.Uint64(row)
 	}
 	inst, err := fetchInstance(r, partition, ord)
 	if err != nil {
@@ -84,7 +83,10 @@ func fetchInstance(r Reader, partition int, ord uint64) (*instance, error) {
 
 // addRow adds a stored element to the instance that it belongs to.
 func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
-	id := int32(uint32(number))
+	id, err := elementNumber(sub, number)
+	if err != nil {
+		return err
+	}
 	switch sub {
 	case subInbox:
 		e, err := decodeEntry(value, inst.created)
@@ -163,14 +165,18 @@ func ScanActive(r Reader, partition int, after uint64, limit int) (ords []uint64
 	if after > 0 {
 		low = activeKey(nil, partition, after+1)
 	}
+	var bad error
 	err = r.Scan(true, low, high, func(key, _ []byte) bool {
 		if more = len(ords) == limit; more {
 			return false
 		}
-		ords = append(ords, binary.BigEndian.Uint64(key[len(key)-8:]))
+		if bad = keyLength(key, 3+8); bad != nil {
+			return false
+		}
+		ords = append(ords, binary.BigEndian.Uint64(key[3:]))
 		return true
 	})
-	return ords, more, err
+	return ords, more, firstError(err, bad)
 }
 
 // FetchTimers lists stored timers with from <= FireAt < to, at most limit of
@@ -179,7 +185,11 @@ func FetchTimers(r Reader, partition int, from, to model.Time, limit int) (refs 
 	low := timerKey(nil, partition, TimerRef{FireAt: from})
 	high := timerKey(nil, partition, TimerRef{FireAt: to})
 	horizon = to
+	var bad error
 	err = r.Scan(true, low, high, func(key, _ []byte) bool {
+		if bad = keyLength(key, 3+8+8+4); bad != nil {
+			return false
+		}
 		k := key[3:]
 		ref := TimerRef{
 			FireAt: model.Time(binary.BigEndian.Uint64(k)),
@@ -193,5 +203,5 @@ func FetchTimers(r Reader, partition int, from, to model.Time, limit int) (refs 
 		refs = append(refs, ref)
 		return true
 	})
-	return refs, horizon, err
+	return refs, horizon, firstError(err, bad)
 }

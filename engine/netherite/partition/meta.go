@@ -58,7 +58,7 @@ func (s *State) captureOutbox(w Writer) {
 			w.DeleteMain(outboxKey(nil, p, dest, seq))
 		}
 		for seq := max(o.first, o.storedNext); seq < o.next; seq++ {
-			w.SetMain(outboxKey(nil, p, dest, seq), model.AppendMessage([]byte{rowVersion}, o.entries[seq-o.first], 0))
+			w.SetMain(outboxKey(nil, p, dest, seq), appendOutbox(nil, o.entries[seq-o.first]))
 		}
 		o.storedFirst, o.storedNext = o.first, o.next
 	}
@@ -93,16 +93,22 @@ func appendSession(b []byte, ses *session) []byte {
 }
 
 func decodeSession(id [16]byte, row []byte) (*session, error) {
-	r := rowReader(row)
+	r, err := rowReader(row)
+	if err != nil {
+		return nil, err
+	}
 	ses := &session{id: id, floor: r.Uvarint(), used: model.Time(r.Varint()), stored: true}
-	for r.Len() > 0 {
+	for next := uint64(0); r.Len() > 0; {
 		i := r.Uvarint()
 		word := r.Fixed(8)
-		if i >= uint64(len(ses.window)) || len(word) != 8 {
+		if i < next || i >= uint64(len(ses.window)) || len(word) != 8 {
 			r.Fail("session window")
 			break
 		}
-		ses.window[i] = binary.BigEndian.Uint64(word)
+		if ses.window[i] = binary.BigEndian.Uint64(word); ses.window[i] == 0 {
+			r.Fail("session window present but zero")
+		}
+		next = i + 1
 	}
 	return ses, r.Done()
 }
@@ -112,6 +118,15 @@ func appendRequestKey(b []byte, k *requestKey) []byte {
 	b = model.AppendUvarint(b, k.ord)
 	b = model.AppendVarint(b, int64(k.at))
 	return append(b, k.execution[:]...)
+}
+
+func decodeRequestKey(key string, row []byte) (*requestKey, error) {
+	r, err := rowReader(row)
+	if err != nil {
+		return nil, err
+	}
+	k := &requestKey{key: key, ord: r.Uvarint(), at: model.Time(r.Varint()), execution: r.Fixed16(), stored: true}
+	return k, r.Done()
 }
 
 // Meta is a partition's singletons as stored.
@@ -144,10 +159,10 @@ func (s *State) InstallMeta(m *Meta) {
 }
 
 func (s *State) decodeMeta(row []byte) error {
-	if len(row) > 0 && row[0] > rowVersion {
-		return fmt.Errorf("%w: row version %d, this program knows %d", engine.ErrNewerFormat, row[0], rowVersion)
+	r, err := rowReader(row)
+	if err != nil {
+		return err
 	}
-	r := rowReader(row)
 	s.last = engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}
 	s.nextOrd = r.Uvarint()
 	if n := r.Count(3); n != len(s.outbox) && r.Err() == nil {
@@ -189,7 +204,10 @@ func (s *State) fetchSessions(r Reader) error {
 	low, high := tableRange(s.cfg.Partition, tableSession)
 	var bad error
 	err := r.Scan(true, low, high, func(key, value []byte) bool {
-		ses, err := decodeSession([16]byte(key[len(key)-16:]), value)
+		if bad = keyLength(key, 3+16); bad != nil {
+			return false
+		}
+		ses, err := decodeSession([16]byte(key[3:]), slices.Clone(value))
 		if bad = err; err == nil {
 			s.clients.sessions[ses.id] = ses
 		}
@@ -202,9 +220,8 @@ func (s *State) fetchKeys(r Reader) error {
 	low, high := tableRange(s.cfg.Partition, tableKey)
 	var bad error
 	err := r.Scan(true, low, high, func(key, value []byte) bool {
-		rd := rowReader(value)
-		k := &requestKey{key: string(key[len(low):]), ord: rd.Uvarint(), at: model.Time(rd.Varint()), execution: rd.Fixed16(), stored: true}
-		if bad = rd.Done(); bad == nil {
+		k, err := decodeRequestKey(string(key[len(low):]), value)
+		if bad = err; bad == nil {
 			s.clients.keys[k.key] = k
 			s.clients.keyOrder = append(s.clients.keyOrder, k)
 		}

@@ -137,6 +137,19 @@ func (s *State) Recall(r Reader, dest int, from uint64) error {
 	return s.scanOutbox(r, dest, from, to, recallBytes, func(seq uint64, m *model.Message) { o.entries[seq-o.first] = m })
 }
 
+func appendOutbox(b []byte, m *model.Message) []byte {
+	return model.AppendMessage(append(b, rowVersion), m, 0)
+}
+
+func decodeOutbox(row []byte) (m model.Message, err error) {
+	r, err := rowReader(row)
+	if err != nil {
+		return m, err
+	}
+	m, _ = model.DecodeMessage(r, 0)
+	return m, r.Done()
+}
+
 // scanOutbox reads the rows [from, to) of the outbox to a destination; a hole is
 // damage. f gets nil instead of what lies beyond a number of bytes in memory.
 func (s *State) scanOutbox(r Reader, dest int, from, to uint64, limit int64, f func(seq uint64, m *model.Message)) error {
@@ -144,7 +157,10 @@ func (s *State) scanOutbox(r Reader, dest int, from, to uint64, limit int64, f f
 	before := o.bytes
 	var bad error
 	err := r.Scan(true, outboxKey(nil, p, dest, from), outboxKey(nil, p, dest, to), func(key, value []byte) bool {
-		if seq := binary.BigEndian.Uint64(key[len(key)-8:]); seq != next {
+		if bad = keyLength(key, 3+2+8); bad != nil {
+			return false
+		}
+		if seq := binary.BigEndian.Uint64(key[3+2:]); seq != next {
 			bad = fmt.Errorf("%w: outbox to partition %d has %d where %d is expected", engine.ErrDamaged, dest, seq, next)
 			return false
 		}
@@ -153,7 +169,7 @@ func (s *State) scanOutbox(r Reader, dest int, from, to uint64, limit int64, f f
 			f(next-1, nil)
 			return true
 		}
-		m, err := model.DecodeMessage(rowReader(append([]byte(nil), value...)), 0)
+		m, err := decodeOutbox(append([]byte(nil), value...))
 		if bad = err; err != nil {
 			return false
 		}

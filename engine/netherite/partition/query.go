@@ -185,7 +185,7 @@ func sortedAfter(rows []Row, after string) int {
 type cursor struct {
 	r         Reader
 	low, high []byte
-	decode    func(key, value []byte) (order string, ord uint64)
+	decode    func(key, value []byte) (order string, ord uint64, err error)
 	ahead     []found
 	slice     int // of the last read
 	err       error
@@ -214,12 +214,17 @@ func (c *cursor) fill() {
 	}
 	c.slice = min(max(4*c.slice, leastAhead), mostAhead)
 	var last []byte
+	var bad error
 	c.err = c.r.Scan(true, c.low, c.high, func(key, value []byte) bool {
-		order, ord := c.decode(key, value)
+		order, ord, err := c.decode(key, value)
+		if bad = err; err != nil {
+			return false
+		}
 		c.ahead = append(c.ahead, found{order, ord})
 		last = append(last[:0], key...)
 		return len(c.ahead) < c.slice
 	})
+	c.err = firstError(c.err, bad)
 	c.done = len(c.ahead) < c.slice
 	c.low = append(last, 0)
 }
@@ -274,8 +279,9 @@ func idCursor(r Reader, prefix []byte, idPrefix, after string) *cursor {
 		low = append(append(slices.Clone(prefix), after...), 0)
 	}
 	high := successor(append(slices.Clone(prefix), idPrefix...))
-	return &cursor{r: r, low: low, high: high, decode: func(key, value []byte) (string, uint64) {
-		return string(key[n:]), binary.BigEndian.Uint64(value)
+	return &cursor{r: r, low: low, high: high, decode: func(key, value []byte) (string, uint64, error) {
+		ord, err := ordinalOf(key, value)
+		return string(key[n:]), ord, err
 	}}
 }
 
@@ -330,10 +336,13 @@ func createdCursors(r Reader, partition int, q *engine.Query, statuses []model.S
 		if q.CreatedTo != 0 {
 			high = createdKey(nil, partition, q.Entities, status, q.CreatedTo, 0)
 		}
-		list = append(list, &cursor{r: r, low: low, high: high, decode: func(key, _ []byte) (string, uint64) {
+		list = append(list, &cursor{r: r, low: low, high: high, decode: func(key, _ []byte) (string, uint64, error) {
+			if err := keyLength(key, 3+1+1+8+8); err != nil {
+				return "", 0, err
+			}
 			created := model.Time(binary.BigEndian.Uint64(key[5:]))
 			ord := binary.BigEndian.Uint64(key[13:])
-			return createdOrder(created, partition, ord), ord
+			return createdOrder(created, partition, ord), ord, nil
 		}})
 	}
 	return list

@@ -148,12 +148,15 @@ func (s *State) HistoryOf(k Key) (h HistoryRef, ok bool) {
 
 // FetchHistory reads the history that h names. A hole is damage.
 func FetchHistory(r Reader, partition int, h HistoryRef) ([]model.Event, error) {
-	events := make([]model.Event, 0, min(h.events, 1<<16))
+	events := make([]model.Event, 0, min(h.events, 1<<12))
 	var bad error
 	if h.stored > 0 {
 		low, high := historyRange(partition, h.hist)
 		err := r.Scan(false, low, high, func(key, value []byte) bool {
-			first := int64(binary.BigEndian.Uint64(key[len(key)-8:]))
+			if bad = keyLength(key, 2+8+8); bad != nil {
+				return false
+			}
+			first := int64(binary.BigEndian.Uint64(key[2+8:]))
 			if first != int64(len(events)) || first >= h.stored {
 				return first < h.stored // a chunk of a lost future that was written over
 			}

@@ -53,8 +53,11 @@ type Chunk struct {
 // engine.ErrNewerFormat, a malformed one with engine.ErrDamaged.
 func ReadChunk(r *model.Reader) (Chunk, error) {
 	version := r.Uvarint()
-	if r.Err() == nil && version != Version {
-		return Chunk{}, fmt.Errorf("%w: records have step version %d, this program knows %d", engine.ErrNewerFormat, version, Version)
+	if r.Err() == nil && version > Version {
+		return Chunk{}, fmt.Errorf("%w: records have step version %d, this program reads up to %d", engine.ErrNewerFormat, version, Version)
+	}
+	if version == 0 {
+		r.Fail("step version 0")
 	}
 	c := Chunk{ChunkHeader: ChunkHeader{
 		Partition: readPartition(r),
@@ -194,7 +197,11 @@ func readTime(r *model.Reader, t model.Time) model.Time {
 	if !r.Bool() {
 		return 0
 	}
-	return t + model.Time(r.Varint())
+	at := t + model.Time(r.Varint())
+	if at == 0 {
+		r.Fail("time present but zero")
+	}
+	return at
 }
 
 func appendCommand(b []byte, e *Command, t model.Time) []byte {
@@ -255,6 +262,16 @@ func readPartition(r *model.Reader) int {
 		return 0
 	}
 	return int(n)
+}
+
+// readMany is Count for a list that is there only if it is not empty, so that
+// none has one encoding.
+func readMany(r *model.Reader, min int) int {
+	n := r.Count(min)
+	if n == 0 {
+		r.Fail("list present but empty")
+	}
+	return n
 }
 
 // readInt reads a count of what is not in the input itself.
@@ -338,6 +355,9 @@ func decodeReceived(r *model.Reader, t model.Time) *Received {
 	messages := make([]model.Message, 0, min(n, 1024))
 	for ; n > 0 && r.Err() == nil; n-- {
 		m, _ := model.DecodeMessage(r, t)
+		if m.Event.Time != t {
+			r.Fail("message received at another time than its record's")
+		}
 		messages = append(messages, m)
 	}
 	e.Messages = make([]*model.Message, len(messages))

@@ -69,12 +69,15 @@ func decodeStepDone(rd *model.Reader, t model.Time) *StepDone {
 		r.CancelTasks = decodeIDs(rd)
 	}
 	if flags&stepTerminate != 0 {
-		for n := rd.Count(3); n > 0 && rd.Err() == nil; n-- {
+		for n := readMany(rd, 3); n > 0 && rd.Err() == nil; n-- {
 			r.Terminate = append(r.Terminate, engine.TerminateRequest{Instance: rd.String(), Output: rd.OptBytes(), Recursive: rd.Bool()})
 		}
 	}
 	if flags&stepAwaits != 0 {
 		r.Awaits = decodeStrings(rd)
+		if len(r.Awaits) == 0 {
+			rd.Fail("list present but empty")
+		}
 	}
 	if flags&stepRewound != 0 {
 		if r.Rewound, _ = model.DecodeEvents(rd, r.Now); r.Rewound == nil {
@@ -104,7 +107,7 @@ func appendIDs(b []byte, ids []int32) []byte {
 }
 
 func decodeIDs(r *model.Reader) (ids []int32) {
-	for n := r.Count(1); n > 0 && r.Err() == nil; n-- {
+	for n := readMany(r, 1); n > 0 && r.Err() == nil; n-- {
 		ids = append(ids, readID(r))
 	}
 	return ids

@@ -140,9 +140,9 @@ func appendRare(b []byte, inst *instance, bits uint64) []byte {
 
 // decodeRow reads a main row.
 func decodeRow(ord uint64, row []byte) (*instance, error) {
-	r := model.NewOwnedReader(row)
-	if v := r.Byte(); v > rowVersion {
-		return nil, fmt.Errorf("%w: instance row %d has version %d", engine.ErrNewerFormat, ord, v)
+	r, err := rowReader(row)
+	if err != nil {
+		return nil, fmt.Errorf("instance row %d: %w", ord, err)
 	}
 	bits := r.Uvarint()
 	if bits&^rowAll != 0 {
@@ -158,11 +158,19 @@ func decodeRow(ord uint64, row []byte) (*instance, error) {
 	inst.input, inst.output, inst.custom = r.OptBytes(), r.OptBytes(), r.OptBytes()
 	inst.events, inst.bytes = readInt(r), readInt(r)
 	inst.steps, inst.nextSeq = r.Uvarint(), r.Uvarint()
-	inst.nextWake = wakeBase + int32(min(readInt(r), math.MaxInt32-wakeBase))
+	wakes := readInt(r)
+	if wakes > math.MaxInt32-wakeBase {
+		r.Fail("count of timers too large")
+		wakes = 0
+	}
+	inst.nextWake = wakeBase + int32(wakes)
 	inst.suspended, inst.more = bits&rowSuspended != 0, bits&rowMore != 0
 	decodeRare(r, inst, bits)
 	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("instance row %d: %w", ord, err)
+	}
+	if rowBits(inst) != bits {
+		return nil, fmt.Errorf("instance row %d: %w: a field is present but zero", ord, model.ErrMalformed)
 	}
 	return inst, nil
 }
@@ -213,84 +221,18 @@ func decodeRare(r *model.Reader, inst *instance, bits uint64) {
 	}
 }
 
-// appendEntry appends an inbox or backlog row; base is the instance's creation.
-func appendEntry(b []byte, e *entry, base model.Time) []byte {
-	b = append(b, rowVersion)
-	b = model.AppendBool(b, e.backlog)
-	b = model.AppendString(b, e.from)
-	return model.AppendEvent(b, &e.event, base)
-}
-
-func decodeEntry(row []byte, base model.Time) (e entry, err error) {
-	r := rowReader(row)
-	e.backlog, e.from = r.Bool(), r.String()
-	e.event, _ = model.DecodeEvent(r, base)
-	return e, r.Done()
-}
-
-func appendTask(b []byte, t *task, base model.Time) []byte {
-	b = append(b, rowVersion)
-	b = model.AppendUvarint(b, t.name.Epoch)
-	b = model.AppendUvarint(b, t.name.Number)
-	b = model.AppendBool(b, t.dropped)
-	return model.AppendEvent(b, t.event, base)
-}
-
-func decodeTask(row []byte, base model.Time) (*task, error) {
-	r := rowReader(row)
-	t := &task{name: engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()}, dropped: r.Bool()}
-	ev, _ := model.DecodeEvent(r, base)
-	t.event = &ev
-	return t, r.Done()
-}
-
-func appendWake(b []byte, t *timer, base model.Time) []byte {
-	b = append(b, rowVersion)
-	b = model.AppendVarint(b, int64(t.fireAt-base))
-	if t.msg == nil {
-		b = model.AppendString(model.AppendBool(b, false), t.name)
-		return model.AppendUvarint(b, uint64(t.attempt))
-	}
-	b = model.AppendBool(b, true)
-	b = model.AppendUvarint(b, t.msg.seq)
-	b = model.AppendString(b, t.msg.from)
-	return model.AppendEvent(b, &t.msg.event, base)
-}
-
-func decodeWake(id int32, row []byte, base model.Time) (*timer, error) {
-	r := rowReader(row)
-	t := &timer{id: id, fireAt: base + model.Time(r.Varint())}
-	if r.Bool() {
-		t.msg = &entry{seq: r.Uvarint(), from: r.String()}
-		t.msg.event, _ = model.DecodeEvent(r, base)
-	} else {
-		t.name = r.String()
-		attempt := readInt(r)
-		if t.attempt = int32(attempt); int64(t.attempt) != attempt {
-			r.Fail("attempt beyond 32 bits")
-		}
-	}
-	return t, r.Done()
-}
-
-func appendChild(b []byte, c *child) []byte {
-	b = append(b, rowVersion)
-	b = model.AppendString(b, c.instance)
-	b = model.AppendString(b, c.name)
-	return model.AppendBool(b, c.done)
-}
-
-func decodeChild(id int32, row []byte) (*child, error) {
-	r := rowReader(row)
-	c := &child{id: id, instance: r.String(), name: r.String(), done: r.Bool()}
-	return c, r.Done()
-}
-
-// rowReader checks a row's version; a newer one reads as malformed.
-func rowReader(row []byte) *model.Reader {
+// rowReader checks a row's version: a newer one is engine.ErrNewerFormat.
+func rowReader(row []byte) (*model.Reader, error) {
 	r := model.NewOwnedReader(row)
-	if v := r.Byte(); v != rowVersion {
-		r.Fail(fmt.Sprintf("row version %d, this program knows %d", v, rowVersion))
+	switch v := r.Byte(); {
+	case r.Err() == nil && v > rowVersion:
+		return nil, newerRow("row", v, rowVersion)
+	case v < 1:
+		r.Fail("row version 0")
 	}
-	return r
+	return r, r.Err()
+}
+
+func newerRow(what string, version, known byte) error {
+	return fmt.Errorf("%w: a %s has version %d, this program reads up to %d", engine.ErrNewerFormat, what, version, known)
 }

@@ -1,0 +1,116 @@
+package pebblestore_test
+
+import (
+	"errors"
+	"path"
+	"slices"
+	"testing"
+
+	"github.com/netherite-go/netherite/internal/fuzztest"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// FuzzDamagedStore holds that a store is opened and read, or refused by name,
+// whatever has happened to its files: Pebble's panics and fatal errors stay in it.
+// An edit is five bytes: which file, what is done to it, where, with which value.
+func FuzzDamagedStore(f *testing.F) {
+	whole := faultfs.New()
+	s, err := open(whole, dir)
+	if err != nil {
+		f.Fatal(err)
+	}
+	for i := range 4 {
+		if err := applyNumbered(s, i+1); err != nil {
+			f.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		f.Fatal(err)
+	}
+	files := regular(f, whole, dir)
+	for i := range files {
+		for op := range byte(4) {
+			f.Add([]byte{byte(i), op, 0, 40, 0x80})
+		}
+	}
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
+		for edits = edits[:min(len(edits), 50)]; len(edits) >= 5; edits = edits[5:] {
+			change(t, fs, files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
+		}
+		fuzztest.Bounded(t, 32<<20, 1, func() {
+			_, err := pebblestore.Verify(pebblestore.Options{FS: fs, Dir: dir}, everything)
+			clearly(t, err)
+			s, err := open(fs.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1}), dir)
+			if err != nil {
+				clearly(t, err)
+				return
+			}
+			clearly(t, s.Scan(substrate.Main, []byte{0}, []byte{0xfe}, func(_, _ []byte) bool { return true }))
+			clearly(t, s.Scan(substrate.History, []byte{0}, []byte{0xfe}, func(_, _ []byte) bool { return true }))
+			clearly(t, s.Close())
+		})
+	})
+}
+
+// clearly refuses an error that does not say what is wrong with the store.
+func clearly(t *testing.T, err error) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	for _, want := range []error{substrate.ErrDamaged, substrate.ErrNewerFormat, substrate.ErrFailed} {
+		if errors.Is(err, want) {
+			return
+		}
+	}
+	t.Fatalf("error %v", err)
+}
+
+// regular lists the files below a directory.
+func regular(t testing.TB, fs *faultfs.FS, dir string) (files []string) {
+	t.Helper()
+	names, err := fs.List(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		name = path.Join(dir, name)
+		info, err := fs.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.IsDir() {
+			files = append(files, regular(t, fs, name)...)
+		} else {
+			files = append(files, name)
+		}
+	}
+	return files
+}
+
+func change(t *testing.T, fs *faultfs.FS, name string, op byte, at int, value byte) {
+	t.Helper()
+	if op%4 == 3 {
+		_ = fs.Remove(name) // it may be gone already
+		return
+	}
+	_ = fs.Alter(name, func(data []byte) []byte {
+		if len(data) == 0 {
+			return data
+		}
+		data = slices.Clone(data)
+		switch at %= len(data); op % 4 {
+		case 0:
+			data[at] ^= value
+		case 1:
+			data = data[:at]
+		case 2:
+			clear(data[at:])
+		}
+		return data
+	})
+}

@@ -1,0 +1,42 @@
+package pebblestore
+
+import (
+	"bytes"
+	"errors"
+	"testing"
+
+	"github.com/netherite-go/netherite/internal/fuzztest"
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// FuzzDecodeReserved holds that what stands under the reserved keys is refused by
+// name or is the one encoding of what it decodes to.
+func FuzzDecodeReserved(f *testing.F) {
+	f.Add(stampKey(3), encodeStamp(substrate.Stamp{Offset: 1, Epoch: 2, Record: 3}))
+	f.Add(deleteKey(7), encodeRange(keyRange{low: []byte("a"), high: []byte("b")}))
+	f.Add(versionKey, []byte{0, layoutVersion})
+	f.Add(versionKey, []byte{0, layoutVersion + 1})
+	f.Add(deleteKey(1), []byte{0x81, 0x00, 'a'}) // a length that is longer than it has to be
+	f.Fuzz(func(t *testing.T, key, value []byte) {
+		fuzztest.Bounded(t, len(key)+len(value), fuzztest.Plain, func() {
+			refused := func(err error) {
+				if !errors.Is(err, substrate.ErrDamaged) && !errors.Is(err, substrate.ErrNewerFormat) {
+					t.Fatalf("error %v", err)
+				}
+			}
+			if p, s, err := decodeStamp(key, value); err != nil {
+				refused(err)
+			} else if !bytes.Equal(stampKey(p)[2:], key[2:]) || !bytes.Equal(encodeStamp(s), value) {
+				t.Fatalf("%x %x is the stamp %+v of partition %d", key, value, s, p)
+			}
+			if r, err := decodeRange(value); err != nil {
+				refused(err)
+			} else if !bytes.Equal(encodeRange(r), value) {
+				t.Fatalf("%x is the range %x to %x", value, r.low, r.high)
+			}
+			if err := knownVersion(value); err != nil {
+				refused(err)
+			}
+		})
+	})
+}
