@@ -76,7 +76,7 @@ fuzz: ## run every fuzz target for FUZZTIME each (FUZZ=regexp)
 		names=$$($(GO) test -list '$(FUZZ)' $$pkg) || { echo "$$names"; echo "make fuzz: the tests of $$pkg do not build"; exit 1; }; \
 		for f in $$(grep '^Fuzz' <<<"$$names"); do \
 			echo "$$pkg $$f"; count=$$((count+1)); \
-			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10s $$pkg || { \
+			$(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 2s $$pkg || { \
 				echo "make fuzz: $$f has found something; the input is in $$pkg/testdata/fuzz/$$f."; \
 				echo "Run it again: go test -run '$$f/NAME' $$pkg. Commit it with the fix."; exit 1; }; \
 		done; done; \

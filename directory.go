@@ -124,7 +124,10 @@ func (d *directory) open() error {
 		return fmt.Errorf("read %s: %w", d.dir, err)
 	}
 	if slices.Contains(names, hubName) {
-		return d.read()
+		if err := d.read(); err != nil {
+			return err
+		}
+		return d.known()
 	}
 	for _, name := range names {
 		if !slices.Contains(others, name) {
@@ -169,6 +172,21 @@ func (d *directory) read() error {
 	copy(d.params.Hub[:], id)
 	d.params.Partitions = f.Partitions
 	return nil
+}
+
+// known refuses what only a newer program knows, before anything is changed. What
+// is in the log, OpenLog looks at before it changes that.
+func (d *directory) known() error {
+	err := pebblestore.Known(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger},
+		func(get func(key []byte) ([]byte, error)) error { return core.KnownRows(get, d.params.Partitions) })
+	side := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
+	for p := 0; p < d.params.Partitions && err == nil; p++ {
+		err = side.Known(p)
+	}
+	if err != nil && errors.Is(err, substrate.ErrNewerFormat) && !errors.Is(err, engine.ErrNewerFormat) {
+		err = fmt.Errorf("%w: %w", engine.ErrNewerFormat, err)
+	}
+	return err
 }
 
 // create makes a new hub.
@@ -225,7 +243,7 @@ func (d *directory) OpenLog() (substrate.Log, error) {
 	}
 	return filelog.Open(filelog.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
-		Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
+		Known: core.KnownGroup, Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
 	})
 }
 

@@ -41,18 +41,19 @@ func open(opts Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range unfinished {
-		err := opts.FS.Remove(opts.FS.PathJoin(opts.Dir, name))
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("remove unfinished %s: %w", name, err)
-		}
-	}
 	s := newScan(opts.FS, opts.Dir, id, files)
+	s.known = opts.Known
 	if err := s.run(); err != nil {
 		return nil, err
 	}
 	if err := s.first(); err != nil {
 		return nil, err
+	}
+	for _, name := range unfinished {
+		err := opts.FS.Remove(opts.FS.PathJoin(opts.Dir, name))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("remove unfinished %s: %w", name, err)
+		}
 	}
 	l := &Log{opts: opts, hub: id.hub, state: id.state}
 	if err := l.begin(s, files); err != nil {

@@ -23,6 +23,10 @@ type Options struct {
 	// Hub is the hub's ID. A new log takes it, or makes one up if it is zero; an
 	// existing log must have it, unless it is zero.
 	Hub HubID
+	// Known is called with each group that Open finds, before it changes anything;
+	// nil means that all are fine. An error, which should be ErrNewerFormat, makes
+	// Open fail: so a log whose content only a newer program knows stays as it is.
+	Known func(group []byte) error
 	// Logger gets what was found at Open and the coming and going of a full
 	// disk; nil means none.
 	Logger *slog.Logger

@@ -44,7 +44,8 @@ type scan struct {
 	damage  []*substrate.Damage
 	dropped int64 // bytes of what a torn tail lost, as far as one can tell
 
-	padded bool // padding is checked too: it carries nothing, so only Verify cares
+	known  func(group []byte) error // asked about each group, unless nil
+	padded bool                     // padding is checked too: it carries nothing, so only Verify cares
 	win    window
 	look   window // for looking ahead without losing the place
 	file   int    // index in files
@@ -142,11 +143,17 @@ func (s *scan) take(h *header, payload []byte) error {
 	if h.kind == kindOpen {
 		body, ok := parseOpenBody(payload)
 		if !ok {
-			return fmt.Errorf("open frame of %s: %w", segmentName(file.ordinal), substrate.ErrDamaged)
+			return &substrate.Damage{File: segmentName(file.ordinal), Offset: s.offset, Kind: kindShort,
+				Detail: fmt.Sprintf("the frame that opens the incarnation has %d bytes, want %d", len(payload), openBodyBytes)}
 		}
 		s.mark(body.end)
 	}
 	if h.advance() > 0 {
+		if s.known != nil {
+			if err := s.known(payload); err != nil {
+				return fmt.Errorf("%s at offset %d: %w", segmentName(file.ordinal), s.offset, err)
+			}
+		}
 		s.groups++
 		s.tail = append(s.tail, group{segment: len(s.used) - 1, place: s.offset, at: h.at, end: h.end(), crc: h.crc})
 	}

@@ -141,6 +141,23 @@ func (f *Files) Read(partition int, visit func(end substrate.Offset, chunk []byt
 	return nil
 }
 
+// Known says whether a partition's file, if it has one, is of a version that this
+// program reads: ErrNewerFormat if not. Damage is for Read to find.
+func (f *Files) Known(partition int) error {
+	file, err := f.fs.Open(f.path(partition))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err == nil {
+		r := &reader{in: file, name: Name(partition)}
+		err = errors.Join(r.header(f, partition), file.Close())
+	}
+	if err != nil && !errors.Is(err, substrate.ErrDamaged) {
+		return fmt.Errorf("look at the side file %s: %w", f.path(partition), err)
+	}
+	return nil
+}
+
 // reader reads a file from front to back.
 type reader struct {
 	in   io.Reader

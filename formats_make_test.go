@@ -1,0 +1,308 @@
+package netherite
+
+import (
+	"archive/tar"
+	"compress/gzip"
+	"context"
+	"errors"
+	cmdline "flag"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+	"github.com/netherite-go/netherite/substrate/sysclock"
+)
+
+var remake = cmdline.Bool("accept", false, "make the data directory of the present format in testdata/formats anew")
+
+// madeAt is when the directories were made, on their own clock. What waits for an
+// hour to pass waits as long as a test opens them at that time.
+var madeAt = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// shifted is the system's clock with another wall time.
+type shifted struct {
+	substrate.Clock
+	by time.Duration
+}
+
+func (c shifted) Wall() time.Time { return c.Clock.Wall().Add(c.by) }
+
+// clockAt is a clock that runs on from a time.
+func clockAt(t time.Time) substrate.Clock {
+	c := sysclock.New()
+	return shifted{c, t.Sub(c.Wall())}
+}
+
+// making is a hub's directory with small files. While sick, one of its partitions
+// cannot be read, so that it is parked and gets a side file.
+type making struct {
+	*directory
+	sick bool
+}
+
+const (
+	sickPartition    = 1
+	formatPartitions = 3
+)
+
+// OpenLog implements core.Storage.
+func (m *making) OpenLog() (substrate.Log, error) {
+	return filelog.Open(filelog.Options{FS: m.fs, Dir: m.fs.PathJoin(m.dir, logName), Hub: filelog.HubID(m.params.Hub),
+		MinSegmentBytes: 8 << 10, MaxSegmentBytes: 8 << 10, Inline: true})
+}
+
+// OpenStore implements core.Storage.
+func (m *making) OpenStore(memory int64) (substrate.Store, error) {
+	s, err := pebblestore.Open(pebblestore.Options{FS: m.fs, Dir: m.fs.PathJoin(m.dir, storeName), MemoryBytes: memory})
+	if err != nil || !m.sick {
+		return s, err
+	}
+	return unreadable{s}, nil
+}
+
+type unreadable struct{ substrate.Store }
+
+func (s unreadable) Get(space substrate.Space, key []byte) ([]byte, error) {
+	if space == substrate.Main && string(key) == string([]byte{0, sickPartition, 'M'}) {
+		return nil, substrate.ErrDamaged
+	}
+	return s.Store.Get(space, key)
+}
+
+// in makes up an instance ID that lives in a partition.
+func in(partition int, prefix string) string {
+	for i := 0; ; i++ {
+		if id := fmt.Sprintf("%s-%d", prefix, i); model.PartitionOf(id, formatPartitions) == partition {
+			return id
+		}
+	}
+}
+
+// makeDirectory makes a directory in which everything occurs: instances of every
+// status, with and without history; what waits for events, timers, activities,
+// children, locks and retries; entities; a log of several incarnations and
+// segments, of which the last ones are not in the store; a partition that was
+// parked, and messages to it that are not delivered.
+func makeDirectory(t *testing.T, dir string) {
+	t.Helper()
+	m := &making{directory: &directory{dir: dir, fs: vfs.Default, partitions: formatPartitions}}
+	var err error
+	if m.lock, err = dirlock.Acquire(dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.open(); err != nil {
+		t.Fatal(err)
+	}
+	hub := m.run(t)
+	startOld(t, hub)
+	quiet(t, hub)
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.reopen(t)
+	hub = m.run(t)
+	for _, p := range []int{0, 1, 2} {
+		start(t, oldWaits, hub, "again", in(p, "second"))
+		start(t, oldHello, hub, 3, in(p, "greets"))
+	}
+	quiet(t, hub)
+	hub.Kill()
+	m.reopen(t)
+	m.sick = true
+	hub = m.run(t)
+	start(t, oldSends, hub, in(sickPartition, "unreached"), in(0, "sends"))
+	for i := range 20 { // enough that the log would be cut, but for the parked partition
+		start(t, oldHello, hub, 3, in(2*(i%2), fmt.Sprint("more-", i)))
+	}
+	quiet(t, hub)
+	if err := hub.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for round := range 2 { // none of this is in the store
+		if round > 0 {
+			m.reopen(t)
+			hub = m.run(t)
+		}
+		start(t, oldWaits, hub, "last", in(2, fmt.Sprint("last-", round)))
+		for i := range 25 {
+			start(t, oldHello, hub, 3, in(2*(i%2), fmt.Sprint("tail-", round, "-", i)))
+		}
+		quiet(t, hub)
+		hub.Kill()
+	}
+}
+
+// reopen takes the lock, which the hub has released at its end.
+func (m *making) reopen(t *testing.T) {
+	t.Helper()
+	lock, err := dirlock.Acquire(m.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.lock = lock
+}
+
+func (m *making) run(t *testing.T) *Hub {
+	t.Helper()
+	hub, err := Open(m.dir, Storage(m), Serve(oldCode(false)...), Clock(clockAt(madeAt)), CheckpointEvery(1<<40, 1<<40))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.files = true // so that Kill lets go of them
+	t.Cleanup(hub.Kill)
+	return hub
+}
+
+func start[In, Out any](t *testing.T, o *durable.OrchestrationOf[In, Out], hub *Hub, input In, id string, opts ...durable.StartOption) *durable.Run[Out] {
+	t.Helper()
+	run, err := o.Start(t.Context(), hub, input, append(opts, durable.ID(id))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return run
+}
+
+// startOld starts what is in a directory first.
+func startOld(t *testing.T, hub *Hub) {
+	t.Helper()
+	ctx := t.Context()
+	start(t, oldHello, hub, 5, "hello", durable.Tags{"color": "red", "size": "5"})
+	start(t, oldHello, hub, 40, "fan-out")
+	start(t, oldFails, hub, "error", "fails")
+	start(t, oldFails, hub, "panic", "panics")
+	start(t, oldAgain, hub, 0, "again")
+	start(t, oldSleeps, hub, time.Hour, "sleeps")
+	start(t, oldHello, hub, 1, "scheduled", durable.At(madeAt.Add(2*time.Hour)))
+	start(t, oldLocks, hub, []string{"a", "b"}, "locks")
+	quiet(t, hub)
+	start(t, oldLocks, hub, []string{"b", "c"}, "queues")
+	start(t, oldParent, hub, "child", "parent")
+	start(t, oldPending, hub, 7, "pending")
+	for _, id := range []string{"waits", "suspended", "terminated"} {
+		start(t, oldWaits, hub, id, id)
+	}
+	quiet(t, hub)
+	for i := range 3 {
+		if err := oldAdd.Post(ctx, hub, oldCounters.Key("free"), i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	err := errors.Join(hub.Engine().Suspend(ctx, "suspended", "for a while"), oldGo.Raise(ctx, hub, "suspended", "later"),
+		hub.Engine().Terminate(ctx, engine.TerminateRequest{Instance: "terminated", Output: []byte(`"enough"`)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// quiet returns when nothing goes on but what waits, and all of it is durable.
+func quiet(t *testing.T, hub *Hub) {
+	t.Helper()
+	for working := true; working; working, _ = hub.Working() {
+		runtime.Gosched()
+	}
+	// An answer is given when all before it is durable. A parked partition answers
+	// that it is not there.
+	if _, err := hub.Engine().Query(t.Context(), engine.Query{}); err != nil && !errors.Is(err, engine.ErrUnavailable) && !errors.Is(err, engine.ErrDamaged) {
+		t.Fatal(err)
+	}
+}
+
+// pack writes a directory into an archive, without what is there only while it is
+// open and what is made anew.
+func pack(t *testing.T, dir, archive string) {
+	t.Helper()
+	f, err := os.Create(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	z, err := gzip.NewWriterLevel(f, gzip.BestCompression)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := tar.NewWriter(z)
+	err = filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(dir, name)
+		switch base := filepath.Base(name); {
+		case err != nil || rel == ".":
+			return err
+		case strings.HasPrefix(base, "LOCK") || base == "HOLDER" || base == "ballast" || base == "spare" || strings.HasSuffix(base, ".sock"):
+			return nil
+		}
+		h := &tar.Header{Name: filepath.ToSlash(rel), Mode: 0o600, ModTime: madeAt, Format: tar.FormatUSTAR}
+		if d.IsDir() {
+			h.Typeflag, h.Mode = tar.TypeDir, 0o700
+			return w.WriteHeader(h)
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		h.Size = int64(len(data))
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err = w.Write(data)
+		return err
+	})
+	if err := errors.Join(err, w.Close(), z.Close(), f.Close()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unpack makes the directory of an archive.
+func unpack(t testing.TB, archive, dir string) {
+	t.Helper()
+	f, err := os.Open(archive)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for r := tar.NewReader(z); ; {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		name := filepath.Join(dir, filepath.FromSlash(h.Name))
+		if h.Typeflag == tar.TypeDir {
+			err = os.MkdirAll(name, 0o700)
+		} else {
+			var data []byte
+			if data, err = io.ReadAll(r); err == nil {
+				err = os.WriteFile(name, data, 0o600)
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// cancelled is a context that has ended: a hub that is closed with it waits for no
+// activity.
+func cancelled() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}
