@@ -142,7 +142,11 @@ func (r *Report) records(d *directory) error {
 			}
 		})
 		if err != nil {
-			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(at), Kind: "crc", Detail: err.Error(), Partition: -1})
+			kind := "crc"
+			if errors.Is(err, engine.ErrNewerFormat) {
+				kind = "version"
+			}
+			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(at), Kind: kind, Detail: err.Error(), Partition: -1})
 		}
 		return nil
 	})
@@ -202,6 +206,14 @@ func (r *Report) store(d *directory) error {
 	if err != nil {
 		return r.orNewer(storeName, err)
 	}
+	err = pebblestore.Known(pebblestore.Options{FS: d.fs, Dir: dir}, func(get func([]byte) ([]byte, error)) error {
+		return core.KnownRows(get, r.Partitions)
+	})
+	if err != nil {
+		if err := r.orNewer(storeName, err); err != nil {
+			return err
+		}
+	}
 	r.Checkpoints = len(found.Stamps)
 	for p := range r.Stamps {
 		r.Stamps[p] = found.Stamps[p]
@@ -215,7 +227,7 @@ func (r *Report) store(d *directory) error {
 
 // orNewer puts an error into the report if it is about a newer format.
 func (r *Report) orNewer(part string, err error) error {
-	if !errors.Is(err, substrate.ErrNewerFormat) {
+	if !errors.Is(err, substrate.ErrNewerFormat) && !errors.Is(err, engine.ErrNewerFormat) {
 		return err
 	}
 	r.lost[-1] = true
