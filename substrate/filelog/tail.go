@@ -12,6 +12,7 @@ type evidence struct {
 	proof   string
 	bytes   int64  // payload of later frames of the incarnation
 	missing uint64 // a segment that must have existed
+	foreign place  // the first whole frame of another hub, if its file is not nil
 	begun   int    // index of the first file of an incarnation that has lost its open frame, or -1
 
 	next       int // where a walk can go on: file, place; next < 0 if nowhere
@@ -34,6 +35,9 @@ func (s *scan) bad(h *header, v verdict) (again bool, err error) {
 		return false, err
 	} else if ok {
 		spot = next
+	}
+	if ev.foreign.file != nil && !ev.marked && ev.next < 0 {
+		spot = ev.foreign // files are used again within one log only, so it is no leftover
 	}
 	kind, detail := s.judge(spot, ev)
 	switch {
@@ -149,6 +153,9 @@ func (s *scan) search() (evidence, error) {
 				}
 				at += frameBytes(int(h.length))
 				continue
+			}
+			if v == frameForeign && ev.foreign.file == nil {
+				ev.foreign = place{file: s.files[i], offset: at, header: h, verdict: v}
 			}
 			at += sectorBytes
 		}
