@@ -115,12 +115,6 @@ func missingIn(database string, d *substrate.Damage) *substrate.Damage {
 	return d
 }
 
-// contradicts reports whether Pebble says that the files of a database do not fit
-// each other, which it does not mark as damage.
-func contradicts(err error) bool {
-	return errors.Is(err, pebble.ErrDBNotPristine) || errors.Is(err, pebble.ErrDBAlreadyExists) || strings.Contains(err.Error(), "object size mismatch")
-}
-
 func (s *Store) relative(path string) string {
 	return strings.TrimLeft(strings.TrimPrefix(path, s.opts.Dir), `/\`)
 }

@@ -25,6 +25,7 @@ type fence struct {
 	quit   chan struct{}
 	spare  spare
 	pace   pacer
+	watch  watch
 
 	written, syncs atomic.Int64
 }
@@ -48,6 +49,7 @@ const (
 // after looks at the outcome of an operation that may need space. Pebble tries a
 // failed flush again at once and without end; the wait makes that bearable.
 func (f *fence) after(err error) error {
+	_ = f.watch.note(err)
 	switch {
 	case err == nil:
 		if f.full.Load() > 0 {
@@ -120,7 +122,7 @@ func (f *fence) OpenReadWrite(name string, c vfs.DiskWriteCategory, opts ...vfs.
 // OpenDir implements vfs.FS.
 func (f *fence) OpenDir(name string) (vfs.File, error) {
 	file, err := f.FS.OpenDir(name)
-	if err != nil {
+	if f.watch.note(err) != nil {
 		return nil, err
 	}
 	return &fencedDir{File: file, fence: f}, nil
@@ -161,13 +163,13 @@ func (f *fence) Link(from, to string) error {
 // Remove implements vfs.FS.
 func (f *fence) Remove(name string) error {
 	f.check()
-	return f.FS.Remove(name)
+	return f.watch.note(f.FS.Remove(name))
 }
 
 // RemoveAll implements vfs.FS.
 func (f *fence) RemoveAll(name string) error {
 	f.check()
-	return f.FS.RemoveAll(name)
+	return f.watch.note(f.FS.RemoveAll(name))
 }
 
 // Rename implements vfs.FS.

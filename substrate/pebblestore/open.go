@@ -80,6 +80,7 @@ func (s *Store) nameTable(database string, err error) error {
 }
 
 func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err error) {
+	s.fence.watch.begin()
 	db, err = guarded(s, func() (*pebble.DB, error) {
 		return pebble.Open(s.opts.FS.PathJoin(s.opts.Dir, name), o)
 	})
@@ -89,10 +90,7 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 	if err != nil {
 		err = s.nameTable(name, err)
 	}
-	if err != nil && contradicts(err) {
-		err = &substrate.Damage{File: name, Kind: "chain", Detail: err.Error()}
-	}
-	if err != nil {
+	if err = s.fence.watch.end(name, err); err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	s.schedulers = append(s.schedulers, o.Experimental.CompactionScheduler.(*scheduler))
