@@ -201,7 +201,7 @@ func (r *recorded) record(t *testing.T, file string) {
 	}
 }
 
-func readHistory(t *testing.T, file string) (instance string, execution model.ExecutionID, events []model.Event) {
+func readHistory(t testing.TB, file string) (instance string, execution model.ExecutionID, events []model.Event) {
 	t.Helper()
 	data, err := os.ReadFile(file)
 	if err != nil {
