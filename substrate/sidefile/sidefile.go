@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"io/fs"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -171,11 +172,13 @@ func (r *reader) damage(kind, detail string) error {
 
 // take reads exactly n bytes.
 func (r *reader) take(n int) ([]byte, error) {
-	// A damaged length must not ask for more memory than there are bytes.
-	b := make([]byte, 0, min(n, 1<<20))
+	// A damaged length must not ask for more memory than there are bytes: what is
+	// read at once is no more than what was read so far.
+	b := make([]byte, 0, min(n, 64<<10))
 	for len(b) < n {
 		from := len(b)
-		b = append(b, make([]byte, min(n-from, 1<<20))...)
+		b = slices.Grow(b, min(n-from, max(from, 64<<10)))
+		b = b[:min(n, cap(b))]
 		if _, err := io.ReadFull(r.in, b[from:]); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			return nil, r.damage("short", "the file ends in the middle")
 		} else if err != nil {
