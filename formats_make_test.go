@@ -3,7 +3,6 @@ package netherite
 import (
 	"archive/tar"
 	"compress/gzip"
-	"context"
 	"errors"
 	cmdline "flag"
 	"fmt"
@@ -297,12 +296,4 @@ func unpack(t testing.TB, archive, dir string) {
 			t.Fatal(err)
 		}
 	}
-}
-
-// cancelled is a context that has ended: a hub that is closed with it waits for no
-// activity.
-func cancelled() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	return ctx
 }

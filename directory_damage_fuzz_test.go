@@ -1,0 +1,127 @@
+package netherite
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/fuzztest"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+)
+
+// FuzzDamagedDirectory holds that a hub's directory in which anything has happened
+// is inspected and opened, or refused by name; and that a hub in which inspection
+// finds nothing wrong opens and runs as a whole. An edit is five bytes: which file,
+// what is done to it, where, with which value.
+func FuzzDamagedDirectory(f *testing.F) {
+	whole, files := kept(f)
+	for i := range files {
+		f.Add([]byte{byte(i), byte(i) % 4, 0, 12, 0x80})
+	}
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		disk := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
+		for edits = edits[:min(len(edits), 25)]; len(edits) >= 5; edits = edits[5:] {
+			harm(disk, files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
+		}
+		fuzztest.Bounded(t, 128<<20, 1, func() {
+			again := disk.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
+			damage, err := inspectOn(again)
+			named(t, "inspect", err)
+			hub, openErr := Open("/d", Files(again), Logger(slog.New(slog.DiscardHandler)), Clock(clockAt(madeAt)), Memory(16<<20))
+			named(t, "open", openErr)
+			if openErr == nil {
+				openErr = hub.Health()
+				hub.files = true // so that Kill lets go of them
+				hub.Kill()
+			}
+			if err == nil && len(damage) == 0 && openErr != nil {
+				t.Fatalf("inspection finds nothing, and it does not run: %v", openErr)
+			}
+		})
+	})
+}
+
+// kept is the directory of the present format, in memory, and its files.
+func kept(t testing.TB) (disk *faultfs.FS, files []string) {
+	t.Helper()
+	dir := t.TempDir()
+	unpack(t, filepath.Join(formatsDir, "v1.tar.gz"), dir)
+	disk = faultfs.New()
+	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		in := path.Join("/d", filepath.ToSlash(strings.TrimPrefix(name, dir)))
+		if d.IsDir() {
+			return disk.MkdirAll(in, 0o700)
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		file, err := disk.Create(in, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		files = append(files, in)
+		_, err = file.Write(data)
+		return errors.Join(err, file.Sync(), file.Close())
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return disk, files
+}
+
+// inspectOn is Inspect on another file system than the operating system's.
+func inspectOn(disk vfs.FS) ([]Damage, error) {
+	d := &directory{dir: "/d", fs: disk, readOnly: true, logger: slog.New(slog.DiscardHandler)}
+	if err := d.acquire(); err != nil {
+		return nil, err
+	}
+	r := &Report{Hub: d.params.Hub, Partitions: d.params.Partitions}
+	err := errors.Join(r.inspect(d), d.Close())
+	return r.Damage, err
+}
+
+// named refuses an error that does not say what is wrong with the directory.
+func named(t *testing.T, what string, err error) {
+	t.Helper()
+	known := []error{nil, engine.ErrDamaged, engine.ErrNewerFormat, engine.ErrForeign, fs.ErrNotExist}
+	if !slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+// harm changes a file.
+func harm(disk *faultfs.FS, name string, op byte, at int, value byte) {
+	if op%4 == 3 {
+		_ = disk.Remove(name) // it may be gone already
+		return
+	}
+	_ = disk.Alter(name, func(data []byte) []byte {
+		if len(data) == 0 {
+			return data
+		}
+		data = slices.Clone(data)
+		switch at %= len(data); op % 4 {
+		case 0:
+			data[at] ^= value
+		case 1:
+			data = data[:at]
+		case 2:
+			clear(data[at:min(at+512, len(data))])
+		}
+		return data
+	})
+}
