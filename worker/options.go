@@ -49,6 +49,10 @@ type Options struct {
 	// SlowStep is after how long a computing step is reported. Default 2 s.
 	SlowStep time.Duration
 
+	// Stepped makes a worker without goroutines, for simulations: items run when
+	// their owner calls RunStep or RunActivity.
+	Stepped bool
+
 	// CacheCount bounds the live copies of orchestrations, and those of entities,
 	// between steps: default 100,000 each, negative none at all. CacheBytes bounds
 	// their estimated memory, half for each: default 64 MiB.

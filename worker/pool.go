@@ -22,6 +22,7 @@ type pool[T comparable] struct {
 	cond     sync.Cond
 	queue    []T
 	head     int
+	stepped  bool // no goroutines: runOne runs items
 	wanted   int
 	limit    int // 0 until open
 	maxIdle  int
@@ -72,7 +73,7 @@ func (p *pool[T]) add(n int, item func(i int) T) {
 
 // bring lets one more goroutine join if there is something to take.
 func (p *pool[T]) bring() {
-	if p.coming || p.head == len(p.queue) || p.closed {
+	if p.coming || p.stepped || p.head == len(p.queue) || p.closed {
 		return
 	}
 	switch {

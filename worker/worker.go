@@ -52,6 +52,7 @@ func New(o Options) (*Worker, error) {
 	w.steps = newPool(o.Steps, w.runStep)
 	w.steps.labelled, w.steps.ran = true, (*stepJob).reuse
 	w.activities = newPool(o.Activities, w.runActivity)
+	w.steps.stepped, w.activities.stepped = o.Stepped, o.Stepped
 	w.live = newCache(o.CacheCount, liveBytes(o.CacheBytes), (*replay.Execution).Unwind)
 	w.states = newCache(o.CacheCount, o.CacheBytes-liveBytes(o.CacheBytes), func(any) {})
 	return w, nil

@@ -113,22 +113,47 @@ func (e *Engine) send(ctx context.Context, id int, c *call) error {
 		} else {
 			h.post(input{call: c})
 		}
-		select {
-		case <-c.done:
+		switch e.await(ctx, c, n) {
+		case outcomeCame:
 			return c.ans.Err
-		case <-ctx.Done():
+		case contextEnded:
 			if c.giveUp() {
 				h.forget(c)
 				return context.Cause(ctx)
 			}
 			return c.ans.Err
-		case <-e.closed:
+		case engineClosed:
 			if c.giveUp() {
 				return engine.ErrClosed
 			}
 			return c.ans.Err
-		case <-n.failed:
 		}
+	}
+}
+
+// waited is what ended the wait for a call's outcome.
+type waited uint8
+
+const (
+	outcomeCame waited = iota
+	contextEnded
+	engineClosed
+	nodeFailed
+)
+
+func (e *Engine) await(ctx context.Context, c *call, n *node) waited {
+	if e.opts.park != nil {
+		return e.parkForOutcome(ctx, c, n)
+	}
+	select {
+	case <-c.done:
+		return outcomeCame
+	case <-ctx.Done():
+		return contextEnded
+	case <-e.closed:
+		return engineClosed
+	case <-n.failed:
+		return nodeFailed
 	}
 }
 
@@ -151,6 +176,9 @@ func (e *Engine) sendWrite(ctx context.Context, instance string, c *call, client
 	}
 	id := model.PartitionOf(instance, e.params.Partitions)
 	w := &e.session.windows[id]
+	if e.opts.park != nil {
+		e.opts.park(func() bool { return w.roomy() || ctx.Err() != nil })
+	}
 	seq, err := w.open(ctx)
 	if err != nil {
 		return fmt.Errorf("nothing was sent: %w", err)

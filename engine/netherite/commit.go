@@ -325,6 +325,21 @@ func (c *committer) done(g *group) {
 	}
 }
 
+// pause waits for d to pass; it reports whether the engine is closed meanwhile.
+func (e *Engine) pause(d time.Duration) (closed bool) {
+	if e.opts.park != nil {
+		return e.parkFor(d)
+	}
+	return pause(e.opts.Clock, d, e.stop)
+}
+
+// due reports whether Tick would commit.
+func (c *committer) due() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.open.must || c.inflight != nil
+}
+
 // pause waits for d to pass, or for stop; it reports the latter.
 func pause(clock substrate.Clock, d time.Duration, stop <-chan struct{}) (stopped bool) {
 	if d <= 0 {

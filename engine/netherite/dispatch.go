@@ -1,7 +1,6 @@
 package netherite
 
 import (
-	"maps"
 	"slices"
 	"sync/atomic"
 
@@ -38,6 +37,7 @@ type hands struct {
 	last    handler
 	lastTo  []*conn
 	rounds  map[*conn]*round
+	order   []*round // the same, in the order in which the connections came
 }
 
 // round is what one dispatch hands to one connection.
@@ -116,7 +116,13 @@ func (h *host) handOut() {
 		if hd.rounds == nil {
 			hd.rounds = map[*conn]*round{}
 		}
-		maps.DeleteFunc(hd.rounds, func(c *conn, _ *round) bool { return c.closed.Load() })
+		hd.order = slices.DeleteFunc(hd.order, func(r *round) bool {
+			if !r.c.closed.Load() {
+				return false
+			}
+			delete(hd.rounds, r.c)
+			return true
+		})
 		for _, c := range h.n.e.feed.all() {
 			h.round(c) // so that a slot kept for this partition is given back if unused
 		}
@@ -124,7 +130,7 @@ func (h *host) handOut() {
 	hd.orchestrations = place(h, hd.orchestrations, orchestrationWork)
 	hd.entities = place(h, hd.entities, entityWork)
 	hd.activities = place(h, hd.activities, activityWork)
-	for _, r := range hd.rounds {
+	for _, r := range hd.order {
 		h.send(r)
 	}
 }
@@ -246,6 +252,7 @@ func (h *host) round(c *conn) *round {
 		}
 		r = &round{c: c, a: a}
 		h.hands.rounds[c] = r
+		h.hands.order = append(h.hands.order, r)
 	}
 	return r
 }
@@ -332,7 +339,7 @@ func (h *host) takeBack(it *engine.Items) {
 func (h *host) cancel(tokens []engine.Token) {
 	for _, t := range tokens {
 		h.hands.activities = slices.DeleteFunc(h.hands.activities, func(i *engine.ActivityItem) bool { return i.Token == t })
-		for _, r := range h.hands.rounds {
+		for _, r := range h.hands.order {
 			if r.a.has(h.id, t) {
 				r.c.w.Cancel(t)
 			}

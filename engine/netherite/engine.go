@@ -44,9 +44,21 @@ var _ engine.Engine = (*Engine)(nil)
 // handed out before a worker connects. The engine owns the storage from now on,
 // also when Open fails.
 func Open(o Options) (*Engine, error) {
+	e, n, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	e.enter(n)
+	go e.supervise(n)
+	e.aside.Go(e.retain)
+	return e, nil
+}
+
+// open makes an engine and recovers its first node.
+func open(o Options) (*Engine, *node, error) {
 	o, err := o.withDefaults()
 	if err != nil {
-		return nil, errors.Join(err, closeStorage(o.Storage))
+		return nil, nil, errors.Join(err, closeStorage(o.Storage))
 	}
 	e := &Engine{
 		opts: o, params: o.Storage.Parameters(), log: o.Logger,
@@ -54,18 +66,15 @@ func Open(o Options) (*Engine, error) {
 	}
 	var id [16]byte
 	if _, err := io.ReadFull(o.Random, id[:]); err != nil {
-		return nil, errors.Join(fmt.Errorf("open hub: make a session ID: %w", err), closeStorage(o.Storage))
+		return nil, nil, errors.Join(fmt.Errorf("open hub: make a session ID: %w", err), closeStorage(o.Storage))
 	}
 	e.session = newSession(id, e.params.Partitions)
 	e.feed = newFeed(e)
 	n, err := openNode(e)
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open hub: %w", err), closeStorage(o.Storage))
+		return nil, nil, errors.Join(fmt.Errorf("open hub: %w", err), closeStorage(o.Storage))
 	}
-	e.enter(n)
-	go e.supervise(n)
-	e.aside.Go(e.retain)
-	return e, nil
+	return e, n, nil
 }
 
 func closeStorage(s Storage) error {
@@ -77,7 +86,9 @@ func closeStorage(s Storage) error {
 
 // enter makes a recovered node the current one and starts it.
 func (e *Engine) enter(n *node) {
-	n.start()
+	if e.opts.park == nil {
+		n.start()
+	}
 	e.mu.Lock()
 	e.current, e.reason = n, nil
 	close(e.changed)
@@ -113,6 +124,9 @@ func (e *Engine) running(ctx context.Context, fresh bool) (*node, error) {
 		case n == nil && fresh && errors.Is(reason, engine.ErrDiskFull):
 			return nil, reason
 		}
+		if e.opts.park != nil {
+			e.parkForNode(ctx, changed)
+		}
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -147,21 +161,29 @@ func (e *Engine) supervise(n *node) {
 			return
 		case <-n.failed:
 		}
-		e.log.Error("the node has failed and is recovered from storage", "error", n.failure())
-		e.metrics.failures.Add(1)
-		e.exit(n.failure())
-		n.halt()
-		e.mu.Lock()
-		e.metrics.outlive(n)
-		e.mu.Unlock()
-		if err := n.release(); err != nil {
-			e.log.Warn("closing the storage of the failed node", "error", err)
-		}
-		if n = e.reopen(); n == nil {
+		if n = e.replace(n); n == nil {
 			return
 		}
+	}
+}
+
+// replace takes a failed node down and puts a new one in its place, recovered
+// from storage. It returns nil if the engine is closed meanwhile.
+func (e *Engine) replace(n *node) *node {
+	e.log.Error("the node has failed and is recovered from storage", "error", n.failure())
+	e.metrics.failures.Add(1)
+	e.exit(n.failure())
+	n.halt()
+	e.mu.Lock()
+	e.metrics.outlive(n)
+	e.mu.Unlock()
+	if err := n.release(); err != nil {
+		e.log.Warn("closing the storage of the failed node", "error", err)
+	}
+	if n = e.reopen(); n != nil {
 		e.enter(n)
 	}
+	return n
 }
 
 // reopen recovers a node, again and again with a back-off; while a disk is full,
@@ -174,7 +196,7 @@ func (e *Engine) reopen() *node {
 		if full {
 			delay = min(delay, e.opts.fullPause)
 		}
-		if pause(e.opts.Clock, delay, e.stop) {
+		if e.pause(delay) {
 			return nil
 		}
 		n, err := openNode(e)
@@ -203,6 +225,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		return nil
 	}
 	defer close(e.ended)
+	if e.opts.park != nil {
+		e.opts.park(func() bool { return e.gate.vacant() || ctx.Err() != nil })
+	}
 	e.gate.shut(ctx)
 	e.mu.Lock()
 	n := e.current

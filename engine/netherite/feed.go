@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -121,6 +122,7 @@ func (f *feed) add(c *conn) {
 	}
 	for id, h := range n.hosts {
 		work := found[uint32(id)]
+		slices.SortFunc(work, func(a, b held) int { return compareTokens(a.token, b.token) })
 		h.do(func(h *host) {
 			for _, w := range work {
 				h.state.Abandon(w.kind, w.token)
@@ -227,8 +229,16 @@ func (a *attachment) take(id int) (all []held) {
 	for t, kind := range s.items {
 		all = append(all, held{kind, t})
 	}
+	slices.SortFunc(all, func(a, b held) int { return compareTokens(a.token, b.token) })
 	clear(s.items)
 	return all
+}
+
+// compareTokens orders the tokens of a partition: what follows from a list of
+// them follows in the same order in each run of a simulation.
+func compareTokens(a, b engine.Token) int {
+	return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Task, b.Task),
+		cmp.Compare(a.Name.Epoch, b.Name.Epoch), cmp.Compare(a.Name.Number, b.Name.Number))
 }
 
 // settle takes an item back from the worker. False means it is not (or no

@@ -1,6 +1,9 @@
 package netherite
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/netherite-go/netherite/engine"
 )
 
@@ -31,7 +34,7 @@ func (h *host) stale(c *call) bool {
 
 // askFresh asks the fresh reads again that wait for operations.
 func (h *host) askFresh() {
-	for id := range h.fresh {
+	for _, id := range slices.Sorted(maps.Keys(h.fresh)) {
 		kept := h.waiters[id][:0]
 		for _, c := range h.waiters[id] {
 			if c.mark > 0 {

@@ -31,6 +31,13 @@ func (g *gate) leave() {
 	}
 }
 
+// vacant reports whether nobody is inside.
+func (g *gate) vacant() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.inside == 0
+}
+
 // shut closes the gate and waits until nobody is inside, or for ctx.
 func (g *gate) shut(ctx context.Context) {
 	g.mu.Lock()

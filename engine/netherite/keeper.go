@@ -43,6 +43,7 @@ type keeper struct {
 	looked time.Duration
 	back   int64  // items that had been returned then
 	last   extent // where the log ended when the last capture was begun
+	alarm  func() // stops the timer of the next Tick; nil if there is none
 }
 
 // extent is how much was appended to the log, in bytes and in records.
@@ -59,10 +60,14 @@ type settling struct {
 }
 
 func newKeeper(n *node) *keeper {
+	requests := 0
+	if n.opts.park != nil {
+		requests = 1 // nobody receives while another one sends
+	}
 	return &keeper{
 		n: n, parts: make([]progress, n.params.Partitions),
 		ready: make(chan *capture, 2*n.params.Partitions), stir: make(chan struct{}, 1),
-		settle: make(chan settling),
+		settle: make(chan settling, requests),
 	}
 }
 
@@ -89,12 +94,7 @@ func (k *keeper) want(id int) {
 
 // run keeps until stop is closed.
 func (k *keeper) run(stop <-chan struct{}) {
-	var alarm func()
-	defer func() {
-		if alarm != nil {
-			alarm()
-		}
-	}()
+	defer k.rest(false)
 	k.wake()
 	for {
 		select {
@@ -113,15 +113,21 @@ func (k *keeper) run(stop <-chan struct{}) {
 			k.n.fail(err)
 			return
 		}
-		if alarm != nil {
-			alarm()
-			alarm = nil
-		}
-		if more {
-			alarm = k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)
-		} else {
+		k.rest(more)
+		if !more {
 			k.asleep.Store(true)
 		}
+	}
+}
+
+// rest sets the timer of the next Tick, or with more unset none.
+func (k *keeper) rest(more bool) {
+	if k.alarm != nil {
+		k.alarm()
+		k.alarm = nil
+	}
+	if more {
+		k.alarm = k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)
 	}
 }
 
@@ -386,6 +392,18 @@ func (k *keeper) await(ctx context.Context, full error, stop <-chan struct{}) er
 		gone = ctx.Done()
 	}
 	defer k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)()
+	if k.n.opts.park != nil {
+		k.n.opts.park(func() bool {
+			return len(k.ready)+len(k.stir) > 0 || k.n.dead.Load() || isClosed(stop) || full != nil && ctx.Err() != nil
+		})
+		if k.n.dead.Load() {
+			return k.n.failure()
+		}
+		if len(k.ready) > 0 {
+			k.take(<-k.ready)
+			return nil
+		}
+	}
 	select {
 	case c := <-k.ready:
 		k.take(c)
@@ -433,6 +451,9 @@ func (n *node) checkpoint(ctx context.Context) error {
 // that is full, the second all of it.
 func (n *node) settle(full, ctx context.Context) error {
 	done := make(chan error, 1)
+	if n.opts.park != nil {
+		return n.parkToSettle(ctx, settling{full, done})
+	}
 	select {
 	case n.keeper.settle <- settling{full, done}:
 	case <-n.failed:

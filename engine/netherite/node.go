@@ -108,6 +108,9 @@ func (n *node) release() error {
 func (n *node) drain(ctx context.Context) {
 	n.draining.Store(true)
 	for n.steps.Load()+n.tasks.Load() > 0 {
+		if n.opts.park != nil {
+			n.opts.park(func() bool { return len(n.drained) > 0 || n.dead.Load() || ctx.Err() != nil })
+		}
 		select {
 		case <-n.drained:
 		case <-n.failed:

@@ -133,6 +133,8 @@ type Options struct {
 	// Backoff lists the delays before the attempts to recover from a failed log
 	// or store; the last repeats. Default 0, 1 s, 5 s, 15 s.
 	Backoff []time.Duration
+	// park, in stepped mode, suspends the caller until ready says so; see Stepped.
+	park func(ready func() bool)
 	// keeperTick is how often checkpoints are considered; tests shorten it.
 	keeperTick time.Duration
 	// fullPause is how long the committer waits on a full disk; tests shorten it.

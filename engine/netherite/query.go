@@ -106,6 +106,10 @@ func (e *Engine) pageOnce(ctx context.Context, q *engine.Query, after string, li
 	var sent sync.WaitGroup
 	for id := range calls {
 		calls[id] = &call{done: make(chan struct{}, 1), read: readPage, query: q}
+		if e.opts.park != nil {
+			errs[id] = e.send(ctx, id, calls[id])
+			continue
+		}
 		sent.Go(func() { errs[id] = e.send(ctx, id, calls[id]) })
 	}
 	sent.Wait()

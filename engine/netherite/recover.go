@@ -150,26 +150,18 @@ type logged struct {
 // other. A partition that cannot go on is parked; damage of the log itself ends
 // the recovery.
 func (n *node) replay(from substrate.Offset) error {
-	queues := make([]chan logged, len(n.hosts))
-	var wg sync.WaitGroup
-	for id, h := range n.hosts {
-		queues[id] = make(chan logged, replayAhead)
-		wg.Go(func() { h.replayAll(queues[id]) })
-	}
 	began, before := n.clock.Mono(), n.e.metrics.replayed.Load()
+	pass, wait := n.replayers()
 	err := n.wal.Replay(from, func(at substrate.Offset, group []byte) error {
 		return eachChunk(at, group, func(l logged) error {
-			if l.chunk.Partition < 0 || l.chunk.Partition >= len(queues) {
-				return fmt.Errorf("%w: log position %d has a record of partition %d of %d", engine.ErrDamaged, l.end, l.chunk.Partition, len(queues))
+			if l.chunk.Partition < 0 || l.chunk.Partition >= len(n.hosts) {
+				return fmt.Errorf("%w: log position %d has a record of partition %d of %d", engine.ErrDamaged, l.end, l.chunk.Partition, len(n.hosts))
 			}
-			queues[l.chunk.Partition] <- l
+			pass(l)
 			return nil
 		})
 	})
-	for _, q := range queues {
-		close(q)
-	}
-	wg.Wait()
+	wait()
 	if count := n.e.metrics.replayed.Load() - before; count > 0 {
 		took := n.clock.Mono() - began
 		n.e.metrics.replayNanos.Store(int64(took))
@@ -182,6 +174,29 @@ func (n *node) replay(from substrate.Offset) error {
 		return fmt.Errorf("replay the log: %w", err)
 	}
 	return nil
+}
+
+// replayers returns what passes a chunk to its partition, and what waits until
+// all have been replayed: in parallel, or in stepped mode one after the other.
+func (n *node) replayers() (pass func(logged), wait func()) {
+	if n.opts.park != nil {
+		for _, h := range n.hosts {
+			h.beginReplay()
+		}
+		return func(l logged) { n.hosts[l.chunk.Partition].replayNext(&l) }, func() {}
+	}
+	queues := make([]chan logged, len(n.hosts))
+	var wg sync.WaitGroup
+	for id, h := range n.hosts {
+		queues[id] = make(chan logged, replayAhead)
+		wg.Go(func() { h.replayAll(queues[id]) })
+	}
+	return func(l logged) { queues[l.chunk.Partition] <- l }, func() {
+		for _, q := range queues {
+			close(q)
+		}
+		wg.Wait()
+	}
 }
 
 // eachChunk calls f for every chunk of a group, copied.
@@ -205,14 +220,22 @@ func eachChunk(at substrate.Offset, group []byte, f func(logged) error) error {
 // replayAll replays a partition's chunks; after one that it cannot, it is
 // parked and ignores the rest.
 func (h *host) replayAll(queue <-chan logged) {
+	h.beginReplay()
+	for l := range queue {
+		h.replayNext(&l)
+	}
+}
+
+// beginReplay replays what the partition has in a side file.
+func (h *host) beginReplay() {
 	if h.running() {
 		h.replayed(h.replaySide())
 	}
-	for l := range queue {
-		if !h.running() || l.end <= h.tail {
-			continue
-		}
-		h.replayed(h.replayChunk(&l))
+}
+
+func (h *host) replayNext(l *logged) {
+	if h.running() && l.end > h.tail {
+		h.replayed(h.replayChunk(l))
 	}
 }
 

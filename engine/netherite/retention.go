@@ -29,7 +29,7 @@ func (e *Engine) retain() {
 		cancel()
 	}()
 	every := min(retainEvery, max(e.opts.Retention/10, time.Second))
-	for !pause(e.opts.Clock, every, e.stop) {
+	for !e.pause(every) {
 		e.retire(ctx)
 	}
 }
@@ -49,7 +49,7 @@ func (e *Engine) retire(ctx context.Context) {
 			}
 			return
 		}
-		if token == "" || pause(e.opts.Clock, retainPause, e.stop) {
+		if token == "" || e.pause(retainPause) {
 			return
 		}
 		q.Token = token

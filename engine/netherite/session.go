@@ -32,6 +32,13 @@ func newSession(id [16]byte, partitions int) *session {
 	return s
 }
 
+// roomy reports whether open would not wait.
+func (w *window) roomy() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.next-w.floor < partition.SessionWindow
+}
+
 // open assigns the next request number.
 func (w *window) open(ctx context.Context) (seq uint64, err error) {
 	w.mu.Lock()

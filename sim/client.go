@@ -1,0 +1,310 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/sim/check"
+)
+
+// client makes requests, one after the other, and repeats each until it has an
+// answer.
+type client struct {
+	w    *world
+	nr   int
+	keys int
+}
+
+var (
+	errDisconnected = errors.New("the process is gone")
+	errImpatient    = errors.New("the client has waited long enough")
+	errUnknown      = errors.New("what came of it cannot be known any more")
+)
+
+// once makes a request to the process that serves. The key names a request whose
+// acknowledgement is checked; empty for none.
+func (c *client) once(key string, request func(context.Context, *netherite.Engine) error) (err error) {
+	w, t := c.w, c.w.task
+	w.park(func() bool { return w.serving() != nil })
+	p := w.serving()
+	if len(w.procs) > 1 && w.work.IntN(4) == 0 {
+		for _, z := range w.procs {
+			if z.replaced && z.eng != nil {
+				p = z // it has not heard that there is another one
+				break
+			}
+		}
+	}
+	t.peer = p
+	ctx, cancel := context.WithCancelCause(context.Background())
+	defer func() {
+		t.peer, t.lost = nil, false
+		cancel(nil)
+		if r := recover(); r != nil {
+			if _, ok := r.(disconnected); !ok {
+				panic(r)
+			}
+			err = errDisconnected
+		}
+	}()
+	if w.chaos && w.plan.has(Impatience) && w.work.IntN(10) == 0 {
+		defer w.after(time.Duration(w.work.IntN(3000))*time.Microsecond, func() {
+			w.fault("client gives up", uint64(c.nr), 0)
+			cancel(errImpatient)
+		})()
+	}
+	err = request(ctx, p.eng.Engine())
+	if err == nil && key != "" {
+		w.acks.answered(p, key)
+	}
+	return err
+}
+
+// request repeats a request until it has been answered.
+func (c *client) request(what string, request func(context.Context, *netherite.Engine, string) error) error {
+	w := c.w
+	c.keys++
+	key := fmt.Sprintf("%d-%d", c.nr, c.keys)
+	for attempt := 0; ; attempt++ {
+		err := c.once(key, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
+		w.note("answer to "+what, uint64(c.nr), uint64(c.keys))
+		switch {
+		case errors.Is(err, engine.ErrOutcomeUnknown):
+			return errUnknown
+		case err == nil || !transient(err):
+			return err
+		case attempt > 2000:
+			return fmt.Errorf("no answer after %d attempts: %w", attempt, err)
+		}
+		w.sleep(time.Duration(1+w.work.IntN(2000)) * time.Millisecond)
+	}
+}
+
+// transient reports whether a request that failed so should be repeated.
+func transient(err error) bool {
+	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, engine.ErrUnavailable, errInjected} {
+		if errors.Is(err, t) {
+			return true
+		}
+	}
+	return false
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil {
+		panic(err)
+	}
+	return b
+}
+
+// start begins an instance that is to end with an output. It returns nil if that
+// cannot be known.
+func (c *client) start(id, name string, input, want any) *check.Instance {
+	i := c.w.ledger.Begin(id, name, model.Completed, string(encode(want)))
+	err := c.request("start", func(ctx context.Context, e *netherite.Engine, key string) error {
+		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), Key: key, IfExists: engine.FailIfExists})
+		return err
+	})
+	switch {
+	case err == nil || errors.Is(err, engine.ErrExists): // a repetition that came too late to be known as one
+		i.Acked = true
+		return i
+	case errors.Is(err, errUnknown):
+		return nil
+	}
+	c.w.fail("client: start of %q: %w", id, err)
+	return nil
+}
+
+// command makes a request about an instance, of which some errors are expected.
+func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) {
+	err := c.request(what, f)
+	if err != nil && !errors.Is(err, errUnknown) && !(expected != nil && errors.Is(err, expected)) {
+		c.w.fail("client: %s of %q: %w", what, id, err)
+	}
+}
+
+// see reads an instance, and has it compared with what was known of it.
+func (c *client) see(id string) (got *model.Instance) {
+	err := c.request("get", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true})
+		return err
+	})
+	return c.saw(id, got, err)
+}
+
+// await waits for the end of an instance.
+func (c *client) await(id string) (got *model.Instance) {
+	err := c.request("wait", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+		got, err = e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
+		return err
+	})
+	return c.saw(id, got, err)
+}
+
+func (c *client) saw(id string, got *model.Instance, err error) *model.Instance {
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+		got = nil
+	case errors.Is(err, errUnknown):
+		return nil
+	case err != nil:
+		c.w.fail("client: read of %q: %w", id, err)
+		return nil
+	}
+	if err := c.w.ledger.Saw(id, got); err != nil {
+		c.w.fail("%w", err)
+	}
+	return got
+}
+
+// run does the client's share of the work.
+func (c *client) run(operations int) {
+	w := c.w
+	for n := range operations {
+		if w.failure != nil {
+			return
+		}
+		c.operation(fmt.Sprintf("%d-%d", c.nr, n))
+		w.sleep(time.Duration(w.work.IntN(500)) * time.Millisecond)
+	}
+}
+
+// operation does one thing with the hub.
+func (c *client) operation(id string) {
+	w := c.w
+	switch w.work.IntN(12) {
+	case 0, 1, 2:
+		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
+		if to >= from {
+			to++
+		}
+		c.start("transfer-"+id, "Transfer", move{fmt.Sprint(from), fmt.Sprint(to), int64(1 + w.work.IntN(60))}, "ok")
+	case 3:
+		if c.start("audit-"+id, "Audit", w.plan.accounts, w.ledger.Money) != nil && w.work.IntN(2) == 0 {
+			c.await("audit-" + id)
+		}
+	case 4:
+		n, want := 1+w.work.IntN(12), 0
+		for i := range n {
+			want += i * i
+		}
+		if c.start("fanout-"+id, "FanOut", n, want) != nil {
+			c.await("fanout-" + id)
+		}
+	case 5:
+		t := tree{1 + w.work.IntN(2), 1 + w.work.IntN(3)}
+		want := t.Width
+		if t.Depth == 2 {
+			want *= t.Width
+		}
+		c.start("tree-"+id, "Tree", t, want)
+	case 6:
+		c.doze("nap-" + id)
+	case 7:
+		c.start("loop-"+id, "Loop", 1+w.work.IntN(4), "done")
+	case 8:
+		c.collect("collect-" + id)
+	case 9:
+		c.mend("mend-" + id)
+	case 10:
+		c.captive("captive-" + id)
+	default:
+		c.post(fmt.Sprintf("@Journal@%d", w.work.IntN(3)), "post-"+id)
+	}
+}
+
+func (c *client) post(entity, op string) {
+	w := c.w
+	w.ledger.Post(entity, op, false)
+	err := c.request("post", func(ctx context.Context, e *netherite.Engine, key string) error {
+		return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Post", Input: encode(op), Key: key})
+	})
+	switch {
+	case err == nil:
+		w.ledger.Post(entity, op, true)
+	case !errors.Is(err, errUnknown):
+		w.fail("client: post to %q: %w", entity, err)
+	}
+}
+
+// doze starts a nap, and may suspend it in between.
+func (c *client) doze(id string) {
+	w := c.w
+	var n nap
+	for range 1 + w.work.IntN(3) {
+		n.Each = append(n.Each, time.Duration(w.work.IntN(90_000))*time.Millisecond)
+	}
+	if c.start(id, "Nap", n, "rested") == nil || w.work.IntN(2) == 0 {
+		return
+	}
+	c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
+	w.sleep(time.Duration(w.work.IntN(10_000)) * time.Millisecond)
+	c.see(id)
+	c.command("resume", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Resume(ctx, id, "go on") })
+}
+
+// collect raises events, each until it is acknowledged.
+func (c *client) collect(id string) {
+	n := 1 + c.w.work.IntN(4)
+	want := make([]int, n)
+	for i := range want {
+		want[i] = i
+	}
+	if c.start(id, "Collect", n, want) == nil {
+		return
+	}
+	for i := range want {
+		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Parcel", Payload: encode(i), Key: key})
+		})
+	}
+}
+
+// mend rewinds an orchestration that has failed.
+func (c *client) mend(id string) {
+	w := c.w
+	i := c.start(id, "Mend", 0, "mended")
+	if i == nil {
+		return
+	}
+	if got := c.await(id); got != nil && got.Status != model.Failed {
+		w.fail("outcome: %q is %v before it is mended", id, got.Status)
+	}
+	w.workload.mended[id] = true
+	c.command("rewind", id, engine.ErrNotFailed, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
+}
+
+// captive terminates what would wait for ever, or frees it, and may purge it.
+func (c *client) captive(id string) {
+	w := c.w
+	i := c.start(id, "Captive", 0, "free")
+	if i == nil {
+		return
+	}
+	if w.work.IntN(3) == 0 {
+		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
+		})
+		return
+	}
+	i.Status, i.Want = model.Terminated, string(encode("enough"))
+	c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("enough"), Recursive: true})
+	})
+	c.await(id)
+	if w.work.IntN(2) == 0 {
+		i.Purged = true
+		c.command("purge", id, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) error {
+			_, err := e.Purge(ctx, id, true)
+			return err
+		})
+	}
+}

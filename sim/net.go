@@ -1,0 +1,74 @@
+package sim
+
+import (
+	"slices"
+	"time"
+
+	"github.com/netherite-go/netherite/engine/netherite"
+)
+
+// link carries the frames between the partitions of one incarnation.
+type link struct {
+	w       *world
+	p       *process
+	deliver func([]netherite.Frame)
+	closed  bool
+}
+
+// transport makes a link, or nothing where frames always arrive at once.
+func (w *world) transport(p *process) netherite.NewTransport {
+	if w.plan.resend == 0 {
+		return nil
+	}
+	return func(deliver func([]netherite.Frame)) netherite.Transport {
+		return &link{w: w, p: p, deliver: deliver}
+	}
+}
+
+// Send implements netherite.Transport.
+func (l *link) Send(frames []netherite.Frame) {
+	if l.closed {
+		return
+	}
+	w := l.w
+	if !w.chaos {
+		l.deliver(frames)
+		return
+	}
+	for _, f := range frames {
+		n := w.net.IntN(100)
+		switch {
+		case n < 8 && w.plan.has(LostFrames):
+			w.fault("frame lost", uint64(f.Kind), uint64(f.To))
+			continue
+		case n >= 80 && w.plan.has(TwinFrames):
+			w.fault("frame twice", uint64(f.Kind), uint64(f.To))
+			l.later(f)
+		}
+		l.later(f)
+	}
+}
+
+// later delivers a frame now or after a while.
+func (l *link) later(f netherite.Frame) {
+	w := l.w
+	if !w.plan.has(LateFrames) || w.net.IntN(4) > 0 {
+		l.deliver([]netherite.Frame{f})
+		return
+	}
+	w.fault("frame late", uint64(f.Kind), uint64(f.To))
+	f.Messages = slices.Clone(f.Messages)
+	delay := time.Duration(w.net.IntN(100)) * time.Millisecond
+	if w.net.IntN(20) == 0 {
+		delay = time.Duration(w.net.IntN(5000)) * time.Millisecond
+	}
+	w.after(delay, func() {
+		if !l.closed && !l.p.dead {
+			w.note("frame arrives", uint64(f.Kind), uint64(f.To))
+			l.deliver([]netherite.Frame{f})
+		}
+	})
+}
+
+// Close implements netherite.Transport.
+func (l *link) Close() { l.closed = true }

@@ -1,0 +1,100 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"time"
+
+	"github.com/netherite-go/netherite/engine/netherite"
+)
+
+// Fault is a kind of fault that a run can have. Each run has some of them.
+type Fault uint
+
+// The kinds of faults.
+const (
+	Crashes      Fault = iota // the machine loses power, at any operation on its disk
+	Kills                     // the process dies, and the machine goes on
+	Zombies                   // the hub is opened again while the old process runs on
+	DiskErrors                // a write, sync, rename or open fails
+	StoreErrors               // so does the state store
+	FullDisks                 // there is no space for a while
+	SlowDisks                 // syncs take long
+	BitFlips                  // bits flip on the disk while the hub is down
+	LostFrames                // messages between partitions get lost
+	TwinFrames                // they arrive twice
+	LateFrames                // they are delayed, and so reordered
+	ClockJumps                // the wall clock jumps, either way
+	WorkerLosses              // workers disconnect with what they have
+	TwinResults               // workers hand in results twice
+	BadTasks                  // activities fail or hang
+	Impatience                // clients give up waiting, and try again
+	faultKinds
+)
+
+var faultNames = [...]string{
+	"crashes", "kills", "zombies", "disk-errors", "store-errors", "full-disks", "slow-disks", "bit-flips",
+	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience",
+}
+
+// String is the fault's name, as --without takes it.
+func (f Fault) String() string { return faultNames[f] }
+
+// plan is what a seed decides before a run begins.
+type plan struct {
+	faults     [faultKinds]bool
+	operations int // of clients
+	clients    int
+	chaos      time.Duration // at most, in virtual time
+	pause      time.Duration // between faults, about
+
+	partitions  int
+	release     netherite.Release
+	checkpoint  netherite.Checkpoint
+	keeperTick  time.Duration
+	resend      time.Duration
+	segment     int64 // bytes
+	memory      int64
+	maxBatch    int
+	cache       int // live copies of the worker; negative none
+	evictAlways bool
+	checkReplay bool
+	retention   time.Duration
+	accounts    int
+	slow        time.Duration // the longest sync of a slow disk
+}
+
+// newPlan draws a plan.
+func newPlan(seed uint64, o Options) plan {
+	r := rand.New(rand.NewPCG(seed, 100))
+	pick := func(n ...int) int { return n[r.IntN(len(n))] }
+	p := plan{
+		operations: 60 + r.IntN(60), clients: 4 + r.IntN(6),
+		chaos: time.Duration(1+r.IntN(20)) * time.Minute, pause: time.Duration(300+r.IntN(3000)) * time.Millisecond,
+		partitions: pick(1, 2, 3, 4, 4, 6), release: netherite.Release(pick(0, 0, 0, 1, 2)),
+		checkpoint: netherite.Checkpoint{
+			Records: int64(pick(20, 100, 400, 100_000)), Idle: time.Duration(pick(100, 1000, 5000)) * time.Millisecond,
+		},
+		keeperTick: time.Duration(pick(25, 100, 500)) * time.Millisecond, segment: int64(pick(8, 16, 64)) << 10,
+		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(8) == 0,
+		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 20_000)) * time.Millisecond,
+		retention: -1,
+	}
+	for f := range p.faults {
+		p.faults[f] = r.IntN(2) == 0
+	}
+	if r.IntN(3) == 0 {
+		p.retention = time.Duration(10+r.IntN(50)) * time.Minute
+	}
+	if p.has(LostFrames) || p.has(TwinFrames) || p.has(LateFrames) {
+		p.resend = time.Duration(pick(200, 1000)) * time.Millisecond
+	}
+	if o.Operations > 0 {
+		p.operations = o.Operations
+	}
+	for _, f := range o.Without {
+		p.faults[f] = false
+	}
+	return p
+}
+
+func (p *plan) has(f Fault) bool { return p.faults[f] }

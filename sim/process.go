@@ -1,0 +1,328 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/sim/check"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/worker"
+)
+
+// process is one opening of the hub, with a worker.
+type process struct {
+	w        *world
+	nr       int
+	clock    *clock
+	fs       *faultfs.FS
+	log      *wal
+	durable  substrate.Offset // up to where its log has reported itself durable
+	eng      *netherite.Stepped
+	worker   *worker.Worker
+	jobs     []netherite.Job
+	dead     bool
+	replaced bool // the hub has been opened again since: a zombie
+}
+
+// logger drops what an engine tells of, unless there is a trace.
+func (w *world) logger() *slog.Logger {
+	if w.trace == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return slog.New(slog.NewTextHandler(indent{w.trace}, &slog.HandlerOptions{
+		Level: slog.LevelWarn,
+		ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+			if a.Key == slog.TimeKey {
+				return slog.Attr{}
+			}
+			return a
+		},
+	}))
+}
+
+type indent struct{ out io.Writer }
+
+// Write implements io.Writer.
+func (i indent) Write(b []byte) (int, error) {
+	_, err := i.out.Write(append([]byte("       | "), b...))
+	return len(b), err
+}
+
+// open begins a process, which recovers the hub and then serves it. If it cannot,
+// for a fault of the disk, another one tries later.
+func (w *world) open() {
+	w.opened++
+	p := &process{w: w, nr: w.opened, clock: &clock{w: w}, fs: w.fs}
+	p.fs.SetFault(w.diskFault(p))
+	w.store.SetFault(w.storeFault)
+	for _, old := range w.procs {
+		old.replaced = true
+	}
+	w.procs = append(w.procs, p)
+	w.note("open", uint64(p.nr), 0)
+	w.spawn("open", p, func() {
+		s, err := netherite.OpenStepped(w.options(p))
+		switch {
+		case w.crashed || p.dead:
+			return
+		case err != nil:
+			if !errors.Is(err, errInjected) && !errors.Is(err, engine.ErrDiskFull) {
+				w.fail("the hub cannot be opened: %w", err)
+				return
+			}
+			w.note("not opened", uint64(p.nr), 0)
+			w.end(p)
+			w.after(time.Duration(1+w.faulty.IntN(2000))*time.Millisecond, w.openIfClosed)
+			return
+		}
+		if p.durable = 0; p.log != nil {
+			p.durable = p.log.End()
+		}
+		p.eng = s
+		w.connect(p)
+		w.note("opened", uint64(p.nr), uint64(p.durable))
+	})
+}
+
+// openIfClosed opens the hub unless a process has it.
+func (w *world) openIfClosed() {
+	if w.serving() == nil && !w.opening() {
+		w.open()
+	}
+}
+
+// serving is the process that clients use, or nil.
+func (w *world) serving() *process {
+	if n := len(w.procs); n > 0 && w.procs[n-1].eng != nil {
+		return w.procs[n-1]
+	}
+	return nil
+}
+
+func (w *world) opening() bool { return len(w.procs) > 0 && w.procs[len(w.procs)-1].eng == nil }
+
+func (w *world) options(p *process) netherite.SteppedOptions {
+	o := netherite.SteppedOptions{Park: w.park, KeeperTick: w.plan.keeperTick, FullPause: 100 * time.Millisecond, EvictAlways: w.plan.evictAlways}
+	o.OnEvent = func(id int, ev partition.Event) { w.onEvent(p, id, ev) }
+	o.Storage, o.Clock, o.Logger = &storage{w, p}, p.clock, w.logger()
+	o.Random = &stream{w: w}
+	o.Release, o.Checkpoint, o.MaxBatch = w.plan.release, w.plan.checkpoint, w.plan.maxBatch
+	o.MaxEntityBatch, o.Resend, o.Retention = w.plan.maxBatch, w.plan.resend, w.plan.retention
+	o.Transport, o.CheckReplay = w.transport(p), w.plan.checkReplay
+	o.Backoff = []time.Duration{0, 100 * time.Millisecond, time.Second}
+	return o
+}
+
+// stream makes session IDs.
+type stream struct{ w *world }
+
+// Read implements io.Reader.
+func (s *stream) Read(b []byte) (int, error) {
+	for i := range b {
+		b[i] = byte(s.w.schedule.Uint32())
+	}
+	return len(b), nil
+}
+
+// connect gives a process a worker.
+func (w *world) connect(p *process) {
+	var err error
+	p.worker, err = worker.New(worker.Options{
+		Handlers: w.workload.handlers, Clock: p.clock, Stepped: true, SlowStep: 24 * time.Hour,
+		CacheCount: w.plan.cache, Logger: slog.New(slog.DiscardHandler),
+	})
+	if err == nil {
+		err = p.worker.Run(&feed{p.eng.Engine(), p})
+	}
+	if err != nil {
+		w.fail("connect a worker: %w", err)
+	}
+}
+
+// disconnect takes a process's worker away, with all that it has.
+func (p *process) disconnect() {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_ = p.worker.Close(ctx) // cancelled: nothing is waited for
+}
+
+// onEvent is called with every event that a partition admits.
+func (w *world) onEvent(p *process, id int, ev partition.Event) {
+	w.steps++
+	var subject uint64
+	switch e := ev.(type) {
+	case *partition.Start:
+		subject = digest(e.Request.Instance)
+		w.acks.stepped(p, id, e.Client.Key)
+	case *partition.Command:
+		subject = digest(e.Instance)
+		w.acks.stepped(p, id, e.Client.Key)
+	case *partition.StepDone:
+		subject = e.Ord
+	case *partition.EntityDone:
+		subject = e.Ord
+	case *partition.TaskDone:
+		subject = e.Ord<<8 | uint64(uint8(e.Task))
+	case *partition.Received:
+		subject = e.First
+	case *partition.TimersFired:
+		for _, t := range e.Timers {
+			if err := check.NotEarly(t.FireAt, w.wall()); err != nil {
+				w.fail("%w", err)
+			}
+		}
+	}
+	w.note("event", uint64(ev.Kind())<<8|uint64(id), subject)
+}
+
+// job has the engine do something, in a task if it may wait.
+func (p *process) job(j netherite.Job) {
+	w := p.w
+	w.note("job", uint64(p.nr), uint64(j.Kind)<<8|uint64(j.Partition))
+	if j.Kind == netherite.RunPartition {
+		p.eng.Do(j)
+		w.acks.appended(p, j.Partition)
+		return
+	}
+	if j.Kind == netherite.RunRecovery {
+		w.fault("node recovers", uint64(p.nr), 0)
+	}
+	w.spawn("job", p, func() { p.eng.Do(j) })
+}
+
+// end takes a process out of the world. Nothing of it goes on.
+func (w *world) end(p *process) {
+	p.dead, p.clock.dead = true, true
+	for i := range w.procs {
+		if w.procs[i] == p {
+			w.procs = append(w.procs[:i], w.procs[i+1:]...)
+			break
+		}
+	}
+	w.killTasks(p)
+	if p.eng != nil {
+		p.disconnect()
+		p.eng.Engine().Kill(false)
+	}
+}
+
+// powerFailure follows losePower: all processes are gone; one comes back.
+func (w *world) powerFailure() {
+	for len(w.procs) > 0 {
+		w.end(w.procs[0])
+	}
+	w.crashed, w.crashIn = false, 0
+	if w.chaos && w.faulty.IntN(3) == 0 { // and again, in the middle of the recovery
+		w.crashIn = 1 + w.faulty.IntN(60)
+	}
+	w.after(time.Duration(w.faulty.IntN(5000))*time.Millisecond, w.openIfClosed)
+}
+
+// kill ends the process that serves, but not the machine: what it wrote is there.
+func (w *world) kill() {
+	for len(w.procs) > 0 {
+		w.end(w.procs[0])
+	}
+	w.after(time.Duration(w.faulty.IntN(3000))*time.Millisecond, w.openIfClosed)
+}
+
+// feed is the engine's, whose connections hand in some results twice.
+type feed struct {
+	e *netherite.Engine
+	p *process
+}
+
+// Connect implements engine.Feed.
+func (f *feed) Connect(w engine.Worker) (engine.Connection, error) {
+	c, err := f.e.Connect(w)
+	if err != nil {
+		return nil, err
+	}
+	return &conn{Connection: c, p: f.p}, nil
+}
+
+type conn struct {
+	engine.Connection
+	p *process
+}
+
+// again hands in a result for a second time, soon.
+func (c *conn) again(kind string, hand func() error) {
+	w := c.p.w
+	if !w.chaos || !w.plan.has(TwinResults) || w.workers.IntN(20) > 0 {
+		return
+	}
+	w.after(time.Duration(w.workers.IntN(50))*time.Millisecond, func() {
+		if c.p.dead {
+			return
+		}
+		w.fault(kind+" again", uint64(c.p.nr), 0)
+		// An activity may have been offered again under the same token, to the
+		// same worker; then one more result is as good as any.
+		if err := hand(); !errors.Is(err, engine.ErrStale) && kind != "activity" {
+			w.fail("feed: a result of an item that had been completed was taken: %v", err)
+		}
+	})
+}
+
+// CompleteOrchestration implements engine.Connection.
+func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
+	twin := *r
+	err := c.Connection.CompleteOrchestration(r)
+	c.again("step", func() error { return c.Connection.CompleteOrchestration(&twin) })
+	return err
+}
+
+// CompleteActivity implements engine.Connection.
+func (c *conn) CompleteActivity(r *engine.ActivityResult) error {
+	twin := *r
+	err := c.Connection.CompleteActivity(r)
+	c.again("activity", func() error { return c.Connection.CompleteActivity(&twin) })
+	return err
+}
+
+// CompleteEntity implements engine.Connection.
+func (c *conn) CompleteEntity(r *engine.EntityResult) error {
+	twin := *r
+	err := c.Connection.CompleteEntity(r)
+	c.again("batch", func() error { return c.Connection.CompleteEntity(&twin) })
+	return err
+}
+
+// ackCheck checks that nothing is acknowledged before its record is durable.
+type ackCheck struct {
+	w     *world
+	fresh []string                    // keys of requests admitted in the batch in progress
+	at    map[string]substrate.Offset // where the records of requests end
+}
+
+func (a *ackCheck) stepped(_ *process, _ int, key string) {
+	if key != "" {
+		a.fresh = append(a.fresh, key)
+	}
+}
+
+// appended follows a batch.
+func (a *ackCheck) appended(p *process, id int) {
+	if a.at == nil {
+		a.at = map[string]substrate.Offset{}
+	}
+	for _, key := range a.fresh {
+		a.at[key] = p.eng.Appended(id)
+	}
+	a.fresh = a.fresh[:0]
+}
+
+// answered is called when a client has got an answer from a process.
+func (a *ackCheck) answered(p *process, key string) {
+	if at, ok := a.at[key]; ok && at > p.durable {
+		a.w.fail("answer before durable: request %s ends in the log at %d, of which %d is durable", key, at, p.durable)
+	}
+}

@@ -1,0 +1,301 @@
+package sim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/sim/check"
+)
+
+// Options are what is the same for all seeds of a batch.
+type Options struct {
+	Without    []Fault   // kinds of faults that no run has
+	Operations int       // of all clients together; 0: each seed has its own number
+	Trace      io.Writer // gets every event; nil: none
+}
+
+// Result is what came of one seed.
+type Result struct {
+	Seed    uint64
+	Hash    uint64 // of everything that happened, in order
+	Events  int    // that partitions applied
+	Faults  int
+	Virtual time.Duration
+	Err     error // what happened that must not; nil: nothing
+}
+
+// patience bounds, in virtual time, how long after the last fault everything
+// must have come to its end.
+const patience = 48 * time.Hour
+
+// Run simulates one seed.
+func Run(seed uint64, o Options) Result {
+	w := newWorld(seed, newPlan(seed, o))
+	w.trace = o.Trace
+	w.workload = newWorkload(w)
+	w.ledger.Money = opening * int64(w.plan.accounts)
+	w.open()
+	w.phases()
+	w.close()
+	return Result{Seed: seed, Hash: w.hash, Events: w.steps, Faults: w.faults, Virtual: w.now, Err: w.failure}
+}
+
+// phases are chaos, heal and quiesce.
+func (w *world) phases() {
+	ready := false
+	w.spawn("bank", nil, func() { w.openAccounts(); ready = true })
+	w.run(time.Hour, func() bool { return ready })
+
+	w.chaos = true
+	w.scheduleFaults()
+	working := w.plan.clients
+	for n := range w.plan.clients {
+		c := &client{w: w, nr: n + 1}
+		w.spawn("client", nil, func() {
+			c.run(w.plan.operations / w.plan.clients)
+			working--
+		})
+	}
+	w.run(w.now+w.plan.chaos, func() bool { return working == 0 })
+	w.heal()
+	w.run(w.now+patience, func() bool { return working == 0 })
+	if w.failure == nil && working > 0 {
+		w.fail("liveness: %d clients have no answer %v after the last fault", working, patience)
+	}
+	w.quiesce()
+}
+
+// openAccounts puts the money into the bank.
+func (w *world) openAccounts() {
+	c := &client{w: w, nr: 1000}
+	for n := range w.plan.accounts {
+		entity := fmt.Sprintf("@Account@%d", n)
+		c.command("open", entity, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+			return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Add", Input: encode(opening), Key: key})
+		})
+	}
+}
+
+// scheduleFaults has those faults happen that come by themselves.
+func (w *world) scheduleFaults() {
+	kinds := []struct {
+		f      Fault
+		happen func()
+	}{
+		{Crashes, func() {
+			if w.crashIn == 0 {
+				w.crashIn = 1 + w.faulty.IntN(100)
+			}
+		}},
+		{Kills, func() { w.fault("kill", 0, 0); w.kill() }},
+		{Zombies, w.haunt},
+		{FullDisks, w.fillDisk},
+		{ClockJumps, w.jump},
+		{WorkerLosses, w.loseWorker},
+		{BitFlips, w.flip},
+	}
+	for _, k := range kinds {
+		if !w.plan.has(k.f) {
+			continue
+		}
+		var again func()
+		again = func() {
+			if !w.chaos {
+				return
+			}
+			if !w.crashed {
+				k.happen()
+			}
+			w.after(w.pause(), again)
+		}
+		w.after(w.pause(), again)
+	}
+}
+
+// pause is how long until the next fault of a kind.
+func (w *world) pause() time.Duration {
+	return time.Duration(float64(w.plan.pause) * 2 * w.faulty.ExpFloat64())
+}
+
+// haunt opens the hub again while a process runs on.
+func (w *world) haunt() {
+	if p := w.serving(); p == nil || len(w.procs) > 1 {
+		return
+	}
+	w.fault("zombie", uint64(w.opened), 0)
+	z := w.serving()
+	w.open()
+	w.after(time.Duration(w.faulty.IntN(10_000))*time.Millisecond, func() {
+		if !z.dead {
+			w.note("zombie ends", uint64(z.nr), 0)
+			w.end(z)
+		}
+	})
+}
+
+// fillDisk leaves no space for a while.
+func (w *world) fillDisk() {
+	fs := w.fs
+	usage, err := fs.GetDiskUsage("/")
+	if err != nil || w.storeFull {
+		return
+	}
+	w.fault("full disk", 0, 0)
+	fs.SetCapacity(int64(usage.UsedBytes) + w.faulty.Int64N(32<<10))
+	w.storeFull = w.faulty.IntN(2) == 0
+	w.after(time.Duration(w.faulty.IntN(10_000))*time.Millisecond, func() {
+		w.note("space again", 0, 0)
+		fs.SetCapacity(1 << 40)
+		w.storeFull = false
+	})
+}
+
+// jump sets the wall clock.
+func (w *world) jump() {
+	by := time.Duration(w.clocks.Int64N(int64(2*time.Hour))) - time.Hour
+	if w.clocks.IntN(2) == 0 {
+		by /= 600
+	}
+	w.skew += by
+	w.fault("clock jump", uint64(by), 0)
+}
+
+// loseWorker takes a worker away and lets another one come.
+func (w *world) loseWorker() {
+	if p := w.serving(); p != nil {
+		w.fault("worker lost", uint64(p.nr), 0)
+		p.disconnect()
+		w.connect(p)
+	}
+}
+
+// heal ends all faults.
+func (w *world) heal() {
+	w.note("heal", 0, 0)
+	w.chaos, w.storeFull, w.crashIn = false, false, 0
+	w.fs.SetCapacity(1 << 40)
+	for _, z := range slices.Clone(w.procs[:max(len(w.procs)-1, 0)]) {
+		w.end(z)
+	}
+	w.openIfClosed()
+}
+
+// quiesce waits for everything to end, and compares it with what it should be.
+func (w *world) quiesce() {
+	if w.failure != nil {
+		return
+	}
+	c := &client{w: w, nr: 2000}
+	judged := false
+	w.spawn("judge", nil, func() {
+		w.judge(c)
+		judged = true
+	})
+	w.run(w.now+patience, func() bool { return judged })
+	if w.failure == nil && !judged {
+		w.fail("liveness: not everything has ended %v after the last fault", patience)
+	}
+	w.run(w.now+time.Minute, func() bool { return false })
+	p := w.serving()
+	if w.failure != nil || p == nil {
+		return
+	}
+	if err := p.eng.Residue(); err != nil {
+		w.fail("quiescence: %w", err)
+	}
+}
+
+// judge reads everything there is.
+func (w *world) judge(c *client) {
+	for _, id := range slices.Sorted(maps.Keys(w.ledger.Instances)) {
+		i := w.ledger.Instances[id]
+		if !i.Acked {
+			if got := c.see(id); got == nil {
+				continue
+			}
+		}
+		got := c.await(id)
+		if w.failure != nil {
+			return
+		}
+		if got == nil {
+			continue
+		}
+		if err := w.ledger.Ended(id, got); err != nil {
+			w.fail("%w", err)
+			return
+		}
+		w.readHistory(c, id)
+	}
+	for _, entity := range slices.Sorted(maps.Keys(w.ledger.Posts)) {
+		var j journal
+		w.readEntity(c, entity, &j)
+		if err := w.ledger.Applied(entity, j.Ops); err != nil {
+			w.fail("%w", err)
+		}
+	}
+	var total int64
+	for n := range w.plan.accounts {
+		var a account
+		w.readEntity(c, fmt.Sprintf("@Account@%d", n), &a)
+		if a.Balance < 0 || a.Holder != "" {
+			w.fail("money: account %d has %d and is held by %q", n, a.Balance, a.Holder)
+		}
+		total += a.Balance
+	}
+	if total != w.ledger.Money {
+		w.fail("money: there is %d, and should be %d", total, w.ledger.Money)
+	}
+}
+
+func (w *world) readHistory(c *client, id string) {
+	err := c.request("history", func(ctx context.Context, e *netherite.Engine, _ string) error {
+		events, err := e.History(ctx, id)
+		if err != nil {
+			return err
+		}
+		return check.History(id, events)
+	})
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		w.fail("%w", err)
+	}
+}
+
+func (w *world) readEntity(c *client, entity string, state any) {
+	var got *model.Instance
+	err := c.request("read", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+		got, err = e.Get(ctx, entity, engine.GetOptions{Payloads: true, Fresh: true})
+		return err
+	})
+	switch {
+	case errors.Is(err, engine.ErrNotFound):
+	case err != nil:
+		w.fail("client: read of %q: %w", entity, err)
+	case got.Entity.State != nil:
+		if err := json.Unmarshal(got.Entity.State, state); err != nil {
+			w.fail("entity %q has state %s: %w", entity, got.Entity.State, err)
+		}
+	}
+}
+
+// close ends what is left of the world.
+func (w *world) close() {
+	failure := w.failure
+	for len(w.procs) > 0 {
+		w.end(w.procs[0])
+	}
+	for _, t := range w.tasks {
+		w.task = t
+		t.stop()
+	}
+	w.failure = failure
+}

@@ -1,0 +1,202 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/mem"
+	"github.com/netherite-go/netherite/substrate/sidefile"
+)
+
+const hubDir = "/hub/log"
+
+var errInjected = errors.New("the disk reports an error")
+
+// storage is where a process finds the hub: the log on the machine's file
+// system, as in production, and the twin of the store.
+type storage struct {
+	w *world
+	p *process
+}
+
+var _ netherite.SideStorage = (*storage)(nil)
+
+// Parameters implements netherite.Storage.
+func (s *storage) Parameters() netherite.Parameters {
+	return netherite.Parameters{Hub: [16]byte{1}, Partitions: s.w.plan.partitions}
+}
+
+// OpenLog implements netherite.Storage.
+func (s *storage) OpenLog() (substrate.Log, error) {
+	inner, err := filelog.Open(filelog.Options{
+		FS: s.p.fs, Dir: hubDir, Hub: filelog.HubID{1}, Inline: true,
+		MinSegmentBytes: s.w.plan.segment, MaxSegmentBytes: 4 * s.w.plan.segment,
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := &wal{Log: inner, w: s.w, p: s.p}
+	s.p.log = l
+	if err := s.w.prefix.Opened(inner); err != nil && !s.w.crashed && !s.p.dead && !errors.Is(err, errInjected) {
+		s.w.fail("log prefix: %w", err)
+	}
+	return l, nil
+}
+
+// OpenStore implements netherite.Storage.
+func (s *storage) OpenStore(int64) (substrate.Store, error) {
+	inner, err := s.w.store.Open()
+	if err != nil {
+		return nil, err
+	}
+	return &store{Store: inner, w: s.w, p: s.p}, nil
+}
+
+// OpenSideFiles implements netherite.SideStorage.
+func (s *storage) OpenSideFiles() (substrate.SideFiles, error) {
+	return sidefile.Open(s.p.fs, "/hub/parked", [16]byte{1}), nil
+}
+
+// Close implements netherite.Storage.
+func (s *storage) Close() error { return nil }
+
+// wal is a log that takes its time, and tells the checkers.
+type wal struct {
+	substrate.Log
+	w *world
+	p *process
+}
+
+// Write implements substrate.Log.
+func (l *wal) Write(group []byte) error {
+	at := l.End()
+	if err := l.Log.Write(group); err != nil {
+		return err
+	}
+	if l.p.replaced {
+		return nil // what it wrote is judged when it reports it durable
+	}
+	l.w.prefix.Wrote(at, group)
+	return nil
+}
+
+// Sync implements substrate.Log.
+func (l *wal) Sync() error {
+	l.w.sleep(l.w.syncTime())
+	end := l.End()
+	if err := l.Log.Sync(); err != nil {
+		return err
+	}
+	if l.w.crashed {
+		return nil
+	}
+	l.w.note("synced", uint64(l.p.nr), uint64(end))
+	if l.p.replaced && end > l.w.prefix.Synced() {
+		l.w.fail("zombie: process %d appended to the log up to %d after process %d had opened it", l.p.nr, end, l.w.opened)
+	}
+	l.p.durable = end
+	if !l.p.replaced {
+		l.w.prefix.SyncedTo(end)
+	}
+	return nil
+}
+
+// syncTime is how long the next sync takes.
+func (w *world) syncTime() time.Duration {
+	if w.chaos && w.plan.has(SlowDisks) && w.disk.IntN(50) == 0 {
+		w.fault("slow disk", 0, 0)
+		return time.Duration(w.disk.Int64N(int64(w.plan.slow)))
+	}
+	return time.Duration(50+w.disk.IntN(400)) * time.Microsecond
+}
+
+// store is a store that makes what was applied durable late.
+type store struct {
+	substrate.Store
+	w *world
+	p *process
+}
+
+// Apply implements substrate.Store.
+func (s *store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) error {
+	err := s.Store.Apply(b, partition, stamp)
+	if err == nil {
+		s.w.note("applied", uint64(partition), uint64(stamp.Offset))
+		if s.p.replaced {
+			s.w.fail("zombie: process %d has written a checkpoint of partition %d after the hub was opened again", s.p.nr, partition)
+		}
+		if stamp.Offset > s.w.prefix.Synced() && !s.w.crashed {
+			s.w.fail("checkpoint: partition %d is stamped %d, but only %d of the log is durable", partition, stamp.Offset, s.w.prefix.Synced())
+		}
+	}
+	return err
+}
+
+// Flush implements substrate.Store.
+func (s *store) Flush() error {
+	s.w.sleep(s.w.syncTime())
+	return s.Store.Flush()
+}
+
+// diskFault is what the file system asks before each operation.
+func (w *world) diskFault(p *process) faultfs.Fault {
+	return func(op faultfs.Op) error {
+		if w.crashed || p.dead {
+			return faultfs.ErrKilled
+		}
+		if op.Kind == faultfs.OpRead || op.Kind == faultfs.OpList || !w.chaos {
+			return nil
+		}
+		if w.crashIn > 0 {
+			if w.crashIn--; w.crashIn == 0 {
+				w.losePower("crash at "+string(op.Kind), uint64(op.N))
+				return faultfs.ErrKilled
+			}
+		}
+		if w.plan.has(DiskErrors) && w.disk.IntN(400) == 0 {
+			w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))
+			return fmt.Errorf("%s %s: %w", op.Kind, strings.TrimPrefix(op.Path, "/hub/"), errInjected)
+		}
+		return nil
+	}
+}
+
+// storeFault is what the store asks before it applies or flushes.
+func (w *world) storeFault(op mem.Op, n int) error {
+	if !w.chaos || w.crashed {
+		return nil
+	}
+	switch {
+	case w.storeFull && (op == mem.OpApply || op == mem.OpFlush):
+		return substrate.ErrDiskFull
+	case !w.plan.has(StoreErrors):
+	case (op == mem.OpApply || op == mem.OpFlush) && w.disk.IntN(60) == 0,
+		(op == mem.OpGet || op == mem.OpScan) && w.disk.IntN(4000) == 0:
+		w.fault("store error at "+string(op), uint64(n), 0)
+		return errInjected
+	}
+	return nil
+}
+
+// losePower stops everything at this very moment. What is left on the disk is
+// decided now; the rest follows when the running step has returned.
+func (w *world) losePower(how string, detail uint64) {
+	if w.crashed {
+		return
+	}
+	w.fault(how, detail, 0)
+	w.crashed = true
+	c := faultfs.Crash{Rand: w.disk, KeepSectors: [...]float64{0, 0.1, 0.5, 1}[w.disk.IntN(4)],
+		KeepNames: [...]float64{0, 0.5, 1}[w.disk.IntN(3)], Fill: faultfs.Fill(w.disk.IntN(4))}
+	left := w.fs.CrashClone(c)
+	w.fs.Kill()
+	w.fs = left
+	keep := mem.KeepRandom(w.disk)
+	w.store.Crash(keep, keep)
+}

@@ -1,0 +1,246 @@
+package sim
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/netherite-go/netherite/durable"
+)
+
+// opening is what each account of the bank begins with.
+const opening = 100
+
+// account is an entity of the bank. Holder is the orchestration that is in a
+// critical section with it.
+type account struct {
+	Balance int64
+	Holder  string
+}
+
+// journal is an entity that remembers what was posted to it.
+type journal struct{ Ops []string }
+
+type move struct {
+	From, To string
+	Amount   int64
+}
+
+type nap struct{ Each []time.Duration }
+
+type tree struct{ Depth, Width int }
+
+var (
+	accounts = durable.Entity[account]("Account")
+	deposit  = durable.Operation(accounts, "Add", func(a *account, _ *durable.EntityContext, amount int64) (int64, error) {
+		a.Balance += amount
+		return a.Balance, nil
+	})
+	balance = durable.Getter(accounts, "Balance", func(a *account, _ *durable.EntityContext) (int64, error) { return a.Balance, nil })
+	enter   = durable.Operation(accounts, "Enter", func(a *account, _ *durable.EntityContext, who string) (string, error) {
+		was := a.Holder
+		a.Holder = who
+		return was, nil
+	})
+	leave = durable.Operation(accounts, "Leave", func(a *account, _ *durable.EntityContext, who string) (string, error) {
+		was := a.Holder
+		a.Holder = ""
+		return was, nil
+	})
+	journals = durable.Entity[journal]("Journal")
+	post     = durable.Operation(journals, "Post", func(j *journal, _ *durable.EntityContext, op string) (int, error) {
+		j.Ops = append(j.Ops, op)
+		return len(j.Ops), nil
+	})
+	parcel = durable.Event[int]("Parcel")
+	free   = durable.Event[string]("Free")
+	patch  = durable.Retry{Attempts: 1000, First: time.Second, Factor: 2, Max: 20 * time.Second}
+)
+
+// workload is the code that the hub runs.
+type workload struct {
+	w        *world
+	handlers []durable.Handler
+	mended   map[string]bool // orchestrations whose activity does not fail any more
+}
+
+func newWorkload(w *world) *workload {
+	l := &workload{w: w, mended: map[string]bool{}}
+	square := durable.Activity("Square", l.square)
+	fragile := durable.Activity("Fragile", l.fragile)
+	var grow *durable.OrchestrationOf[tree, int]
+	grow = durable.Orchestration("Tree", func(ctx *durable.Context, t tree) (int, error) {
+		if t.Depth == 0 {
+			return square.Call(ctx, 1, patch).Await()
+		}
+		kids := make([]*durable.Future[int], t.Width)
+		for i := range kids {
+			kids[i] = grow.Call(ctx, tree{t.Depth - 1, t.Width})
+		}
+		counts, err := durable.All(ctx, kids...)
+		return sum(counts), err
+	})
+	var loop *durable.OrchestrationOf[int, string]
+	loop = durable.Orchestration("Loop", func(ctx *durable.Context, n int) (string, error) {
+		if n == 0 {
+			return "done", nil
+		}
+		if _, err := square.Call(ctx, n, patch).Await(); err != nil {
+			return "", err
+		}
+		return loop.Again(n - 1)
+	})
+	l.handlers = []durable.Handler{
+		accounts, journals, square, fragile, grow, loop,
+		durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
+		durable.Orchestration("Nap", doze), durable.Orchestration("Collect", collect),
+		durable.Orchestration("FanOut", func(ctx *durable.Context, n int) (int, error) {
+			calls := make([]*durable.Future[int], n)
+			for i := range calls {
+				opts := []durable.ActivityOption{patch, durable.Timeout(5 * time.Second)}
+				if i%3 == 0 {
+					opts = append(opts, durable.AfterCommit)
+				}
+				calls[i] = square.Call(ctx, i, opts...)
+			}
+			squares, err := durable.All(ctx, calls...)
+			return sum(squares), err
+		}),
+		durable.Orchestration("Mend", func(ctx *durable.Context, _ int) (string, error) {
+			_, err := fragile.Call(ctx, ctx.ID()).Await()
+			return "mended", err
+		}),
+		durable.Orchestration("Captive", func(ctx *durable.Context, _ int) (string, error) { return free.Wait(ctx, durable.Forever) }),
+	}
+	return l
+}
+
+func sum(n []int) (total int) {
+	for _, v := range n {
+		total += v
+	}
+	return total
+}
+
+// transfer moves money in a critical section, and looks whether it is alone.
+func transfer(ctx *durable.Context, m move) (string, error) {
+	from, to := accounts.Key(m.From), accounts.Key(m.To)
+	unlock, err := durable.Lock(ctx, from, to)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	was, err := durable.All(ctx, enter.Call(ctx, from, ctx.ID()), enter.Call(ctx, to, ctx.ID()))
+	if err != nil {
+		return "", err
+	}
+	if was[0] != "" || was[1] != "" {
+		return fmt.Sprintf("not alone: %v", was), nil
+	}
+	if has, err := balance.Call(ctx, from).Await(); err != nil || has >= m.Amount {
+		if err == nil {
+			_, err = durable.All(ctx, deposit.Call(ctx, from, -m.Amount), deposit.Call(ctx, to, m.Amount))
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+	was, err = durable.All(ctx, leave.Call(ctx, from, ctx.ID()), leave.Call(ctx, to, ctx.ID()))
+	if err == nil && (was[0] != ctx.ID() || was[1] != ctx.ID()) {
+		return fmt.Sprintf("somebody else came: %v", was), nil
+	}
+	return "ok", err
+}
+
+// audit adds up all accounts, which it has locked.
+func audit(ctx *durable.Context, n int) (int64, error) {
+	targets := make([]durable.Lockable, n)
+	for i := range targets {
+		targets[i] = accounts.Key(fmt.Sprint(i))
+	}
+	unlock, err := durable.Lock(ctx, targets...)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	calls := make([]*durable.Future[int64], n)
+	for i := range calls {
+		calls[i] = balance.Call(ctx, accounts.Key(fmt.Sprint(i)))
+	}
+	all, err := durable.All(ctx, calls...)
+	var total int64
+	for _, b := range all {
+		if b < 0 {
+			return 0, fmt.Errorf("a balance of %d", b)
+		}
+		total += b
+	}
+	return total, err
+}
+
+// doze sleeps, and looks at the clock.
+func doze(ctx *durable.Context, n nap) (string, error) {
+	for _, d := range n.Each {
+		before := ctx.Now()
+		if err := durable.Sleep(ctx, d); err != nil {
+			return "", err
+		}
+		if slept := ctx.Now().Sub(before); slept < d {
+			return fmt.Sprintf("slept %v, not %v", slept, d), nil
+		}
+	}
+	return "rested", nil
+}
+
+// collect waits for so many parcels and returns them in order.
+func collect(ctx *durable.Context, n int) ([]int, error) {
+	var got []int
+	for len(got) < n {
+		v, err := parcel.Wait(ctx, time.Minute)
+		if errors.Is(err, durable.ErrTimeout) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		got = append(got, v)
+	}
+	slices.Sort(got)
+	return got, nil
+}
+
+var errBadDay = errors.New("a bad day")
+
+// square is an activity that can take long or fail.
+func (l *workload) square(ctx context.Context, n int) (int, error) {
+	w := l.w
+	w.activities[durable.IdempotencyKey(ctx)]++
+	if w.chaos && w.plan.has(BadTasks) {
+		switch w.workers.IntN(12) {
+		case 0:
+			w.fault("activity fails", uint64(n), 0)
+			return 0, errBadDay
+		case 1:
+			w.fault("activity hangs", uint64(n), 0)
+			for range 60 {
+				if w.sleep(time.Second); ctx.Err() != nil {
+					return 0, ctx.Err()
+				}
+			}
+		}
+	}
+	if w.workers.IntN(4) == 0 {
+		w.sleep(time.Duration(w.workers.IntN(50)) * time.Millisecond)
+	}
+	return n * n, nil
+}
+
+// fragile is an activity that fails until somebody has mended what it needs.
+func (l *workload) fragile(_ context.Context, id string) (string, error) {
+	if !l.mended[id] {
+		return "", errBadDay
+	}
+	return "whole", nil
+}

@@ -1,0 +1,264 @@
+package sim
+
+import (
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/netherite-go/netherite/sim/check"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/mem"
+)
+
+// start is the wall time at which every run begins.
+var start = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// world is all there is in a run.
+type world struct {
+	seed  uint64
+	plan  plan
+	trace io.Writer // nil: none
+	hash  uint64
+
+	// One source of randomness for each concern, so that a change of one does
+	// not reshuffle the others.
+	disk, net, clocks, work, schedule, workers, faulty *rand.Rand
+
+	now    time.Duration
+	skew   time.Duration // of the wall clock
+	serial uint64
+	heap   eventHeap
+	tasks  []*task // parked
+	task   *task   // running; nil: none
+	ready  []choice
+
+	fs      *faultfs.FS
+	store   *mem.StoreDisk
+	prefix  check.Prefix
+	ledger  *check.Ledger
+	acks    ackCheck
+	procs   []*process // alive, zombies too; the last is the one that clients use
+	opened  int
+	chaos   bool
+	crashed bool // the machine has lost power; noticed between two steps
+	crashIn int  // operations on the disk until it does; 0 none
+
+	storeFull bool
+
+	events, steps, faults int
+	activities            map[string]int // runs, by idempotency key
+	workload              *workload
+	failure               error
+}
+
+func newWorld(seed uint64, p plan) *world {
+	source := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, concern)) }
+	w := &world{
+		seed: seed, plan: p, hash: 14695981039346656037,
+		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
+		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{},
+	}
+	w.acks.w = w
+	return w
+}
+
+// wall is the time on the wall clock of the machine.
+func (w *world) wall() time.Time { return start.Add(w.now + w.skew) }
+
+// note adds to the trace what has happened.
+func (w *world) note(what string, a, b uint64) {
+	w.events++
+	h := w.hash
+	for i := range len(what) {
+		h = (h ^ uint64(what[i])) * 1099511628211
+	}
+	for _, v := range [...]uint64{uint64(w.now), a, b} {
+		h = (h ^ v) * 1099511628211
+		h ^= h >> 29
+	}
+	w.hash = h
+	if w.trace != nil {
+		fmt.Fprintf(w.trace, "%6d %-18v %s %d %d\n", w.events, w.now, what, a, b)
+	}
+}
+
+// fault is note for what goes wrong on purpose.
+func (w *world) fault(what string, a, b uint64) {
+	w.faults++
+	w.note(what, a, b)
+}
+
+// fail ends the run: something happened that must not. The first reason counts.
+func (w *world) fail(format string, args ...any) {
+	if w.failure == nil {
+		w.failure = fmt.Errorf(format, args...)
+		w.note("failure: "+w.failure.Error(), 0, 0)
+	}
+}
+
+func digest(s string) uint64 {
+	h := fnv.New64a()
+	_, _ = io.WriteString(h, s) // never fails
+	return h.Sum64()
+}
+
+// event is something that will happen at a time.
+type event struct {
+	at     time.Duration
+	serial uint64
+	f      func()
+}
+
+// after has f called once d has passed; stop prevents it.
+func (w *world) after(d time.Duration, f func()) (stop func()) {
+	w.serial++
+	e := &event{at: w.now + max(d, 0), serial: w.serial, f: f}
+	w.heap.push(e)
+	return func() { e.f = nil }
+}
+
+// eventHeap orders events by time, and at the same time by when they were made.
+type eventHeap []*event
+
+func (h eventHeap) less(i, j int) bool {
+	return h[i].at < h[j].at || h[i].at == h[j].at && h[i].serial < h[j].serial
+}
+
+func (h *eventHeap) push(e *event) {
+	*h = append(*h, e)
+	l, i := *h, len(*h)-1
+	for up := (i - 1) / 2; i > 0 && l.less(i, up); up = (i - 1) / 2 {
+		l[i], l[up] = l[up], l[i]
+		i = up
+	}
+}
+
+func (h *eventHeap) pop() *event {
+	l := *h
+	first, last := l[0], len(l)-1
+	l[0], l[last] = l[last], nil
+	l = l[:last]
+	*h = l
+	for i := 0; ; {
+		least := i
+		for c := 2*i + 1; c <= 2*i+2 && c < last; c++ {
+			if l.less(c, least) {
+				least = c
+			}
+		}
+		if least == i {
+			return first
+		}
+		l[i], l[least] = l[least], l[i]
+		i = least
+	}
+}
+
+// next drops events that were stopped and returns the first that was not, or nil.
+func (h *eventHeap) next() *event {
+	for len(*h) > 0 && (*h)[0].f == nil {
+		h.pop()
+	}
+	if len(*h) == 0 {
+		return nil
+	}
+	return (*h)[0]
+}
+
+// choice is something that could be done now.
+type choice struct {
+	p    *process
+	kind choiceKind
+	job  int // index in p.jobs
+	task int // index in w.tasks
+}
+
+type choiceKind uint8
+
+const (
+	doJob choiceKind = iota
+	doStep
+	doActivity
+	doTask
+)
+
+// run lets the world go on until done says so, the time has come, or something
+// has failed.
+func (w *world) run(until time.Duration, done func() bool) {
+	for w.failure == nil && w.now < until && !done() {
+		if w.crashed {
+			w.powerFailure()
+			continue
+		}
+		e := w.heap.next()
+		if e != nil && e.at <= w.now {
+			w.heap.pop()
+			e.f()
+			continue
+		}
+		if w.choices(); len(w.ready) == 0 {
+			if e == nil {
+				w.fail("nothing is left that could happen")
+				return
+			}
+			w.now = min(e.at, until)
+			continue
+		}
+		c := w.ready[w.schedule.IntN(len(w.ready))]
+		w.now += time.Duration(1000 + w.schedule.IntN(30_000))
+		w.do(c)
+	}
+}
+
+// choices lists what could be done now.
+func (w *world) choices() {
+	w.ready = w.ready[:0]
+	for _, p := range w.procs {
+		if p.eng == nil {
+			continue
+		}
+		p.jobs = p.eng.Jobs(p.jobs[:0])
+		for i := range p.jobs {
+			w.ready = append(w.ready, choice{p: p, kind: doJob, job: i})
+		}
+		steps, activities := p.worker.Queued()
+		if steps > 0 {
+			w.ready = append(w.ready, choice{p: p, kind: doStep})
+		}
+		if activities > 0 {
+			w.ready = append(w.ready, choice{p: p, kind: doActivity})
+		}
+	}
+	for i, t := range w.tasks {
+		if t.lost || t.ready() {
+			w.ready = append(w.ready, choice{kind: doTask, task: i})
+		}
+	}
+}
+
+// do does one thing.
+func (w *world) do(c choice) {
+	switch c.kind {
+	case doJob:
+		c.p.job(c.p.jobs[c.job])
+	case doStep:
+		n, _ := c.p.worker.Queued()
+		i := w.schedule.IntN(min(n, 4))
+		w.note("step", uint64(c.p.nr), uint64(i))
+		worker := c.p.worker
+		w.spawn("step", c.p, func() { worker.RunStep(i) })
+	case doActivity:
+		_, n := c.p.worker.Queued()
+		i := w.schedule.IntN(min(n, 4))
+		w.note("activity", uint64(c.p.nr), uint64(i))
+		worker := c.p.worker
+		w.spawn("activity", c.p, func() { worker.RunActivity(i) })
+	case doTask:
+		t := w.tasks[c.task]
+		w.tasks = append(w.tasks[:c.task], w.tasks[c.task+1:]...)
+		w.note(t.name, t.nr, 0)
+		w.resume(t)
+	}
+}
