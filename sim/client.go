@@ -217,7 +217,7 @@ func (c *client) operation(id string) {
 	case 10:
 		c.captive("captive-" + id)
 	default:
-		c.post(fmt.Sprintf("@Journal@%d", w.work.IntN(3)), "post-"+id)
+		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
 	}
 }
 

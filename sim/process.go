@@ -18,17 +18,18 @@ import (
 
 // process is one opening of the hub, with a worker.
 type process struct {
-	w        *world
-	nr       int
-	clock    *clock
-	fs       *faultfs.FS
-	log      *wal
-	durable  substrate.Offset // up to where its log has reported itself durable
-	eng      *netherite.Stepped
-	worker   *worker.Worker
-	jobs     []netherite.Job
-	dead     bool
-	replaced bool // the hub has been opened again since: a zombie
+	w          *world
+	nr         int
+	clock      *clock
+	fs         *faultfs.FS
+	log        *wal
+	durable    substrate.Offset // up to where its log has reported itself durable
+	eng        *netherite.Stepped
+	worker     *worker.Worker
+	jobs       []netherite.Job
+	dead       bool
+	replaced   bool // somebody else opens the hub: a zombie
+	superseded bool // somebody else has opened its log since
 }
 
 // logger drops what an engine tells of, unless there is a trace.

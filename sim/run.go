@@ -78,7 +78,7 @@ func (w *world) phases() {
 func (w *world) openAccounts() {
 	c := &client{w: w, nr: 1000}
 	for n := range w.plan.accounts {
-		entity := fmt.Sprintf("@Account@%d", n)
+		entity := accounts.Key(fmt.Sprint(n)).InstanceID()
 		c.command("open", entity, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
 			return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Add", Input: encode(opening), Key: key})
 		})
@@ -159,13 +159,18 @@ func (w *world) fillDisk() {
 	})
 }
 
+// mostSkew bounds how wrong the wall clock is, so that what is remembered for an
+// hour is remembered for as long as clients try.
+const mostSkew = 15 * time.Minute
+
 // jump sets the wall clock.
 func (w *world) jump() {
-	by := time.Duration(w.clocks.Int64N(int64(2*time.Hour))) - time.Hour
+	to := time.Duration(w.clocks.Int64N(int64(2*mostSkew))) - mostSkew
 	if w.clocks.IntN(2) == 0 {
-		by /= 600
+		to = w.skew + to/600
 	}
-	w.skew += by
+	by := to - w.skew
+	w.skew = to
 	w.fault("clock jump", uint64(by), 0)
 }
 
@@ -246,7 +251,7 @@ func (w *world) judge(c *client) {
 	var total int64
 	for n := range w.plan.accounts {
 		var a account
-		w.readEntity(c, fmt.Sprintf("@Account@%d", n), &a)
+		w.readEntity(c, accounts.Key(fmt.Sprint(n)).InstanceID(), &a)
 		if a.Balance < 0 || a.Holder != "" {
 			w.fail("money: account %d has %d and is held by %q", n, a.Balance, a.Holder)
 		}

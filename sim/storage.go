@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
@@ -34,6 +35,9 @@ func (s *storage) Parameters() netherite.Parameters {
 
 // OpenLog implements netherite.Storage.
 func (s *storage) OpenLog() (substrate.Log, error) {
+	if s.p.replaced { // the lock of the directory is somebody else's
+		return nil, engine.ErrHeld
+	}
 	inner, err := filelog.Open(filelog.Options{
 		FS: s.p.fs, Dir: hubDir, Hub: filelog.HubID{1}, Inline: true,
 		MinSegmentBytes: s.w.plan.segment, MaxSegmentBytes: 4 * s.w.plan.segment,
@@ -43,6 +47,9 @@ func (s *storage) OpenLog() (substrate.Log, error) {
 	}
 	l := &wal{Log: inner, w: s.w, p: s.p}
 	s.p.log = l
+	for _, other := range s.w.procs {
+		other.superseded = other != s.p
+	}
 	if err := s.w.prefix.Opened(inner); err != nil && !s.w.crashed && !s.p.dead && !errors.Is(err, errInjected) {
 		s.w.fail("log prefix: %w", err)
 	}
@@ -79,8 +86,9 @@ func (l *wal) Write(group []byte) error {
 	if err := l.Log.Write(group); err != nil {
 		return err
 	}
-	if l.p.replaced {
-		return nil // what it wrote is judged when it reports it durable
+	if l.p.superseded {
+		l.w.fail("zombie: process %d has written to the log after another one had opened it", l.p.nr)
+		return nil
 	}
 	l.w.prefix.Wrote(at, group)
 	return nil
@@ -97,13 +105,14 @@ func (l *wal) Sync() error {
 		return nil
 	}
 	l.w.note("synced", uint64(l.p.nr), uint64(end))
-	if l.p.replaced && end > l.w.prefix.Synced() {
-		l.w.fail("zombie: process %d appended to the log up to %d after process %d had opened it", l.p.nr, end, l.w.opened)
+	if l.p.superseded {
+		if end > l.p.durable {
+			l.w.fail("zombie: process %d has made the log durable up to %d after another one had opened it", l.p.nr, end)
+		}
+		return nil
 	}
 	l.p.durable = end
-	if !l.p.replaced {
-		l.w.prefix.SyncedTo(end)
-	}
+	l.w.prefix.SyncedTo(end)
 	return nil
 }
 
@@ -128,7 +137,7 @@ func (s *store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 	err := s.Store.Apply(b, partition, stamp)
 	if err == nil {
 		s.w.note("applied", uint64(partition), uint64(stamp.Offset))
-		if s.p.replaced {
+		if s.p.superseded {
 			s.w.fail("zombie: process %d has written a checkpoint of partition %d after the hub was opened again", s.p.nr, partition)
 		}
 		if stamp.Offset > s.w.prefix.Synced() && !s.w.crashed {

@@ -17,6 +17,7 @@ type Log struct {
 
 	incarnation  uint64
 	firstOrdinal uint64 // of the incarnation's first segment
+	identity     identityFile
 	buf          []byte // the frame being written; of the writing goroutine
 	prev         uint32 // CRC of the last frame; of the writing goroutine
 
@@ -88,6 +89,9 @@ func (l *Log) Write(group []byte) error {
 
 // append writes one frame at the end of the log.
 func (l *Log) append(kind frameKind, payload []byte) error {
+	if err := l.owned(); err != nil {
+		return l.fail(errors.New("append"), err)
+	}
 	need := frameBytes(len(payload))
 	cur := l.cur
 	// A close frame fits behind every group.
@@ -179,6 +183,9 @@ func (l *Log) sync() error {
 			return l.fail(fmt.Errorf("sync %s", segmentName(seg.ordinal)), err)
 		}
 	}
+	if err := l.owned(); err != nil {
+		return l.fail(errors.New("sync"), err)
+	}
 	taken := time.Since(start)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -238,6 +245,7 @@ func (l *Log) Close() error {
 			seg.file = nil
 		}
 	}
+	err = errors.Join(err, l.identity.file.Close())
 	if err != nil {
 		return fmt.Errorf("close the log: %w", err)
 	}

@@ -41,12 +41,8 @@ func open(opts Options) (*Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := newScan(opts.FS, opts.Dir, id, files)
-	s.known = opts.Known
-	if err := s.run(); err != nil {
-		return nil, err
-	}
-	if err := s.first(); err != nil {
+	// What this program cannot take over is refused before anything is changed.
+	if _, err := scanned(opts, id, files); err != nil {
 		return nil, err
 	}
 	for _, name := range unfinished {
@@ -56,13 +52,53 @@ func open(opts Options) (*Log, error) {
 		}
 	}
 	l := &Log{opts: opts, hub: id.hub, state: id.state}
-	if err := l.begin(s, files); err != nil {
+	if err := l.take(); err != nil {
+		return nil, err
+	}
+	if err := l.recover(id); err != nil {
 		l.release()
 		return nil, err
 	}
-	l.report(s)
 	l.pool.start(l)
 	return l, nil
+}
+
+// take makes the next incarnation this one: from then on no earlier one writes.
+func (l *Log) take() error {
+	l.state.incarnation++
+	l.incarnation = l.state.incarnation
+	if err := l.saveState(); err != nil {
+		return err
+	}
+	return l.openIdentity()
+}
+
+// scanned reads the log.
+func scanned(opts Options, id identity, files []*segment) (*scan, error) {
+	s := newScan(opts.FS, opts.Dir, id, files)
+	s.known = opts.Known
+	if err := s.run(); err != nil {
+		return nil, err
+	}
+	return s, s.first()
+}
+
+// recover finds out what the log holds, of which earlier incarnations change nothing
+// any more, and begins this one.
+func (l *Log) recover(id identity) error {
+	files, _, err := listSegments(l.opts.FS, l.opts.Dir)
+	if err != nil {
+		return err
+	}
+	s, err := scanned(l.opts, id, files)
+	if err != nil {
+		return err
+	}
+	if err := l.begin(s, files); err != nil {
+		return err
+	}
+	l.report(s)
+	return nil
 }
 
 // begin starts the incarnation. The order of the steps is what makes it safe to
@@ -71,10 +107,12 @@ func open(opts Options) (*Log, error) {
 // durable before the open frame says so; only then are their old copies void.
 func (l *Log) begin(s *scan, files []*segment) error {
 	incarnation, ordinal := s.start()
-	l.incarnation, l.firstOrdinal = incarnation, ordinal
-	l.state.incarnation = incarnation
-	if err := l.saveState(); err != nil {
-		return err
+	l.firstOrdinal = ordinal
+	if incarnation > l.incarnation { // the identity file is behind the log
+		l.incarnation, l.state.incarnation = incarnation, incarnation
+		if err := l.saveState(); err != nil {
+			return err
+		}
 	}
 	l.pool.free = unused(files, s.used)
 	seg, err := l.firstSegment(ordinal)
@@ -224,6 +262,7 @@ func (l *Log) report(s *scan) {
 
 // release closes what a failed open has left open.
 func (l *Log) release() {
+	_ = l.identity.file.Close() // opened for reading: nothing can be lost
 	for _, seg := range l.used {
 		if seg.file != nil {
 			_ = seg.file.Close() // the error that made open fail is the one to report

@@ -95,6 +95,10 @@ func (p *prepared) ahead(l *Log) {
 	if l.failed.Load() != nil {
 		return
 	}
+	if err := l.owned(); err != nil {
+		_ = l.fail(errors.New("prepare a segment"), err) // the next call returns it
+		return
+	}
 	if p.next == nil {
 		ordinal, size := l.writing()
 		p.prepare(l, ordinal+1, l.opts.after(size))

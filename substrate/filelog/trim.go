@@ -27,6 +27,9 @@ func (l *Log) Trim(before substrate.Offset) error {
 	}
 	// Where the log begins is durable before anything in front of it is touched:
 	// a segment that is missing behind it has been lost.
+	if err := l.owned(); err != nil {
+		return l.fail(fmt.Errorf("trim the log"), err)
+	}
 	l.state.baseOrdinal, l.state.base = base.ordinal, base.first
 	if err := l.saveState(); err != nil {
 		return l.fail(fmt.Errorf("trim the log"), err)
