@@ -165,13 +165,22 @@ func (c *client) saw(id string, got *model.Instance, err error) *model.Instance 
 	return got
 }
 
-// run does the client's share of the work.
-func (c *client) run(operations int) {
+// enough reports whether there is no need for another operation.
+func (w *world) enough() bool {
+	switch {
+	case w.failure != nil || !w.chaos:
+		return true
+	case w.plan.operations > 0:
+		w.plan.operations--
+		return w.plan.operations == 0
+	}
+	return w.steps >= w.plan.events && (w.faults >= leastFaults || w.steps >= 3*w.plan.events)
+}
+
+// run does operations as long as there is need for more.
+func (c *client) run() {
 	w := c.w
-	for n := range operations {
-		if w.failure != nil {
-			return
-		}
+	for n := 0; !w.enough(); n++ {
 		c.operation(fmt.Sprintf("%d-%d", c.nr, n))
 		w.sleep(time.Duration(w.work.IntN(500)) * time.Millisecond)
 	}

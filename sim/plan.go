@@ -39,10 +39,17 @@ var faultNames = [...]string{
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }
 
+// What each run has at least, unless it is told to have less.
+const (
+	leastEvents = 2_000
+	leastFaults = 10
+)
+
 // plan is what a seed decides before a run begins.
 type plan struct {
 	faults     [faultKinds]bool
-	operations int // of clients
+	operations int // of clients, at most; 0: no bound
+	events     int // that clients are to cause
 	clients    int
 	chaos      time.Duration // at most, in virtual time
 	pause      time.Duration // between faults, about
@@ -68,13 +75,13 @@ func newPlan(seed uint64, o Options) plan {
 	r := rand.New(rand.NewPCG(seed, 100))
 	pick := func(n ...int) int { return n[r.IntN(len(n))] }
 	p := plan{
-		operations: 60 + r.IntN(60), clients: 4 + r.IntN(6),
-		chaos: time.Duration(1+r.IntN(20)) * time.Minute, pause: time.Duration(300+r.IntN(3000)) * time.Millisecond,
+		events: leastEvents + r.IntN(500), clients: 4 + r.IntN(6),
+		chaos: time.Duration(1+r.IntN(20)) * time.Minute, pause: time.Duration(2000+r.IntN(15_000)) * time.Millisecond,
 		partitions: pick(1, 2, 3, 4, 4, 6), release: netherite.Release(pick(0, 0, 0, 1, 2)),
 		checkpoint: netherite.Checkpoint{
 			Records: int64(pick(20, 100, 400, 100_000)), Idle: time.Duration(pick(100, 1000, 5000)) * time.Millisecond,
 		},
-		keeperTick: time.Duration(pick(25, 100, 500)) * time.Millisecond, segment: int64(pick(8, 16, 64)) << 10,
+		keeperTick: time.Duration(pick(50, 200, 1000)) * time.Millisecond, segment: int64(pick(8, 16, 64)) << 10,
 		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(8) == 0,
 		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 20_000)) * time.Millisecond,
 		retention: -1,
@@ -88,9 +95,7 @@ func newPlan(seed uint64, o Options) plan {
 	if p.has(LostFrames) || p.has(TwinFrames) || p.has(LateFrames) {
 		p.resend = time.Duration(pick(200, 1000)) * time.Millisecond
 	}
-	if o.Operations > 0 {
-		p.operations = o.Operations
-	}
+	p.operations = o.Operations
 	for _, f := range o.Without {
 		p.faults[f] = false
 	}

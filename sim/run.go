@@ -61,7 +61,7 @@ func (w *world) phases() {
 	for n := range w.plan.clients {
 		c := &client{w: w, nr: n + 1}
 		w.spawn("client", nil, func() {
-			c.run(w.plan.operations / w.plan.clients)
+			c.run()
 			working--
 		})
 	}
@@ -123,7 +123,7 @@ func (w *world) scheduleFaults() {
 
 // pause is how long until the next fault of a kind.
 func (w *world) pause() time.Duration {
-	return time.Duration(float64(w.plan.pause) * 2 * w.faulty.ExpFloat64())
+	return time.Duration(float64(w.plan.pause) * w.faulty.ExpFloat64())
 }
 
 // haunt opens the hub again while a process runs on.
@@ -209,14 +209,17 @@ func (w *world) quiesce() {
 	if w.failure == nil && !judged {
 		w.fail("liveness: not everything has ended %v after the last fault", patience)
 	}
-	w.run(w.now+time.Minute, func() bool { return false })
-	p := w.serving()
-	if w.failure != nil || p == nil {
-		return
+	var left error
+	for range 120 {
+		if w.failure != nil {
+			return
+		}
+		if left = w.serving().eng.Residue(); left == nil {
+			return
+		}
+		w.run(w.now+time.Second, func() bool { return false })
 	}
-	if err := p.eng.Residue(); err != nil {
-		w.fail("quiescence: %w", err)
-	}
+	w.fail("quiescence: %w", left)
 }
 
 // judge reads everything there is.
@@ -300,6 +303,9 @@ func (w *world) close() {
 	}
 	for _, t := range w.tasks {
 		w.task = t
+		t.stop()
+	}
+	for _, t := range w.idle {
 		t.stop()
 	}
 	w.failure = failure

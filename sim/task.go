@@ -15,6 +15,7 @@ type task struct {
 	peer *process // whom a client's call is to
 	lost bool     // that process is gone
 
+	f     func()
 	next  func() (struct{}, bool)
 	stop  func()
 	yield func(struct{}) bool
@@ -32,20 +33,37 @@ type (
 // spawn begins a task, which runs at once until it waits.
 func (w *world) spawn(name string, p *process, f func()) {
 	w.serial++
-	t := &task{name: name, nr: w.serial, p: p}
-	t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
-		t.yield = yield
-		defer func() {
-			t.done = true
-			switch r := recover(); r.(type) {
-			case nil, killed:
-			default:
-				w.fail("%s panics: %v\n%s", name, r, debug.Stack())
+	var t *task
+	if n := len(w.idle); n > 0 { // with a stack that has grown already
+		t = w.idle[n-1]
+		w.idle = w.idle[:n-1]
+	} else {
+		t = &task{}
+		t.next, t.stop = iter.Pull(func(yield func(struct{}) bool) {
+			t.yield = yield
+			for w.runTask(t) && yield(struct{}{}) {
 			}
-		}()
-		f()
-	})
+		})
+	}
+	t.name, t.nr, t.p, t.f, t.done = name, w.serial, p, f, false
 	w.resume(t)
+}
+
+// runTask runs a task to its end. It reports whether the coroutine can be used
+// for another one.
+func (w *world) runTask(t *task) (again bool) {
+	defer func() {
+		t.done, t.f, t.ready = true, nil, nil
+		switch r := recover(); r.(type) {
+		case nil:
+			again = true
+		case killed:
+		default:
+			w.fail("%s panics: %v\n%s", t.name, r, debug.Stack())
+		}
+	}()
+	t.f()
+	return true
 }
 
 func (w *world) resume(t *task) {
@@ -53,7 +71,9 @@ func (w *world) resume(t *task) {
 	w.task = t
 	t.next()
 	w.task = before
-	if !t.done {
+	if t.done {
+		w.idle = append(w.idle, t)
+	} else {
 		w.tasks = append(w.tasks, t)
 	}
 }

@@ -31,6 +31,7 @@ type world struct {
 	serial uint64
 	heap   eventHeap
 	tasks  []*task // parked
+	idle   []*task // have ended; their coroutines are used again
 	task   *task   // running; nil: none
 	ready  []choice
 

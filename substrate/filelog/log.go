@@ -65,7 +65,12 @@ func (l *Log) End() substrate.Offset {
 
 // LowOnSpace implements substrate.Log: no segment could be prepared ahead of
 // need. What is left of the present one is the reserve.
-func (l *Log) LowOnSpace() bool { return l.low.Load() }
+func (l *Log) LowOnSpace() bool {
+	if l.opts.Inline && l.low.Load() {
+		l.pool.ahead(l) // there is no goroutine that tries now and then
+	}
+	return l.low.Load()
+}
 
 // Stats implements substrate.Log.
 func (l *Log) Stats() substrate.LogStats {
