@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"fmt"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -38,6 +41,22 @@ var faultNames = [...]string{
 
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }
+
+// FaultNames lists the names of all kinds of faults.
+func FaultNames() []string { return faultNames[:] }
+
+// ParseFaults is the inverse of String, for a list.
+func ParseFaults(names []string) ([]Fault, error) {
+	var list []Fault
+	for _, name := range names {
+		i := slices.Index(faultNames[:], name)
+		if i < 0 {
+			return nil, fmt.Errorf("there is no kind of fault called %q, there are %s", name, strings.Join(faultNames[:], ", "))
+		}
+		list = append(list, Fault(i))
+	}
+	return list, nil
+}
 
 // What each run has at least, unless it is told to have less.
 const (
@@ -76,7 +95,7 @@ func newPlan(seed uint64, o Options) plan {
 	pick := func(n ...int) int { return n[r.IntN(len(n))] }
 	p := plan{
 		events: leastEvents + r.IntN(500), clients: 4 + r.IntN(6),
-		chaos: time.Duration(1+r.IntN(20)) * time.Minute, pause: time.Duration(2000+r.IntN(15_000)) * time.Millisecond,
+		chaos: time.Duration(20+r.IntN(20)) * time.Minute, pause: time.Duration(2000+r.IntN(15_000)) * time.Millisecond,
 		partitions: pick(1, 2, 3, 4, 4, 6), release: netherite.Release(pick(0, 0, 0, 1, 2)),
 		checkpoint: netherite.Checkpoint{
 			Records: int64(pick(20, 100, 400, 100_000)), Idle: time.Duration(pick(100, 1000, 5000)) * time.Millisecond,

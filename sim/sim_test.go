@@ -9,7 +9,7 @@ func BenchmarkSeed(b *testing.B) {
 	events := 0
 	began := time.Now()
 	for i := range b.N {
-		r := Run(uint64(i%50+1), Options{})
+		r := Run(uint64(i%30+1), Options{})
 		if r.Err != nil {
 			b.Fatal(r.Err)
 		}

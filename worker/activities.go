@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -56,6 +57,7 @@ func (w *Worker) runActivity(s *slot[*activityRun], run *activityRun, again bool
 
 // timeUp ends an attempt whose time is up, whether or not its function returns.
 func (w *Worker) timeUp(s *slot[*activityRun], run *activityRun) {
+	mark.Hit(mark.ActivityTimedOut)
 	item := run.ctx.Item
 	settled := w.settle(run, nil, &model.Failure{
 		Type:    model.FailureTimeout,
@@ -80,6 +82,7 @@ func (w *Worker) settle(run *activityRun, output []byte, failure *model.Failure)
 	}
 	item := run.ctx.Item
 	if failure != nil && run.stopped.Load() {
+		mark.Hit(mark.ActivityStopped)
 		// That is no outcome of the activity. Nobody wants one, or the engine has
 		// recovered meanwhile and the same item has been offered again.
 		w.refused(w.conn.Abandon(engine.ActivityKind, item.Token, 0), engine.ActivityKind, item.Instance)

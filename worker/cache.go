@@ -4,6 +4,7 @@ import (
 	"sync"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -58,6 +59,7 @@ func (c *cache[T]) take(instance string, execution model.ExecutionID, last engin
 		c.mu.Unlock()
 		return e
 	}
+	mark.Hit(mark.LiveCopyOutdated)
 	c.remove(e)
 	c.mu.Unlock()
 	c.drop(e.value)
@@ -108,6 +110,7 @@ func (c *cache[T]) put(e *cached[T]) {
 // when it is called, and not any more when it returns.
 func (c *cache[T]) trim(out []T) {
 	for c.count > 0 && (c.closed || c.count > c.maxCount || c.bytes > c.maxBytes && (c.count > 1 || c.maxBytes <= 0)) {
+		mark.Hit(mark.LiveCopyEvicted)
 		e := c.ring.next
 		c.remove(e)
 		out = append(out, e.value)

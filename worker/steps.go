@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -74,12 +75,14 @@ func (w *Worker) runOrchestration(j *stepJob) {
 			w.abandon(engine.OrchestrationKind, item.Token, item.Instance, errNoCode)
 			return
 		}
+		mark.Hit(mark.ReplayedFromHistory)
 		history, err := w.history(item)
 		if err != nil {
 			w.abandon(engine.OrchestrationKind, item.Token, item.Instance, err)
 			return
 		}
 		if rewindRequested(item) {
+			mark.Hit(mark.WorkerRewinds)
 			w.refused(w.conn.CompleteOrchestration(w.rewind(item, code, history)), engine.OrchestrationKind, item.Instance)
 			return
 		}
@@ -144,6 +147,7 @@ func (w *Worker) concludeStep(j *stepJob, x *replay.Execution) {
 	end := w.traceEnd(x, r, keep) // before the engine has the events
 	if err := w.conn.CompleteOrchestration(r); err != nil {
 		if keep {
+			mark.Hit(mark.LiveCopyForgotten)
 			w.live.forget(item.Instance, item.Token.Name)
 		}
 		w.refused(err, engine.OrchestrationKind, item.Instance)
@@ -209,6 +213,7 @@ func (w *Worker) finishBatch(j *stepJob) {
 		w.states.end(j.state)
 	}
 	if err := w.conn.CompleteEntity(r); err != nil {
+		mark.Hit(mark.StateForgotten)
 		w.states.forget(item.Instance, item.Token.Name)
 		w.refused(err, engine.EntityKind, item.Instance)
 		return

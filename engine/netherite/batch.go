@@ -6,6 +6,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -148,13 +149,16 @@ func (h *host) event(ev partition.Event) {
 	case partition.Admit:
 		h.admit(ev)
 	case partition.Refuse:
+		mark.Hit(mark.Refused)
 		h.n.e.metrics.refused.Add(1)
 		b.answer(&b.ans)
 	case partition.Drop:
 		if r, ok := ev.(*partition.Received); ok {
+			mark.Hit(mark.DuplicateDropped)
 			b.fx.Acks = append(b.fx.Acks, partition.Ack{Origin: r.Origin, Through: h.state.Seen(r.Origin)})
 		}
 	case partition.Gap:
+		mark.Hit(mark.GapFound)
 		h.askAgain(ev.(*partition.Received).Origin)
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -99,6 +100,7 @@ func (e *Engine) send(ctx context.Context, id int, c *call) error {
 			return c.ans.Err
 		}
 		if attempt > 0 {
+			mark.Hit(mark.CallSentAgain)
 			// The last node's goroutines are gone: the call is nobody else's.
 			select {
 			case <-c.done:
@@ -118,6 +120,7 @@ func (e *Engine) send(ctx context.Context, id int, c *call) error {
 			return c.ans.Err
 		case contextEnded:
 			if c.giveUp() {
+				mark.Hit(mark.CallGivenUp)
 				h.forget(c)
 				return context.Cause(ctx)
 			}

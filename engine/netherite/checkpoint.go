@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -44,6 +45,7 @@ func (h *host) beginCapture() {
 	}
 	h.n.keeper.parts[h.id].wanted.Store(false)
 	for _, in := range h.ackEvents(nil, true) {
+		mark.Hit(mark.AcksLoggedAtCheckpoint)
 		h.event(in.ev)
 	}
 	h.cut()

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -157,6 +158,7 @@ func (c *committer) hold(at substrate.Offset, r released) bool {
 	case c.isDurable(at):
 		return false
 	case c.inflight != nil && at <= c.inflight.end:
+		mark.Hit(mark.HeldByCommit)
 		c.inflight.out = append(c.inflight.out, r)
 	default:
 		c.open.out = append(c.open.out, r)
@@ -264,11 +266,13 @@ func (c *committer) Tick() (bool, error) {
 		return false, nil
 	}
 	if err := c.write(g); err != nil {
+		mark.Hit(mark.LogWriteFailed)
 		c.full.note(err)
 		return false, err
 	}
 	c.full.note(nil)
 	if err := c.log.Sync(); err != nil {
+		mark.Hit(mark.LogSyncFailed)
 		return false, fmt.Errorf("sync commit log: %w", err)
 	}
 	c.done(g)
@@ -280,6 +284,7 @@ func (c *committer) take() *group {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.inflight != nil {
+		mark.Hit(mark.CommitTriedAgain)
 		return c.inflight
 	}
 	if !c.open.must {

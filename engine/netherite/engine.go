@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -171,6 +172,7 @@ func (e *Engine) supervise(n *node) {
 // from storage. It returns nil if the engine is closed meanwhile.
 func (e *Engine) replace(n *node) *node {
 	e.log.Error("the node has failed and is recovered from storage", "error", n.failure())
+	mark.Hit(mark.NodeReplaced)
 	e.metrics.failures.Add(1)
 	e.exit(n.failure())
 	n.halt()
@@ -204,6 +206,7 @@ func (e *Engine) reopen() *node {
 			e.log.Info("the hub has recovered", "attempts", attempt+1)
 			return n
 		}
+		mark.Hit(mark.RecoveryTriedAgain)
 		if !full { // else it is known
 			e.log.Error("recovery failed", "attempt", attempt+1, "error", err)
 		}

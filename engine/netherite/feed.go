@@ -13,6 +13,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -183,6 +184,7 @@ func (f *feed) detach() {
 		if a := c.at.Swap(nil); a != nil {
 			for _, w := range a.takeAll() {
 				if w.kind == engine.ActivityKind {
+					mark.Hit(mark.ActivityLostWithNode)
 					c.w.Cancel(w.token)
 				}
 			}
@@ -263,8 +265,10 @@ func (c *conn) settle(kind engine.ItemKind, t engine.Token) (*attachment, *host,
 
 func (c *conn) stale(kind engine.ItemKind, t engine.Token) error {
 	if c.closed.Load() {
+		mark.Hit(mark.ConnectionClosed)
 		return fmt.Errorf("complete %s: connection is closed: %w", kind, engine.ErrStale)
 	}
+	mark.Hit(mark.ResultStale)
 	return fmt.Errorf("complete %s %d of partition %d: %w", kind, t.Instance, t.Partition, engine.ErrStale)
 }
 
@@ -327,6 +331,7 @@ func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration
 	if err != nil {
 		return err
 	}
+	mark.Hit(mark.ItemAbandoned)
 	again := func() { h.do(func(h *host) { h.state.Abandon(kind, t) }) }
 	if after > 0 {
 		a.n.clock.AfterFunc(after, again)
@@ -375,6 +380,7 @@ func (c *conn) Close() {
 	}
 	for _, w := range a.takeAll() {
 		a.n.hosts[w.token.Partition].do(func(h *host) { h.state.Abandon(w.kind, w.token) })
+		mark.Hit(mark.ItemTakenBack)
 		a.n.returned(w.kind, 1)
 	}
 	for _, h := range a.n.hosts {

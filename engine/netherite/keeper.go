@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -142,6 +143,7 @@ func (k *keeper) take(c *capture) {
 	ok, err := c.apply(k.n.store)
 	if errors.Is(err, substrate.ErrDiskFull) {
 		k.noteFull(err)
+		mark.Hit(mark.CheckpointHeld)
 		k.held = append(k.held, c)
 		return
 	}
@@ -150,6 +152,7 @@ func (k *keeper) take(c *capture) {
 	p.capturing = false
 	k.active--
 	if err != nil {
+		mark.Hit(mark.CheckpointFailed)
 		k.n.fail(fmt.Errorf("apply checkpoint of partition %d: %w", c.h.id, err))
 		return
 	}
@@ -326,6 +329,7 @@ func (k *keeper) flush() error {
 		k.noteFull(err)
 		return nil
 	} else if err != nil {
+		mark.Hit(mark.FlushFailed)
 		return fmt.Errorf("flush checkpoints: %w", err)
 	}
 	if len(k.held) == 0 {
@@ -348,6 +352,7 @@ func (k *keeper) flush() error {
 	}
 	if needed >= k.whole {
 		k.n.e.metrics.caughtUp.Add(1)
+		mark.Hit(mark.CaughtUp)
 		k.whole = k.n.commit.end()
 	}
 	if err := k.n.wal.Trim(needed); err != nil {

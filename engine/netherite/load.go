@@ -8,6 +8,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -63,6 +64,7 @@ func (h *host) loadKeys(keys []partition.Key) error {
 			}
 			break
 		}
+		mark.Hit(mark.LoadedFromStore)
 		l, err := partition.Fetch(r, h.id, k)
 		if err != nil {
 			return err

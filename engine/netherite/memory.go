@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 )
 
 // The memory limit is shared out. A fixed part is set aside for what any hub
@@ -129,6 +130,7 @@ func (n *node) unpause() {
 func (h *host) account() {
 	n, u := h.n, &h.upkeep
 	if n.opts.EvictAlways {
+		mark.Hit(mark.EvictedAlways)
 		h.state.Evict(0)
 	}
 	if h.replica == nil {

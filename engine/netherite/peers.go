@@ -7,6 +7,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -103,11 +104,13 @@ func (h *host) frame(f *Frame) {
 			h.park(fmt.Errorf("%w: partition %d has seen message %d of partition %d, which has sent only %d",
 				engine.ErrDamaged, f.From, f.Through, h.id, next-1))
 		case f.Through+1 >= first: // else it was delayed, and all of it is settled
+			mark.Hit(mark.HelloAnswered)
 			h.peers[f.From].connected = true
 			h.resend(f.From, f.Through)
 		}
 	case FrameResend:
 		if _, next := h.state.OutboxRange(f.From); f.First > 0 && f.First <= next {
+			mark.Hit(mark.ResendAsked)
 			h.resend(f.From, f.First-1)
 		}
 	}
@@ -151,6 +154,7 @@ func (h *host) ackEvents(dst []input, all bool) []input {
 		}
 		p.credit()
 		if all || through-p.logged >= ackMessages || p.unlogged >= ackBytes {
+			mark.Hit(mark.AckWorthARecord)
 			dst = append(dst, input{ev: &partition.Acked{Dest: i, Through: through}})
 			p.logged, p.unlogged = through, 0
 		}
@@ -192,6 +196,7 @@ func (h *host) drainOutbox() []Frame {
 		}
 		size := messageBytes(out.Message)
 		if !p.connected || p.unacked > 0 && p.unacked+size > h.n.window {
+			mark.Hit(mark.WindowClosed)
 			break
 		}
 		h.state.MarkSent()
@@ -236,6 +241,7 @@ func (h *host) checkPeers(now time.Duration) {
 		p.credit()
 		acked := p.acked.Load()
 		if i != h.id && !p.gone && (!p.connected || p.unacked > 0 && acked == p.progress) && now-p.asked >= h.n.opts.Resend {
+			mark.Hit(mark.PeerAskedAgain)
 			h.helloTo(i)
 		}
 		p.progress = acked

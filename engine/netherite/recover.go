@@ -9,6 +9,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -41,6 +42,7 @@ func openNode(e *Engine) (n *node, err error) {
 		}
 	}
 	if err := n.recover(); err != nil {
+		mark.Hit(mark.RecoveryFailed)
 		return nil, errors.Join(storageError(err), n.release())
 	}
 	e.metrics.recoveryNanos.Store(int64(e.opts.Clock.Mono() - began))
@@ -276,6 +278,7 @@ func (h *host) replayChunk(l *logged) (err error) {
 	}
 	h.tail = l.end
 	h.appended.Store(uint64(l.end))
+	mark.Hit(mark.Replayed)
 	h.n.commit.records.Add(int64(count))
 	h.n.e.metrics.replayed.Add(int64(count))
 	h.tidy(count)
@@ -405,6 +408,7 @@ func (h *host) resumeMore() {
 		return
 	}
 	for _, ord := range ords {
+		mark.Hit(mark.StoredWorkResumed)
 		h.state.Resume(ord)
 	}
 	h.state.ForgetAbsent()

@@ -7,6 +7,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -50,12 +51,15 @@ func (s *shortage) err() error {
 // store is full, the log soon will be, too; a purge makes room in both.
 func (n *node) short(k intakeKind) error {
 	if err := n.commit.full.err(); err != nil {
+		mark.Hit(mark.LogFull)
 		return err
 	}
 	if err := n.keeper.full.err(); err != nil && k != purgeIntake {
+		mark.Hit(mark.StoreFull)
 		return err
 	}
 	if k == startIntake && n.wal.LowOnSpace() {
+		mark.Hit(mark.LowOnSpace)
 		return fmt.Errorf("%w: no new instances until the disk of the commit log%s has more space", engine.ErrDiskFull, n.place())
 	}
 	return nil
@@ -98,12 +102,12 @@ func (e *Engine) Health() error {
 // read on a full disk can be answered if what it read is durable. Of older ones
 // only the newest durable one is kept.
 type marks struct {
-	ring [32]mark
+	ring [32]recordEnd
 	next int
 	safe engine.Name // records up to this one are durable
 }
 
-type mark struct {
+type recordEnd struct {
 	end  substrate.Offset
 	name engine.Name
 }
@@ -114,7 +118,7 @@ func (m *marks) add(end substrate.Offset, name engine.Name, durable substrate.Of
 	if slot.end > 0 && slot.end <= durable {
 		m.safe = slot.name
 	}
-	*slot = mark{end, name}
+	*slot = recordEnd{end, name}
 	m.next++
 }
 
@@ -138,6 +142,7 @@ func newer(a, b engine.Name) bool {
 // be made durable. What it read may go if it has not changed since the last
 // record that is. Else patient ones wait, and others are told why not.
 func (h *host) answeredOnFullDisk(c *call) {
+	mark.Hit(mark.ReadOnFullDisk)
 	at := substrate.Offset(h.n.commit.durable.Load())
 	switch {
 	case h.batch.count == 0 && h.tail <= at,

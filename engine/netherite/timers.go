@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -44,6 +45,7 @@ func (h *host) dueTimers(work []input) []input {
 	if next := h.state.NextTimer(); next == 0 || next > b.now {
 		return work
 	}
+	mark.Hit(mark.TimersDue)
 	due := h.state.DueTimers(b.now, maxDueTimers, nil)
 	return append(work, input{ev: &partition.TimersFired{Timers: due}})
 }
@@ -105,6 +107,7 @@ func (h *host) checkClock() {
 	wall, mono := h.batch.now, h.batch.mono
 	step := wall.Sub(a.wall) - (mono - a.mono)
 	if step > clockStep || step < -clockStep {
+		mark.Hit(mark.ClockWasSet)
 		h.n.e.metrics.clockSteps.Add(1)
 		h.log.Warn("the wall clock was set", "by", step)
 	}

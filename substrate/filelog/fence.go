@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -45,6 +46,7 @@ func (l *Log) owned() error {
 	}
 	for _, slot := range [...][]byte{buf[sectorBytes : 2*sectorBytes], buf[2*sectorBytes:]} {
 		if s, ok := parseState(slot); ok && s.incarnation > l.incarnation {
+			mark.Hit(mark.LogFenced)
 			return fmt.Errorf("%w: incarnation %d has been opened since this one, %d", substrate.ErrFailed, s.incarnation, l.incarnation)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirsync"
 )
@@ -46,6 +47,7 @@ func open(opts Options) (*Log, error) {
 		return nil, err
 	}
 	for _, name := range unfinished {
+		mark.Hit(mark.UnfinishedSegment)
 		err := opts.FS.Remove(opts.FS.PathJoin(opts.Dir, name))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("remove unfinished %s: %w", name, err)
@@ -185,6 +187,7 @@ func (l *Log) rewrite(s *scan) error {
 	w := window{hub: l.hub}
 	defer w.close()
 	for _, g := range s.tail {
+		mark.Hit(mark.TailRewritten)
 		if from := s.used[g.segment]; w.file == nil || w.ordinal != from.ordinal {
 			if err := w.open(l.opts.FS, l.opts.Dir, from); err != nil {
 				return err
@@ -253,6 +256,7 @@ func (l *Log) report(s *scan) {
 	switch {
 	case st.CleanStart:
 	case st.DroppedBytes > 0:
+		mark.Hit(mark.TailDropped)
 		l.opts.Logger.Warn("commit log was not closed: dropped what a crash left unfinished at its end; none of it had been reported durable, unless the disk is damaged there as well",
 			"dir", l.opts.Dir, "dropped_bytes", st.DroppedBytes, "at", uint64(s.end()), "rewritten_bytes", st.RewrittenBytes)
 	default:

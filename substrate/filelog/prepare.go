@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirsync"
 )
@@ -114,10 +115,12 @@ func (p *prepared) prepare(l *Log, ordinal uint64, size int64) {
 	case err == nil:
 		p.next = seg
 		if l.low.CompareAndSwap(true, false) {
+			mark.Hit(mark.SegmentHasSpaceAgain)
 			l.opts.Logger.Info("commit log has space again", "dir", l.opts.Dir)
 		}
 	case errors.Is(err, substrate.ErrDiskFull):
 		if l.low.CompareAndSwap(false, true) {
+			mark.Hit(mark.SegmentHasNoSpace)
 			l.opts.Logger.Warn("commit log is low on space: new work is refused until there is more", "dir", l.opts.Dir, "err", err)
 		}
 	default:
@@ -176,6 +179,7 @@ func (p *prepared) take(l *Log, ordinal uint64, size int64) *segment {
 func (p *prepared) remove(i int) *segment {
 	seg := p.free[i]
 	p.free = append(p.free[:i], p.free[i+1:]...)
+	mark.Hit(mark.SegmentRecycled)
 	seg.recycled = true
 	return seg
 }

@@ -3,6 +3,7 @@ package filelog
 import (
 	"fmt"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -38,6 +39,7 @@ func (l *Log) Trim(before substrate.Offset) error {
 	freed := l.used[:n:n]
 	l.used = l.used[n:]
 	l.mu.Unlock()
+	mark.Hit(mark.LogTrimmed)
 	l.pool.give(freed...)
 	l.pool.want(l)
 	return nil

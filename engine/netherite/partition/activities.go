@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -77,6 +78,7 @@ func (s *State) checkTask(e *TaskDone) Verdict {
 		return Drop
 	}
 	if t := inst.tasks.get(e.Task); t == nil || t.name != e.Name {
+		mark.Hit(mark.TaskResultStale)
 		return Drop
 	}
 	return Admit
@@ -115,6 +117,7 @@ func (s *State) cancelTask(inst *instance, t *task) {
 // stop asks for a task's hand-out to be stopped.
 func (s *State) stop(inst *instance, t *task) {
 	if t.hand == handOut {
+		mark.Hit(mark.TaskStopped)
 		s.fx.Cancelled = append(s.fx.Cancelled, s.token(inst, t))
 	}
 	s.recall(inst, t)

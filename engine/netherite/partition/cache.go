@@ -1,6 +1,9 @@
 package partition
 
-import "github.com/netherite-go/netherite/engine"
+import (
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
+)
 
 // lru lists the clean instances in memory in the order of their last use, so
 // that looking for something to evict passes over few that cannot be; and it
@@ -113,6 +116,7 @@ func (s *State) Evict(target int64) {
 		inst := n.inst
 		n = n.next
 		if inst.evictable() {
+			mark.Hit(mark.Evicted)
 			s.forget(inst)
 		}
 	}
@@ -124,6 +128,7 @@ func (s *State) Evict(target int64) {
 func (s *State) EvictEnded() {
 	for _, inst := range s.ended {
 		if inst.ended() && inst.evictable() && s.byOrd[inst.ord] == inst {
+			mark.Hit(mark.EvictedEnded)
 			s.forget(inst)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -89,6 +90,7 @@ func (ses *session) raise(floor uint64) {
 func (s *State) checkClient(c *Client, op Op, instance string, retry bool, ans *Answer) Verdict {
 	if c.Key != "" {
 		if k := s.clients.keys[keyFor(op, instance, c.Key)]; k != nil && s.now.Sub(k.at) < KeyRetention {
+			mark.Hit(mark.KeyRepeated)
 			ans.Started.Execution = k.execution
 			return Refuse
 		}
@@ -105,6 +107,7 @@ func (s *State) checkClient(c *Client, op Op, instance string, retry bool, ans *
 		ans.Err = engine.ErrOutcomeUnknown
 		return Refuse
 	case ses.applied(c.Seq):
+		mark.Hit(mark.SessionRepeated)
 		return Refuse // done before: the same answer as then
 	}
 	return Admit
@@ -168,6 +171,7 @@ func (s *State) closeSessions() {
 }
 
 func (s *State) closeSession(ses *session) {
+	mark.Hit(mark.SessionClosed)
 	delete(s.clients.sessions, ses.id)
 	if ses.stored {
 		s.clients.deadSessions = append(s.clients.deadSessions, ses.id)
@@ -197,6 +201,7 @@ func (s *State) remember(key string, execution model.ExecutionID) {
 }
 
 func (s *State) forgetKey(k *requestKey) {
+	mark.Hit(mark.KeyForgotten)
 	delete(s.clients.keys, k.key)
 	if k.stored {
 		s.clients.deadKeys = append(s.clients.deadKeys, k.key)

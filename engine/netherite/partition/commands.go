@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -48,6 +49,7 @@ func (s *State) checkStart(e *Start, ans *Answer) Verdict {
 	ans.Started = engine.Started{Instance: e.Request.Instance, Execution: startExecution(e)}
 	inst := s.find(Key{ID: e.Request.Instance})
 	if inst != nil && e.Client.Seq != 0 && inst.request == (request{e.Client.Session, e.Client.Seq}) {
+		mark.Hit(mark.StartRepeated)
 		return Refuse // this very request made it, however long ago
 	}
 	if v := s.checkClient(&e.Client, opStart, e.Request.Instance, e.Retry, ans); v != Admit {
@@ -68,9 +70,11 @@ func (s *State) checkStart(e *Start, ans *Answer) Verdict {
 	case r.IfExists == engine.ReplaceAny:
 		return Admit
 	case r.IfExists == engine.AttachIfExists && !inst.ended():
+		mark.Hit(mark.StartAttached)
 		ans.Started = engine.Started{Instance: inst.id, Execution: inst.execution, Attached: true}
 		return Refuse
 	case r.IfExists == engine.FailIfExists || !inst.ended():
+		mark.Hit(mark.StartRefused)
 		ans.Err = engine.ErrExists
 		return Refuse
 	}
@@ -87,8 +91,10 @@ func (s *State) startForClient(e *Start) {
 	s.culprit = Key{ID: r.Instance}
 	if inst := s.find(s.culprit); inst != nil {
 		if !inst.ended() {
+			mark.Hit(mark.StartTerminates)
 			s.terminate(inst, nil, false)
 		}
+		mark.Hit(mark.StartReplaces)
 		s.replace(inst)
 	}
 	execution := startExecution(e)
@@ -192,15 +198,18 @@ func traceExt(t *model.Trace) *model.Ext {
 // suspend changes the status at once and holds back the messages that come
 // after; a step in flight is still accepted.
 func (s *State) suspend(inst *instance, reason []byte) {
+	mark.Hit(mark.Suspended)
 	s.push(inst, "", model.Event{Kind: model.ExecutionSuspended, Payload: reason})
 	inst.suspended = true
 	s.setStatus(inst, model.Suspended)
 }
 
 func (s *State) resume(inst *instance, reason []byte) {
+	mark.Hit(mark.Resumed)
 	s.push(inst, "", model.Event{Kind: model.ExecutionResumed, Payload: reason})
 	inst.suspended = false
 	if inst.steps == 0 {
+		mark.Hit(mark.ResumedBeforeItBegan)
 		s.setStatus(inst, model.Pending)
 		return
 	}
@@ -218,6 +227,7 @@ func (s *State) purge(inst *instance, recursive bool) {
 	}
 	if recursive {
 		inst.children.all(func(id int32, c *child) bool {
+			mark.Hit(mark.PurgeSpreads)
 			s.send(model.Message{To: c.instance, From: inst.id, Event: model.Event{
 				Kind: model.GenericEvent, ID: model.NoID, Ref: id, Name: purgeChild,
 			}})
@@ -244,6 +254,7 @@ func (s *State) checkPurged(e *Purged, ans *Answer) Verdict {
 
 // purged forgets ended instances.
 func (s *State) purged(e *Purged) {
+	mark.Hit(mark.PurgedByQuery)
 	for _, ord := range e.Ords {
 		s.culprit = Key{Ord: ord}
 		s.purge(s.find(s.culprit), false)

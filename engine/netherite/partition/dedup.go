@@ -1,5 +1,7 @@
 package partition
 
+import "github.com/netherite-go/netherite/internal/mark"
+
 // Seen is the highest sequence number received from an origin.
 func (s *State) Seen(origin int) uint64 { return s.seen[origin] }
 
@@ -17,6 +19,7 @@ func (s *State) checkReceived(e *Received) Verdict {
 		return Drop
 	}
 	if skip := seen + 1 - e.First; skip > 0 {
+		mark.Hit(mark.FrameOverlaps)
 		e.Messages, e.First = e.Messages[skip:], seen+1
 	}
 	return Admit

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -41,6 +42,7 @@ func (s *State) deliverToEntity(inst *instance, m *model.Message) {
 	}
 	if isOperation(ev.Kind) && ev.FireAt > s.now {
 		late := e // a copy of its own, so that e itself is not allocated
+		mark.Hit(mark.SignalScheduled)
 		s.wakeAt(inst, ev.FireAt, &late)
 		return
 	}
@@ -67,9 +69,11 @@ func (s *State) enter(inst *instance, e entry) {
 	ent := inst.entity
 	switch {
 	case e.event.Kind == model.EntityUnlockSent && !ent.free() && !ent.held(&e):
+		mark.Hit(mark.LockWithdrawn)
 		s.withdraw(inst, &e)
 		return
 	case !ent.free() && !ent.held(&e):
+		mark.Hit(mark.BehindLock)
 		e.backlog = true
 		ent.backlog = append(ent.backlog, e)
 		inst.size += eventSize(&e.event)
@@ -106,6 +110,7 @@ func (s *State) operations(inst *instance) int {
 func (s *State) checkEntity(e *EntityDone) Verdict {
 	inst := s.find(Key{Ord: e.Ord})
 	if inst == nil || e.Handout == 0 || inst.handout.Number != e.Handout {
+		mark.Hit(mark.BatchStale)
 		return Drop
 	}
 	if e.Result.Failure != nil || len(e.Result.Results) == 0 {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -111,10 +112,12 @@ func (s *State) answerParent(inst *instance) {
 
 // terminate ends an orchestration at once, without its worker.
 func (s *State) terminate(inst *instance, output []byte, recurse bool) {
+	mark.Hit(mark.Terminated)
 	s.touch(inst)
 	now := s.advance(inst)
 	s.record(inst, &model.Event{Kind: model.OrchestratorStarted, ID: model.NoID, Time: now})
 	if inst.events == 1 {
+		mark.Hit(mark.TerminatedBeforeItBegan)
 		s.recordUnstarted(inst, now)
 	}
 	told := model.Event{Kind: model.ExecutionTerminated, ID: model.NoID, Time: now, Payload: output}
@@ -154,6 +157,7 @@ func (s *State) recordUnstarted(inst *instance, now model.Time) {
 func (s *State) terminateChildren(inst *instance) {
 	inst.children.all(func(id int32, c *child) bool {
 		if !c.done {
+			mark.Hit(mark.TerminationSpreads)
 			s.send(model.Message{To: c.instance, From: inst.id, Event: model.Event{
 				Kind: model.ExecutionTerminated, ID: model.NoID, Ref: id,
 				Ext: &model.Ext{Recurse: true},
@@ -165,6 +169,7 @@ func (s *State) terminateChildren(inst *instance) {
 
 // continueAsNew begins the next execution of an orchestration.
 func (s *State) continueAsNew(inst *instance, ev *model.Event) {
+	mark.Hit(mark.ContinuedAsNew)
 	x := ev.Extra()
 	rest := inst.inbox
 	s.forgetWork(inst)
@@ -194,6 +199,7 @@ func (s *State) continueAsNew(inst *instance, ev *model.Event) {
 	}
 	for i := range rest {
 		if keptAcrossExecutions(rest[i].event.Kind) {
+			mark.Hit(mark.CarriedOver)
 			s.push(inst, rest[i].from, rest[i].event)
 		}
 	}
@@ -229,6 +235,7 @@ func (s *State) bury(inst *instance) {
 	delete(s.byID, inst.id)
 	s.lru.remove(inst)
 	if inst.stored.row || inst.stored.chunks || len(inst.stored.deadHist) > 0 {
+		mark.Hit(mark.BuriedRows)
 		s.graves[inst.ord] = &grave{inst: inst}
 		s.graveIDs[inst.id] = inst.ord
 	} else {

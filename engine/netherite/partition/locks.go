@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -51,6 +52,7 @@ func (s *State) releaseLock(inst *instance, ev *model.Event) {
 	}
 	sec := &inst.sections[i]
 	if !sec.granted {
+		mark.Hit(mark.LockGivenUp)
 		s.unlockAll(inst.id, sec.key, sec.lockSet)
 		inst.sections = slices.Delete(inst.sections, i, i+1)
 		return
@@ -115,11 +117,13 @@ func (s *State) takeLock(inst *instance, req *model.Event) {
 			}
 			s.withdraw(inst, &e)
 		default:
+			mark.Hit(mark.LockPushesBack)
 			e.requeue(true)
 			ent.backlog = append(ent.backlog, e)
 		}
 	}
 	if next := int(x.Position) + 1; next < len(x.LockSet) {
+		mark.Hit(mark.LockTravels)
 		s.send(model.Message{To: x.LockSet[next], From: inst.id, Event: model.Event{
 			Kind: model.EntityLockRequested, ID: model.NoID, RequestID: req.RequestID,
 			Ext: &model.Ext{LockSet: x.LockSet, Position: int32(next), Parent: x.Parent},
@@ -141,6 +145,7 @@ func (s *State) giveUpLock(inst *instance, key string) {
 	all := inst.inbox
 	for i := range ent.backlog {
 		e := ent.backlog[i]
+		mark.Hit(mark.LockLetsIn)
 		e.requeue(false)
 		all = append(all, e)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -70,6 +71,7 @@ func (s *State) Resend(dest int, from uint64) {
 	s.unsent, s.nextUnsent = slices.Delete(s.unsent, 0, s.nextUnsent), 0
 	s.unsent = slices.DeleteFunc(s.unsent, func(r sendRef) bool { return r.dest == dest && r.seq >= from })
 	for seq := max(from, o.first); seq < o.next; seq++ {
+		mark.Hit(mark.MessageSentAgain)
 		s.unsent = append(s.unsent, sendRef{dest, seq})
 	}
 }
@@ -82,6 +84,7 @@ func (s *State) OutboxRange(dest int) (first, next uint64) {
 
 // acked removes what the destination has logged.
 func (s *State) acked(e *Acked) {
+	mark.Hit(mark.AckLogged)
 	o := &s.outbox[e.Dest]
 	n := min(e.Through+1, o.next) - o.first
 	for i, m := range o.entries[:n] {
@@ -99,6 +102,7 @@ func (s *State) acked(e *Acked) {
 // checkAcked drops what was acknowledged before, and what was never sent.
 func (s *State) checkAcked(e *Acked) Verdict {
 	if o := &s.outbox[e.Dest]; e.Through < o.first || o.first == o.next {
+		mark.Hit(mark.AckRepeated)
 		return Drop
 	}
 	return Admit

@@ -3,6 +3,7 @@ package partition
 import (
 	"slices"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -155,6 +156,7 @@ func (s *State) deliver(m *model.Message) {
 		}
 		return
 	case inst == nil, inst.ended(), !m.ToExecution.IsZero() && m.ToExecution != inst.execution:
+		mark.Hit(mark.MessageTooLate)
 		if ev.Kind == model.EntityLockGranted {
 			s.unlockAll(m.To, ev.RequestID, ev.Extra().LockSet)
 		}
@@ -163,6 +165,7 @@ func (s *State) deliver(m *model.Message) {
 	switch ev.Kind {
 	case model.ExecutionTerminated:
 		if m.From == "" || inst.parent != nil && inst.parent.Instance == m.From && inst.parent.ID == ev.Ref {
+			mark.Hit(mark.TerminatedByMessage)
 			s.terminate(inst, ev.Payload, ev.Extra().Recurse)
 		}
 		return

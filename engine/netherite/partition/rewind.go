@@ -2,6 +2,7 @@ package partition
 
 import (
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -34,6 +35,7 @@ func (s *State) rewindChild(inst *instance, m *model.Message) {
 	inst.parent = x.Parent
 	switch {
 	case inst.status == model.Failed:
+		mark.Hit(mark.ChildRewound)
 		s.rewind(inst, model.Event{Kind: model.ExecutionRewound, Payload: m.Event.Payload})
 	case inst.ended():
 		s.answerParent(inst)
@@ -43,6 +45,7 @@ func (s *State) rewindChild(inst *instance, m *model.Message) {
 // applyRewound replaces the history and takes up again what it has asked for and
 // not been answered.
 func (s *State) applyRewound(inst *instance, events []model.Event) {
+	mark.Hit(mark.Rewound)
 	s.forgetWork(inst)
 	s.dropAnswers(inst)
 	s.newHistory(inst)

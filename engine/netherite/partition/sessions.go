@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -128,6 +129,7 @@ func (s *State) runnable(inst *instance) (n int, ok bool) {
 	n = len(inst.inbox)
 	if inst.suspended {
 		for n > 0 && inst.inbox[n-1].event.Kind != model.ExecutionSuspended {
+			mark.Hit(mark.HeldBySuspension)
 			n--
 		}
 	}
@@ -172,6 +174,7 @@ func (s *State) stepDone(e *StepDone) {
 	}
 	for _, id := range r.CancelTasks {
 		if t := inst.tasks.get(id); t != nil {
+			mark.Hit(mark.TaskCancelled)
 			s.cancelTask(inst, t)
 		}
 	}
@@ -196,6 +199,7 @@ func (s *State) recordStep(inst *instance, now model.Time, consumed int) {
 func (s *State) checkStep(e *StepDone) Verdict {
 	inst := s.find(Key{Ord: e.Ord})
 	if inst == nil || inst.ended() || e.Handout == 0 || inst.handout.Number != e.Handout {
+		mark.Hit(mark.StepStale)
 		return Drop
 	}
 	e.Consumed, e.Result.Now = inst.handed, inst.handedAt

@@ -3,6 +3,7 @@ package partition
 import (
 	"cmp"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -177,6 +178,7 @@ func (s *State) checkTimers(e *TimersFired) Verdict {
 		}
 	}
 	if e.Timers = kept; len(kept) == 0 {
+		mark.Hit(mark.TimersGone)
 		return Drop
 	}
 	return Admit
@@ -199,6 +201,7 @@ func (s *State) fire(inst *instance, t *timer) {
 	case t.msg == nil:
 		s.push(inst, "", model.Event{Kind: model.TimerFired, Ref: t.id, FireAt: t.fireAt})
 	case inst.isEntity():
+		mark.Hit(mark.SignalDue)
 		s.enter(inst, *t.msg)
 	default:
 		e := *t.msg
