@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -88,7 +89,7 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
-	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, engine.ErrUnavailable, errInjected} {
+	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, engine.ErrUnavailable, errInjected, context.Canceled} {
 		if errors.Is(err, t) {
 			return true
 		}
@@ -107,9 +108,18 @@ func encode(v any) []byte {
 // start begins an instance that is to end with an output. It returns nil if that
 // cannot be known.
 func (c *client) start(id, name string, input, want any) *check.Instance {
+	return c.startAt(id, name, input, want, 0)
+}
+
+// startAt is start, of something that begins after a while.
+func (c *client) startAt(id, name string, input, want any, wait time.Duration) *check.Instance {
 	i := c.w.ledger.Begin(id, name, model.Completed, string(encode(want)))
+	var at model.Time
+	if wait > 0 {
+		at = model.TimeOf(c.w.wall().Add(wait))
+	}
 	err := c.request("start", func(ctx context.Context, e *netherite.Engine, key string) error {
-		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), Key: key, IfExists: engine.FailIfExists})
+		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), At: at, Key: key, IfExists: engine.FailIfExists})
 		return err
 	})
 	switch {
@@ -189,7 +199,7 @@ func (c *client) run() {
 // operation does one thing with the hub.
 func (c *client) operation(id string) {
 	w := c.w
-	switch w.work.IntN(12) {
+	switch w.work.IntN(18) {
 	case 0, 1, 2:
 		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
 		if to >= from {
@@ -220,11 +230,21 @@ func (c *client) operation(id string) {
 	case 7:
 		c.start("loop-"+id, "Loop", 1+w.work.IntN(4), "done")
 	case 8:
-		c.collect("collect-" + id)
+		c.collect("collect-"+id, "Collect")
 	case 9:
-		c.mend("mend-" + id)
+		c.collect("relay-"+id, "Relay")
 	case 10:
-		c.captive("captive-" + id)
+		c.mend("mend-"+id, "Mend", "mend-"+id)
+	case 11:
+		c.mend("foreman-"+id, "Foreman", "foreman-"+id+"-job")
+	case 12, 13:
+		c.captive([...]string{"captive-", "prisoner-"}[w.work.IntN(2)] + id)
+	case 14:
+		c.cutShort("cut-" + id)
+	case 15:
+		c.again("again-" + id)
+	case 16:
+		c.query()
 	default:
 		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
 	}
@@ -233,8 +253,16 @@ func (c *client) operation(id string) {
 func (c *client) post(entity, op string) {
 	w := c.w
 	w.ledger.Post(entity, op, false)
+	var at model.Time
+	if w.work.IntN(3) == 0 {
+		due := w.wall().Add(time.Duration(w.work.IntN(20_000)) * time.Millisecond)
+		at = model.TimeOf(due)
+		if due.After(w.latest) {
+			w.latest = due
+		}
+	}
 	err := c.request("post", func(ctx context.Context, e *netherite.Engine, key string) error {
-		return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Post", Input: encode(op), Key: key})
+		return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Post", Input: encode(op), At: at, Key: key})
 	})
 	switch {
 	case err == nil:
@@ -248,26 +276,34 @@ func (c *client) post(entity, op string) {
 func (c *client) doze(id string) {
 	w := c.w
 	var n nap
+	var wait time.Duration
+	if w.work.IntN(3) == 0 {
+		wait = time.Duration(w.work.IntN(20_000)) * time.Millisecond
+	}
 	for range 1 + w.work.IntN(3) {
 		n.Each = append(n.Each, time.Duration(w.work.IntN(90_000))*time.Millisecond)
 	}
-	if c.start(id, "Nap", n, "rested") == nil || w.work.IntN(2) == 0 {
+	if c.startAt(id, "Nap", n, "rested", wait) == nil || w.work.IntN(2) == 0 {
 		return
 	}
 	c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
-	w.sleep(time.Duration(w.work.IntN(10_000)) * time.Millisecond)
+	w.sleep(time.Duration(w.work.IntN(5_000)) * time.Millisecond)
 	c.see(id)
 	c.command("resume", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Resume(ctx, id, "go on") })
 }
 
 // collect raises events, each until it is acknowledged.
-func (c *client) collect(id string) {
+func (c *client) collect(id, name string) {
 	n := 1 + c.w.work.IntN(4)
+	var input any = n
+	if name == "Relay" {
+		input = relayed{Left: n}
+	}
 	want := make([]int, n)
 	for i := range want {
 		want[i] = i
 	}
-	if c.start(id, "Collect", n, want) == nil {
+	if c.start(id, name, input, want) == nil {
 		return
 	}
 	for i := range want {
@@ -278,34 +314,42 @@ func (c *client) collect(id string) {
 }
 
 // mend rewinds an orchestration that has failed.
-func (c *client) mend(id string) {
+func (c *client) mend(id, name, job string) {
 	w := c.w
-	i := c.start(id, "Mend", 0, "mended")
+	i := c.start(id, name, 0, "mended")
 	if i == nil {
 		return
 	}
 	if got := c.await(id); got != nil && got.Status != model.Failed {
 		w.fail("outcome: %q is %v before it is mended", id, got.Status)
 	}
-	w.workload.mended[id] = true
+	w.workload.mended[job] = true
 	c.command("rewind", id, engine.ErrNotFailed, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
 }
 
 // captive terminates what would wait for ever, or frees it, and may purge it.
 func (c *client) captive(id string) {
 	w := c.w
-	i := c.start(id, "Captive", 0, "free")
+	name, n := "Captive", w.work.IntN(3)
+	if n > 0 {
+		name = "Warden"
+	}
+	i := c.start(id, name, n, "free")
 	if i == nil {
 		return
 	}
-	if w.work.IntN(3) == 0 {
+	if n == 0 && w.work.IntN(3) == 0 {
 		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
 			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
 		})
 		return
 	}
 	i.Status, i.Want = model.Terminated, string(encode("enough"))
-	c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	var gone error
+	if strings.HasPrefix(id, "captive-") { // a query may purge it, also between two attempts
+		i.Purged, gone = true, engine.ErrNotFound
+	}
+	c.command("terminate", id, gone, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("enough"), Recursive: true})
 	})
 	c.await(id)
@@ -316,4 +360,75 @@ func (c *client) captive(id string) {
 			return err
 		})
 	}
+}
+
+// cutShort terminates what holds locks or waits for an activity, at some time.
+func (c *client) cutShort(id string) {
+	w := c.w
+	name, input := "Hurry", 7
+	if w.work.IntN(2) == 0 {
+		name, input = "Loiter", w.plan.accounts
+	}
+	i := c.start(id, name, input, "")
+	if i == nil {
+		return
+	}
+	i.Want, i.Any = "", true // it may end by itself before
+	w.sleep(time.Duration(w.work.IntN(100)) * time.Millisecond)
+	c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("cut")})
+	})
+}
+
+// again starts instances of one ID, one after the other, in all ways there are.
+func (c *client) again(id string) {
+	w := c.w
+	i := c.start(id, "Captive", 0, "free")
+	if i == nil {
+		return
+	}
+	reuse := func(how engine.Reuse, expected error) (s engine.Started) {
+		c.command("start again", id, expected, func(ctx context.Context, e *netherite.Engine, key string) (err error) {
+			s, err = e.Start(ctx, engine.StartRequest{Instance: id, Name: "Captive", Input: encode(0), Key: key, IfExists: how})
+			return err
+		})
+		return s
+	}
+	reuse(engine.FailIfExists, engine.ErrExists)
+	reuse(engine.ReplaceAny, nil)
+	reuse(engine.AttachIfExists, nil)
+	c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+		return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
+	})
+	if got := c.await(id); got == nil && w.failure == nil {
+		w.fail("ledger: %q was started, but there is no such instance", id)
+	}
+}
+
+// query reads pages of instances, and may purge what was terminated.
+func (c *client) query() {
+	w := c.w
+	q := engine.Query{IDPrefix: [...]string{"", "captive-", "transfer-"}[w.work.IntN(3)], PageSize: 1 + w.work.IntN(50)}
+	for range 4 {
+		var page engine.Page
+		c.command("query", q.IDPrefix, nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+			page, err = e.Query(ctx, q)
+			return err
+		})
+		for n, got := range page.Instances {
+			if n > 0 && got.ID == page.Instances[n-1].ID {
+				w.fail("query: %q is listed twice", got.ID)
+			}
+		}
+		if q.Token = page.Token; q.Token == "" || w.failure != nil {
+			break
+		}
+	}
+	if w.work.IntN(3) > 0 {
+		return
+	}
+	c.command("purge", "captive-", nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+		_, _, err := e.PurgeWhere(ctx, engine.Query{IDPrefix: "captive-", Statuses: []model.Status{model.Terminated}})
+		return err
+	})
 }

@@ -70,6 +70,7 @@ type plan struct {
 	operations int // of clients, at most; 0: no bound
 	events     int // that clients are to cause
 	clients    int
+	night      time.Duration // in which nothing is asked, before it all begins again; mostly none
 	chaos      time.Duration // at most, in virtual time
 	pause      time.Duration // between faults, about
 
@@ -95,7 +96,7 @@ func newPlan(seed uint64, o Options) plan {
 	pick := func(n ...int) int { return n[r.IntN(len(n))] }
 	p := plan{
 		events: leastEvents + r.IntN(500), clients: 4 + r.IntN(6),
-		chaos: time.Duration(20+r.IntN(20)) * time.Minute, pause: time.Duration(2000+r.IntN(15_000)) * time.Millisecond,
+		chaos: 2 * time.Hour, pause: time.Duration(2000+r.IntN(15_000)) * time.Millisecond,
 		partitions: pick(1, 2, 3, 4, 4, 6), release: netherite.Release(pick(0, 0, 0, 1, 2)),
 		checkpoint: netherite.Checkpoint{
 			Records: int64(pick(20, 100, 400, 100_000)), Idle: time.Duration(pick(100, 1000, 5000)) * time.Millisecond,
@@ -105,8 +106,13 @@ func newPlan(seed uint64, o Options) plan {
 		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 20_000)) * time.Millisecond,
 		retention: -1,
 	}
+	p.checkReplay = p.checkReplay && !p.evictAlways // it keeps everything in memory
 	for f := range p.faults {
 		p.faults[f] = r.IntN(2) == 0
+	}
+	if r.IntN(6) == 0 {
+		p.night = time.Duration(1+r.IntN(20)) * time.Hour
+		p.faults[LostFrames], p.faults[TwinFrames], p.faults[LateFrames] = false, false, false
 	}
 	if r.IntN(3) == 0 {
 		p.retention = time.Duration(10+r.IntN(50)) * time.Minute

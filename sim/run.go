@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"time"
 
@@ -43,10 +44,22 @@ func Run(seed uint64, o Options) Result {
 	w.trace = o.Trace
 	w.workload = newWorkload(w)
 	w.ledger.Money = opening * int64(w.plan.accounts)
-	w.open()
-	w.phases()
-	w.close()
+	w.guarded(func() {
+		w.open()
+		w.phases()
+	})
+	w.guarded(w.close)
 	return Result{Seed: seed, Hash: w.hash, Events: w.steps, Faults: w.faults, Virtual: w.now, Err: w.failure}
+}
+
+// guarded runs f; a panic, such as the replay checker's, is a failure of the run.
+func (w *world) guarded(f func()) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.fail("panic: %v\n%s", r, debug.Stack())
+		}
+	}()
+	f()
 }
 
 // phases are chaos, heal and quiesce.
@@ -55,11 +68,22 @@ func (w *world) phases() {
 	w.spawn("bank", nil, func() { w.openAccounts(); ready = true })
 	w.run(time.Hour, func() bool { return ready })
 
+	w.day(0)
+	if w.plan.night > 0 {
+		w.run(w.now+w.plan.night, func() bool { return false })
+		w.plan.events = w.steps + leastEvents/8
+		w.day(w.plan.clients)
+	}
+	w.quiesce()
+}
+
+// day is chaos and heal. The clients get numbers after the given one.
+func (w *world) day(after int) {
 	w.chaos = true
 	w.scheduleFaults()
 	working := w.plan.clients
 	for n := range w.plan.clients {
-		c := &client{w: w, nr: n + 1}
+		c := &client{w: w, nr: after + n + 1}
 		w.spawn("client", nil, func() {
 			c.run()
 			working--
@@ -71,7 +95,6 @@ func (w *world) phases() {
 	if w.failure == nil && working > 0 {
 		w.fail("liveness: %d clients have no answer %v after the last fault", working, patience)
 	}
-	w.quiesce()
 }
 
 // openAccounts puts the money into the bank.
@@ -103,13 +126,15 @@ func (w *world) scheduleFaults() {
 		{WorkerLosses, w.loseWorker},
 		{BitFlips, w.flip},
 	}
+	w.days++
+	day := w.days
 	for _, k := range kinds {
 		if !w.plan.has(k.f) {
 			continue
 		}
 		var again func()
 		again = func() {
-			if !w.chaos {
+			if !w.chaos || w.days != day {
 				return
 			}
 			if !w.crashed {
@@ -186,7 +211,7 @@ func (w *world) loseWorker() {
 // heal ends all faults.
 func (w *world) heal() {
 	w.note("heal", 0, 0)
-	w.chaos, w.storeFull, w.crashIn = false, false, 0
+	w.chaos, w.storeFull, w.crashIn, w.skew = false, false, 0, 0
 	w.fs.SetCapacity(1 << 40)
 	for _, z := range slices.Clone(w.procs[:max(len(w.procs)-1, 0)]) {
 		w.end(z)
@@ -244,6 +269,7 @@ func (w *world) judge(c *client) {
 		}
 		w.readHistory(c, id)
 	}
+	w.sleep(w.latest.Sub(w.wall()) + w.lateness())
 	for _, entity := range slices.Sorted(maps.Keys(w.ledger.Posts)) {
 		var j journal
 		w.readEntity(c, entity, &j)
@@ -263,6 +289,15 @@ func (w *world) judge(c *client) {
 	if total != w.ledger.Money {
 		w.fail("money: there is %d, and should be %d", total, w.ledger.Money)
 	}
+}
+
+// lateness is how long after its time a timer may fire: where the wall clock was
+// set, an alarm finds out within a minute.
+func (w *world) lateness() time.Duration {
+	if w.plan.has(ClockJumps) {
+		return 2 * time.Minute
+	}
+	return time.Second
 }
 
 func (w *world) readHistory(c *client, id string) {

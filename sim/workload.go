@@ -92,6 +92,13 @@ func newWorkload(w *world) *workload {
 		}
 		return loop.Again(n - 1)
 	})
+	mend := durable.Orchestration("Mend", func(ctx *durable.Context, _ int) (string, error) {
+		_, err := fragile.Call(ctx, ctx.ID()).Await()
+		return "mended", err
+	})
+	captive := durable.Orchestration("Captive", func(ctx *durable.Context, _ int) (string, error) {
+		return free.Wait(ctx, durable.Forever)
+	})
 	l.handlers = []durable.Handler{
 		accounts, journals, square, fragile, grow, loop,
 		durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
@@ -108,13 +115,67 @@ func newWorkload(w *world) *workload {
 			squares, err := durable.All(ctx, calls...)
 			return sum(squares), err
 		}),
-		durable.Orchestration("Mend", func(ctx *durable.Context, _ int) (string, error) {
-			_, err := fragile.Call(ctx, ctx.ID()).Await()
-			return "mended", err
+		captive, mend,
+		durable.Orchestration("Warden", func(ctx *durable.Context, n int) (int, error) {
+			held := make([]*durable.Future[string], n)
+			for i := range held {
+				held[i] = captive.Call(ctx, 0, durable.ID(fmt.Sprintf("%s-%d", ctx.ID(), i)))
+			}
+			_, err := durable.All(ctx, held...)
+			return n, err
 		}),
-		durable.Orchestration("Captive", func(ctx *durable.Context, _ int) (string, error) { return free.Wait(ctx, durable.Forever) }),
+		durable.Orchestration("Foreman", func(ctx *durable.Context, _ int) (string, error) {
+			return mend.Call(ctx, 0, durable.ID(ctx.ID()+"-job")).Await()
+		}),
+		durable.Orchestration("Hurry", func(ctx *durable.Context, n int) (string, error) {
+			slow := square.Call(ctx, n, durable.Timeout(time.Minute))
+			_, err := durable.First(ctx, slow, durable.Timer(ctx, 10*time.Millisecond))
+			slow.Cancel()
+			if err == nil {
+				err = durable.Sleep(ctx, time.Second)
+			}
+			return "hurried", err
+		}),
+		durable.Orchestration("Loiter", l.loiter), newRelay(),
 	}
 	return l
+}
+
+// loiter holds all accounts for a while, in which it is likely to be terminated.
+func (l *workload) loiter(ctx *durable.Context, n int) (string, error) {
+	targets := make([]durable.Lockable, n)
+	for i := range targets {
+		targets[i] = accounts.Key(fmt.Sprint(i))
+	}
+	unlock, err := durable.Lock(ctx, targets...)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
+	return "gone", durable.Sleep(ctx, 2*time.Second)
+}
+
+// relayed is what a relay has and still waits for.
+type relayed struct {
+	Left int
+	Got  []int
+}
+
+// newRelay makes an orchestration that continues as new with every parcel.
+func newRelay() *durable.OrchestrationOf[relayed, []int] {
+	var relay *durable.OrchestrationOf[relayed, []int]
+	relay = durable.Orchestration("Relay", func(ctx *durable.Context, r relayed) ([]int, error) {
+		if r.Left == 0 {
+			slices.Sort(r.Got)
+			return r.Got, nil
+		}
+		v, err := parcel.Wait(ctx, durable.Forever)
+		if err != nil {
+			return nil, err
+		}
+		return relay.Again(relayed{r.Left - 1, append(r.Got, v)})
+	})
+	return relay
 }
 
 func sum(n []int) (total int) {

@@ -47,6 +47,8 @@ type world struct {
 	crashIn int  // operations on the disk until it does; 0 none
 
 	storeFull bool
+	days      int       // begun
+	latest    time.Time // for when something was posted
 
 	events, steps, faults int
 	activities            map[string]int // runs, by idempotency key

@@ -105,3 +105,6 @@ func (r *replica) check(h *host) {
 
 // replayDifference is a bug in the core that no quarantine may cover up.
 type replayDifference struct{ err error }
+
+// Error says what differs.
+func (d replayDifference) Error() string { return d.err.Error() }

@@ -24,8 +24,6 @@ const (
 	SignalScheduled                     // a signal is for later
 	LockWithdrawn                       // a lock request that waits is withdrawn
 	BehindLock                          // a message waits behind a lock
-	BatchStale                          // an entity's batch is stale
-	LockGivenUp                         // a critical section is given up before it is entered
 	LockPushesBack                      // what is in the inbox of an entity goes behind a new lock
 	LockTravels                         // a lock request travels to the next entity
 	LockLetsIn                          // what has waited behind a lock is let in
@@ -126,8 +124,6 @@ var names = [...]string{
 	SignalScheduled:         "SignalScheduled",
 	LockWithdrawn:           "LockWithdrawn",
 	BehindLock:              "BehindLock",
-	BatchStale:              "BatchStale",
-	LockGivenUp:             "LockGivenUp",
 	LockPushesBack:          "LockPushesBack",
 	LockTravels:             "LockTravels",
 	LockLetsIn:              "LockLetsIn",

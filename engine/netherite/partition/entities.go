@@ -110,7 +110,6 @@ func (s *State) operations(inst *instance) int {
 func (s *State) checkEntity(e *EntityDone) Verdict {
 	inst := s.find(Key{Ord: e.Ord})
 	if inst == nil || e.Handout == 0 || inst.handout.Number != e.Handout {
-		mark.Hit(mark.BatchStale)
 		return Drop
 	}
 	if e.Result.Failure != nil || len(e.Result.Results) == 0 {

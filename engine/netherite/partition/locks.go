@@ -52,7 +52,6 @@ func (s *State) releaseLock(inst *instance, ev *model.Event) {
 	}
 	sec := &inst.sections[i]
 	if !sec.granted {
-		mark.Hit(mark.LockGivenUp)
 		s.unlockAll(inst.id, sec.key, sec.lockSet)
 		inst.sections = slices.Delete(inst.sections, i, i+1)
 		return
