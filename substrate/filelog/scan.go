@@ -32,14 +32,15 @@ type scan struct {
 	id    identity
 	files []*segment // all segment files from the base on, by ordinal
 
-	cur    cursor
-	synced substrate.Offset // the newest mark: everything before it was durable
-	used   []*segment       // the files that hold the log, as far as it is valid
-	tail   []group          // the groups beyond the mark
-	crc    uint32           // of the last group before the tail
-	closed bool             // the last frame is a close frame
-	frames int64
-	groups int64
+	cur     cursor
+	synced  substrate.Offset // the newest mark: everything before it was durable
+	used    []*segment       // the files that hold the log, as far as it is valid
+	tail    []group          // the groups beyond the mark
+	crc     uint32           // of the last group before the tail
+	closed  bool             // the last frame is a close frame
+	claimed substrate.Offset // what the last open frame says is durable
+	frames  int64
+	groups  int64
 
 	damage  []*substrate.Damage
 	dropped int64 // bytes of what a torn tail lost, as far as one can tell
@@ -146,7 +147,13 @@ func (s *scan) take(h *header, payload []byte) error {
 			return &substrate.Damage{File: segmentName(file.ordinal), Offset: s.offset, Kind: kindShort,
 				Detail: fmt.Sprintf("the frame that opens the incarnation has %d bytes, want %d", len(payload), openBodyBytes)}
 		}
-		s.mark(body.end)
+		s.claimed = body.end
+	}
+	if h.kind == kindGroup || h.kind == kindClose {
+		// Groups are written once the opening has succeeded. Without any, the open
+		// frame may be in the page cache only, after a sync of it that failed; then
+		// so is what it says of the copies.
+		s.mark(s.claimed)
 	}
 	if h.advance() > 0 {
 		if s.known != nil {

@@ -1,0 +1,91 @@
+package filelog_test
+
+import (
+	"errors"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/filelog"
+)
+
+// A sync that fails leaves what was written in the page cache, where the next
+// opening finds it; a crash after that takes it away.
+func TestOpeningDoesNotBuildOnWhatAFailedOpeningLeftInThePageCache(t *testing.T) {
+	broken := errors.New("the disk reports an error")
+	for fail := 1; fail < 12; fail++ {
+		fs := faultfs.New()
+		l, err := filelog.Open(small(fs, "/hub/log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, l, "first", true)
+		write(t, l, "second", true)
+		write(t, l, "third", false) // beyond the last mark, and in the page cache
+		fs.SetFault(faultfs.FailNth(faultfs.OpSync, fs.Count(faultfs.OpSync)+fail, broken))
+		if failed, err := filelog.Open(small(fs, "/hub/log")); err == nil {
+			_ = failed.Close() // all syncs of the opening have succeeded
+		}
+		fs.SetFault(nil)
+		l, err = filelog.Open(small(fs, "/hub/log"))
+		if err != nil {
+			t.Fatalf("after sync %d has failed: %v", fail, err)
+		}
+		write(t, l, "fourth", true)
+		end := l.End()
+		for seed := range uint64(8) {
+			left := fs.CrashClone(faultfs.Crash{Rand: rand.New(rand.NewPCG(seed, 1)), KeepSectors: float64(seed%3) / 2, KeepNames: 1, Fill: faultfs.FillAny})
+			found, err := filelog.Open(small(left, "/hub/log"))
+			if err != nil {
+				t.Fatalf("after sync %d has failed, and a crash: %v", fail, err)
+			}
+			if found.End() != end {
+				t.Fatalf("after sync %d has failed, and a crash: the log ends at %d, not at %d", fail, found.End(), end)
+			}
+		}
+	}
+}
+
+func write(t *testing.T, l substrate.Log, group string, sync bool) {
+	t.Helper()
+	err := l.Write([]byte(group))
+	if err == nil && sync {
+		err = l.Sync()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Two openings at a time are what the lock of the directory prevents, where it
+// works.
+func TestAnEarlierOpeningIsRefusedWhateverItTries(t *testing.T) {
+	fs := faultfs.New()
+	old, err := filelog.Open(small(fs, "/hub/log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, old, "first", true)
+	write(t, old, "second", false)
+	l, err := filelog.Open(small(fs, "/hub/log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	end := l.End()
+	for name, err := range map[string]error{
+		"sync": old.Sync(), "write": old.Write([]byte("third")), "trim": old.Trim(5), "close": old.Close(),
+	} {
+		if !errors.Is(err, substrate.ErrFailed) && name != "trim" { // which has nothing to let go
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	write(t, l, "third", true)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	again, err := filelog.Open(small(fs, "/hub/log"))
+	if err != nil || again.End() != end+5 {
+		t.Fatalf("the log ends at %d, want %d: %v", again.End(), end+5, err)
+	}
+}
