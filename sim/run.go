@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 type Options struct {
 	Without    []Fault   // kinds of faults that no run has
 	Operations int       // of all clients together; 0: each seed has its own number
+	Twice      bool      // run each seed twice, and compare
 	Trace      io.Writer // gets every event; nil: none
 }
 
@@ -40,6 +42,19 @@ const patience = 48 * time.Hour
 
 // Run simulates one seed.
 func Run(seed uint64, o Options) Result {
+	r := run(seed, o)
+	if o.Twice && r.Err == nil {
+		o.Trace = nil
+		if again := run(seed, o); again.Hash != r.Hash {
+			r.Err = fmt.Errorf("determinism: the same seed has led to %016x, and then to %016x (%w)", r.Hash, again.Hash, cmp.Or(again.Err, errDiffers))
+		}
+	}
+	return r
+}
+
+var errDiffers = errors.New("both without a failure")
+
+func run(seed uint64, o Options) Result {
 	w := newWorld(seed, newPlan(seed, o))
 	w.trace = o.Trace
 	w.workload = newWorkload(w)

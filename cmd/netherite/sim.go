@@ -26,6 +26,7 @@ func newSim() *cobra.Command {
 		without []string
 		trace   bool
 		shrink  bool
+		stop    bool
 		o       sim.Options
 	)
 	cmd := &cobra.Command{
@@ -50,12 +51,13 @@ func newSim() *cobra.Command {
 			defer debug.SetGCPercent(debug.SetGCPercent(simCollector))
 			mark.Count()
 			var total simTotal
-			sim.Batch(cmd.Context(), seed, seeds, o, func(r sim.Result) {
+			sim.Batch(cmd.Context(), seed, seeds, o, func(r sim.Result) (more bool) {
 				total.add(out, &r, &o)
 				if r.Err != nil && shrink {
 					least, last := sim.Shrink(r.Seed, o)
 					fmt.Fprintf(out, "shrunk: %s: %v\n", reproOf(r.Seed, &least), last.Err)
 				}
+				return r.Err == nil || !stop
 			})
 			return total.conclude(out, len(o.Without) == 0 && o.Operations == 0)
 		},
@@ -65,6 +67,8 @@ func newSim() *cobra.Command {
 	cmd.Flags().StringSliceVar(&without, "without", nil, "kinds of faults to leave out: "+strings.Join(sim.FaultNames(), ", "))
 	cmd.Flags().IntVar(&o.Operations, "operations", 0, "operations of all clients together (default as many as it takes)")
 	cmd.Flags().BoolVar(&trace, "trace", false, "print every event")
+	cmd.Flags().BoolVar(&stop, "stop", false, "end with the first seed that fails")
+	cmd.Flags().BoolVar(&o.Twice, "twice", false, "run each seed twice: it must come to the same")
 	cmd.Flags().BoolVar(&shrink, "shrink", false, "of a seed that fails, find the least that still fails")
 	return cmd
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -188,6 +189,9 @@ func (h *host) admit(ev partition.Event) {
 		return
 	}
 	in := partition.Input{Name: engine.Name{Epoch: h.name.Epoch, Number: h.name.Number + 1}, Time: b.now, Event: ev}
+	if planted.TimerFromWallClock {
+		in.Time = in.Time.Add(time.Millisecond)
+	}
 	if hook := h.n.opts.beforeStep; hook != nil {
 		hook(h.id, ev)
 	}

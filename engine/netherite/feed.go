@@ -14,6 +14,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -257,7 +258,7 @@ func (c *conn) settle(kind engine.ItemKind, t engine.Token) (*attachment, *host,
 		delete(s.items, t)
 	}
 	s.mu.Unlock()
-	if !ok {
+	if !ok && !planted.IgnoreEpochOnReceive {
 		return nil, nil, c.stale(kind, t)
 	}
 	return a, a.n.hosts[t.Partition], nil

@@ -8,6 +8,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -153,6 +154,9 @@ func (h *host) ackEvents(dst []input, all bool) []input {
 			continue
 		}
 		p.credit()
+		if planted.OutboxUnloggedAck {
+			h.state.DropSent(i, through)
+		}
 		if all || through-p.logged >= ackMessages || p.unlogged >= ackBytes {
 			mark.Hit(mark.AckWorthARecord)
 			dst = append(dst, input{ev: &partition.Acked{Dest: i, Through: through}})

@@ -10,6 +10,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -331,6 +332,9 @@ func (h *host) open() {
 		h.replica = r
 	}
 	epoch := h.name.Epoch + 1
+	if planted.PositionWithoutIncarnation && h.name.Epoch > 0 {
+		epoch--
+	}
 	h.name = engine.Name{Epoch: epoch}
 	h.marks = marks{safe: engine.Name{Epoch: epoch - 1, Number: math.MaxUint64}}
 	h.upkeep.scan = scan{pending: true}

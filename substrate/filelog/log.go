@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -94,7 +95,7 @@ func (l *Log) Write(group []byte) error {
 
 // append writes one frame at the end of the log.
 func (l *Log) append(kind frameKind, payload []byte) error {
-	if err := l.owned(); err != nil {
+	if err := l.owned(); err != nil && !planted.IgnoreEpochOnAppend && !planted.ZombieAppend {
 		return l.fail(errors.New("append"), err)
 	}
 	need := frameBytes(len(payload))
@@ -188,7 +189,7 @@ func (l *Log) sync() error {
 			return l.fail(fmt.Errorf("sync %s", segmentName(seg.ordinal)), err)
 		}
 	}
-	if err := l.owned(); err != nil {
+	if err := l.owned(); err != nil && !planted.ZombieAppend {
 		return l.fail(errors.New("sync"), err)
 	}
 	taken := time.Since(start)

@@ -9,6 +9,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirsync"
 )
@@ -120,6 +121,9 @@ func (l *Log) begin(s *scan, files []*segment) error {
 	seg, err := l.firstSegment(ordinal)
 	if err != nil {
 		return err
+	}
+	if planted.RecoveryOnUnsynced {
+		s.mark(s.end())
 	}
 	void := s.synced
 	l.end, l.synced = void, void

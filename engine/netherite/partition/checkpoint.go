@@ -3,6 +3,7 @@ package partition
 import (
 	"encoding/binary"
 
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -103,6 +104,11 @@ func (s *State) CaptureSome(max int) (done bool) {
 // CaptureApplied says that the captured rows can be read from the store.
 func (s *State) CaptureApplied() {
 	s.ended = s.ended[:0]
+	if planted.OutboxDroppedOnCheckpoint {
+		for dest := range s.outbox {
+			s.acked(&Acked{Dest: dest, Through: s.outbox[dest].next - 1})
+		}
+	}
 	for _, inst := range s.capture.encoded {
 		inst.tail.held, inst.pinned = nil, false
 		switch {

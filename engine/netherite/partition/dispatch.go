@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -201,6 +202,9 @@ func (s *State) Abandon(kind engine.ItemKind, t engine.Token) {
 		return
 	}
 	if inst.handout == t.Name {
+		if planted.UnloggedChange {
+			inst.nextSeq++
+		}
 		inst.takeBack()
 		s.wake(inst)
 	}

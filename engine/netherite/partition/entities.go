@@ -5,6 +5,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -72,7 +73,7 @@ func (s *State) enter(inst *instance, e entry) {
 		mark.Hit(mark.LockWithdrawn)
 		s.withdraw(inst, &e)
 		return
-	case !ent.free() && !ent.held(&e):
+	case !ent.free() && !ent.held(&e) && !(planted.LockReleasedEarly && isOperation(e.event.Kind)):
 		mark.Hit(mark.BehindLock)
 		e.backlog = true
 		ent.backlog = append(ent.backlog, e)

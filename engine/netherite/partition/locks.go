@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -72,6 +73,16 @@ func (s *State) unlock(holder, key, entity string) {
 
 // unlockAll releases a whole critical section.
 func (s *State) unlockAll(holder, key string, lockSet []string) {
+	if planted.MapOrderLeak {
+		set := map[string]bool{}
+		for _, e := range lockSet {
+			set[e] = true
+		}
+		for e := range set { // order-free: it is not, and that is to be found
+			s.unlock(holder, key, e)
+		}
+		return
+	}
 	for _, e := range lockSet {
 		s.unlock(holder, key, e)
 	}
