@@ -24,6 +24,8 @@ SEEDS    ?= 4
 SCRIPTS  ?= 20
 RANDOM_OPTIONS ?= 12
 ROUNDS   ?= 50
+# SIMSEEDS is how many seeds "make sim" runs.
+SIMSEEDS ?= 100
 PLATFORMS := linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 # FAST is what "make check" tests: no real disks, no processes.
 FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... ./substrate/mem/... ./internal/arch/...
@@ -31,10 +33,10 @@ FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... 
 .DEFAULT_GOAL := help
 # COUNTED is the packages with a table of allocations.
 COUNTED = $(patsubst %/testdata/allocs.golden,%,$(shell find . -name allocs.golden))
-.PHONY: help build test check fmt vet lint race allocs cross bench fuzz sweep metamorphic linear chaos soak demo tools
+.PHONY: help build test check fmt vet lint race allocs cross bench sim test-planted fuzz sweep metamorphic linear chaos soak demo tools
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the command to bin/netherite
 	$(GO) build -o bin/netherite ./cmd/netherite
@@ -69,6 +71,13 @@ cross: ## build for linux, darwin and windows on amd64 and arm64, without cgo
 bench: ## run the Go benchmarks (BENCH=regexp COUNT=10 PKG=./durable); "netherite bench" runs the workloads
 	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(PKG)
 
+sim: build ## run SIMSEEDS seeds of the simulator
+	bin/netherite sim --seeds $(SIMSEEDS)
+
+# Each planted bug is a build of its own; PLANTED names some of them, all by default.
+test-planted: ## build the command with each planted bug: the simulator must find it within 500 seeds
+	@internal/planted/test.sh $(PLANTED)
+
 # Only packages that have a target are built. What a target finds it leaves in
 # testdata/fuzz of its package, where "go test" runs it from then on.
 fuzz: ## run every fuzz target for FUZZTIME each (FUZZ=regexp)
@@ -93,6 +102,7 @@ metamorphic: ## play scripts with many sets of options, which must not matter (S
 
 linear: ## look for an order of all that concurrent clients saw, over crashes and lost messages (ROUNDS=50)
 	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
+
 # The time limits leave room for building, settling and auditing.
 chaos: ## kill, stop and starve processes under load for CHAOSTIME, audit what they hold (SEED repeats)
 	$(GO) test ./internal/process/chaos -run '^TestChaos$$' -count 1 -v -timeout 24h -args -chaos $(CHAOSTIME) -seed $(SEED) $(CHAOS)

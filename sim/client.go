@@ -78,6 +78,8 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 		switch {
 		case errors.Is(err, engine.ErrOutcomeUnknown):
 			return errUnknown
+		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
+			return fmt.Errorf("parked: %w", err)
 		case err == nil || !transient(err):
 			return err
 		case attempt > 2000:
@@ -89,7 +91,7 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
-	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, engine.ErrUnavailable, errInjected, context.Canceled} {
+	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, errInjected, context.Canceled} {
 		if errors.Is(err, t) {
 			return true
 		}
@@ -98,10 +100,7 @@ func transient(err error) bool {
 }
 
 func encode(v any) []byte {
-	b, err := json.Marshal(v)
-	if err != nil {
-		panic(err)
-	}
+	b, _ := json.Marshal(v) // numbers, strings, and what is made of them: it does not fail
 	return b
 }
 

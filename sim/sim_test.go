@@ -1,20 +1,85 @@
 package sim
 
 import (
+	"bufio"
+	"os"
+	"strconv"
+	"strings"
 	"testing"
-	"time"
 )
+
+func TestTheSameSeedLeadsToTheSameTrace(t *testing.T) {
+	for seed := uint64(1); seed <= 6; seed++ {
+		if r := Run(seed, Options{Twice: true}); r.Err != nil {
+			t.Errorf("seed %d: %v", seed, r.Err)
+		}
+	}
+}
+
+func TestSeedsHoldWhatIsPromised(t *testing.T) {
+	Batch(t.Context(), 100, 20, Options{}, func(r Result) bool {
+		if r.Err != nil {
+			t.Errorf("netherite sim --seed %d: %v", r.Seed, r.Err)
+		}
+		if r.Faults < leastFaults || r.Events == 0 {
+			t.Errorf("seed %d applied %d events and %d faults", r.Seed, r.Events, r.Faults)
+		}
+		return true
+	})
+}
+
+// testdata/seeds lists seeds that have failed once, each with what was found.
+func TestSeedsThatHaveFailedOnceDoNotFailAgain(t *testing.T) {
+	f, err := os.Open("testdata/seeds")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	lines := bufio.NewScanner(f)
+	for lines.Scan() {
+		number, _, _ := strings.Cut(lines.Text(), " ")
+		if number == "" || number == "#" {
+			continue
+		}
+		seed, err := strconv.ParseUint(number, 10, 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := Run(seed, Options{}); r.Err != nil {
+			t.Errorf("seed %s: %v", lines.Text(), r.Err)
+		}
+	}
+}
+
+func TestARunWithoutFaultsHasNone(t *testing.T) {
+	var all []Fault
+	for f := range faultKinds {
+		all = append(all, f)
+	}
+	r := Run(1, Options{Without: all, Operations: 40})
+	if r.Err != nil || r.Faults != 0 {
+		t.Errorf("%d faults, %v", r.Faults, r.Err)
+	}
+}
+
+func TestFaultsAreKnownByTheirNames(t *testing.T) {
+	list, err := ParseFaults(FaultNames())
+	if err != nil || len(list) != int(faultKinds) {
+		t.Fatalf("%v, %v", list, err)
+	}
+	if _, err := ParseFaults([]string{"earthquakes"}); err == nil {
+		t.Error("an unknown name is taken")
+	}
+}
 
 func BenchmarkSeed(b *testing.B) {
 	events := 0
-	began := time.Now()
 	for i := range b.N {
-		r := Run(uint64(i%30+1), Options{})
+		r := Run(uint64(i%50+1), Options{})
 		if r.Err != nil {
 			b.Fatal(r.Err)
 		}
 		events += r.Events
 	}
 	b.ReportMetric(float64(events)/float64(b.N), "events/op")
-	b.ReportMetric(float64(time.Since(began).Milliseconds())/float64(b.N), "ms/op")
 }

@@ -115,7 +115,7 @@ func newWorkload(w *world) *workload {
 			squares, err := durable.All(ctx, calls...)
 			return sum(squares), err
 		}),
-		captive, mend,
+		captive, mend, hurry(square), l.loiterer(), newRelay(),
 		durable.Orchestration("Warden", func(ctx *durable.Context, n int) (int, error) {
 			held := make([]*durable.Future[string], n)
 			for i := range held {
@@ -127,19 +127,24 @@ func newWorkload(w *world) *workload {
 		durable.Orchestration("Foreman", func(ctx *durable.Context, _ int) (string, error) {
 			return mend.Call(ctx, 0, durable.ID(ctx.ID()+"-job")).Await()
 		}),
-		durable.Orchestration("Hurry", func(ctx *durable.Context, n int) (string, error) {
-			slow := square.Call(ctx, n, durable.Timeout(time.Minute))
-			_, err := durable.First(ctx, slow, durable.Timer(ctx, 10*time.Millisecond))
-			slow.Cancel()
-			if err == nil {
-				err = durable.Sleep(ctx, time.Second)
-			}
-			return "hurried", err
-		}),
-		durable.Orchestration("Loiter", l.loiter), newRelay(),
 	}
 	return l
 }
+
+// hurry does not wait for its activity.
+func hurry(square *durable.ActivityOf[int, int]) durable.Handler {
+	return durable.Orchestration("Hurry", func(ctx *durable.Context, n int) (string, error) {
+		slow := square.Call(ctx, n, durable.Timeout(time.Minute))
+		_, err := durable.First(ctx, slow, durable.Timer(ctx, 10*time.Millisecond))
+		slow.Cancel()
+		if err == nil {
+			err = durable.Sleep(ctx, time.Second)
+		}
+		return "hurried", err
+	})
+}
+
+func (l *workload) loiterer() durable.Handler { return durable.Orchestration("Loiter", l.loiter) }
 
 // loiter holds all accounts for a while, in which it is likely to be terminated.
 func (l *workload) loiter(ctx *durable.Context, n int) (string, error) {

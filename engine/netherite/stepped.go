@@ -60,7 +60,7 @@ const (
 
 // OpenStepped is Open for a stepped engine. It may park.
 func OpenStepped(o SteppedOptions) (*Stepped, error) {
-	o.Options.park, o.Options.beforeStep, o.Options.evictAlways = o.Park, o.OnEvent, o.EvictAlways
+	o.Options.park, o.Options.beforeStep, o.Options.EvictAlways = o.Park, o.OnEvent, o.EvictAlways
 	o.Options.keeperTick, o.Options.fullPause = o.KeeperTick, o.FullPause
 	e, n, err := open(o.Options)
 	if err != nil {

@@ -11,7 +11,8 @@ for file in internal/planted/*_on.go; do
 	tag=$(basename "$file" _on.go)
 	if [ $# -gt 0 ] && [[ " $* " != *" $tag "* ]]; then continue; fi
 	if ! go build -tags "planted_$tag" -o "$bin/netherite" ./cmd/netherite; then exit 1; fi
-	if "$bin/netherite" sim --seed 1 --seeds "$seeds" --stop --twice >"$bin/out" 2>&1; then
+	"$bin/netherite" sim --seed 1 --seeds "$seeds" --stop --twice >"$bin/out" 2>&1
+	if ! grep -q '^repro: ' "$bin/out"; then
 		echo "MISSED $tag in $seeds seeds"
 		missed=$((missed + 1))
 		continue
