@@ -5,11 +5,11 @@ GO    := go
 # FUZZTIME is spent on each fuzz target that FUZZ matches. BENCH selects benchmarks, BENCHTIME is
 # spent on each, COUNT repeats them (benchstat wants 10), PKG is where they are.
 FUZZTIME ?= 20s
-# CHAOSTIME and SOAKTIME are how long processes are tormented, and kept busy; SEED
+# CHAOSTIME and SOAKTIME are how long processes are tormented, and kept busy; CHAOSSEED
 # repeats a run; CHAOS passes more, such as "-disk limit -clients 100".
 CHAOSTIME ?= 20s
 SOAKTIME ?= 30m
-SEED     ?= 0
+CHAOSSEED ?= 0
 FUZZ     ?= ^Fuzz
 BENCH    ?= .
 BENCHTIME ?= 0.5s
@@ -104,8 +104,8 @@ linear: ## look for an order of all that concurrent clients saw, over crashes an
 	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
 
 # The time limits leave room for building, settling and auditing.
-chaos: ## kill, stop and starve processes under load for CHAOSTIME, audit what they hold (SEED repeats)
-	$(GO) test ./internal/process/chaos -run '^TestChaos$$' -count 1 -v -timeout 24h -args -chaos $(CHAOSTIME) -seed $(SEED) $(CHAOS)
+chaos: ## kill, stop and starve processes under load for CHAOSTIME, audit what they hold (CHAOSSEED repeats)
+	$(GO) test ./internal/process/chaos -run '^TestChaos$$' -count 1 -v -timeout 24h -args -chaos $(CHAOSTIME) -seed $(CHAOSSEED) $(CHAOS)
 
 soak: ## keep a process busy for SOAKTIME, fail when it uses more and more of anything
 	$(GO) test ./internal/process/chaos -run '^TestSoak$$' -count 1 -v -timeout 24h -args -soak $(SOAKTIME) $(CHAOS)
