@@ -16,6 +16,9 @@ func Check(history []model.Event) error {
 			return fmt.Errorf("event %d of %d, %v: %w", i, len(history), history[i].Kind, err)
 		}
 	}
+	if c.ended && c.after {
+		return fmt.Errorf("%d events end with the begin of a step after the end", len(history))
+	}
 	if !c.started {
 		return fmt.Errorf("no %v in %d events", model.ExecutionStarted, len(history))
 	}
@@ -24,6 +27,8 @@ func Check(history []model.Event) error {
 
 type checker struct {
 	started, ended bool
+	failed         bool                  // is how it ended
+	after          bool                  // a step has begun after that: it has to be a rewind
 	next           int32                 // the ID of the next action
 	asked          map[int32]model.Kind  // actions by ID
 	requested      map[string]model.Kind // calls and critical sections by request
@@ -39,6 +44,13 @@ var answers = map[model.Kind]model.Kind{
 
 func (c *checker) event(ev *model.Event) error {
 	switch {
+	case c.ended && c.failed && !c.after && ev.Kind == model.OrchestratorStarted:
+		c.after = true
+		return nil
+	case c.ended && c.after && ev.Kind == model.ExecutionRewound:
+		// Of a failure in a critical section, which stays: it fails again.
+		c.ended, c.failed, c.after = false, false, false
+		return nil
 	case c.ended:
 		return fmt.Errorf("the execution had ended before")
 	case ev.Kind == model.OrchestratorStarted:
@@ -61,7 +73,7 @@ func (c *checker) event(ev *model.Event) error {
 
 func (c *checker) action(ev *model.Event) error {
 	if ev.ID == model.NoID && ev.Kind == model.ExecutionCompleted {
-		c.ended = true // by the engine: it was terminated, or its worker could not go on
+		c.end(ev) // by the engine: it was terminated, or its worker could not go on
 		return nil
 	}
 	if ev.ID != c.next {
@@ -76,9 +88,13 @@ func (c *checker) action(ev *model.Event) error {
 		}
 		c.requested[ev.RequestID] = ev.Kind
 	case model.ExecutionCompleted:
-		c.ended = true
+		c.end(ev)
 	}
 	return nil
+}
+
+func (c *checker) end(ev *model.Event) {
+	c.ended, c.failed = true, ev.Extra().Status == model.Failed
 }
 
 func (c *checker) answer(ev *model.Event, to model.Kind) error {

@@ -40,6 +40,24 @@ func TestHolesAndDuplicatesOfAHistoryAreFound(t *testing.T) {
 	}
 }
 
+// The only step after the end is a rewind, of a failure.
+func TestOnlyARewindFollowsAFailure(t *testing.T) {
+	failed := whole()
+	failed[len(failed)-1].Ext = &model.Ext{Status: model.Failed}
+	again := []model.Event{{Kind: model.OrchestratorStarted}, {Kind: model.ExecutionRewound}, {Kind: model.ExecutionCompleted, ID: 4}}
+	if err := histories.Check(append(failed, again...)); err != nil {
+		t.Error(err)
+	}
+	for name, history := range map[string][]model.Event{
+		"no rewind": append(failed, model.Event{Kind: model.OrchestratorStarted}), "another step": append(failed, again[0], again[0]),
+		"not failed": append(whole(), again...), "at once": append(failed, again[1:]...),
+	} {
+		if err := histories.Check(slices.Clone(history)); err == nil {
+			t.Errorf("%s: nothing was found", name)
+		}
+	}
+}
+
 func TestCanonicalHistoriesDifferInWhatWasAskedAndTold(t *testing.T) {
 	a := whole()
 	b := whole()
