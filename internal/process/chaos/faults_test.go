@@ -79,18 +79,22 @@ func (w *warden) down() {
 }
 
 // torment does faults until time is over, in decks that have each kind, shuffled,
-// with work between them. A fault that has begun is done to its end.
+// with work between them. A fault that has begun is done to its end, and there is
+// at least one kill, one stop and one full disk, however long they take.
 func (w *warden) torment(whole context.Context, d time.Duration) error {
 	ctx, cancel := context.WithTimeout(whole, d)
 	defer cancel()
-	for ctx.Err() == nil {
+	for first := true; first || ctx.Err() == nil; first = false {
 		deck := []fault{faultKill, faultStop, faultFull}
 		w.rng.Shuffle(len(deck), func(i, j int) { deck[i], deck[j] = deck[j], deck[i] })
 		rest := []fault{faultKill, faultKillRecovery, faultStopKill, faultClose, faultFullKill, faultKill}
 		w.rng.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
-		for _, f := range append(deck, rest...) {
-			gap := between(w.rng, 200*time.Millisecond, 900*time.Millisecond)
-			if err := w.work(ctx, gap); err != nil || ctx.Err() != nil {
+		for i, f := range append(deck, rest...) {
+			needed := first && i < len(deck)
+			if ctx.Err() != nil && !needed {
+				return nil
+			}
+			if err := w.work(whole, between(w.rng, 200*time.Millisecond, 900*time.Millisecond)); err != nil {
 				return err
 			}
 			if err := w.do(whole, f); err != nil {

@@ -99,14 +99,6 @@ type ended struct {
 
 func (e *ended) Error() string { return fmt.Sprintf("the process ended: %v\n%s", e.err, e.stderr) }
 
-// code is the process's exit code, -1 if a signal ended it.
-func (e *ended) code() int {
-	if exit, ok := errors.AsType[*exec.ExitError](e.err); ok {
-		return exit.ExitCode()
-	}
-	return 0
-}
-
 // open waits until the hub is open.
 func (h *host) open() error {
 	l, err := h.next(openWithin)
