@@ -17,8 +17,9 @@ type sighting struct {
 	at         time.Duration
 	operations int // since the one before, and how long they took
 	p50, p99   time.Duration
-	rss        int64 // bytes; 0 where the system does not tell
-	files      int64 // open; the same
+	cpu        time.Duration // of the process, for each of them; 0 where the system does not tell
+	rss        int64         // bytes; 0 where the system does not tell
+	files      int64         // open; the same
 	goroutines int64
 	directory  int64 // bytes
 	retired    int64 // instances that retention has purged
@@ -28,8 +29,8 @@ func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // String implements fmt.Stringer.
 func (g sighting) String() string {
-	return fmt.Sprintf("%6.0fs %6d operations, p50 %.1f ms, p99 %.1f ms; %d MiB resident, %d files, %d goroutines, %d MiB on disk, %d retired",
-		g.at.Seconds(), g.operations, ms(g.p50), ms(g.p99), g.rss>>20, g.files, g.goroutines, g.directory>>20, g.retired)
+	return fmt.Sprintf("%6.0fs %6d operations, p50 %.1f ms, p99 %.1f ms, CPU %d us; %d MiB resident, %d files, %d goroutines, %d MiB on disk, %d retired",
+		g.at.Seconds(), g.operations, ms(g.p50), ms(g.p99), g.cpu.Microseconds(), g.rss>>20, g.files, g.goroutines, g.directory>>20, g.retired)
 }
 
 // growth bounds how much the last third of a run may use beyond the middle third:
@@ -44,6 +45,7 @@ var growths = []growth{
 	{"resident bytes", func(g sighting) int64 { return g.rss }, 16 << 20},
 	{"open files", func(g sighting) int64 { return g.files }, 8},
 	{"goroutines", func(g sighting) int64 { return g.goroutines }, 32},
+	{"CPU nanoseconds of an operation", func(g sighting) int64 { return int64(g.cpu) }, 500_000},
 	{"bytes on disk", func(g sighting) int64 { return g.directory }, 32 << 20},
 }
 
@@ -112,7 +114,7 @@ func TestGrowthIsSeen(t *testing.T) {
 	steady := func(i int) sighting {
 		wave := int64(i % 5)
 		return sighting{
-			at: time.Duration(i) * time.Minute, operations: 1, p99: 20*time.Millisecond + time.Duration(wave)*time.Millisecond,
+			at: time.Duration(i) * time.Minute, operations: 1, cpu: time.Millisecond, p99: 20*time.Millisecond + time.Duration(wave)*time.Millisecond,
 			rss: 200<<20 + wave<<20, files: 60 + wave, goroutines: 100 + wave, directory: 90<<20 + wave<<23,
 		}
 	}
@@ -121,6 +123,7 @@ func TestGrowthIsSeen(t *testing.T) {
 		"resident bytes": func(g *sighting, i int) { g.rss += int64(i) * 8 << 20 },
 		"open files":     func(g *sighting, i int) { g.files += int64(i) * 3 },
 		"goroutines":     func(g *sighting, i int) { g.goroutines += int64(i) * 9 },
+		"CPU":            func(g *sighting, i int) { g.cpu += time.Duration(i) * 200 * time.Microsecond },
 		"bytes on disk":  func(g *sighting, i int) { g.directory += int64(i) * 8 << 20 },
 		"latency":        func(g *sighting, i int) { g.p99 += time.Duration(i*i) * time.Millisecond },
 	} {

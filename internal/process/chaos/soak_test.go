@@ -37,6 +37,7 @@ type soak struct {
 	host *host
 	dir  string
 
+	cpu       time.Duration // of the process, at the last sample
 	mu        sync.Mutex
 	latencies []time.Duration // since the last sample
 	wrong     error           // the first failure
@@ -211,7 +212,8 @@ func (s *soak) look(at time.Duration) (g sighting, err error) {
 		return g, fmt.Errorf("the hub is not well: %s", sample.Health)
 	}
 	g.at, g.goroutines, g.retired = at, int64(sample.Goroutines), sample.Stats.Retired
-	g.rss, g.files = usage(s.host.pid())
+	var cpu time.Duration
+	g.rss, g.files, cpu = usage(s.host.pid())
 	if g.directory, err = directoryBytes(s.dir); err != nil {
 		return g, err
 	}
@@ -221,8 +223,10 @@ func (s *soak) look(at time.Duration) (g sighting, err error) {
 	s.mu.Unlock()
 	slices.Sort(latencies)
 	if n := len(latencies); n > 0 {
+		g.cpu = (cpu - s.cpu) / time.Duration(n)
 		g.operations, g.p50, g.p99 = n, latencies[n/2], latencies[n*99/100]
 	}
+	s.cpu = cpu
 	return g, nil
 }
 
