@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -32,6 +33,7 @@ import (
 //	DIR/log/        the commit log, see substrate/filelog
 //	DIR/store/      the state store, see substrate/pebblestore
 //	DIR/side/       records of parked partitions, see substrate/sidefile
+//	DIR/backup.tmp/ links to files of the store, during a backup
 //	DIR/owner.sock  while the hub is open, see door/owner
 //
 // A directory without the hub file is a new one if it holds nothing else, and
@@ -67,8 +69,9 @@ type directory struct {
 	ballast    int64    // bytes
 	readOnly   bool     // nothing is written, not even who holds it
 
-	lock   *dirlock.Lock
-	params core.Parameters
+	lock    *dirlock.Lock
+	params  core.Parameters
+	lineage string // which copy of the hub this is; "" for the original
 }
 
 var _ core.SideStorage = (*directory)(nil)
@@ -127,6 +130,11 @@ func (d *directory) open() error {
 		if err := d.read(); err != nil {
 			return err
 		}
+		if slices.Contains(names, exportName) {
+			if err := fs.RemoveAll(fs.PathJoin(d.dir, exportName)); err != nil {
+				return fmt.Errorf("remove what an interrupted backup has left: %w", err)
+			}
+		}
 		return d.known()
 	}
 	for _, name := range names {
@@ -146,6 +154,16 @@ type hubFile struct {
 	Format     int    `json:"format"`
 	Hub        string `json:"hub"`
 	Partitions int    `json:"partitions"`
+	// Lineage is random in each copy that was restored or repaired, and empty in
+	// the original.
+	Lineage string `json:"lineage,omitempty"`
+	// Check is a checksum of the other fields. Early hubs have none.
+	Check string `json:"check,omitempty"`
+}
+
+// sum is the checksum of the fields.
+func (f *hubFile) sum() string {
+	return fmt.Sprintf("%08x", crc32.Checksum(fmt.Appendf(nil, "%d %s %d %s", f.Format, f.Hub, f.Partitions, f.Lineage), crc32.MakeTable(crc32.Castagnoli)))
 }
 
 func (d *directory) read() error {
@@ -162,7 +180,7 @@ func (d *directory) read() error {
 		return fmt.Errorf("%s: %w: format %d, this program reads up to %d", path, engine.ErrNewerFormat, f.Format, formatVersion)
 	}
 	id, err := hex.DecodeString(f.Hub)
-	if err != nil || len(id) != len(d.params.Hub) || f.Format < 1 ||
+	if err != nil || f.Check != "" && f.Check != f.sum() || len(id) != len(d.params.Hub) || f.Format < 1 ||
 		f.Partitions < core.MinPartitions || f.Partitions > core.MaxPartitions {
 		return fmt.Errorf("%s: %w: not what was written when the hub was created", path, engine.ErrDamaged)
 	}
@@ -170,7 +188,7 @@ func (d *directory) read() error {
 		return fmt.Errorf("%s: %w: the hub was created with %d partitions, which cannot be changed to %d", d.dir, engine.ErrInvalid, f.Partitions, want)
 	}
 	copy(d.params.Hub[:], id)
-	d.params.Partitions = f.Partitions
+	d.params.Partitions, d.lineage = f.Partitions, f.Lineage
 	return nil
 }
 
@@ -201,18 +219,30 @@ func (d *directory) create() error {
 	if _, err := rand.Read(d.params.Hub[:]); err != nil {
 		return fmt.Errorf("create hub: make an identity: %w", err)
 	}
-	return d.write()
+	return d.writeHub()
 }
 
-// write writes the hub file: it appears whole or not at all.
-func (d *directory) write() error {
-	data, err := json.Marshal(hubFile{Format: formatVersion, Hub: hex.EncodeToString(d.params.Hub[:]), Partitions: d.params.Partitions})
-	if err != nil {
-		return fmt.Errorf("create hub: %w", err)
+// writeHub writes the hub file. It appears whole or not at all.
+func (d *directory) writeHub() error {
+	f := hubFile{Format: formatVersion, Hub: hex.EncodeToString(d.params.Hub[:]), Partitions: d.params.Partitions, Lineage: d.lineage}
+	f.Check = f.sum()
+	data, err := json.Marshal(f)
+	if err == nil {
+		err = writeFile(d.fs, d.dir, hubName, append(data, '\n'))
 	}
-	if err := writeFile(d.fs, d.dir, hubName, append(data, '\n')); err != nil {
+	if err != nil {
 		return fmt.Errorf("create hub in %s: %w", d.dir, err)
 	}
+	return nil
+}
+
+// newLineage makes this a copy of its own.
+func (d *directory) newLineage() error {
+	var id [8]byte
+	if _, err := rand.Read(id[:]); err != nil {
+		return fmt.Errorf("make a lineage: %w", err)
+	}
+	d.lineage = hex.EncodeToString(id[:])
 	return nil
 }
 

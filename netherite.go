@@ -31,6 +31,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/internal/nospace"
+	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 	"github.com/netherite-go/netherite/worker"
 )
@@ -44,7 +45,10 @@ type Hub struct {
 	codec   durable.Codec
 	limit   int
 	tracer  trace.TracerProvider
-	files   bool // in a directory
+	files   bool       // in a directory
+	place   *directory // nil unless it is
+	clock   substrate.Clock
+	copying sync.Mutex // held by Backup
 	metrics interface{ Unregister() error }
 
 	once sync.Once
@@ -101,7 +105,8 @@ func (s *settings) open(dir string) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
-	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload, tracer: s.worker.Tracer, files: s.storage == nil && !s.volatile}
+	h := &Hub{engine: e, worker: w, codec: s.worker.Codec, limit: s.engine.MaxPayload, tracer: s.worker.Tracer, files: s.storage == nil && !s.volatile, clock: s.engine.Clock}
+	h.place, _ = s.engine.Storage.(*directory)
 	if err := h.begin(s, dir); err != nil {
 		return nil, errors.Join(err, h.Close(context.Background()))
 	}
@@ -163,7 +168,7 @@ func (h *Hub) begin(s *settings, dir string) (err error) {
 	if l, err = owner.Listen(dir); err != nil {
 		return fmt.Errorf("serve the directory's owner: %w", err)
 	}
-	h.server = owner.Serve(l, h.engine)
+	h.server = owner.Serve(l, h.engine, manager{h})
 	return nil
 }
 

@@ -30,6 +30,7 @@ func (f *hubFlags) add(cmd *cobra.Command) {
 // one that nobody runs, opened here without any code.
 type target struct {
 	engine.Client
+	manage owner.Manager
 	served bool
 	close  func(context.Context) error // what a full disk keeps from being written is given up with the context
 }
@@ -84,7 +85,7 @@ func (f *hubFlags) tryConnect(stderr io.Writer) (*target, error) {
 		return nil, fmt.Errorf("no task hub in %q: name its data directory with --dir: %w", f.dir, os.ErrNotExist)
 	}
 	if c, err := owner.Dial(f.dir); err == nil {
-		return &target{Client: c, served: true, close: func(context.Context) error { return c.Close() }}, nil
+		return &target{Client: c, manage: c, served: true, close: func(context.Context) error { return c.Close() }}, nil
 	}
 	quietly := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	// How long ended instances are kept is up to the program that runs the hub.
@@ -92,5 +93,5 @@ func (f *hubFlags) tryConnect(stderr io.Writer) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &target{Client: hub.Engine(), close: hub.Close}, nil
+	return &target{Client: hub.Engine(), manage: hub.Manage(), close: hub.Close}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/netherite-go/netherite"
 	"github.com/spf13/cobra"
@@ -17,6 +18,9 @@ func newInspect() *cobra.Command {
 		Short: "Show what a data directory holds, or verify all of it, changing nothing",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if netherite.IsBackup(args[0]) {
+				return inspectBackup(cmd, args[0])
+			}
 			if !netherite.Exists(args[0]) {
 				return fmt.Errorf("no task hub in %q: %w", args[0], os.ErrNotExist)
 			}
@@ -35,16 +39,36 @@ func newInspect() *cobra.Command {
 	return cmd
 }
 
+// inspectBackup reads a whole backup, verify or not: its description is short.
+func inspectBackup(cmd *cobra.Command, dir string) error {
+	i, damage, err := netherite.InspectBackup(cmd.Context(), dir)
+	if err != nil {
+		return err
+	}
+	out := cmd.OutOrStdout()
+	if len(damage) > 0 {
+		printDamage(out, damage)
+		return &quiet{exitFailed}
+	}
+	fmt.Fprintf(out, "ok: backup=%d hub=%s taken=%s files=%d bytes=%d log=%d-%d\n",
+		i.Number, i.Hub, i.Taken.Format(time.RFC3339), i.Files, i.Bytes, i.LogBegin, i.LogEnd)
+	return nil
+}
+
 // printVerdict prints the lines that the command's contract describes.
 func printVerdict(out io.Writer, r *netherite.Report) error {
 	if len(r.Damage) == 0 {
 		fmt.Fprintf(out, "ok: records=%d checkpoints=%d\n", r.Records, r.Checkpoints)
 		return nil
 	}
-	for _, d := range r.Damage {
+	printDamage(out, r.Damage)
+	return &quiet{exitFailed}
+}
+
+func printDamage(out io.Writer, damage []netherite.Damage) {
+	for _, d := range damage {
 		fmt.Fprintf(out, "damage: file=%s offset=%d kind=%s partition=%s\n", filepath.ToSlash(d.File), d.Offset, d.Kind, affected(d))
 	}
-	return &quiet{exitFailed}
 }
 
 // affected names the partition that a damage is in, "-" for all.

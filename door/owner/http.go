@@ -68,13 +68,13 @@ func (c *calls) close() {
 	c.wg.Wait()
 }
 
-// Serve answers calls on l with c until Close.
-func Serve(l net.Listener, c engine.Client) *Server { return serve(l, c, maxRequest) }
+// Serve answers calls on l with c and m until Close.
+func Serve(l net.Listener, c engine.Client, m Manager) *Server { return serve(l, c, m, maxRequest) }
 
-func serve(l net.Listener, c engine.Client, limit int) *Server {
+func serve(l net.Listener, c engine.Client, m Manager, limit int) *Server {
 	s := &Server{done: make(chan struct{}), limit: limit}
 	s.http = &http.Server{
-		Handler: s.handler(c), ReadHeaderTimeout: 10 * time.Second,
+		Handler: s.handler(c, m), ReadHeaderTimeout: 10 * time.Second,
 		// A caller that breaks the protocol is its own problem, not the host's log's.
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
@@ -94,13 +94,13 @@ func (s *Server) Close() error {
 	return err
 }
 
-func (s *Server) handler(c engine.Client) http.Handler {
+func (s *Server) handler(c engine.Client, m Manager) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !s.calls.begin() {
 			return
 		}
 		defer s.calls.end()
-		result, err := s.answer(c, r)
+		result, err := s.answer(c, m, r)
 		var partial *engine.PartialError
 		if errors.As(err, &partial) {
 			writeJSON(w, map[string]any{"result": result, "error": encodeError(err)})
@@ -115,10 +115,10 @@ func (s *Server) handler(c engine.Client) http.Handler {
 	})
 }
 
-func (s *Server) answer(c engine.Client, r *http.Request) (any, error) {
+func (s *Server) answer(c engine.Client, m Manager, r *http.Request) (any, error) {
 	name, ok := strings.CutPrefix(r.URL.Path, version)
-	run := methods[name]
-	if !ok || run == nil {
+	run, manage := methods[name], managed[name]
+	if !ok || run == nil && manage == nil {
 		return nil, fmt.Errorf("%w: this hub's program does not know the call %q: use the same version", engine.ErrInvalid, r.URL.Path)
 	}
 	raw, err := io.ReadAll(io.LimitReader(r.Body, int64(s.limit)+1))
@@ -127,6 +127,9 @@ func (s *Server) answer(c engine.Client, r *http.Request) (any, error) {
 	}
 	if len(raw) > s.limit {
 		return nil, oversized(s.limit)
+	}
+	if manage != nil {
+		return manage(r.Context(), m, raw)
 	}
 	return run(r.Context(), c, raw)
 }

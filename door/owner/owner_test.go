@@ -252,7 +252,7 @@ func TestOversizedRequestIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &recorder{}
-	s := serve(l, r, limit)
+	s := serve(l, r, nil, limit)
 	t.Cleanup(func() { _ = s.Close() })
 	c, err := Dial(dir)
 	if err != nil {

@@ -114,7 +114,7 @@ func opened(t *testing.T, dir string, c engine.Client) (*Server, *Client) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := Serve(l, c)
+	s := Serve(l, c, nil)
 	t.Cleanup(func() { _ = s.Close() }) // many tests have closed it before
 	client, err := Dial(dir)
 	if err != nil {

@@ -218,10 +218,12 @@ func (k *keeper) asideFlushed() {
 			continue
 		}
 		// The checkpoint that contains all of the side file has deleted its note.
-		p.note.Store(nil)
-		if err := k.n.side.Remove(id); err != nil {
-			k.n.log.Warn("a side file that nobody needs could not be removed; the next opening tries again", "partition", id, "error", err)
-		}
+		k.n.keeping.unless(func() {
+			p.note.Store(nil)
+			if err := k.n.side.Remove(id); err != nil {
+				k.n.log.Warn("a side file that nobody needs could not be removed; the next opening tries again", "partition", id, "error", err)
+			}
+		})
 	}
 }
 

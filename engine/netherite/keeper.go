@@ -355,9 +355,11 @@ func (k *keeper) flush() error {
 		mark.Hit(mark.CaughtUp)
 		k.whole = k.n.commit.end()
 	}
-	if err := k.n.wal.Trim(needed); err != nil {
-		k.n.log.Warn("the log could not be trimmed", "before", needed, "error", err)
-	}
+	k.n.keeping.unless(func() {
+		if err := k.n.wal.Trim(needed); err != nil {
+			k.n.log.Warn("the log could not be trimmed", "before", needed, "error", err)
+		}
+	})
 	return nil
 }
 

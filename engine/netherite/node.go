@@ -26,8 +26,10 @@ type node struct {
 	commit *committer
 	net    Transport
 	keeper *keeper
-	hosts  []*host
-	window int64 // of each pair of partitions, bytes
+	// keeping is held while log and store are copied.
+	keeping keeping
+	hosts   []*host
+	window  int64 // of each pair of partitions, bytes
 
 	// What is under way, for the decision when to commit.
 	busy  atomic.Int64 // partitions that are awake

@@ -79,17 +79,20 @@ func createIdentity(fsys vfs.FS, dir string, hub HubID) (identity, error) {
 		}
 	}
 	id := identity{hub: hub, state: state{sequence: 1, baseOrdinal: 1}}
-	buf := make([]byte, identityBytes)
-	binary.LittleEndian.PutUint16(buf[12:], formatVersion)
-	copy(buf[16:32], hub[:])
-	sealSector(buf[:sectorBytes], identityMagic)
-	id.state.put(buf[sectorBytes : 2*sectorBytes])
-	tmp := fsys.PathJoin(dir, identityName+tmpSuffix)
-	f, err := fsys.OpenReadWrite(tmp, vfs.WriteCategoryUnspecified)
-	if err != nil {
+	if err := id.write(fsys, dir); err != nil {
 		return identity{}, fmt.Errorf("create the log's identity file: %w", spaceError(err))
 	}
-	_, err = f.WriteAt(buf, 0)
+	return id, nil
+}
+
+// write makes the identity file, durable and whole.
+func (id *identity) write(fsys vfs.FS, dir string) error {
+	tmp := fsys.PathJoin(dir, identityName+tmpSuffix)
+	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(id.encode())
 	if err == nil {
 		err = f.Sync()
 	}
@@ -100,10 +103,7 @@ func createIdentity(fsys vfs.FS, dir string, hub HubID) (identity, error) {
 	if err == nil {
 		err = dirsync.Sync(fsys, dir)
 	}
-	if err != nil {
-		return identity{}, fmt.Errorf("create the log's identity file: %w", spaceError(err))
-	}
-	return id, nil
+	return err
 }
 
 // loadIdentity reads the identity file; fs.ErrNotExist if there is none.

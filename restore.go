@@ -1,0 +1,143 @@
+package netherite
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/engine"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/backup"
+	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/filelog"
+)
+
+// Restore makes a hub from a backup, in a directory that is new or empty. It
+// checks all that it reads. What goes wrong leaves the directory empty again.
+//
+// The hub is the one that was backed up, with the same identity; but it is a
+// copy of its own: a backup of it is not taken for one of the original, nor are
+// the files of its log. Do not run it beside the original, unless both may do
+// all the work that was under way.
+//
+// Errors wrap fs.ErrNotExist (there is no backup), engine.ErrDamaged (naming file
+// and offset in the backup), ErrForeign (the directory is not empty), ErrHeld,
+// ErrNewerFormat or ErrDiskFull.
+func Restore(ctx context.Context, from, dir string) (BackupInfo, error) {
+	info, err := restore(ctx, from, dir)
+	if err != nil {
+		return info, fmt.Errorf("restore a hub: %w", backupError(err))
+	}
+	return info, nil
+}
+
+func restore(ctx context.Context, from, dir string) (info BackupInfo, err error) {
+	shared, err := dirlock.Share(from)
+	if err != nil {
+		return info, err
+	}
+	defer func() { err = errors.Join(err, shared.Close()) }()
+	m, err := backup.Read(vfs.Default, from)
+	if err != nil {
+		return info, err
+	}
+	info = infoOf(m)
+	if err := vacant(dir); err != nil {
+		return info, err
+	}
+	d := &directory{dir: dir, fs: vfs.Default}
+	if d.lock, err = dirlock.Acquire(dir); err != nil {
+		return info, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err = d.restore(ctx, m, from); err != nil {
+		for _, name := range []string{hubName + ".tmp", logName, storeName, sideName} {
+			err = errors.Join(err, d.fs.RemoveAll(d.fs.PathJoin(dir, name)))
+		}
+	}
+	return info, err
+}
+
+// vacant makes sure that there is nothing in a directory.
+func vacant(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("look into %s: %w", dir, err)
+	}
+	for _, e := range entries {
+		if !slices.Contains(besides, e.Name()) {
+			return fmt.Errorf("%w: %s holds %q: name a new or empty directory", engine.ErrForeign, dir, e.Name())
+		}
+	}
+	return nil
+}
+
+// restore writes everything, the hub file last: without it there is no hub.
+func (d *directory) restore(ctx context.Context, m *backup.Manifest, from string) error {
+	hub, err := hex.DecodeString(m.Hub)
+	if err != nil || len(hub) != len(d.params.Hub) || m.Partitions < core.MinPartitions || m.Partitions > core.MaxPartitions {
+		return &substrate.Damage{File: backup.ManifestName, Kind: "crc", Detail: "it does not name a hub"}
+	}
+	copy(d.params.Hub[:], hub)
+	d.params.Partitions = m.Partitions
+	if err := m.Restore(ctx, d.fs, from, d.dir); err != nil {
+		return err
+	}
+	var ahead [4]byte
+	if _, err := rand.Read(ahead[:]); err != nil {
+		return fmt.Errorf("number the log anew: %w", err)
+	}
+	if err := filelog.Renumber(d.fs, d.fs.PathJoin(d.dir, logName), 1+uint64(binary.BigEndian.Uint32(ahead[:]))); err != nil {
+		return err
+	}
+	if err := d.newLineage(); err != nil {
+		return err
+	}
+	return d.writeHub()
+}
+
+// IsBackup reports whether a directory holds a backup. It does not say whether
+// that is whole.
+func IsBackup(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, backup.ManifestName))
+	return err == nil && !Exists(dir)
+}
+
+// InspectBackup reads a whole backup and lists all damage, with files relative
+// to its directory.
+func InspectBackup(ctx context.Context, dir string) (BackupInfo, []Damage, error) {
+	info, damage, err := inspectBackup(ctx, dir)
+	if err != nil {
+		return info, nil, fmt.Errorf("inspect backup: %w", backupError(err))
+	}
+	return info, damage, nil
+}
+
+func inspectBackup(ctx context.Context, dir string) (info BackupInfo, damage []Damage, err error) {
+	lock, err := dirlock.Share(dir)
+	if err != nil {
+		return info, nil, err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
+	m, err := backup.Read(vfs.Default, dir)
+	var found []*substrate.Damage
+	if hurt, ok := errors.AsType[*substrate.Damage](err); ok {
+		found, err = append(found, hurt), nil
+	} else if err == nil {
+		info = infoOf(m)
+		found, err = m.Verify(ctx, vfs.Default, dir)
+	}
+	for _, f := range found {
+		damage = append(damage, Damage{File: f.File, Offset: f.Offset, Kind: f.Kind, Detail: f.Detail, Partition: -1})
+	}
+	return info, damage, err
+}

@@ -1,0 +1,251 @@
+package backup
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"io/fs"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
+)
+
+// ErrOther: the directory holds something else than backups of this hub.
+var ErrOther = errors.New("not a place for backups of this hub")
+
+// Source is what is backed up.
+type Source struct {
+	Hub [16]byte
+	// Lineage tells copies of one hub apart: after a restore, or a repair that
+	// builds files anew, files of the same name and ID may differ.
+	Lineage    string
+	Partitions int
+}
+
+// Writer makes one backup.
+type Writer struct {
+	fs     vfs.FS
+	dest   string
+	before map[string]File // of the backup that is there, by name
+	m      Manifest
+	result Result
+	made   map[string]bool // directories
+}
+
+// Result says what a backup has copied.
+type Result struct {
+	Number      int   // counts the backups in the directory
+	Files       int   // of the whole copy
+	Bytes       int64 // that they take in the backup
+	CopiedFiles int   // that were not there from an earlier backup
+	CopiedBytes int64
+	LogBegin    substrate.Offset // the copy holds all that was logged before LogEnd
+	LogEnd      substrate.Offset
+}
+
+// Begin starts a backup in a directory that is new, empty, or holds backups of
+// the same hub and lineage: ErrOther if not. What is there stays valid until Commit.
+// The caller keeps other writers out. Names in others may lie there, too.
+func Begin(fsys vfs.FS, dest string, s Source, others ...string) (*Writer, error) {
+	w := &Writer{fs: fsys, dest: dest, before: map[string]File{}, made: map[string]bool{}}
+	w.m = Manifest{Format: formatVersion, Hub: hex.EncodeToString(s.Hub[:]), Lineage: s.Lineage, Partitions: s.Partitions, Number: 1}
+	if err := w.begin(others); err != nil {
+		return nil, fmt.Errorf("back up to %s: %w", dest, err)
+	}
+	return w, nil
+}
+
+func (w *Writer) begin(others []string) error {
+	if err := dirsync.Make(w.fs, w.dest); err != nil {
+		return err
+	}
+	names, err := w.fs.List(w.dest)
+	if err != nil {
+		return err
+	}
+	old, err := read(w.fs, w.dest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		old = nil
+	case err != nil:
+		return fmt.Errorf("the backup that is there: %w", err)
+	case old.Hub != w.m.Hub:
+		return fmt.Errorf("%w: it holds a backup of hub %s, this is hub %s: name another directory", ErrOther, old.Hub, w.m.Hub)
+	case old.Lineage != w.m.Lineage:
+		return fmt.Errorf("%w: it holds a backup of the hub from which this one was restored or repaired: name another directory", ErrOther)
+	}
+	for _, name := range names {
+		if n, ok := backupNumber(name); ok {
+			w.m.Number = max(w.m.Number, n+1)
+		} else if name != ManifestName && name != ManifestName+".tmp" && !slices.Contains(others, name) {
+			return fmt.Errorf("%w: it holds %q: name a new or empty directory", ErrOther, name)
+		}
+	}
+	if old != nil {
+		w.m.Number = max(w.m.Number, old.Number+1)
+		for _, f := range old.Files {
+			w.before[f.Name] = f
+		}
+	}
+	w.result.Number = w.m.Number
+	return w.tidy(old)
+}
+
+// backupNumber reads the name of a directory of files.
+func backupNumber(name string) (int, bool) {
+	n, err := strconv.Atoi(name)
+	return n, err == nil && n > 0 && fmt.Sprintf("%06d", n) == name
+}
+
+// tidy removes what the manifest that counts does not name: files of backups
+// before it, and of one that was interrupted.
+func (w *Writer) tidy(m *Manifest) error {
+	keep := map[string]bool{}
+	if m != nil {
+		for _, f := range m.Files {
+			for path := f.Path(); path != "."; path = parent(path) {
+				keep[path] = true
+			}
+		}
+	}
+	names, err := w.fs.List(w.dest)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if _, ok := backupNumber(name); ok {
+			if err := w.prune(name, keep); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// prune removes what is not to be kept under a path of the backup.
+func (w *Writer) prune(path string, keep map[string]bool) error {
+	if !keep[path] {
+		return w.fs.RemoveAll(w.place(path))
+	}
+	info, err := w.fs.Stat(w.place(path))
+	if err != nil || !info.IsDir() {
+		return ignoreMissing(err) // a file that the manifest names and that is gone: Add copies it again
+	}
+	names, err := w.fs.List(w.place(path))
+	for _, name := range names {
+		err = errors.Join(err, w.prune(path+"/"+name, keep))
+	}
+	return err
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func parent(path string) string {
+	if i := strings.LastIndexByte(path, '/'); i >= 0 {
+		return path[:i]
+	}
+	return "."
+}
+
+// place is where a path of the backup is in the file system.
+func (w *Writer) place(path string) string { return w.fs.PathJoin(w.dest, path) }
+
+// Add makes a file part of the backup. It is copied unless the backup that is
+// there has it, by name and ID and of the right length.
+func (w *Writer) Add(ctx context.Context, f substrate.ExportedFile) error {
+	if err := w.add(ctx, f); err != nil {
+		return fmt.Errorf("back up %s to %s: %w", f.Name, w.dest, err)
+	}
+	return nil
+}
+
+func (w *Writer) add(ctx context.Context, f substrate.ExportedFile) error {
+	w.result.Files++
+	w.result.Bytes += f.Stored
+	if old, ok := w.before[f.Name]; ok && f.ID != "" && old.ID == f.ID && old.Size == f.Size && old.Stored == f.Stored {
+		if info, err := w.fs.Stat(w.place(old.Path())); err == nil && info.Size() == old.Stored {
+			w.m.Files = append(w.m.Files, old)
+			return nil
+		}
+	}
+	to := File{Name: f.Name, ID: f.ID, Number: w.m.Number, Size: f.Size, Stored: f.Stored}
+	if err := w.directory(parent(to.Path())); err != nil {
+		return err
+	}
+	sums, err := w.copy(ctx, w.place(to.Path()), f)
+	if err != nil {
+		return err
+	}
+	to.Blocks = hex.EncodeToString(sums)
+	w.m.Files = append(w.m.Files, to)
+	w.result.CopiedFiles++
+	w.result.CopiedBytes += f.Stored
+	return nil
+}
+
+func (w *Writer) directory(path string) error {
+	if w.made[path] {
+		return nil
+	}
+	w.made[path] = true
+	return dirsync.Make(w.fs, w.place(path))
+}
+
+// copy writes a file, synced, and returns the checksums of its blocks.
+func (w *Writer) copy(ctx context.Context, path string, f substrate.ExportedFile) (sums []byte, err error) {
+	out, err := w.fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return nil, err
+	}
+	buf := make([]byte, min(blockBytes, max(f.Stored, 1)))
+	for left := f.Stored; left > 0 && err == nil; {
+		n := min(left, int64(len(buf)))
+		if _, err = io.ReadFull(f.Content, buf[:n]); err != nil {
+			err = fmt.Errorf("%d bytes before its end: %w", left, err)
+			break
+		}
+		sum := crc32.Checksum(buf[:n], castagnoli)
+		sums = append(sums, byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum))
+		if _, err = out.Write(buf[:n]); err == nil {
+			err = context.Cause(ctx)
+		}
+		left -= n
+	}
+	if err == nil {
+		err = out.Sync()
+	}
+	return sums, errors.Join(err, out.Close())
+}
+
+// Commit makes the backup the one that counts and removes what is not needed
+// any more. An error of the removal is returned with the result: the backup is
+// made, and the next one tries again.
+func (w *Writer) Commit(m Manifest) (Result, error) {
+	w.m.Taken, w.m.LogBegin, w.m.LogEnd = m.Taken, m.LogBegin, m.LogEnd
+	w.result.LogBegin, w.result.LogEnd = m.LogBegin, m.LogEnd
+	for path := range w.made {
+		if err := dirsync.Sync(w.fs, w.place(path)); err != nil {
+			return Result{}, fmt.Errorf("back up to %s: %w", w.dest, err)
+		}
+	}
+	if err := w.m.write(w.fs, w.dest); err != nil {
+		return Result{}, fmt.Errorf("back up to %s: write the manifest: %w", w.dest, err)
+	}
+	if err := w.tidy(&w.m); err != nil {
+		return w.result, fmt.Errorf("backup %d in %s is complete, but files of earlier ones could not be removed; the next backup tries again: %w", w.m.Number, w.dest, err)
+	}
+	return w.result, nil
+}

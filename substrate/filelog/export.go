@@ -1,0 +1,85 @@
+package filelog
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+var _ substrate.LogExporter = (*Log)(nil)
+
+// Export implements substrate.LogExporter. Segments are copied as far as whole
+// frames reach, so that a copy never holds half of one. A segment that is not
+// written to any more has an ID.
+func (l *Log) Export(put func(substrate.ExportedFile) error) (substrate.Offset, error) {
+	end, err := l.export(put)
+	if err != nil {
+		return 0, fmt.Errorf("copy the log in %s: %w", l.opts.Dir, err)
+	}
+	return end, nil
+}
+
+func (l *Log) export(put func(substrate.ExportedFile) error) (substrate.Offset, error) {
+	used, end, err := l.pin(l.Begin())
+	if err != nil {
+		return 0, err
+	}
+	defer l.unpin()
+	id := identity{hub: l.hub, state: state{
+		sequence: 1, incarnation: l.incarnation, baseOrdinal: used[0].ordinal, base: used[0].first,
+	}}
+	content := id.encode()
+	err = put(substrate.ExportedFile{
+		Name: identityName, Size: identityBytes, Stored: identityBytes, Content: bytes.NewReader(content),
+	})
+	for i := 0; i < len(used) && err == nil; i++ {
+		err = l.exportSegment(&used[i], i < len(used)-1, put)
+	}
+	return end, err
+}
+
+func (l *Log) exportSegment(seg *segment, full bool, put func(substrate.ExportedFile) error) error {
+	f, err := l.opts.FS.Open(l.opts.FS.PathJoin(l.opts.Dir, segmentName(seg.ordinal)))
+	if err != nil {
+		return fmt.Errorf("open %s: %w", segmentName(seg.ordinal), err)
+	}
+	file := substrate.ExportedFile{
+		Name: segmentName(seg.ordinal), Size: seg.size, Stored: seg.used,
+		Content: io.NewSectionReader(f, 0, seg.used),
+	}
+	if full {
+		file.ID = fmt.Sprintf("incarnation %d, offsets %d to %d, %d bytes", seg.incarnation, seg.first, seg.end, seg.used)
+	}
+	return errors.Join(put(file), f.Close())
+}
+
+// Renumber raises the incarnation of a log that nobody has open: a copy of a log
+// must not number its openings as the original goes on to do.
+func Renumber(fsys vfs.FS, dir string, by uint64) error {
+	id, err := loadIdentity(fsys, dir)
+	if err == nil {
+		id.state.incarnation += by
+		id.state.sequence++
+		err = saveState(fsys, dir, id.state)
+	}
+	if err != nil {
+		return fmt.Errorf("renumber the log in %s: %w", dir, err)
+	}
+	return nil
+}
+
+// encode is the content of the identity file; the second slot is empty.
+func (id *identity) encode() []byte {
+	buf := make([]byte, identityBytes)
+	binary.LittleEndian.PutUint16(buf[12:], formatVersion)
+	copy(buf[16:32], id.hub[:])
+	sealSector(buf[:sectorBytes], identityMagic)
+	id.state.put(buf[sectorBytes : 2*sectorBytes])
+	return buf
+}
