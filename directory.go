@@ -283,7 +283,7 @@ func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
 		return nil, err
 	}
 	return pebblestore.Open(pebblestore.Options{
-		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger,
+		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Hub: d.params.Hub, Logger: d.logger,
 		MemoryBytes: memory, BallastBytes: d.ballast,
 	})
 }

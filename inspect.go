@@ -27,6 +27,7 @@ type Report struct {
 	Groups      int64
 	Records     int64 // in the log that is kept
 	Checkpoints int   // partitions with a stored state
+	Rows        int64 // in the store
 	Closed      bool  // the hub was closed, not killed
 	// Stamps says which log prefix each partition's stored state contains, and
 	// Pending how many records beyond it the next Open replays; it is nil if
@@ -35,7 +36,8 @@ type Report struct {
 	Pending []int64
 	Damage  []Damage
 
-	lost map[int]bool // partitions whose stored state is missing: nothing can follow it
+	notes []*core.SideNote
+	lost  map[int]bool // partitions whose stored state is missing: nothing can follow it
 }
 
 // Damage is a place where what is stored is not what was written.
@@ -53,6 +55,9 @@ type Damage struct {
 // fs.ErrNotExist.
 func Inspect(dir string) (*Report, error) {
 	if !Exists(dir) {
+		if lostHub(dir) {
+			return &Report{Damage: []Damage{{File: hubName, Kind: "short", Detail: "it is missing, and the rest of a hub is there", Partition: -1}}}, nil
+		}
 		return nil, fmt.Errorf("inspect %s: %w", dir, fs.ErrNotExist)
 	}
 	return inspect(&directory{dir: dir, readOnly: true})
@@ -85,14 +90,28 @@ func inspect(d *directory) (*Report, error) {
 	return r, nil
 }
 
+// lostHub reports whether a directory holds a hub that lacks its hub file.
+func lostHub(dir string) bool {
+	for _, part := range []string{logName, storeName} {
+		if info, err := vfs.Default.Stat(vfs.Default.PathJoin(dir, part)); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	return true
+}
+
 func (r *Report) inspect(d *directory) error {
-	r.lost = map[int]bool{}
+	r.lost, r.notes = map[int]bool{}, make([]*core.SideNote, r.Partitions)
 	r.Stamps, r.Pending = make([]substrate.Stamp, r.Partitions), make([]int64, r.Partitions)
 	if err := r.store(d); err != nil {
 		return err
 	}
 	l, err := filelog.Verify(d.fs, d.fs.PathJoin(d.dir, logName))
 	if errors.Is(err, fs.ErrNotExist) {
+		if _, err := d.fs.Stat(d.fs.PathJoin(d.dir, storeName)); err == nil { // the log is made before
+			r.Pending = nil
+			r.damaged(logName, &substrate.Damage{Kind: "short", Detail: "it is missing, and the store is there"}, -1)
+		}
 		return nil // created, and killed before the log was
 	}
 	if err != nil {
@@ -113,8 +132,7 @@ func (r *Report) inspect(d *directory) error {
 		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
 	}
 	for p, stamp := range r.Stamps {
-		_, noSide := d.fs.Stat(d.fs.PathJoin(d.dir, sideName, sidefile.Name(p)))
-		if stamp == (substrate.Stamp{}) && r.LogBegin > 0 && !r.lost[-1] && noSide != nil {
+		if stamp == (substrate.Stamp{}) && r.LogBegin > 0 && !r.lost[-1] && !r.lost[p] && r.notes[p] == nil {
 			r.lost[p] = true
 			r.damaged(storeName, &substrate.Damage{Kind: "short", Detail: fmt.Sprintf("the stored state is missing, and the log begins at %d", r.LogBegin)}, p)
 		}
@@ -163,12 +181,15 @@ func (r *Report) add(sequence *core.Sequence, run core.Run, file string) {
 	}
 }
 
-// side reads the side files. It returns where in the log the last record of each
-// partition ended that it found there.
+// side reads the side files that the store has notes of. It returns where in the
+// log the last record of each partition ended that it found there.
 func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset, error) {
 	files := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
 	ends := make([]substrate.Offset, r.Partitions)
-	for p := range ends {
+	for p, note := range r.notes {
+		if note == nil {
+			continue // a file without a note is void
+		}
 		err := files.Read(p, func(end substrate.Offset, chunk []byte) error {
 			ends[p] = end
 			return core.ReadGroup(end-substrate.Offset(len(chunk)), chunk, func(run core.Run) {
@@ -176,18 +197,29 @@ func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset
 				r.add(sequence, run, d.fs.PathJoin(sideName, sidefile.Name(p)))
 			})
 		})
+		hurt := &substrate.Damage{File: sidefile.Name(p)}
 		damage, damaged := errors.AsType[*substrate.Damage](err)
 		switch {
-		case errors.Is(err, substrate.ErrNoSideFile):
 		case damaged:
-			r.damaged(sideName, damage, p)
+			hurt = damage
+		case errors.Is(err, substrate.ErrNoSideFile):
+			hurt.Kind, hurt.Detail = "short", "it is missing, and the store has a note of it"
 		case errors.Is(err, engine.ErrDamaged):
-			r.damaged(sideName, &substrate.Damage{File: sidefile.Name(p), Kind: "crc", Detail: err.Error()}, p)
+			hurt.Kind, hurt.Detail = "crc", err.Error()
 		case err != nil:
 			if err := r.orNewer(sideName, err); err != nil {
 				return nil, err
 			}
+			continue
+		case ends[p] < note.Last:
+			hurt.Kind, hurt.Detail = "short", fmt.Sprintf("it ends at log position %d, the store notes %d", ends[p], note.Last)
+		case note.Covered < r.Stamps[p].Offset:
+			hurt.Kind, hurt.Detail = "short", fmt.Sprintf("it covers the log up to %d, the stored state is of %d", note.Covered, r.Stamps[p].Offset)
+		default:
+			continue
 		}
+		r.damaged(sideName, hurt, p)
+		r.lost[p] = true // what follows cannot be checked
 	}
 	return ends, nil
 }
@@ -198,11 +230,8 @@ func (r *Report) store(d *directory) error {
 	if _, err := d.fs.Stat(dir); err != nil {
 		return nil // created, and killed before the store was
 	}
-	parts := make([]pebblestore.Range, r.Partitions)
-	for p := range parts {
-		parts[p] = pebblestore.Range{Low: []byte{byte(p >> 8), byte(p)}, High: []byte{byte((p + 1) >> 8), byte(p + 1)}}
-	}
-	found, err := pebblestore.Verify(pebblestore.Options{FS: d.fs, Dir: dir, Logger: d.logger}, parts)
+	opts := pebblestore.Options{FS: d.fs, Dir: dir, Hub: d.params.Hub, Logger: d.logger}
+	found, err := pebblestore.Verify(opts, partitionRanges(r.Partitions))
 	if err != nil {
 		return r.orNewer(storeName, err)
 	}
@@ -214,13 +243,66 @@ func (r *Report) store(d *directory) error {
 			return err
 		}
 	}
-	r.Checkpoints = len(found.Stamps)
-	for p := range r.Stamps {
-		r.Stamps[p] = found.Stamps[p]
+	r.Checkpoints, r.Rows = 0, found.Rows
+	for p, stamp := range found.Stamps {
+		if p < len(r.Stamps) {
+			r.Stamps[p] = stamp
+			r.Checkpoints++
+		} else {
+			r.damaged(storeName, &substrate.Damage{Kind: "foreign", Detail: fmt.Sprintf("it has a state of partition %d, the hub file says that there are %d", p, r.Partitions)}, -1)
+		}
 	}
 	for _, damage := range found.Damage {
-		r.lost[damage.Range] = damage.Range < 0
+		r.lost[damage.Range] = true
 		r.damaged(storeName, damage.Damage, damage.Range)
+	}
+	if r.lost[-1] {
+		return nil
+	}
+	return r.rows(opts)
+}
+
+// partitionRanges are the keys of each partition.
+func partitionRanges(partitions int) []pebblestore.Range {
+	parts := make([]pebblestore.Range, partitions)
+	for p := range parts {
+		parts[p] = pebblestore.Range{Low: []byte{byte(p >> 8), byte(p)}, High: []byte{byte((p + 1) >> 8), byte(p + 1)}}
+	}
+	return parts
+}
+
+// rows reads what the rows of whole partitions say.
+func (r *Report) rows(opts pebblestore.Options) error {
+	view, err := pebblestore.OpenView(opts)
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	for p := range r.Partitions {
+		if r.lost[p] {
+			continue
+		}
+		var newer error
+		bad := func(err error) {
+			if errors.Is(err, engine.ErrNewerFormat) {
+				newer = err
+				return
+			}
+			r.damaged(storeName, &substrate.Damage{Kind: "chain", Detail: err.Error()}, p)
+			r.lost[p] = true
+		}
+		note, err := core.ReadSideNote(view, p)
+		if err != nil {
+			bad(err)
+		}
+		r.notes[p] = note
+		if err := core.CheckPartition(view, p, r.Partitions, bad); err != nil {
+			return err
+		}
+		if newer != nil {
+			r.damaged(storeName, &substrate.Damage{Kind: "version", Detail: newer.Error()}, p)
+			r.lost[p] = true
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,10 +22,10 @@ func newInspect() *cobra.Command {
 			if netherite.IsBackup(args[0]) {
 				return inspectBackup(cmd, args[0])
 			}
-			if !netherite.Exists(args[0]) {
-				return fmt.Errorf("no task hub in %q: %w", args[0], os.ErrNotExist)
-			}
 			report, err := netherite.Inspect(args[0])
+			if errors.Is(err, os.ErrNotExist) {
+				return fmt.Errorf("no task hub in %q: %w", args[0], err)
+			}
 			if err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -33,6 +34,28 @@ func ReadGroup(at substrate.Offset, group []byte, f func(Run)) error {
 		f(run)
 		return nil
 	})
+}
+
+// CheckPartition reads all that the store has of a partition and calls bad for
+// each thing that is not as the engine writes it. The error says that it could
+// not go on.
+func CheckPartition(store substrate.Reader, id, partitions int, bad func(error)) error {
+	return partition.Check(reader{store}, partition.Config{Partition: id, Partitions: partitions}, bad)
+}
+
+// SideNote is what the store says about a partition's side file.
+type SideNote struct {
+	Covered substrate.Offset // the log is needed from here on only
+	Last    substrate.Offset // where the file's last chunk ended in the log; 0 if it is empty
+}
+
+// ReadSideNote returns the note of a partition; nil if it has no side file.
+func ReadSideNote(store substrate.Reader, id int) (*SideNote, error) {
+	n, err := readNote(store, id)
+	if n == nil || err != nil {
+		return nil, err
+	}
+	return &SideNote{n.covered, n.last}, nil
 }
 
 // Sequence checks that the runs of each partition continue each other, as

@@ -30,6 +30,9 @@
 //	32  base ordinal(8)       the first segment of the log: lower ones may be
 //	                          gone, higher ones have to be there
 //	40  base offset(8)        where that segment's first group begins
+//	48  ordinal(8), size(8)   the segment that was written to when the next was
+//	                          prepared: it has to be there; 0 says nothing
+//	64  ordinal(8), size(8)   the prepared segment, too
 //
 // # Frames
 //

@@ -30,11 +30,21 @@ type state struct {
 	incarnation uint64
 	baseOrdinal uint64
 	base        substrate.Offset
+	// current was being written to when prepared was made ready to follow it:
+	// the two have to be there, whatever is in them.
+	current, prepared claim
+}
+
+// claim is what a segment file was made as; 0 is none.
+type claim struct {
+	ordinal uint64
+	size    int64
 }
 
 type identity struct {
-	hub   HubID
-	state state
+	hub     HubID
+	state   state
+	spoiled []int64 // offsets of slots that hold something else than a state
 }
 
 // sealSector puts magic and checksum around a sector's content in [12:].
@@ -55,6 +65,10 @@ func (s state) put(sector []byte) {
 	le.PutUint64(sector[24:], s.incarnation)
 	le.PutUint64(sector[32:], s.baseOrdinal)
 	le.PutUint64(sector[40:], uint64(s.base))
+	for i, c := range [...]claim{s.current, s.prepared} {
+		le.PutUint64(sector[48+16*i:], c.ordinal)
+		le.PutUint64(sector[56+16*i:], uint64(c.size))
+	}
 	sealSector(sector, stateMagic)
 }
 
@@ -68,6 +82,8 @@ func parseState(sector []byte) (state, bool) {
 		incarnation: le.Uint64(sector[24:]),
 		baseOrdinal: le.Uint64(sector[32:]),
 		base:        substrate.Offset(le.Uint64(sector[40:])),
+		current:     claim{le.Uint64(sector[48:]), int64(le.Uint64(sector[56:]))},
+		prepared:    claim{le.Uint64(sector[64:]), int64(le.Uint64(sector[72:]))},
 	}, true
 }
 
@@ -138,6 +154,12 @@ func parseIdentity(buf []byte) (identity, error) {
 	id := identity{hub: HubID(head[16:32])}
 	a, okA := parseState(buf[sectorBytes : 2*sectorBytes])
 	b, okB := parseState(buf[2*sectorBytes:])
+	for slot, ok := range []bool{okA, okB} {
+		at := (1 + slot) * sectorBytes
+		if !ok && !bytes.Equal(buf[at:at+sectorBytes], zeros[:sectorBytes]) {
+			id.spoiled = append(id.spoiled, int64(at))
+		}
+	}
 	switch {
 	case okA && (!okB || a.sequence > b.sequence):
 		id.state = a

@@ -70,6 +70,7 @@ func open(opts Options) (*Log, error) {
 func (l *Log) take() error {
 	l.state.incarnation++
 	l.incarnation = l.state.incarnation
+	l.state.current, l.state.prepared = claim{}, claim{} // files behind the log's end may go now
 	if err := l.saveState(); err != nil {
 		return err
 	}
@@ -93,6 +94,7 @@ func (l *Log) recover(id identity) error {
 	if err != nil {
 		return err
 	}
+	id.state.current, id.state.prepared = claim{}, claim{} // the first look has found them
 	s, err := scanned(l.opts, id, files)
 	if err != nil {
 		return err
@@ -245,11 +247,10 @@ func (l *Log) adopt(s *scan, void substrate.Offset) error {
 		}
 	}
 	l.used = keep
-	if base := l.used[0]; base.ordinal != l.state.baseOrdinal {
-		l.state.baseOrdinal, l.state.base = base.ordinal, base.first
-		if err := l.saveState(); err != nil {
-			return err
-		}
+	l.state.baseOrdinal, l.state.base = l.used[0].ordinal, l.used[0].first
+	l.state.current = l.cur.claim()
+	if err := l.saveState(); err != nil {
+		return err
 	}
 	l.pool.discard(l)
 	return nil

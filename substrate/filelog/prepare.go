@@ -91,21 +91,33 @@ func (p *prepared) run(l *Log) {
 // ahead prepares the next segment if there is none, and drops files that are
 // not worth keeping.
 func (p *prepared) ahead(l *Log) {
+	if current, next := p.aheadOf(l); next.ordinal > 0 {
+		l.claim(current, next)
+	}
+}
+
+// aheadOf returns the segment that is written to and the one that it has
+// prepared to follow, if it has.
+func (p *prepared) aheadOf(l *Log) (current, next claim) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l.failed.Load() != nil {
-		return
+		return current, next
 	}
 	if err := l.owned(); err != nil {
 		_ = l.fail(errors.New("prepare a segment"), err) // the next call returns it
 		return
 	}
 	if p.next == nil {
-		ordinal, size := l.writing()
-		p.prepare(l, ordinal+1, l.opts.after(size))
+		current = l.writing()
+		p.prepare(l, current.ordinal+1, l.opts.after(current.size))
+		if p.next != nil {
+			next = p.next.claim()
+		}
 	}
 	p.discard(l)
 	p.idle.Store(p.next != nil)
+	return current, next
 }
 
 // prepare makes p.next. No space is no failure: the log is then low on space.
@@ -268,11 +280,26 @@ func (l *Log) use(seg *segment) error {
 	return nil
 }
 
-// writing returns the ordinal and the size of the segment that is written to.
-func (l *Log) writing() (ordinal uint64, size int64) {
+// writing returns the segment that is written to.
+func (l *Log) writing() claim {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.cur.ordinal, l.cur.size
+	return l.cur.claim()
+}
+
+// claim notes that two segments are there, so that they are missed if they are
+// lost: nothing else tells of the last ones.
+func (l *Log) claim(current, next claim) {
+	l.trimming.Lock()
+	defer l.trimming.Unlock()
+	l.state.current, l.state.prepared = current, next
+	err := l.owned() // an earlier incarnation must not undo what this file says now
+	if err == nil {
+		err = l.saveState()
+	}
+	if err != nil {
+		_ = l.fail(fmt.Errorf("note that %s is prepared", segmentName(next.ordinal)), err) // the next call returns it
+	}
 }
 
 func (l *Log) reading() bool {

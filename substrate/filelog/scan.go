@@ -2,6 +2,7 @@ package filelog
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -76,6 +77,35 @@ func (s *scan) close() {
 // if there is none.
 func (s *scan) run() error {
 	defer s.close()
+	if err := s.walk(); err != nil {
+		return err
+	}
+	s.present(s.id.state.current)
+	s.present(s.id.state.prepared)
+	return nil
+}
+
+// present holds that a segment is there that once was, and has its length.
+func (s *scan) present(c claim) {
+	if c.ordinal < s.id.state.baseOrdinal {
+		return
+	}
+	name := segmentName(c.ordinal)
+	for _, d := range s.damage {
+		if d.File == name {
+			return
+		}
+	}
+	i := slices.IndexFunc(s.files, func(f *segment) bool { return f.ordinal == c.ordinal })
+	switch {
+	case i < 0:
+		s.hurt(c.ordinal, 0, kindShort, "segment is missing")
+	case s.files[i].size < c.size:
+		s.hurt(c.ordinal, s.files[i].size, kindShort, fmt.Sprintf("the file has %d bytes, it was made with %d", s.files[i].size, c.size))
+	}
+}
+
+func (s *scan) walk() error {
 	if len(s.files) == 0 || s.files[0].ordinal != s.id.state.baseOrdinal {
 		if s.id.state.baseOrdinal > 1 || len(s.files) > 0 {
 			s.hurt(s.id.state.baseOrdinal, 0, kindShort, "segment is missing")

@@ -43,6 +43,8 @@ type segment struct {
 	dirty bool     // written since the last sync
 }
 
+func (s *segment) claim() claim { return claim{s.ordinal, s.size} }
+
 func segmentName(ordinal uint64) string {
 	return fmt.Sprintf("%016d%s", ordinal, segmentSuffix)
 }

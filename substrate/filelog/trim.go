@@ -15,6 +15,17 @@ func (l *Log) Trim(before substrate.Offset) error {
 	if err := l.usable(); err != nil {
 		return fmt.Errorf("trim the log before offset %d: %w", before, err)
 	}
+	freed, err := l.trim(before)
+	if err != nil || len(freed) == 0 {
+		return err
+	}
+	l.pool.give(freed...)
+	l.pool.want(l) // may save the state itself
+	return nil
+}
+
+// trim makes the log begin later, and returns what is not part of it any more.
+func (l *Log) trim(before substrate.Offset) (freed []*segment, err error) {
 	l.trimming.Lock()
 	defer l.trimming.Unlock()
 	l.mu.Lock()
@@ -28,25 +39,23 @@ func (l *Log) Trim(before substrate.Offset) error {
 	base := l.used[n]
 	l.mu.Unlock()
 	if n == 0 {
-		return nil
+		return nil, nil
 	}
 	// Where the log begins is durable before anything in front of it is touched:
 	// a segment that is missing behind it has been lost.
 	if err := l.owned(); err != nil {
-		return l.fail(fmt.Errorf("trim the log"), err)
+		return nil, l.fail(fmt.Errorf("trim the log"), err)
 	}
 	l.state.baseOrdinal, l.state.base = base.ordinal, base.first
 	if err := l.saveState(); err != nil {
-		return l.fail(fmt.Errorf("trim the log"), err)
+		return nil, l.fail(fmt.Errorf("trim the log"), err)
 	}
 	l.mu.Lock()
-	freed := l.used[:n:n]
+	defer l.mu.Unlock()
+	freed = l.used[:n:n]
 	l.used = l.used[n:]
-	l.mu.Unlock()
 	mark.Hit(mark.LogTrimmed)
-	l.pool.give(freed...)
-	l.pool.want(l)
-	return nil
+	return freed, nil
 }
 
 // startsDurably reports whether a segment's first frame is durable, so that the

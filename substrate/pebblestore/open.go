@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -88,13 +89,36 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
 	}
 	if err != nil {
-		err = s.nameTable(name, err)
+		err = unusable(name, s.nameTable(name, err))
 	}
 	if err = s.fence.watch.end(name, err); err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
 	}
 	s.schedulers = append(s.schedulers, o.Experimental.CompactionScheduler.(*scheduler))
 	return db, nil
+}
+
+var sizeMismatch = regexp.MustCompile(`(\d{6,}): object size mismatch`)
+
+// unusable names damage that Pebble only tells of in words.
+func unusable(name string, err error) error {
+	if errors.Is(err, substrate.ErrDamaged) {
+		return err
+	}
+	text := err.Error()
+	d := &substrate.Damage{File: name, Kind: "crc", Detail: text}
+	table := sizeMismatch.FindStringSubmatch(text)
+	switch {
+	case table != nil:
+		d.File, d.Kind = name+"/"+table[1]+".sst", "short"
+	case strings.Contains(text, "name from file"):
+		d.File = name + "/OPTIONS" // of any number
+	case strings.Contains(text, "not pristine"):
+		d.Kind = "short"
+	default:
+		return err
+	}
+	return d
 }
 
 // abandon closes what a failed open has left open.

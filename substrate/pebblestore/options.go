@@ -21,6 +21,9 @@ type Options struct {
 	// Dir is the store's directory, used for nothing else. It is created if it
 	// does not exist. The caller holds a lock that keeps other processes out.
 	Dir string
+	// Hub is the hub's ID. Tables carry it, and Verify names those of another hub;
+	// zero means none.
+	Hub [16]byte
 	// Logger gets what goes wrong in the background: a full disk, damage, and
 	// the reason why the store died; nil means none.
 	Logger *slog.Logger
@@ -85,6 +88,11 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 		Logger:                     &logger{store: s},
 		EventListener:              s.listener(),
+	}
+	if hub := s.opts.Hub; hub != ([16]byte{}) {
+		o.BlockPropertyCollectors = []func() pebble.BlockPropertyCollector{
+			func() pebble.BlockPropertyCollector { return &owner{hub} },
+		}
 	}
 	o.Experimental.CompactionScheduler = newScheduler()
 	o.Experimental.ReadSamplingMultiplier = -1 // reads start no compactions

@@ -59,7 +59,55 @@ func Verify(opts Options, all []Range) (r Report, err error) {
 			}
 		}
 	}
+	if err := s.verifyOwner(&r); err != nil {
+		return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
+	}
 	return r, nil
+}
+
+// View is a store that nobody has open, to be read; it changes nothing. History
+// may hold rows whose deletion is only noted.
+type View struct{ s *Store }
+
+// OpenView opens a store to be read. What Verify reports is an error here.
+func OpenView(opts Options) (*View, error) {
+	opts = opts.withDefaults()
+	opts.FS = readOnly{opts.FS}
+	v := &View{newStore(opts)}
+	if err := v.s.openToRead(); err != nil {
+		v.s.abandon()
+		return nil, fmt.Errorf("read the state store in %s: %w", opts.Dir, err)
+	}
+	return v, nil
+}
+
+// Close ends the view.
+func (v *View) Close() { v.s.abandon() }
+
+// Stamps returns those of the partitions that were ever written.
+func (v *View) Stamps() map[int]substrate.Stamp { return v.s.stamps }
+
+func (v *View) database(space substrate.Space) *pebble.DB {
+	if space == substrate.Main {
+		return v.s.main
+	}
+	return v.s.history
+}
+
+// Get implements substrate.Reader.
+func (v *View) Get(space substrate.Space, key []byte) ([]byte, error) {
+	if db := v.database(space); db != nil {
+		return v.s.get(db, key)
+	}
+	return nil, nil
+}
+
+// Scan implements substrate.Reader.
+func (v *View) Scan(space substrate.Space, low, high []byte, f func(key, value []byte) bool) error {
+	if db := v.database(space); db != nil {
+		return v.s.scan(db, nil, low, high, f)
+	}
+	return nil
 }
 
 func (s *Store) count(db *pebble.DB, keys Range, rows *int64) error {
@@ -91,6 +139,9 @@ func (s *Store) openToRead() error {
 	}
 	if s.main == nil {
 		return nil
+	}
+	if s.history == nil {
+		return &substrate.Damage{File: historyDir, Kind: "short", Detail: "it is missing, and is made before " + mainDir}
 	}
 	if err := s.readVersion(); err != nil {
 		return err

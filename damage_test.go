@@ -1,0 +1,251 @@
+package netherite_test
+
+import (
+	"bytes"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/durable"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// setMeta puts another row in the place of the one that a partition begins with,
+// and returns what was there. Without it the partition parks.
+func setMeta(t testing.TB, dir string, p int, row []byte) (old []byte) {
+	t.Helper()
+	s, err := pebblestore.Open(pebblestore.Options{Dir: filepath.Join(dir, "store"), Hub: verifiedHub(t, dir)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := []byte{byte(p >> 8), byte(p), 'M'}
+	old, err = s.Get(substrate.Main, key)
+	if err != nil || old == nil {
+		t.Fatalf("%q, %v", old, err)
+	}
+	stamp, err := s.Stamp(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.NewBatch()
+	b.Set(substrate.Main, key, row)
+	if err := s.Apply(b, p, stamp); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return old
+}
+
+func verifiedHub(t testing.TB, dir string) [16]byte {
+	t.Helper()
+	r, err := netherite.Inspect(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Hub
+}
+
+// wholeHub makes a small hub of two partitions that has one of everything: rows
+// and histories in the store, records in the log, and a side file, of partition 1.
+func wholeHub(t testing.TB, dir string) {
+	t.Helper()
+	hub := open(t, dir, netherite.Partitions(2))
+	for i := range 30 {
+		visit(t, hub, durable.ID(fmt.Sprint("first-", i)), durable.Tags(map[string]string{"round": "1"}))
+	}
+	if err := hub.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		visit(t, hub, durable.ID(fmt.Sprint("second-", i)))
+	}
+	hub.Kill()
+	row := setMeta(t, dir, 1, []byte("nonsense"))
+	hub = open(t, dir)
+	for i := range 10 { // those of the partition that runs
+		if id := fmt.Sprint("third-", i); partitionOf(id) == 0 {
+			visit(t, hub, durable.ID(id))
+		}
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	setMeta(t, dir, 1, row)
+	if _, err := os.Stat(filepath.Join(dir, "side", "00001.records")); err != nil {
+		t.Fatal(err)
+	}
+	if r := verified(t, dir); r.Pending[1] == 0 || r.Rows < 100 || r.Checkpoints != 2 {
+		t.Fatalf("%+v", r)
+	}
+}
+
+// content is all that recovery would read, as text.
+func content(dir string, partitions int) (string, error) {
+	var b strings.Builder
+	view, err := pebblestore.OpenView(pebblestore.Options{Dir: filepath.Join(dir, "store")})
+	if err != nil {
+		return "", err
+	}
+	defer view.Close()
+	for _, space := range []substrate.Space{substrate.Main, substrate.History} {
+		err := view.Scan(space, nil, nil, func(key, value []byte) bool {
+			fmt.Fprintf(&b, "%d %x %x\n", space, key, value)
+			return true
+		})
+		if err != nil {
+			return "", err
+		}
+	}
+	stamps := make([]substrate.Stamp, partitions)
+	for p := range stamps {
+		stamps[p] = view.Stamps()[p]
+		fmt.Fprintln(&b, p, stamps[p])
+	}
+	sequence := core.NewSequence(stamps)
+	err = filelog.Groups(vfs.Default, filepath.Join(dir, "log"), 0, func(at substrate.Offset, group []byte) error {
+		return core.ReadGroup(at, group, func(run core.Run) {
+			if pending, _ := sequence.Add(run); pending {
+				fmt.Fprintf(&b, "%d %v\n", at, run)
+			}
+		})
+	})
+	return b.String(), err
+}
+
+// sweepDamage changes files of a hub, one at a time, in every way, and wants
+// each to be named by inspect, or to leave all that recovery reads as it was.
+type sweepDamage struct {
+	t        *testing.T
+	dir      string
+	want     string
+	named    map[string]int // by file or kind of file
+	harmless map[string]int
+}
+
+func (s *sweepDamage) kindOf(rel string) string {
+	dir, file := filepath.Split(rel)
+	if ext := filepath.Ext(file); ext != "" && !strings.HasPrefix(file, "marker") {
+		return dir + "*" + ext
+	}
+	return dir + strings.TrimRight(file, "0123456789.")
+}
+
+// check looks at the hub after a change of a file.
+func (s *sweepDamage) check(rel, what string) {
+	s.t.Helper()
+	r, err := netherite.Inspect(s.dir)
+	if err != nil {
+		s.t.Errorf("%s %s: inspect gives up: %v", rel, what, err)
+		return
+	}
+	if len(r.Damage) > 0 {
+		s.named[s.kindOf(rel)]++
+		for _, d := range r.Damage {
+			if d.File == "" || d.Kind == "" {
+				s.t.Errorf("%s %s: damage without a name: %+v", rel, what, d)
+			}
+		}
+		return
+	}
+	s.harmless[s.kindOf(rel)]++
+	got, err := content(s.dir, 2)
+	if err != nil || got != s.want {
+		s.t.Errorf("%s %s: no damage is named, and the content differs (%d bytes for %d): %v", rel, what, len(got), len(s.want), err)
+	}
+}
+
+func (s *sweepDamage) file(rel, foreign string) {
+	name := filepath.Join(s.dir, rel)
+	data, err := os.ReadFile(name)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	write := func(data []byte) {
+		if err := os.WriteFile(name, data, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	held := len(bytes.TrimRight(data, "\x00"))
+	for at := 0; at < held; at += 1 + held/40 {
+		changed := bytes.Clone(data)
+		changed[at] ^= byte(1 << (at % 8))
+		write(changed)
+		s.check(rel, fmt.Sprintf("with a bit flipped at %d", at))
+	}
+	for _, n := range []int{0, held / 2, max(held-1, 0)} {
+		write(data[:n])
+		s.check(rel, fmt.Sprintf("cut to %d of %d bytes", n, len(data)))
+	}
+	if other, err := os.ReadFile(filepath.Join(foreign, rel)); err == nil && !bytes.Equal(other, data) {
+		write(other)
+		s.check(rel, "of another hub")
+	}
+	if err := os.Remove(name); err != nil {
+		s.t.Fatal(err)
+	}
+	s.check(rel, "removed")
+	write(data)
+}
+
+func TestAnyDamageOfAnyFileIsNamedOrHarmless(t *testing.T) {
+	dir, foreign := t.TempDir(), t.TempDir()
+	wholeHub(t, dir)
+	wholeHub(t, foreign)
+	s := &sweepDamage{t: t, dir: dir, named: map[string]int{}, harmless: map[string]int{}}
+	var err error
+	if s.want, err = content(dir, 2); err != nil {
+		t.Fatal(err)
+	}
+	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
+		rel, _ := filepath.Rel(dir, path)
+		if err != nil || e.IsDir() || rel == "LOCK" || rel == "store/ballast" || rel == "store/spare" {
+			return err
+		}
+		s.file(rel, foreign)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	verified(t, dir)
+	for _, kind := range []string{"hub", "log/identity", "log/*.log", "store/main/*.sst", "store/history/*.sst", "store/main/MANIFEST-", "side/*.records"} {
+		if s.named[kind] < 3 {
+			t.Errorf("%s: only %d changes were named, %d were harmless", kind, s.named[kind], s.harmless[kind])
+		}
+	}
+	t.Logf("named: %v", s.named)
+	t.Logf("harmless: %v", s.harmless)
+}
+
+func TestAnyMissingDirectoryIsNamed(t *testing.T) {
+	dir := t.TempDir()
+	wholeHub(t, dir)
+	for _, part := range []string{"log", "store", "side", "store/main", "store/history"} {
+		copied := filepath.Join(t.TempDir(), "copy")
+		if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(filepath.Join(copied, part)); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := netherite.Inspect(copied); err != nil || len(r.Damage) == 0 {
+			t.Errorf("without %s: %+v, %v", part, r, err)
+		} else {
+			t.Logf("without %s: %+v", part, r.Damage[0])
+		}
+	}
+}
+
+func partitionOf(id string) int { return model.PartitionOf(id, 2) }
