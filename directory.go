@@ -34,6 +34,7 @@ import (
 //	DIR/store/      the state store, see substrate/pebblestore
 //	DIR/side/       records of parked partitions, see substrate/sidefile
 //	DIR/backup.tmp/ links to files of the store, during a backup
+//	DIR/quarantine/ what repairs have replaced; DIR/repair.* during one
 //	DIR/owner.sock  while the hub is open, see door/owner
 //
 // A directory without the hub file is a new one if it holds nothing else, and
@@ -125,6 +126,9 @@ func (d *directory) open() error {
 	names, err := fs.List(d.dir)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", d.dir, err)
+	}
+	if slices.Contains(names, swapName) {
+		return fmt.Errorf("%s: %w: a repair of it was interrupted: run netherite repair again", d.dir, engine.ErrDamaged)
 	}
 	if slices.Contains(names, hubName) {
 		if err := d.read(); err != nil {

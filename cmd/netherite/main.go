@@ -54,7 +54,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
-	root.AddCommand(newDemo(), newBench(), newSim(), newInspect(), newBackup(), newRestore(), newInstance(), newEntity(), newVersion(), newChaosHost())
+	root.AddCommand(newDemo(), newBench(), newSim(), newInspect(), newBackup(), newRestore(), newRepair(), newInstance(), newEntity(), newVersion(), newChaosHost())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	markUsage(root)

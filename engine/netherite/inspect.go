@@ -43,6 +43,18 @@ func CheckPartition(store substrate.Reader, id, partitions int, bad func(error))
 	return partition.Check(reader{store}, partition.Config{Partition: id, Partitions: partitions}, bad)
 }
 
+// StoredPartitions finds out from the rows of a store how many partitions the hub
+// has; 0 if no row tells.
+func StoredPartitions(store substrate.Reader) (int, error) {
+	for id := range MaxPartitions {
+		n, err := partition.StoredPartitions(reader{store}, id)
+		if n > 0 || err != nil {
+			return n, err
+		}
+	}
+	return 0, nil
+}
+
 // SideNote is what the store says about a partition's side file.
 type SideNote struct {
 	Covered substrate.Offset // the log is needed from here on only

@@ -46,6 +46,8 @@ type scan struct {
 	damage  []*substrate.Damage
 	dropped int64 // bytes of what a torn tail lost, as far as one can tell
 
+	salvaging *Salvaged // gets the whole groups and the holes, or nil
+
 	known  func(group []byte) error // asked about each group, unless nil
 	padded bool                     // padding is checked too: it carries nothing, so only Verify cares
 	win    window
@@ -193,6 +195,9 @@ func (s *scan) take(h *header, payload []byte) error {
 		}
 		s.groups++
 		s.tail = append(s.tail, group{segment: len(s.used) - 1, place: s.offset, at: h.at, end: h.end(), crc: h.crc})
+		if s.salvaging != nil {
+			s.salvaging.whole = append(s.salvaging.whole, spot{file, s.offset, h.at, h.end()})
+		}
 	}
 	s.mark(h.synced)
 	s.offset += frameBytes(int(h.length))
@@ -288,6 +293,11 @@ func (s *scan) cutBack(end substrate.Offset) {
 			break
 		}
 		s.used = s.used[:n-1]
+	}
+	if w := s.salvaging; w != nil {
+		for n := len(w.whole); n > 0 && w.whole[n-1].end > end; n-- {
+			w.whole = w.whole[:n-1]
+		}
 	}
 	s.cur = cursor{incarnation: 0, at: end, anyPrev: true}
 }

@@ -127,6 +127,9 @@ func (s *scan) resume(ev evidence) (again bool, err error) {
 	if ev.next < 0 {
 		return false, nil
 	}
+	if s.salvaging != nil && ev.nextFrame.at > s.cur.at {
+		s.salvaging.Holes = append(s.salvaging.Holes, Hole{s.cur.at, ev.nextFrame.at})
+	}
 	s.cur = cursor{incarnation: ev.nextFrame.incarnation, at: ev.nextFrame.at, anyPrev: true}
 	if ev.nextFrame.kind == kindOpen {
 		s.cur.incarnation = 0

@@ -156,6 +156,23 @@ func FetchMeta(r Reader, cfg Config) (*Meta, error) {
 	return &Meta{s}, nil
 }
 
+// StoredPartitions is for how many partitions a partition was made, as its row
+// says; 0 if it has none that can be read.
+func StoredPartitions(r Reader, partition int) (int, error) {
+	row, err := r.Get(true, tableKeyOf(nil, partition, tableMeta))
+	if err != nil || row == nil {
+		return 0, err
+	}
+	rd := rowReader(row)
+	rd.Uvarint()
+	rd.Uvarint()
+	rd.Uvarint()
+	if n := rd.Count(3); rd.Err() == nil {
+		return n, nil
+	}
+	return 0, nil
+}
+
 // InstallMeta takes the singletons over into a new state.
 func (s *State) InstallMeta(m *Meta) {
 	s.last, s.nextOrd = m.state.last, m.state.nextOrd

@@ -1,0 +1,302 @@
+package netherite
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/engine"
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/dirsync"
+	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// ErrLoses: the repair would drop what was acknowledged, and was not told to.
+var ErrLoses = errors.New("the repair would drop acknowledged records")
+
+// RepairOptions say what a repair may do.
+type RepairOptions struct {
+	// Drop allows to drop acknowledged records that cannot be read or applied.
+	Drop bool
+	// DryRun finds out what a repair would do, and changes nothing.
+	DryRun bool
+	// Logger gets what goes on; nil means none.
+	Logger *slog.Logger
+}
+
+// RepairReport says what a repair has found and done.
+type RepairReport struct {
+	Damage     []Damage    // that was found; nothing is done if there is none
+	Losses     []core.Loss // what is dropped of each partition
+	Mends      []core.Mend // what was done about messages between partitions
+	Emptied    []int       // partitions whose rows were damaged: they are built from the log, as far as it reaches
+	Base       substrate.Offset
+	Quarantine string // where the hub as it was lies now, relative to its directory; "" if it was not changed
+	Done       bool
+}
+
+// Repair makes a hub that is damaged open again. It builds the hub anew from all
+// that is whole, beside what is there, and then puts the new files in the place
+// of the old, which it keeps in DIR/quarantine. Nothing else is changed before
+// that, and a repair that is interrupted there goes on when it is called again.
+//
+// Without Drop it does so only if nothing acknowledged is lost; otherwise it
+// changes nothing, and the error wraps ErrLoses: the report says what would be
+// lost. The hub must not be open (engine.ErrHeld).
+func Repair(ctx context.Context, dir string, o RepairOptions) (*RepairReport, error) {
+	r, err := repair(ctx, dir, o)
+	if err != nil {
+		return r, fmt.Errorf("repair %s: %w", dir, backupError(err))
+	}
+	return r, nil
+}
+
+// Names in a hub's directory that belong to repairs.
+const (
+	rebuiltName    = "repair.tmp"  // the hub that is being built
+	swapName       = "repair.swap" // there while old and new files change places
+	quarantineName = "quarantine"
+)
+
+func repair(ctx context.Context, dir string, o RepairOptions) (report *RepairReport, err error) {
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	d := &directory{dir: dir, fs: vfs.Default, logger: o.Logger}
+	if !Exists(dir) && !lostHub(dir) && !d.has(swapName) {
+		return nil, fmt.Errorf("there is no hub: %w", fs.ErrNotExist)
+	}
+	if d.lock, err = dirlock.Acquire(dir); err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if d.has(swapName) {
+		return d.resumeSwap(o)
+	}
+	m := &mender{d: d, o: o, report: &RepairReport{}, emptied: map[int]string{}}
+	if err := m.look(); err != nil || len(m.report.Damage) == 0 {
+		return m.report, err
+	}
+	if err := d.fs.RemoveAll(m.path()); err != nil {
+		return m.report, err
+	}
+	err = m.build(ctx)
+	if lost := len(m.report.Losses); err == nil && lost > 0 && !o.Drop && !o.DryRun {
+		err = fmt.Errorf("%w of %d partitions: look at what they are, and repeat with Drop to go on without them", ErrLoses, lost)
+	}
+	if err != nil || o.DryRun {
+		return m.report, errors.Join(err, d.fs.RemoveAll(m.path()))
+	}
+	if err := m.quarantine(); err != nil {
+		return m.report, err
+	}
+	m.report.Done = true
+	return m.report, d.swap(m.report.Quarantine)
+}
+
+func (d *directory) has(name string) bool {
+	_, err := d.fs.Stat(d.fs.PathJoin(d.dir, name))
+	return err == nil
+}
+
+// mender makes one repair.
+type mender struct {
+	d        *directory
+	o        RepairOptions
+	report   *RepairReport
+	found    *Report
+	salvaged *filelog.Salvaged
+	emptied  map[int]string
+}
+
+func (m *mender) path(parts ...string) string {
+	return m.d.fs.PathJoin(append([]string{m.d.dir, rebuiltName}, parts...)...)
+}
+
+// look finds out what is damaged, and who the hub is.
+func (m *mender) look() error {
+	d := m.d
+	err := fs.ErrNotExist
+	if d.has(hubName) {
+		err = d.read()
+	}
+	if errors.Is(err, engine.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
+		m.report.Damage = append(m.report.Damage, Damage{File: hubName, Kind: "crc", Detail: err.Error(), Partition: -1})
+		err = m.guessHub()
+	}
+	if err != nil {
+		return err
+	}
+	m.found = &Report{Hub: d.params.Hub, Partitions: d.params.Partitions}
+	if err := m.found.inspect(d); err != nil {
+		return err
+	}
+	m.report.Damage = append(m.report.Damage, m.found.Damage...)
+	for _, damage := range m.found.Damage {
+		if damage.Kind == "version" {
+			return fmt.Errorf("%w: %s: %s: use a newer program", engine.ErrNewerFormat, damage.File, damage.Detail)
+		}
+		if !strings.HasPrefix(damage.File, storeName) {
+			continue
+		}
+		for p := range d.params.Partitions {
+			if damage.Partition == p || damage.Partition < 0 {
+				m.emptied[p] = damage.Detail
+			}
+		}
+	}
+	for p := range m.emptied {
+		m.report.Emptied = append(m.report.Emptied, p)
+	}
+	slices.Sort(m.report.Emptied)
+	m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub))
+	return err
+}
+
+// guessHub finds out from the log and the store what the hub file said.
+func (m *mender) guessHub() error {
+	d := m.d
+	s, err := filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID{})
+	if err != nil {
+		return err
+	}
+	d.params.Hub = s.Hub
+	partitions := 0
+	err = s.Groups(func(at substrate.Offset, group []byte) error {
+		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
+	})
+	if view, viewErr := pebblestore.OpenView(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName)}); viewErr == nil {
+		defer view.Close()
+		stored, storedErr := core.StoredPartitions(view)
+		partitions, err = max(partitions, stored), errors.Join(err, storedErr)
+	} else if s.Begin > 0 {
+		err = errors.Join(err, viewErr)
+	}
+	if err == nil && (s.Hub == (filelog.HubID{}) || partitions < core.MinPartitions) {
+		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions", engine.ErrDamaged)
+	}
+	d.params.Partitions = partitions
+	return err
+}
+
+// build makes the new hub.
+func (m *mender) build(ctx context.Context) error {
+	d := m.d
+	if err := dirsync.Make(d.fs, m.path()); err != nil {
+		return err
+	}
+	if err := m.copyStore(ctx); err != nil {
+		return fmt.Errorf("copy the store: %w", err)
+	}
+	src := core.SalvageSource{Storage: &remains{m}, Emptied: m.emptied}
+	for _, hole := range m.salvaged.Holes {
+		src.Gaps = append(src.Gaps, [2]substrate.Offset{hole.From, hole.To})
+	}
+	done, err := src.Recover(core.Options{Logger: m.o.Logger, Retention: -1})
+	if err != nil {
+		return fmt.Errorf("replay what is left: %w", err)
+	}
+	m.report.Losses, m.report.Mends, m.report.Base = done.Losses, done.Mends, done.Base
+	// Far enough that no opening of the old log had such a number.
+	err = filelog.CreateAt(d.fs, m.path(logName), filelog.HubID(d.params.Hub), done.Base, m.salvaged.Incarnation+1000)
+	if err != nil {
+		return err
+	}
+	rebuilt := &directory{dir: m.path(), fs: d.fs, params: d.params}
+	if err := rebuilt.newLineage(); err != nil {
+		return err
+	}
+	return rebuilt.writeHub()
+}
+
+// quarantine makes the place for the old files, with a description.
+func (m *mender) quarantine() error {
+	d := m.d
+	for n := 1; ; n++ {
+		name := d.fs.PathJoin(quarantineName, fmt.Sprintf("%03d", n))
+		if d.has(name) {
+			continue
+		}
+		m.report.Quarantine = filepath.ToSlash(name)
+		break
+	}
+	dir := d.fs.PathJoin(d.dir, m.report.Quarantine)
+	if err := dirsync.Make(d.fs, dir); err != nil {
+		return err
+	}
+	data, err := json.MarshalIndent(m.report, "", "  ")
+	if err == nil {
+		err = writeFile(d.fs, dir, "repair.json", append(data, '\n'))
+	}
+	if err == nil {
+		err = writeFile(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
+	}
+	return err
+}
+
+// parts are what changes places.
+var parts = []string{logName, storeName, sideName, hubName}
+
+// swap moves the old files into quarantine and the new ones to their place. It
+// can be done again from any point.
+func (d *directory) swap(quarantine string) error {
+	in := func(where, name string) string { return d.fs.PathJoin(d.dir, where, name) }
+	for _, name := range parts {
+		if d.has(name) && !d.has(d.fs.PathJoin(quarantine, name)) {
+			if err := d.fs.Rename(in("", name), in(quarantine, name)); err != nil {
+				return fmt.Errorf("set %s aside: %w", name, err)
+			}
+		}
+		if d.has(d.fs.PathJoin(rebuiltName, name)) {
+			if err := d.fs.Rename(in(rebuiltName, name), in("", name)); err != nil {
+				return fmt.Errorf("put the new %s in place: %w", name, err)
+			}
+		}
+		for _, dir := range []string{quarantine, rebuiltName, ""} {
+			if err := dirsync.Sync(d.fs, d.fs.PathJoin(d.dir, dir)); err != nil {
+				return err
+			}
+		}
+	}
+	if err := d.fs.Remove(in("", swapName)); err != nil {
+		return err
+	}
+	return errors.Join(dirsync.Sync(d.fs, d.dir), d.fs.RemoveAll(d.fs.PathJoin(d.dir, rebuiltName)))
+}
+
+// resumeSwap goes on with a repair that was interrupted after everything was built.
+func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
+	if o.DryRun {
+		return nil, fmt.Errorf("%w: an earlier repair was interrupted and has to go on first", engine.ErrInvalid)
+	}
+	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
+	if err != nil {
+		return nil, err
+	}
+	quarantine, err := strconv.Unquote(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", engine.ErrDamaged, swapName, err)
+	}
+	r := &RepairReport{}
+	data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, "repair.json"))
+	if err == nil {
+		err = json.Unmarshal(data, r)
+	}
+	if err == nil {
+		err = d.swap(quarantine)
+	}
+	r.Done = err == nil
+	return r, err
+}

@@ -1,0 +1,173 @@
+package netherite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+	"github.com/netherite-go/netherite/substrate/sidefile"
+)
+
+// remains is the storage of a hub that is being rebuilt: the log as far as it can
+// be read, the copy of the store, the side files as they are.
+type remains struct{ m *mender }
+
+var _ core.SideStorage = (*remains)(nil)
+
+// Parameters implements core.Storage.
+func (r *remains) Parameters() core.Parameters { return r.m.d.Parameters() }
+
+// OpenLog implements core.Storage.
+func (r *remains) OpenLog() (substrate.Log, error) { return &remainingLog{m: r.m}, nil }
+
+// OpenStore implements core.Storage.
+func (r *remains) OpenStore(memory int64) (substrate.Store, error) {
+	return pebblestore.Open(r.m.storeOptions(memory))
+}
+
+// OpenSideFiles implements core.SideStorage.
+func (r *remains) OpenSideFiles() (substrate.SideFiles, error) {
+	d := r.m.d
+	return sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub), nil
+}
+
+// Close implements core.Storage.
+func (r *remains) Close() error { return nil }
+
+func (m *mender) storeOptions(memory int64) pebblestore.Options {
+	return pebblestore.Options{
+		FS: m.d.fs, Dir: m.path(storeName), Hub: m.d.params.Hub, Logger: m.o.Logger, MemoryBytes: memory, BallastBytes: ballastBytes,
+	}
+}
+
+// remainingLog is a log that is only read.
+type remainingLog struct{ m *mender }
+
+var _ substrate.Log = (*remainingLog)(nil)
+
+var errReadOnly = errors.New("the log is only being read")
+
+// Incarnation implements substrate.Log.
+func (l *remainingLog) Incarnation() uint64 { return l.m.salvaged.Incarnation }
+
+// Begin implements substrate.Log.
+func (l *remainingLog) Begin() substrate.Offset { return l.m.salvaged.Begin }
+
+// End implements substrate.Log.
+func (l *remainingLog) End() substrate.Offset { return l.m.salvaged.End }
+
+// Write implements substrate.Log.
+func (*remainingLog) Write([]byte) error { return errReadOnly }
+
+// Sync implements substrate.Log.
+func (*remainingLog) Sync() error { return errReadOnly }
+
+// Replay implements substrate.Log. What cannot be read is left out.
+func (l *remainingLog) Replay(_ substrate.Offset, f func(at substrate.Offset, group []byte) error) error {
+	return l.m.salvaged.Groups(f)
+}
+
+// Trim implements substrate.Log.
+func (*remainingLog) Trim(substrate.Offset) error { return nil }
+
+// LowOnSpace implements substrate.Log.
+func (*remainingLog) LowOnSpace() bool { return false }
+
+// Stats implements substrate.Log.
+func (*remainingLog) Stats() substrate.LogStats { return substrate.LogStats{} }
+
+// Close implements substrate.Log.
+func (*remainingLog) Close() error { return nil }
+
+// copyStore makes the new store: of a store that is whole, with links to its
+// tables; of another one, with the rows of the partitions that are.
+func (m *mender) copyStore(ctx context.Context) error {
+	if len(m.emptied) > 0 {
+		return m.copyRows(ctx)
+	}
+	from := m.d.fs.PathJoin(m.d.dir, storeName)
+	for _, database := range []string{"history", "main"} {
+		to := m.path(storeName, database)
+		if err := m.d.fs.MkdirAll(to, 0o700); err != nil {
+			return err
+		}
+		names, err := m.d.fs.List(m.d.fs.PathJoin(from, database))
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+		for _, name := range names {
+			if name == "LOCK" {
+				continue
+			}
+			if err := m.link(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// link makes a table, which never changes, another name, and copies other files.
+func (m *mender) link(from, to string) error {
+	if len(from) > 4 && from[len(from)-4:] == ".sst" {
+		return vfs.LinkOrCopy(m.d.fs, from, to)
+	}
+	return vfs.Copy(m.d.fs, from, to)
+}
+
+// copiedBytes is the size of one batch of rows.
+const copiedBytes = 1 << 20
+
+// copyRows copies the rows of the partitions that are whole.
+func (m *mender) copyRows(ctx context.Context) (err error) {
+	store, err := pebblestore.Open(m.storeOptions(0))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	if len(m.emptied) == m.d.params.Partitions {
+		return nil
+	}
+	view, err := pebblestore.OpenView(pebblestore.Options{FS: m.d.fs, Dir: m.d.fs.PathJoin(m.d.dir, storeName), Logger: m.o.Logger})
+	if err != nil {
+		return err
+	}
+	defer view.Close()
+	for p, keys := range partitionRanges(m.d.params.Partitions) {
+		if _, gone := m.emptied[p]; gone {
+			continue
+		}
+		for _, space := range []substrate.Space{substrate.History, substrate.Main} {
+			if err := copySpace(ctx, store, view, space, p, keys); err != nil {
+				return fmt.Errorf("partition %d: %w", p, err)
+			}
+		}
+	}
+	return store.Flush()
+}
+
+func copySpace(ctx context.Context, store substrate.Store, view *pebblestore.View, space substrate.Space, p int, keys pebblestore.Range) error {
+	b := store.NewBatch()
+	var bad error
+	apply := func() error {
+		err := store.Apply(b, p, view.Stamps()[p])
+		b = store.NewBatch()
+		return errors.Join(err, context.Cause(ctx))
+	}
+	err := view.Scan(space, keys.Low, keys.High, func(key, value []byte) bool {
+		if b.Set(space, key, value); b.Size() > copiedBytes {
+			bad = apply()
+		}
+		return bad == nil
+	})
+	if err = errors.Join(err, bad); err == nil {
+		err = apply()
+	}
+	return err
+}
