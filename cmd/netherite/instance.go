@@ -25,6 +25,7 @@ func newInstance() *cobra.Command {
 		newInstanceReason(f, "suspend", "Hold back an instance's messages", engine.Client.Suspend),
 		newInstanceReason(f, "resume", "Let a suspended instance go on", engine.Client.Resume),
 		newInstanceReason(f, "rewind", "Take back the failures of a failed instance and run it on", engine.Client.Rewind),
+		newInstanceReason(f, "retry", "Let a quarantined instance or entity go on where it was", retry),
 		newInstanceTerminate(f), newInstanceRestart(f), newInstancePurge(f),
 	)
 	return cmd
@@ -187,6 +188,19 @@ func newInstanceReason(f *hubFlags, verb, short string, do func(engine.Client, c
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the history")
 	return cmd
+}
+
+// retry ends a quarantine. To rewind does that; but an instance that has failed is
+// not to be rewound by mistake.
+func retry(c engine.Client, ctx context.Context, id, reason string) error {
+	inst, err := c.Get(ctx, id, engine.GetOptions{Waits: true})
+	if err != nil {
+		return err
+	}
+	if inst.Waits == nil || inst.Waits.Quarantine == nil {
+		return fmt.Errorf("retry %q: %w: it is not quarantined", id, engine.ErrInvalid)
+	}
+	return c.Rewind(ctx, id, reason)
 }
 
 func newInstanceTerminate(f *hubFlags) *cobra.Command {

@@ -53,7 +53,7 @@ func printRepair(out io.Writer, r *netherite.RepairReport) {
 		fmt.Fprintf(out, "rebuilt: partition=%d from the log, as far as it reaches\n", p)
 	}
 	for _, l := range r.Losses {
-		fmt.Fprintf(out, "lost: partition=%d certain=%t after=%d/%d log=%d dropped=%d instances=%s reason=%q\n",
+		fmt.Fprintf(out, "lost: partition=%d certain=%t after=%d/%d log=%d dropped=%d instances=%q reason=%q\n",
 			l.Partition, l.Certain, l.After.Epoch, l.After.Number, l.From, l.Dropped, strings.Join(l.Instances, ","), l.Reason)
 	}
 	for _, m := range r.Mends {

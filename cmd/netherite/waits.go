@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -25,6 +26,8 @@ type waitsJSON struct {
 	Locks            []lockJSON  `json:"locks,omitempty"`
 	Events           []string    `json:"events,omitempty"`
 	Quarantine       string      `json:"quarantine,omitempty"`
+	// Evidence is what could not be applied when the instance was quarantined.
+	Evidence *evidenceJSON `json:"quarantineEvidence,omitempty"`
 }
 
 type taskJSON struct {
@@ -63,6 +66,29 @@ type lockJSON struct {
 	HeldBy   string `json:"heldBy,omitempty"`
 }
 
+// evidenceJSON is what an instance was told that could not be applied.
+type evidenceJSON struct {
+	Time    string `json:"time"`
+	Event   string `json:"event"`
+	From    string `json:"from,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Payload string `json:"payload,omitempty"`
+	Failure string `json:"failure,omitempty"`
+}
+
+func toEvidence(properties map[string][]byte) *evidenceJSON {
+	text := func(name string) (s string) {
+		if json.Unmarshal(properties[name], &s) != nil {
+			return ""
+		}
+		return s
+	}
+	if len(properties) == 0 {
+		return nil
+	}
+	return &evidenceJSON{text("time"), text("event"), text("from"), text("name"), text("payload"), text("failure")}
+}
+
 func toWaits(m *model.Instance) *waitsJSON {
 	w := m.Waits
 	if w == nil || m.Status.Ended() {
@@ -77,6 +103,7 @@ func toWaits(m *model.Instance) *waitsJSON {
 	}
 	if w.Quarantine != nil {
 		j.Quarantine = w.Quarantine.Error()
+		j.Evidence = toEvidence(w.Quarantine.Properties)
 	}
 	for _, t := range w.Tasks {
 		j.Activities = append(j.Activities, taskJSON{t.ID, t.Name, t.Version, t.Attempt, t.Running, t.NoHandler, stamp(t.NextRetry)})
@@ -138,6 +165,9 @@ func printWaits(out io.Writer, j *waitsJSON) {
 	fmt.Fprintln(out, "waiting for:")
 	if j.Quarantine != "" {
 		line("quarantined: %s", j.Quarantine)
+		if e := j.Evidence; e != nil {
+			line("  at %s, by a %s %s from %q: %s", e.Time, e.Event, e.Name, e.From, e.Payload+e.Failure)
+		}
 	}
 	if j.NoHandler != "" {
 		line("no handler for %s", j.NoHandler)

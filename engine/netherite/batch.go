@@ -196,6 +196,7 @@ func (h *host) admit(ev partition.Event) {
 		hook(h.id, ev)
 	}
 	b.stepping = true
+	h.forgive(ev)
 	h.state.Step(in, &b.fx)
 	for {
 		keys, more := h.state.FollowUp(b.keys[:0])

@@ -120,7 +120,7 @@ func (h *host) deferUntilRebuilt(in []input) {
 
 // handlePoison returns what is to be processed in place of the poisonous input.
 func (h *host) handlePoison(r *rebuild) []input {
-	q := &partition.Quarantined{Reason: r.reason}
+	q := &partition.Quarantined{Reason: withEvidence(r.reason, r.poison.ev, h.n.now())}
 	keys := r.poison.ev.Keys(nil)
 	switch ev := r.poison.ev.(type) {
 	case *partition.Received:
