@@ -2,7 +2,6 @@ package netherite
 
 import (
 	"slices"
-	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -25,8 +24,7 @@ const patience = 64
 type hands struct {
 	items     engine.Items // built by the core; memory reused
 	committed engine.Items
-	patient   bool        // some orchestrations may begin in any case, see begin
-	holding   atomic.Bool // some wait to begin
+	patient   bool // some orchestrations may begin in any case, see begin
 	// Built, and waiting for a free slot.
 	orchestrations []*engine.OrchestrationItem
 	activities     []*engine.ActivityItem
@@ -71,8 +69,8 @@ func (h *host) collect() (more bool) {
 	}
 	begin := h.begin()
 	more = h.state.Dispatch(h.name.Epoch, h.batch.now, dispatchSlice, begin, &hd.items)
-	if held := !more && h.state.Unbegun() > 0; held != hd.holding.Load() {
-		if hd.holding.Store(held); held {
+	if held := !more && h.state.Unbegun() > 0; held != h.holding.Load() {
+		if h.holding.Store(held); held {
 			h.n.keeper.touch()
 		}
 	}

@@ -53,6 +53,7 @@ type host struct {
 	tail     substrate.Offset // end of the last chunk
 	upkeep   upkeep
 	hands    hands
+	holding  atomic.Bool // some orchestrations wait to begin; not part of hands, which is replaced while others look
 	alarm    alarm
 	replica  *replica
 	rebuild  *rebuild               // in progress after a panic

@@ -241,7 +241,7 @@ func (k *keeper) bear(now time.Duration) (held bool) {
 		k.looked, k.back = now, back
 	}
 	for _, h := range n.hosts {
-		if h.hands.holding.Load() {
+		if h.holding.Load() {
 			if held = true; k.slow {
 				h.do((*host).bearWith)
 			}

@@ -168,6 +168,7 @@ func single(ev *partition.Received) []input {
 func (h *host) forgetVolatile() {
 	h.upkeep.cancel()
 	h.n.e.feed.drop(h)
+	h.holding.Store(false)
 	h.hands = hands{} // items that wait for their commit are dropped by Release
 	h.alarm.stopTimer()
 	for i := range h.peers {
