@@ -42,7 +42,7 @@ func (r *remains) Close() error { return nil }
 
 func (m *mender) storeOptions(memory int64) pebblestore.Options {
 	return pebblestore.Options{
-		FS: m.d.fs, Dir: m.path(storeName), Hub: m.d.params.Hub, Logger: m.o.Logger, MemoryBytes: memory, BallastBytes: ballastBytes,
+		FS: m.d.fs, Dir: m.path(storeName), Hub: m.d.params.Hub, Logger: m.o.Logger, MemoryBytes: memory,
 	}
 }
 

@@ -163,7 +163,10 @@ func StoredPartitions(r Reader, partition int) (int, error) {
 	if err != nil || row == nil {
 		return 0, err
 	}
-	rd := rowReader(row)
+	rd, err := rowReader(row)
+	if err != nil {
+		return 0, nil // no row that can be read
+	}
 	rd.Uvarint()
 	rd.Uvarint()
 	rd.Uvarint()
