@@ -1,7 +1,6 @@
 package netherite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -235,13 +234,6 @@ func (a *attachment) take(id int) (all []held) {
 	slices.SortFunc(all, func(a, b held) int { return compareTokens(a.token, b.token) })
 	clear(s.items)
 	return all
-}
-
-// compareTokens orders the tokens of a partition: what follows from a list of
-// them follows in the same order in each run of a simulation.
-func compareTokens(a, b engine.Token) int {
-	return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Task, b.Task),
-		cmp.Compare(a.Name.Epoch, b.Name.Epoch), cmp.Compare(a.Name.Number, b.Name.Number))
 }
 
 // settle takes an item back from the worker. False means it is not (or no

@@ -1,8 +1,11 @@
 package netherite
 
 import (
+	"cmp"
 	"sync"
 	"sync/atomic"
+
+	"github.com/netherite-go/netherite/engine"
 )
 
 // slots bounds what one connection has of one kind of work. Partitions that
@@ -79,4 +82,11 @@ func (s *slots) call() int {
 	s.state[id].Store(called)
 	s.reserved++
 	return id
+}
+
+// compareTokens orders the tokens of a partition: what follows from a list of
+// them follows in the same order in each run of a simulation.
+func compareTokens(a, b engine.Token) int {
+	return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Task, b.Task),
+		cmp.Compare(a.Name.Epoch, b.Name.Epoch), cmp.Compare(a.Name.Number, b.Name.Number))
 }
