@@ -145,12 +145,6 @@ func (f *feed) countLive() {
 	f.live.Store(int64(sum))
 }
 
-// held is an item that somebody has.
-type held struct {
-	kind  engine.ItemKind
-	token engine.Token
-}
-
 func newAttachment(n *node, limits [3]int) *attachment {
 	a := &attachment{n: n, shards: make([]shard, len(n.hosts))}
 	for k := range a.kinds {

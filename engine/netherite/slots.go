@@ -90,3 +90,9 @@ func compareTokens(a, b engine.Token) int {
 	return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Task, b.Task),
 		cmp.Compare(a.Name.Epoch, b.Name.Epoch), cmp.Compare(a.Name.Number, b.Name.Number))
 }
+
+// held is an item that somebody has.
+type held struct {
+	kind  engine.ItemKind
+	token engine.Token
+}
