@@ -44,7 +44,7 @@ type growth struct {
 var growths = []growth{
 	{"resident bytes", func(g sighting) int64 { return g.rss }, 16 << 20},
 	{"open files", func(g sighting) int64 { return g.files }, 8},
-	{"goroutines", func(g sighting) int64 { return g.goroutines }, 32},
+	{"goroutines", func(g sighting) int64 { return g.goroutines }, 4 * soakWorkers}, // each worker has a connection, which has several,
 	{"CPU nanoseconds of an operation", func(g sighting) int64 { return int64(g.cpu) }, 500_000},
 	{"bytes on disk", func(g sighting) int64 { return g.directory }, 32 << 20},
 }
@@ -122,7 +122,7 @@ func TestGrowthIsSeen(t *testing.T) {
 		"":               func(*sighting, int) {},
 		"resident bytes": func(g *sighting, i int) { g.rss += int64(i) * 8 << 20 },
 		"open files":     func(g *sighting, i int) { g.files += int64(i) * 3 },
-		"goroutines":     func(g *sighting, i int) { g.goroutines += int64(i) * 9 },
+		"goroutines":     func(g *sighting, i int) { g.goroutines += int64(i) * 25 },
 		"CPU":            func(g *sighting, i int) { g.cpu += time.Duration(i) * 200 * time.Microsecond },
 		"bytes on disk":  func(g *sighting, i int) { g.directory += int64(i) * 8 << 20 },
 		"latency":        func(g *sighting, i int) { g.p99 += time.Duration(i*i) * time.Millisecond },

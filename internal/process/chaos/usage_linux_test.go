@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -12,7 +13,7 @@ import (
 const clockTick = 10 * time.Millisecond
 
 // usage is the resident memory of a process, in bytes, how many files it has open,
-// and the time that it has computed.
+// sockets apart, and the time that it has computed.
 func usage(pid int) (resident, files int64, cpu time.Duration) {
 	if data, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid)); err == nil {
 		if fields := bytes.Fields(data); len(fields) > 1 {
@@ -29,6 +30,13 @@ func usage(pid int) (resident, files int64, cpu time.Duration) {
 			}
 		}
 	}
-	open, _ := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-	return resident, int64(len(open)), cpu
+	dir := fmt.Sprintf("/proc/%d/fd", pid)
+	open, _ := os.ReadDir(dir)
+	for _, f := range open {
+		// Sockets come and go with the clients' connections.
+		if to, err := os.Readlink(dir + "/" + f.Name()); err == nil && !strings.HasPrefix(to, "socket:") {
+			files++
+		}
+	}
+	return resident, files, cpu
 }
