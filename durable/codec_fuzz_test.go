@@ -86,7 +86,7 @@ func FuzzEncodeText(f *testing.F) {
 				t.Fatalf("%q is encoded as %s, %v, by encoding/json as %s", list, got, err, want)
 			}
 			back, err := decode[[]string](env, "x", got)
-			if err != nil || utf8.ValidString(a+b) && !reflect.DeepEqual(back, list) {
+			if err != nil || utf8.ValidString(a) && utf8.ValidString(b) && !reflect.DeepEqual(back, list) {
 				t.Fatalf("%q comes back as %q, %v", list, back, err)
 			}
 		}
