@@ -80,7 +80,6 @@ type plan struct {
 	keeperTick  time.Duration
 	resend      time.Duration
 	segment     int64 // bytes
-	memory      int64
 	maxBatch    int
 	cache       int // live copies of the worker; negative none
 	evictAlways bool

@@ -97,9 +97,18 @@ func orDefault[T int | int64 | time.Duration](v *T, d T) {
 // for those that wait for something beside.
 const typicalLive = 14 << 10
 
+// live is about how many orchestrations stay alive; 0, no limit to those at work,
+// if none do: then there is nothing to be gained.
+func (o *Options) live() int {
+	if o.CacheCount < 0 {
+		return 0
+	}
+	return max(1, min(o.CacheCount, int(liveBytes(o.CacheBytes)/typicalLive)))
+}
+
 func (o *Options) limits() engine.Limits {
 	return engine.Limits{
 		Orchestrations: o.Orchestrations, Activities: o.Activities + o.QueuedActivities, Entities: o.Entities,
-		Live: max(1, min(o.CacheCount, int(liveBytes(o.CacheBytes)/typicalLive))),
+		Live: o.live(),
 	}
 }

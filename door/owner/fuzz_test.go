@@ -61,7 +61,7 @@ func ask(t *testing.T, method string, body []byte) *recorder {
 	request := httptest.NewRequest(http.MethodPost, "http://owner/", bytes.NewReader(body))
 	request.URL.Path = version + method
 	answer := httptest.NewRecorder()
-	s.handler(r).ServeHTTP(answer, request)
+	s.handler(r, nil).ServeHTTP(answer, request)
 	var out struct {
 		Result json.RawMessage
 		Error  *wireError

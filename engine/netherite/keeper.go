@@ -242,7 +242,7 @@ func (k *keeper) bear(now time.Duration) (held bool) {
 	}
 	for _, h := range n.hosts {
 		if h.holding.Load() {
-			if held = true; k.slow {
+			if held = true; k.slow || !n.crowded() {
 				h.do((*host).bearWith)
 			}
 		}
