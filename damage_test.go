@@ -72,7 +72,7 @@ func wholeHub(t testing.TB, dir string) {
 		visit(t, hub, durable.ID(fmt.Sprint("second-", i)))
 	}
 	hub.Kill()
-	row := setMeta(t, dir, 1, []byte("nonsense"))
+	row := setMeta(t, dir, 1, []byte("\x01nonsense"))
 	hub = open(t, dir)
 	for i := range 10 { // those of the partition that runs
 		if id := fmt.Sprint("third-", i); partitionOf(id) == 0 {

@@ -79,6 +79,7 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 		switch {
 		case errors.Is(err, engine.ErrOutcomeUnknown):
 			return errUnknown
+		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
 		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
 			return fmt.Errorf("parked: %w", err)
 		case err == nil || !transient(err):

@@ -50,9 +50,13 @@ var (
 		return was, nil
 	})
 	journals = durable.Entity[journal]("Journal")
-	parcel   = durable.Event[int]("Parcel")
-	free     = durable.Event[string]("Free")
-	patch    = durable.Retry{Attempts: 1000, First: time.Second, Factor: 2, Max: 20 * time.Second}
+	_        = durable.Operation(journals, "Post", func(j *journal, _ *durable.EntityContext, op string) (int, error) {
+		j.Ops = append(j.Ops, op)
+		return len(j.Ops), nil
+	})
+	parcel = durable.Event[int]("Parcel")
+	free   = durable.Event[string]("Free")
+	patch  = durable.Retry{Attempts: 1000, First: time.Second, Factor: 2, Max: 20 * time.Second}
 )
 
 // workload is the code that the hub runs.

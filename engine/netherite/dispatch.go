@@ -77,8 +77,7 @@ func (h *host) collect() (more bool) {
 	return more
 }
 
-// crowded reports whether workers have about as much as they keep alive. If not,
-// what is at work waits for something else, such as code that nobody has.
+// crowded reports whether workers have half of what they keep alive or more.
 func (n *node) crowded() bool {
 	live := n.e.feed.live.Load()
 	return live > 0 && 2*(n.steps.Load()+n.tasks.Load()) >= live
@@ -89,8 +88,11 @@ func (n *node) crowded() bool {
 // its orchestration: with 4,096 clients Hello5 fell from 25,000 a second to 7,000.
 func (h *host) begin() int {
 	n := dispatchSlice
-	if h.n.crowded() {
-		n = int(h.n.e.feed.live.Load())/len(h.n.hosts) + 1 - h.state.AtWork()
+	if live := h.n.e.feed.live.Load(); live > 0 {
+		share := int(live)/len(h.n.hosts) + 1
+		if n = share - h.state.AtWork(); !h.n.crowded() {
+			n = max(n, share/2) // what is at work waits for something else than workers
+		}
 	}
 	if h.hands.patient {
 		h.hands.patient = false

@@ -20,7 +20,11 @@ func withEvidence(reason *model.Failure, ev partition.Event, now model.Time) *mo
 		if value == "" {
 			return
 		}
-		if quoted, err := json.Marshal(cutText(value, maxEvidence)); err == nil { // a string has no other way
+		quoted, err := json.Marshal(cutText(value, maxEvidence))
+		if len(quoted) > maxEvidence { // a byte may take six
+			quoted, err = json.Marshal(cutText(value, maxEvidence/6))
+		}
+		if err == nil { // a string has no other way
 			f.Properties[name] = quoted
 		}
 	}
