@@ -128,6 +128,9 @@ func (s *Server) answer(c engine.Client, m Manager, r *http.Request) (any, error
 	if len(raw) > s.limit {
 		return nil, oversized(s.limit)
 	}
+	if manage != nil && m == nil {
+		return nil, fmt.Errorf("%w: this hub cannot be asked for %s", engine.ErrInvalid, name)
+	}
 	if manage != nil {
 		return manage(r.Context(), m, raw)
 	}
