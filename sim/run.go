@@ -190,9 +190,15 @@ func (w *world) fillDisk() {
 		return
 	}
 	w.fault("full disk", 0, 0)
-	fs.SetCapacity(int64(usage.UsedBytes) + w.faulty.Int64N(32<<10))
+	// Half of the time nothing is left, for long enough that the log needs the
+	// segment that it cannot make.
+	left, most := w.faulty.Int64N(32<<10), 10_000
+	if w.faulty.IntN(2) == 0 {
+		left, most = 0, 100_000
+	}
+	fs.SetCapacity(int64(usage.UsedBytes) + left)
 	w.storeFull = w.faulty.IntN(2) == 0
-	w.after(time.Duration(w.faulty.IntN(10_000))*time.Millisecond, func() {
+	w.after(time.Duration(w.faulty.IntN(most))*time.Millisecond, func() {
 		w.note("space again", 0, 0)
 		fs.SetCapacity(1 << 40)
 		w.storeFull = false

@@ -168,6 +168,11 @@ func (w *world) diskFault(p *process) faultfs.Fault {
 				return faultfs.ErrKilled
 			}
 		}
+		// Files are seldom being made, and what half of one is taken for matters.
+		if w.plan.has(Crashes) && strings.HasSuffix(op.Path, ".tmp") && w.disk.IntN(20) == 0 {
+			w.losePower("crash with an unfinished file at "+string(op.Kind), uint64(op.N))
+			return faultfs.ErrKilled
+		}
 		if w.plan.has(DiskErrors) && w.disk.IntN(400) == 0 {
 			w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))
 			return fmt.Errorf("%s %s: %w", op.Kind, strings.TrimPrefix(op.Path, "/hub/"), errInjected)

@@ -288,7 +288,7 @@ func (s *State) cleaned(e *Cleaned) {
 		s.culprit = Key{Ord: o.Ord}
 		inst := s.find(s.culprit)
 		s.touch(inst)
-		inst.takeBack() // what comes first in its inbox may change
+		s.takeBack(inst) // what comes first in its inbox may change
 		s.giveUpLock(inst, o.Section)
 		s.settle(inst)
 	}

@@ -205,7 +205,7 @@ func (s *State) Abandon(kind engine.ItemKind, t engine.Token) {
 		if planted.UnloggedChange {
 			inst.nextSeq++
 		}
-		inst.takeBack()
+		s.takeBack(inst)
 		s.wake(inst)
 	}
 }

@@ -139,7 +139,7 @@ func (s *State) entityDone(e *EntityDone) {
 	inst.updated = max(inst.updated, r.Now)
 	now := s.advance(inst)
 	inst.last = inst.handout
-	inst.takeBack()
+	s.takeBack(inst)
 	inst.steps++
 	for i := range r.Results {
 		s.answerCall(inst, &inst.inbox[i].event, &r.Results[i])

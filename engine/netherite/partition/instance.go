@@ -158,7 +158,10 @@ func (s *State) resize(inst *instance) {
 }
 
 // takeBack makes the step in flight void: its result will be dropped.
-func (inst *instance) takeBack() { inst.handout, inst.handed = engine.Name{}, 0 }
+func (s *State) takeBack(inst *instance) {
+	inst.handout, inst.handed = engine.Name{}, 0
+	s.resize(inst) // whether it is at work
+}
 
 // advance ratchets the instance's clock and returns it.
 func (s *State) advance(inst *instance) model.Time {

@@ -57,7 +57,7 @@ func (s *State) finish(inst *instance, ev model.Event) {
 	s.setStatus(inst, x.Status)
 	inst.output, inst.failure = ev.Payload, ev.Failure
 	inst.completed = s.advance(inst)
-	inst.takeBack()
+	s.takeBack(inst)
 	if len(x.Tags) > 0 {
 		inst.tags = x.Tags
 	}
@@ -272,7 +272,7 @@ func (s *State) quarantined(e *Quarantined) {
 		s.touch(inst)
 		s.advance(inst)
 		inst.quarantine = e.Reason
-		inst.takeBack()
+		s.takeBack(inst)
 	}
 }
 

@@ -146,7 +146,7 @@ func (s *State) stepDone(e *StepDone) {
 	s.recordStep(inst, r.Now, e.Consumed)
 	now := s.advance(inst)
 	inst.last = inst.handout
-	inst.takeBack()
+	s.takeBack(inst)
 	inst.steps++
 	inst.more, inst.awaits = r.More, r.Awaits
 	if r.SetStatus {
