@@ -203,7 +203,7 @@ func (s *Store) Stamp(partition int) (substrate.Stamp, error) {
 
 // retained is up to which size the memory of a batch is used again: that of a
 // checkpoint of one partition.
-var retained = pebble.WithMaxRetainedSizeBytes(4 << 20)
+var retained = pebble.WithMaxRetainedSizeBytes(1 << 20)
 
 // NewBatch implements substrate.Store.
 func (s *Store) NewBatch() substrate.Batch {
