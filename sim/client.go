@@ -21,6 +21,7 @@ type client struct {
 	w    *world
 	nr   int
 	keys int
+	asks string // what it waits for an answer to; "" if for none
 }
 
 var (
@@ -73,6 +74,8 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 	w := c.w
 	c.keys++
 	key := fmt.Sprintf("%d-%d", c.nr, c.keys)
+	c.asks = what
+	defer func() { c.asks = "" }()
 	for attempt := 0; ; attempt++ {
 		err := c.once(key, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
 		w.note("answer to "+what, uint64(c.nr), uint64(c.keys))
@@ -119,7 +122,7 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 	if wait > 0 {
 		at = model.TimeOf(c.w.wall().Add(wait))
 	}
-	err := c.request("start", func(ctx context.Context, e *netherite.Engine, key string) error {
+	err := c.request("start "+id, func(ctx context.Context, e *netherite.Engine, key string) error {
 		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), At: at, Key: key, IfExists: engine.FailIfExists})
 		return err
 	})
@@ -136,7 +139,7 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 
 // command makes a request about an instance, of which some errors are expected.
 func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) {
-	err := c.request(what, f)
+	err := c.request(what+" "+id, f)
 	if err != nil && !errors.Is(err, errUnknown) && !(expected != nil && errors.Is(err, expected)) {
 		c.w.fail("client: %s of %q: %w", what, id, err)
 	}
@@ -144,7 +147,7 @@ func (c *client) command(what, id string, expected error, f func(ctx context.Con
 
 // see reads an instance, and has it compared with what was known of it.
 func (c *client) see(id string) (got *model.Instance) {
-	err := c.request("get", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("get "+id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true})
 		return err
 	})
@@ -153,7 +156,7 @@ func (c *client) see(id string) (got *model.Instance) {
 
 // await waits for the end of an instance.
 func (c *client) await(id string) (got *model.Instance) {
-	err := c.request("wait", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("wait for "+id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
 		return err
 	})

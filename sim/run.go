@@ -10,6 +10,7 @@ import (
 	"maps"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -97,8 +98,10 @@ func (w *world) day(after int) {
 	w.chaos = true
 	w.scheduleFaults()
 	working := w.plan.clients
-	for n := range w.plan.clients {
+	clients := make([]*client, w.plan.clients)
+	for n := range clients {
 		c := &client{w: w, nr: after + n + 1}
+		clients[n] = c
 		w.spawn("client", nil, func() {
 			c.run()
 			working--
@@ -108,7 +111,13 @@ func (w *world) day(after int) {
 	w.heal()
 	w.run(w.now+patience, func() bool { return working == 0 })
 	if w.failure == nil && working > 0 {
-		w.fail("liveness: %d clients have no answer %v after the last fault", working, patience)
+		var open []string
+		for _, c := range clients {
+			if c.asks != "" {
+				open = append(open, c.asks)
+			}
+		}
+		w.fail("liveness: no answer %v after the last fault to: %s", patience, strings.Join(open, ", "))
 	}
 }
 
