@@ -169,17 +169,23 @@ func (s *State) giveUpLock(inst *instance, key string) {
 func (e *entry) requeue(backlog bool) { e.backlog, e.dirty = backlog, true }
 
 // withdraw takes a queued lock request back when its orchestration ends before
-// it was its turn.
+// it was its turn. No grant will follow that could be answered. So the entities
+// that the request has passed are released from here: between partitions the
+// release may have come to them before the request did.
 func (s *State) withdraw(inst *instance, unlock *entry) {
 	ent := inst.entity
-	ent.backlog = slices.DeleteFunc(ent.backlog, func(e entry) bool {
-		match := e.event.Kind == model.EntityLockRequested && e.event.RequestID == unlock.event.RequestID && e.from == unlock.from
-		if match {
-			inst.size -= eventSize(&e.event)
-			if e.stored {
-				inst.stored.dead(subInbox, e.seq)
-			}
-		}
-		return match
+	i := slices.IndexFunc(ent.backlog, func(e entry) bool {
+		return e.event.Kind == model.EntityLockRequested && e.event.RequestID == unlock.event.RequestID && e.from == unlock.from
 	})
+	if i < 0 {
+		return
+	}
+	e := ent.backlog[i]
+	inst.size -= eventSize(&e.event)
+	if e.stored {
+		inst.stored.dead(subInbox, e.seq)
+	}
+	ent.backlog = slices.Delete(ent.backlog, i, i+1)
+	x := e.event.Extra()
+	s.unlockAll(unlock.from, unlock.event.RequestID, x.LockSet[:x.Position])
 }
