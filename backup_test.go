@@ -73,16 +73,19 @@ func TestBackupOfAQuietHubCopiesNoTables(t *testing.T) {
 	b := openBank(t, dir)
 	b.fund(t)
 	b.run(t.Context(), t, "move", 8, 400)
-	for round := range 3 {
+	var last netherite.BackupResult
+	for range 20 { // compactions of what was written before may not be over yet
 		r, err := b.hub.Backup(t.Context(), dest)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// The segment that is written to, and the store's manifests.
-		if round == 2 && (r.CopiedBytes > int64(r.LogEnd)+200<<10 || r.CopiedFiles == r.Files) {
-			t.Errorf("%+v", r)
+		if r.Number > 1 && r.CopiedBytes <= int64(r.LogEnd)+200<<10 && r.CopiedFiles < r.Files {
+			return
 		}
+		last = r
 	}
+	t.Errorf("%+v", last)
 }
 
 func TestBackupToAWrongPlaceIsRefused(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -164,11 +165,28 @@ func TestFullDiskRefusesAtOnceAndGoesOnByItself(t *testing.T) {
 			if err := e.Checkpoint(ctx); err != nil {
 				t.Fatal(err)
 			}
+			untilAdmitted(t, e)
 			startAndWait(t, e, "Hello5", 10, 4)
 			if s := e.Stats(); s.Failures != 0 || s.LogFull || s.StoreFull || e.Health() != nil {
 				t.Errorf("with space again: %+v, %v", s, e.Health())
 			}
 		})
+	}
+}
+
+// untilAdmitted starts an instance as soon as the log has a segment ahead again,
+// which it makes by itself.
+func untilAdmitted(t *testing.T, e *netherite.Engine) {
+	t.Helper()
+	for {
+		_, err := e.Start(t.Context(), engine.StartRequest{Instance: "admitted", Name: "Unknown"})
+		if err == nil {
+			return
+		}
+		if !errors.Is(err, engine.ErrDiskFull) {
+			t.Fatalf("with space again: %v", err)
+		}
+		runtime.Gosched()
 	}
 }
 
