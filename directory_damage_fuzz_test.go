@@ -31,7 +31,7 @@ func FuzzDamagedDirectory(f *testing.F) {
 	f.Fuzz(func(t *testing.T, edits []byte) {
 		disk := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
 		for edits = edits[:min(len(edits), 25)]; len(edits) >= 5; edits = edits[5:] {
-			harm(disk, files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
+			disk.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
 		}
 		fuzztest.Bounded(t, 128<<20, 1, func() {
 			again := disk.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
@@ -101,27 +101,4 @@ func named(t *testing.T, what string, err error) {
 	if !slices.ContainsFunc(known, func(k error) bool { return errors.Is(err, k) }) {
 		t.Fatalf("%s: %v", what, err)
 	}
-}
-
-// harm changes a file.
-func harm(disk *faultfs.FS, name string, op byte, at int, value byte) {
-	if op%4 == 3 {
-		_ = disk.Remove(name) // it may be gone already
-		return
-	}
-	_ = disk.Alter(name, func(data []byte) []byte {
-		if len(data) == 0 {
-			return data
-		}
-		data = slices.Clone(data)
-		switch at %= len(data); op % 4 {
-		case 0:
-			data[at] ^= value
-		case 1:
-			data = data[:at]
-		case 2:
-			clear(data[at:min(at+512, len(data))])
-		}
-		return data
-	})
 }

@@ -99,9 +99,10 @@ func (w *world) openIfClosed() {
 	}
 }
 
-// serving is the process that clients use, or nil.
+// serving is the process that clients use, or nil. One that was replaced does not
+// serve, even if the other one could not open the hub.
 func (w *world) serving() *process {
-	if n := len(w.procs); n > 0 && w.procs[n-1].eng != nil {
+	if n := len(w.procs); n > 0 && w.procs[n-1].eng != nil && !w.procs[n-1].replaced {
 		return w.procs[n-1]
 	}
 	return nil

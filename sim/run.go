@@ -243,8 +243,10 @@ func (w *world) heal() {
 	w.note("heal", 0, 0)
 	w.chaos, w.storeFull, w.crashIn, w.skew = false, false, 0, 0
 	w.fs.SetCapacity(1 << 40)
-	for _, z := range slices.Clone(w.procs[:max(len(w.procs)-1, 0)]) {
-		w.end(z)
+	for _, p := range slices.Clone(w.procs) {
+		if p.replaced {
+			w.end(p)
+		}
 	}
 	w.openIfClosed()
 }

@@ -83,7 +83,7 @@ type Suite struct {
 	// Worker adapts the options of every worker.
 	Worker func(*worker.Options)
 
-	histories histories // where to note them; nil: nowhere
+	histories recorded // where to note them; nil: nowhere
 }
 
 // Run runs all scenarios with an engine.

@@ -15,11 +15,6 @@ const (
 	maxTaskBacklog = 100_000
 )
 
-// patience is how many orchestrations of a partition begin at a tick of the keeper
-// although as many are at work as can be kept alive, if those take long: others need
-// not wait for them.
-const patience = 64
-
 // hands is a partition's side of the hand-out of work. All of it is volatile.
 type hands struct {
 	items     engine.Items // built by the core; memory reused
@@ -75,35 +70,6 @@ func (h *host) collect() (more bool) {
 		}
 	}
 	return more
-}
-
-// crowded reports whether workers have half of what they keep alive or more.
-func (n *node) crowded() bool {
-	live := n.e.feed.live.Load()
-	return live > 0 && 2*(n.steps.Load()+n.tasks.Load()) >= live
-}
-
-// begin is how many orchestrations may begin beyond their turn: until as many are
-// at work as workers keep alive. Where more than that take turns, each step replays
-// its orchestration: with 4,096 clients Hello5 fell from 25,000 a second to 7,000.
-func (h *host) begin() int {
-	n := dispatchSlice
-	if live := h.n.e.feed.live.Load(); live > 0 {
-		share := int(live)/len(h.n.hosts) + 1
-		if n = share - h.state.AtWork(); !h.n.crowded() {
-			n = max(n, share/2) // what is at work waits for something else than workers
-		}
-	}
-	if h.hands.patient {
-		h.hands.patient = false
-		n = max(n, 0) + patience
-	}
-	return min(max(n, 0), dispatchSlice)
-}
-
-// bearWith lets some orchestrations begin that have been held back.
-func (h *host) bearWith() {
-	h.hands.patient = true
 }
 
 // stow moves the built items into the backlog.

@@ -1,11 +1,9 @@
 package netherite
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -109,16 +107,24 @@ func (k *keeper) run(stop <-chan struct{}) {
 			k.wake() // what it left undone goes on
 			continue
 		}
-		more, err := k.Tick()
-		if err != nil {
-			k.n.fail(err)
+		if !k.pass() {
 			return
 		}
-		k.rest(more)
-		if !more {
-			k.asleep.Store(true)
-		}
 	}
+}
+
+// pass is a Tick with what follows from it. It returns false if the node fails.
+func (k *keeper) pass() bool {
+	more, err := k.Tick()
+	if err != nil {
+		k.n.fail(err)
+		return false
+	}
+	k.rest(more)
+	if !more {
+		k.asleep.Store(true)
+	}
+	return true
 }
 
 // rest sets the timer of the next Tick, or with more unset none.
@@ -225,83 +231,6 @@ func (k *keeper) Tick() (more bool, err error) {
 		}
 	}
 	return more, nil
-}
-
-// slowWork is how long workers have what they have, on average, when it takes long.
-const slowWork = 500 * time.Millisecond
-
-// bear lets orchestrations begin that are held back, a few at each Tick, while those
-// at work take long: then they wait for something themselves. It reports whether any
-// are held.
-func (k *keeper) bear(now time.Duration) (held bool) {
-	n := k.n
-	if now-k.looked >= slowWork {
-		back := n.back.Load()
-		k.slow = n.steps.Load()+n.tasks.Load() > back-k.back
-		k.looked, k.back = now, back
-	}
-	for _, h := range n.hosts {
-		if h.holding.Load() {
-			if held = true; k.slow || !n.crowded() {
-				h.do((*host).bearWith)
-			}
-		}
-	}
-	return held
-}
-
-// outlook is what a Tick has to do.
-type outlook struct {
-	due   []int // partitions to capture, those whose first record beyond the store is oldest first
-	flush bool  // what was applied has to be made durable, once no capture is under way
-	now   bool  // or even if some are
-}
-
-// look lists the partitions that need a checkpoint, and says whether to flush.
-// Partitions take turns, so that their captures are spread evenly over the
-// distance between two checkpoints, and one flush follows when all had theirs.
-func (k *keeper) look(end substrate.Offset, records int64, all bool) (o outlook) {
-	limit := &k.n.opts.Checkpoint
-	var waiting []int // could be captured
-	var lagging bool  // some have not been captured since the last flush
-	for id := range k.parts {
-		p, h := &k.parts[id], k.n.hosts[id]
-		last := substrate.Offset(h.appended.Load())
-		if h.parked.Load() != nil {
-			if p.capturing {
-				p.capturing = false
-				k.active--
-			}
-			continue
-		}
-		if last <= p.flushed.Offset {
-			continue
-		}
-		far := limit.reached(int64(end-p.flushed.Offset), records-p.flushedRecords)
-		// What was written only for its memory need not be flushed yet.
-		if p.applied.Offset <= p.flushed.Offset {
-			lagging = true
-		} else if all || far >= 0.5 {
-			o.flush = true
-			o.now = o.now || far >= 15./16
-		}
-		if p.capturing || last <= p.applied.Offset {
-			continue
-		}
-		waiting = append(waiting, id)
-		if all || p.wanted.Load() || limit.reached(int64(end-p.applied.Offset), records-p.appliedRecords) >= 0.5 {
-			o.due = append(o.due, id)
-		}
-	}
-	o.flush = o.flush && (all || !lagging)
-	oldest := func(a, b int) int { return cmp.Compare(k.parts[a].applied.Offset, k.parts[b].applied.Offset) }
-	slices.SortFunc(o.due, oldest)
-	// A little less than half the distance for all, so that none comes to the half.
-	if n := len(waiting); n > 0 && len(o.due) == 0 &&
-		limit.reached(int64(end-k.last.end), records-k.last.records)*float64(n) >= 7./16 {
-		o.due = append(o.due, slices.MinFunc(waiting, oldest))
-	}
-	return o
 }
 
 // pending reports whether the store lacks anything that is in the log.

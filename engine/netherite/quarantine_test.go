@@ -24,15 +24,8 @@ func TestPanicOfTheCoreQuarantinesOneInstanceAndNothingElse(t *testing.T) {
 		}
 	}
 	e := openHub(t, storage, func(o *netherite.Options) { o.BeforeStep(poison) })
-	w := helloWorker()
-	w.programs["Bad"] = chain("Poison", 1)
-	w.activities["Poison"] = func(context.Context, []byte) ([]byte, error) { return []byte("poison"), nil }
-	w.connect(t, e)
-	defer w.close()
+	startBad(t, e)
 	ctx := t.Context()
-	if _, err := e.Start(ctx, engine.StartRequest{Instance: "bad", Name: "Bad"}); err != nil {
-		t.Fatal(err)
-	}
 	startAndWait(t, e, "Hello5", 60, 8)
 	i, err := e.Get(ctx, "bad", engine.GetOptions{Waits: true})
 	if err != nil {
@@ -46,6 +39,20 @@ func TestPanicOfTheCoreQuarantinesOneInstanceAndNothingElse(t *testing.T) {
 	}
 	if i, err := e.Get(ctx, "bad", engine.GetOptions{}); err != nil || i.Status != model.Terminated {
 		t.Errorf("after terminate: %v, %v", i, err)
+	}
+}
+
+// startBad starts an orchestration whose activity returns poison, beside a worker
+// for others.
+func startBad(t *testing.T, e *netherite.Engine) {
+	t.Helper()
+	w := helloWorker()
+	w.programs["Bad"] = chain("Poison", 1)
+	w.activities["Poison"] = func(context.Context, []byte) ([]byte, error) { return []byte("poison"), nil }
+	w.connect(t, e)
+	t.Cleanup(w.close)
+	if _, err := e.Start(t.Context(), engine.StartRequest{Instance: "bad", Name: "Bad"}); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -64,15 +71,8 @@ func TestQuarantinedInstanceIsTriedAgain(t *testing.T) {
 			}
 		})
 	})
-	w := helloWorker()
-	w.programs["Bad"] = chain("Poison", 1)
-	w.activities["Poison"] = func(context.Context, []byte) ([]byte, error) { return []byte("poison"), nil }
-	w.connect(t, e)
-	defer w.close()
+	startBad(t, e)
 	ctx := t.Context()
-	if _, err := e.Start(ctx, engine.StartRequest{Instance: "bad", Name: "Bad"}); err != nil {
-		t.Fatal(err)
-	}
 	quarantined := func(round int64) {
 		t.Helper()
 		for panics.Load() < round {

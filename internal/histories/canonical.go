@@ -2,6 +2,7 @@ package histories
 
 import (
 	"fmt"
+	"hash/crc32"
 	"regexp"
 	"slices"
 
@@ -9,8 +10,9 @@ import (
 )
 
 // varying is what is derived from the ID of an execution, which depends on the
-// client's session: IDs of children, requests and critical sections.
-var varying = regexp.MustCompile(`[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
+// client's session: IDs of children, requests and critical sections; and times,
+// and the directories of tests.
+var varying = regexp.MustCompile(`[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z|/[^" ]*/[0-9]{3}\b`)
 
 // Lasting replaces, in a text, what differs between any two runs.
 func Lasting(text string) string { return varying.ReplaceAllString(text, "~") }
@@ -42,7 +44,13 @@ func Canonical(history []model.Event) []string {
 }
 
 func describe(ev *model.Event) string {
+	var payload string
+	if n := len(ev.Payload); n > 1_000 {
+		payload = fmt.Sprintf("%.20q... %d bytes %08x", ev.Payload, n, crc32.ChecksumIEEE(ev.Payload))
+	} else {
+		payload = Lasting(string(ev.Payload))
+	}
 	x := ev.Extra()
 	return Lasting(fmt.Sprintf("%v id=%d ref=%d name=%q version=%q instance=%q request=%q payload=%q failure=%v status=%v call=%d attempt=%d locks=%v tags=%v carried=%d",
-		ev.Kind, ev.ID, ev.Ref, ev.Name, ev.Version, ev.Instance, ev.RequestID, ev.Payload, ev.Failure, x.Status, x.Call, x.Attempt, x.LockSet, x.Tags, len(x.CarryOver)))
+		ev.Kind, ev.ID, ev.Ref, ev.Name, ev.Version, ev.Instance, ev.RequestID, payload, ev.Failure, x.Status, x.Call, x.Attempt, x.LockSet, x.Tags, len(x.CarryOver)))
 }

@@ -7,27 +7,16 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/internal/hubtest"
 )
 
 // The workflows of scripts. What they do depends on their inputs and on what
 // they are told, never on the order of answers to things that run at the same
 // time: that may differ.
 
-type transferOf struct {
-	From, To string
-	Amount   int64
-}
-
 var errOdd = durable.NewError("odd")
 
 var (
-	accounts = durable.Entity[int64]("account")
-	add      = durable.Operation(accounts, "add", func(s *int64, _ *durable.EntityContext, n int64) (int64, error) {
-		*s += n
-		return *s, nil
-	})
-	balance = durable.Getter(accounts, "balance", func(s *int64, _ *durable.EntityContext) (int64, error) { return *s, nil })
-
 	said = durable.Event[string]("said")
 
 	double = durable.Activity("Double", func(_ context.Context, n int) (int, error) { return 2 * n, nil })
@@ -38,21 +27,6 @@ var (
 		return failures, nil
 	})
 	never = durable.Activity("Never", func(_ context.Context, n int) (int, error) { return 0, fmt.Errorf("%w: %d", errOdd, n) })
-
-	transfer = durable.Orchestration("Transfer", func(ctx *durable.Context, t transferOf) (bool, error) {
-		from, to := accounts.Key(t.From), accounts.Key(t.To)
-		unlock, err := durable.Lock(ctx, from, to)
-		if err != nil {
-			return false, err
-		}
-		defer unlock()
-		n, err := balance.Call(ctx, from).Await()
-		if err != nil || n < t.Amount {
-			return false, err
-		}
-		_, err = durable.All(ctx, add.Call(ctx, from, -t.Amount), add.Call(ctx, to, t.Amount))
-		return err == nil, err
-	})
 
 	fan = durable.Orchestration("Fan", func(ctx *durable.Context, n int) (int, error) {
 		calls := make([]*durable.Future[int], n)
@@ -107,7 +81,7 @@ var (
 				return "", err
 			}
 			text += s
-			if err := errors.Join(ctx.SetStatus(text), add.Signal(ctx, accounts.Key("words"), 1)); err != nil {
+			if err := errors.Join(ctx.SetStatus(text), hubtest.Add.Signal(ctx, hubtest.Accounts.Key("words"), 1)); err != nil {
 				return "", err
 			}
 		}
@@ -125,12 +99,12 @@ func circle(ctx *durable.Context, left int) (string, error) {
 	if _, err := double.Call(ctx, left).Await(); err != nil {
 		return "", err
 	}
-	if err := add.Signal(ctx, accounts.Key("rounds"), 1); err != nil {
+	if err := hubtest.Add.Signal(ctx, hubtest.Accounts.Key("rounds"), 1); err != nil {
 		return "", err
 	}
 	return circling.Again(left - 1)
 }
 
 var code = []durable.Handler{
-	accounts, double, flaky, never, transfer, fan, parent, sleeper, retrying, failing, listener, circling.By(circle),
+	hubtest.Accounts, double, flaky, never, hubtest.Transfer, fan, parent, sleeper, retrying, failing, listener, circling.By(circle),
 }

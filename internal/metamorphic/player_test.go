@@ -130,12 +130,12 @@ func (p *player) operation(o operation) (string, error) {
 	case "replace":
 		return p.start(o, durable.Replace)
 	case "transfer":
-		run, err := transfer.Start(p.ctx, p.hub, transferOf{o.kind, o.to, int64(o.number)}, durable.ID(o.id), durable.Fail)
+		run, err := hubtest.Transfer.Start(p.ctx, p.hub, hubtest.Move{From: o.kind, To: o.to, Amount: int64(o.number)}, durable.ID(o.id), durable.Fail)
 		return told(run != nil, err)
 	case "raise":
 		return told(true, said.Raise(p.ctx, p.hub, o.id, fmt.Sprint(o.number)))
 	case "signal":
-		return told(true, add.Post(p.ctx, p.hub, accounts.Key(o.id), int64(o.number)))
+		return told(true, hubtest.Add.Post(p.ctx, p.hub, hubtest.Accounts.Key(o.id), int64(o.number)))
 	case "suspend":
 		return told(true, e.Suspend(p.ctx, o.id, "reason"))
 	case "resume":
@@ -147,7 +147,7 @@ func (p *player) operation(o operation) (string, error) {
 	case "rewind":
 		return told(true, e.Rewind(p.ctx, o.id, "reason"))
 	case "read":
-		n, there, err := accounts.Read(p.ctx, p.hub, accounts.Key(account(o.number%4)))
+		n, there, err := hubtest.Accounts.Read(p.ctx, p.hub, hubtest.Accounts.Key(account(o.number%4)))
 		return told([]any{n, there}, err)
 	case "query":
 		return p.query()

@@ -6,42 +6,15 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/internal/hubtest"
 )
 
 // The workflows of the workload. All of them have the same result however often
 // a crash makes them begin a step again.
 
-type transferOf struct {
-	From, To string
-	Amount   int64
-}
-
 var (
-	accounts = durable.Entity[int64]("account")
-	add      = durable.Operation(accounts, "add", func(s *int64, _ *durable.EntityContext, n int64) (int64, error) {
-		*s += n
-		return *s, nil
-	})
-	balance = durable.Getter(accounts, "balance", func(s *int64, _ *durable.EntityContext) (int64, error) { return *s, nil })
-
 	square = durable.Activity("Square", func(_ context.Context, n int) (int, error) { return n * n, nil })
 	said   = durable.Event[string]("said")
-
-	// transfer moves an amount in a critical section, if there is enough.
-	transfer = durable.Orchestration("Transfer", func(ctx *durable.Context, t transferOf) (bool, error) {
-		from, to := accounts.Key(t.From), accounts.Key(t.To)
-		unlock, err := durable.Lock(ctx, from, to)
-		if err != nil {
-			return false, err
-		}
-		defer unlock()
-		n, err := balance.Call(ctx, from).Await()
-		if err != nil || n < t.Amount {
-			return false, err
-		}
-		_, err = durable.All(ctx, add.Call(ctx, from, -t.Amount), add.Call(ctx, to, t.Amount))
-		return err == nil, err
-	})
 
 	// squares adds up squares, all computed at the same time, after a timer.
 	squares = durable.Orchestration("Squares", func(ctx *durable.Context, n int) (int, error) {
@@ -90,16 +63,16 @@ func tick(ctx *durable.Context, left int) (string, error) {
 	if _, err := square.Call(ctx, left).Await(); err != nil {
 		return "", err
 	}
-	if err := add.Signal(ctx, ticks(ctx.ID()), 1); err != nil {
+	if err := hubtest.Add.Signal(ctx, ticks(ctx.ID()), 1); err != nil {
 		return "", err
 	}
 	return ticking.Again(left - 1)
 }
 
 // ticks is the entity that counts the generations of an instance.
-func ticks(id string) durable.Key[int64] { return accounts.Key("ticks-" + id) }
+func ticks(id string) durable.Key[int64] { return hubtest.Accounts.Key("ticks-" + id) }
 
-var code = []durable.Handler{accounts, square, transfer, squares, parent, ticking.By(tick), listener}
+var code = []durable.Handler{hubtest.Accounts, square, hubtest.Transfer, squares, parent, ticking.By(tick), listener}
 
 // sumOfSquares is what squares returns.
 func sumOfSquares(n int) (sum int) {

@@ -3,6 +3,8 @@ package sweep_test
 import (
 	"maps"
 	"sync"
+
+	"github.com/netherite-go/netherite/internal/hubtest"
 )
 
 // ledger is what a client knows: what it has asked for, and what was
@@ -15,7 +17,7 @@ type ledger struct {
 
 // facts is what a client knows at one moment.
 type facts struct {
-	transfers map[string]transferOf // by instance
+	transfers map[string]hubtest.Move // by instance
 	squares   map[string]int
 	parents   map[string]int
 	tickings  map[string]int
@@ -32,7 +34,7 @@ type facts struct {
 
 func newFacts() facts {
 	return facts{
-		transfers: map[string]transferOf{}, squares: map[string]int{}, parents: map[string]int{}, tickings: map[string]int{}, listeners: map[string]bool{},
+		transfers: map[string]hubtest.Move{}, squares: map[string]int{}, parents: map[string]int{}, tickings: map[string]int{}, listeners: map[string]bool{},
 		said: map[string]int{}, deposits: map[string]int{}, finished: map[string]bool{}, purged: map[string]bool{}, ended: map[string]bool{}, suspended: map[string]bool{}, resumed: map[string]bool{},
 	}
 }

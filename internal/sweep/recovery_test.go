@@ -13,6 +13,7 @@ import (
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/histories"
+	"github.com/netherite-go/netherite/internal/hubtest"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
@@ -197,7 +198,7 @@ func (r *recovery) ticked(id string, n int) error {
 	if _, err := r.hub.Engine().Get(r.ctx, id, engine.GetOptions{}); errors.Is(err, engine.ErrNotFound) {
 		return nil // its start was not acknowledged, or instance would have said so
 	}
-	got, _, err := accounts.Read(r.ctx, r.hub, ticks(id))
+	got, _, err := hubtest.Accounts.Read(r.ctx, r.hub, ticks(id))
 	if err == nil && got != int64(n) {
 		err = fmt.Errorf("%s ticked %d times, want %d", id, got, n)
 	}
@@ -206,7 +207,7 @@ func (r *recovery) ticked(id string, n int) error {
 
 // account holds that no money has come or gone but by what the client knows of.
 func (r *recovery) account(a string) error {
-	has, _, err := accounts.Read(r.ctx, r.hub, accounts.Key(a))
+	has, _, err := hubtest.Accounts.Read(r.ctx, r.hub, hubtest.Accounts.Key(a))
 	if err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/internal/hubtest"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
@@ -102,7 +103,7 @@ func together(do ...func() error) error {
 func (w *workload) deposits(from, to int) error {
 	for i := from; i < to; i++ {
 		a := accountNamed(i)
-		if err := w.ask(func(f *facts) { f.deposits[a]++ }, func() error { return add.Post(w.ctx, w.hub, accounts.Key(a), deposit) }); err != nil {
+		if err := w.ask(func(f *facts) { f.deposits[a]++ }, func() error { return hubtest.Add.Post(w.ctx, w.hub, hubtest.Accounts.Key(a), deposit) }); err != nil {
 			return err
 		}
 	}
@@ -112,16 +113,16 @@ func (w *workload) deposits(from, to int) error {
 func (w *workload) transfers(name string, n int, wait bool) error {
 	return together(func() (err error) {
 		for i := range n {
-			err = errors.Join(err, w.transfer(fmt.Sprint(name, i), transferOf{accountNamed(i % 4), accountNamed((i + 1) % 4), int64(i + 1)}, wait))
+			err = errors.Join(err, w.transfer(fmt.Sprint(name, i), hubtest.Move{From: accountNamed(i % 4), To: accountNamed((i + 1) % 4), Amount: int64(i + 1)}, wait))
 		}
 		return err
 	}, func() error {
-		return w.transfer(name+"-back", transferOf{accountNamed(1), accountNamed(0), 7}, wait)
+		return w.transfer(name+"-back", hubtest.Move{From: accountNamed(1), To: accountNamed(0), Amount: 7}, wait)
 	})
 }
 
-func (w *workload) transfer(id string, t transferOf, wait bool) error {
-	return start(w, transfer, id, t, func(f *facts) { f.transfers[id] = t }, wait)
+func (w *workload) transfer(id string, t hubtest.Move, wait bool) error {
+	return start(w, hubtest.Transfer, id, t, func(f *facts) { f.transfers[id] = t }, wait)
 }
 
 func (w *workload) square(id string, n int) error {

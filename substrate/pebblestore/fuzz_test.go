@@ -38,7 +38,7 @@ func FuzzDamagedStore(f *testing.F) {
 	f.Fuzz(func(t *testing.T, edits []byte) {
 		fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
 		for edits = edits[:min(len(edits), 50)]; len(edits) >= 5; edits = edits[5:] {
-			change(t, fs, files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
+			fs.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
 		}
 		fuzztest.Bounded(t, 32<<20, 1, func() {
 			_, err := pebblestore.Verify(pebblestore.Options{FS: fs, Dir: dir}, everything)
@@ -90,27 +90,4 @@ func regular(t testing.TB, fs *faultfs.FS, dir string) (files []string) {
 		}
 	}
 	return files
-}
-
-func change(t *testing.T, fs *faultfs.FS, name string, op byte, at int, value byte) {
-	t.Helper()
-	if op%4 == 3 {
-		_ = fs.Remove(name) // it may be gone already
-		return
-	}
-	_ = fs.Alter(name, func(data []byte) []byte {
-		if len(data) == 0 {
-			return data
-		}
-		data = slices.Clone(data)
-		switch at %= len(data); op % 4 {
-		case 0:
-			data[at] ^= value
-		case 1:
-			data = data[:at]
-		case 2:
-			clear(data[at:])
-		}
-		return data
-	})
 }
