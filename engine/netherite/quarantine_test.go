@@ -42,15 +42,21 @@ func TestPanicOfTheCoreQuarantinesOneInstanceAndNothingElse(t *testing.T) {
 	}
 }
 
-// startBad starts an orchestration whose activity returns poison, beside a worker
-// for others.
-func startBad(t *testing.T, e *netherite.Engine) {
+// serveBad connects a worker that also has an orchestration whose activity returns
+// poison.
+func serveBad(t *testing.T, e *netherite.Engine) {
 	t.Helper()
 	w := helloWorker()
 	w.programs["Bad"] = chain("Poison", 1)
 	w.activities["Poison"] = func(context.Context, []byte) ([]byte, error) { return []byte("poison"), nil }
 	w.connect(t, e)
 	t.Cleanup(w.close)
+}
+
+// startBad starts such an orchestration.
+func startBad(t *testing.T, e *netherite.Engine) {
+	t.Helper()
+	serveBad(t, e)
 	if _, err := e.Start(t.Context(), engine.StartRequest{Instance: "bad", Name: "Bad"}); err != nil {
 		t.Fatal(err)
 	}
@@ -98,10 +104,7 @@ func TestQuarantinedInstanceIsTriedAgain(t *testing.T) {
 	quarantined(2)
 	e.Kill(true)
 	e = openHub(t, storage)
-	w2 := helloWorker()
-	w2.programs["Bad"], w2.activities["Poison"] = w.programs["Bad"], w.activities["Poison"]
-	w2.connect(t, e)
-	defer w2.close()
+	serveBad(t, e)
 	if i, err := e.Get(ctx, "bad", engine.GetOptions{Waits: true}); err != nil || i.Waits.Quarantine == nil {
 		t.Fatalf("after a crash: %+v, %v", i, err)
 	}
