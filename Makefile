@@ -33,7 +33,7 @@ FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... 
 .DEFAULT_GOAL := help
 # COUNTED is the packages with a table of allocations.
 COUNTED = $(patsubst %/testdata/allocs.golden,%,$(shell find . -name allocs.golden))
-.PHONY: help build test check fmt vet lint race allocs cross bench sim test-planted fuzz sweep metamorphic linear chaos soak demo tools
+.PHONY: help build test ci test-long check fmt vet lint race allocs cross bench sim test-planted fuzz sweep metamorphic linear chaos soak demo tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,8 +41,26 @@ help: ## list the targets
 build: ## build the command to bin/netherite
 	$(GO) build -o bin/netherite ./cmd/netherite
 
-test: tools fmt vet lint race allocs cross ## run every check and test (what CI runs)
+test: tools fmt vet lint race allocs cross ## run every check and test, with samples of seeds and crashes
 	@echo "make test: all passed"
+
+# What CI runs: 2,000 seeds, the whole crash sweep of one seed, and the planted bugs.
+ci: test ## run what CI runs, about half an hour
+	$(MAKE) sim SIMSEEDS=2000
+	$(MAKE) sweep SEEDS=1
+	$(MAKE) test-planted
+	@echo "make ci: all passed"
+
+# Some hours, before a release. docs/robustness.md has the figures of the last run.
+test-long: ## run 100,000 seeds, double crashes, long fuzzing, chaos and a soak
+	$(MAKE) sim SIMSEEDS=100000
+	$(MAKE) sweep SWEEP=double
+	$(MAKE) metamorphic SCRIPTS=500
+	$(MAKE) linear ROUNDS=500
+	$(MAKE) fuzz FUZZTIME=10m
+	$(MAKE) chaos CHAOSTIME=1h
+	$(MAKE) soak
+	@echo "make test-long: all passed"
 
 check: fmt vet lint ## run the fast checks and tests, about a minute
 	$(GO) test $(FAST)

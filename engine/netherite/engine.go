@@ -125,16 +125,24 @@ func (e *Engine) running(ctx context.Context, fresh bool) (*node, error) {
 		case n == nil && fresh && errors.Is(reason, engine.ErrDiskFull):
 			return nil, reason
 		}
-		if e.opts.park != nil {
-			e.parkForNode(ctx, changed)
+		if err := e.awaitNode(ctx, changed); err != nil {
+			return nil, err
 		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		case <-e.closed:
-			return nil, engine.ErrClosed
-		}
+	}
+}
+
+// awaitNode waits for a change of the current node.
+func (e *Engine) awaitNode(ctx context.Context, changed <-chan struct{}) error {
+	if e.opts.park != nil {
+		return e.parkForNode(ctx, changed)
+	}
+	select {
+	case <-changed:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-e.closed:
+		return engine.ErrClosed
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -246,9 +247,17 @@ func (e *Engine) parkForOutcome(ctx context.Context, c *call, n *node) waited {
 	return w
 }
 
-// parkForNode is the wait for a change of the current node.
-func (e *Engine) parkForNode(ctx context.Context, changed <-chan struct{}) {
+// parkForNode is awaitNode in stepped mode. Of several things that have happened,
+// always the same counts.
+func (e *Engine) parkForNode(ctx context.Context, changed <-chan struct{}) error {
 	e.opts.park(func() bool { return isClosed(changed) || ctx.Err() != nil || isClosed(e.closed) })
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case isClosed(e.closed):
+		return engine.ErrClosed
+	}
+	return nil
 }
 
 // parkFor waits for d to pass; it reports whether the engine is closed meanwhile.
