@@ -68,6 +68,9 @@ func (*remainingLog) Write([]byte) error { return errReadOnly }
 // Sync implements substrate.Log.
 func (*remainingLog) Sync() error { return errReadOnly }
 
+// Owned implements substrate.Log.
+func (*remainingLog) Owned() error { return nil }
+
 // Replay implements substrate.Log. What cannot be read is left out.
 func (l *remainingLog) Replay(_ substrate.Offset, f func(at substrate.Offset, group []byte) error) error {
 	return l.m.salvaged.Groups(f)

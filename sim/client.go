@@ -62,8 +62,13 @@ func (c *client) once(key string, request func(context.Context, *netherite.Engin
 			cancel(errImpatient)
 		})()
 	}
+	late := p.superseded
 	err = request(ctx, p.eng.Engine())
-	if err == nil && key != "" {
+	answered := err == nil || errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrExists)
+	switch {
+	case answered && late:
+		w.fail("zombie: process %d has answered what it was asked after another one had opened the log", p.nr)
+	case err == nil && key != "":
 		w.acks.answered(p, key)
 	}
 	return err

@@ -85,6 +85,11 @@ type Log interface {
 	Write(group []byte) error
 	// Sync makes all that was written durable.
 	Sync() error
+	// Owned returns an error once the log was opened again since: what this
+	// opening knows may be out of date then. It may be called at any time before
+	// Close, from any goroutine. The next Write or Sync is refused for the same
+	// reason.
+	Owned() error
 	// Replay calls f for each group that contains or lies beyond from, in order.
 	// f must not keep the slice. It ends with f's first error.
 	Replay(from Offset, f func(at Offset, group []byte) error) error

@@ -334,14 +334,37 @@ func (h *host) appendBatch() {
 		_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, b.out)
 		h.afterAppend()
 	} else {
-		for _, r := range b.out {
-			if !h.n.commit.hold(h.tail, r) {
-				r.release()
-			}
-		}
+		h.releaseDurable()
 	}
 	clear(b.out)
 	b.out = b.out[:0]
+}
+
+// releaseDurable lets out what waits for no record of the batch's own. If a commit
+// is under way that vouches for it, that lets it out; what is durable already may
+// go if the log is still this node's.
+func (h *host) releaseDurable() {
+	looked := false
+	for _, r := range h.batch.out {
+		if h.n.commit.hold(h.tail, r) {
+			continue
+		}
+		if !looked && !h.owned() {
+			return
+		}
+		looked = true
+		r.release()
+	}
+}
+
+// owned reports whether nobody has opened the log since this node did. If so, the
+// node fails; who waits for it asks the next one, or hears why there is none.
+func (h *host) owned() bool {
+	if err := h.n.wal.Owned(); err != nil && !planted.ZombieAnswer {
+		h.n.fail(fmt.Errorf("look whether the log is still this node's: %w", err))
+		return false
+	}
+	return true
 }
 
 // sendAcks tells the origins of the batch's messages how far they are logged.

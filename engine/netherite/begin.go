@@ -2,59 +2,43 @@ package netherite
 
 import "time"
 
-// patience is how many orchestrations of a partition begin at a tick of the keeper
-// although as many are at work as can be kept alive, if those take long: others need
-// not wait for them.
-const patience = 64
+// workAge is how long an orchestration counts as being at work after it has last
+// got on, once to twice this long. What takes longer waits for something outside,
+// or for code that nobody has: then others need not wait for it.
+const workAge = 100 * time.Millisecond
 
-// slowWork is how long workers have what they have, on average, when it takes long.
-const slowWork = 500 * time.Millisecond
-
-// bear lets orchestrations begin that are held back, a few at each Tick, while those
-// at work take long: then they wait for something themselves. It reports whether any
-// are held.
-func (k *keeper) bear(now time.Duration) (held bool) {
-	n := k.n
-	if now-k.looked >= slowWork {
-		back := n.back.Load()
-		k.slow = n.steps.Load()+n.tasks.Load() > back-k.back
-		k.looked, k.back = now, back
-	}
-	for _, h := range n.hosts {
+// unhold has the partitions look again that hold orchestrations back. It reports
+// whether there are any.
+func (k *keeper) unhold() (held bool) {
+	for _, h := range k.n.hosts {
 		if h.holding.Load() {
-			if held = true; k.slow || !n.crowded() {
-				h.do((*host).bearWith)
-			}
+			held = true
+			h.do((*host).lookAgain)
 		}
 	}
 	return held
 }
 
-// crowded reports whether workers have half of what they keep alive or more.
-func (n *node) crowded() bool {
-	live := n.e.feed.live.Load()
-	return live > 0 && 2*(n.steps.Load()+n.tasks.Load()) >= live
+// lookAgain lets what is at work age. Dispatch follows.
+func (h *host) lookAgain() {
+	if now := h.batch.mono; now-h.aged >= workAge {
+		h.aged = now
+		h.state.Age()
+	}
 }
 
 // begin is how many orchestrations may begin beyond their turn: until as many are
-// at work as workers keep alive. Where more than that take turns, each step replays
-// its orchestration: with 4,096 clients Hello5 fell from 25,000 a second to 7,000.
+// at work, here or in all partitions together, as workers keep alive. Where more
+// than that take turns, each step replays its orchestration: with 4,096 clients
+// Hello5 fell from 25,000 a second to 7,000.
 func (h *host) begin() int {
-	n := dispatchSlice
-	if live := h.n.e.feed.live.Load(); live > 0 {
-		share := int(live)/len(h.n.hosts) + 1
-		if n = share - h.state.AtWork(); !h.n.crowded() {
-			n = max(n, share/2) // what is at work waits for something else than workers
-		}
+	live, parts := int(h.n.e.feed.live.Load()), len(h.n.hosts)
+	if live == 0 {
+		return dispatchSlice
 	}
-	if h.hands.patient {
-		h.hands.patient = false
-		n = max(n, 0) + patience
-	}
+	own := h.state.AtWork()
+	all := int(h.n.atWork.Add(int64(own - h.atWork)))
+	h.atWork = own
+	n := max(live/parts+1-own, (live-all)/parts)
 	return min(max(n, 0), dispatchSlice)
-}
-
-// bearWith lets some orchestrations begin that have been held back.
-func (h *host) bearWith() {
-	h.hands.patient = true
 }

@@ -19,7 +19,6 @@ const (
 type hands struct {
 	items     engine.Items // built by the core; memory reused
 	committed engine.Items
-	patient   bool // some orchestrations may begin in any case, see begin
 	// Built, and waiting for a free slot.
 	orchestrations []*engine.OrchestrationItem
 	activities     []*engine.ActivityItem

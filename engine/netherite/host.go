@@ -6,6 +6,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -53,7 +54,9 @@ type host struct {
 	tail     substrate.Offset // end of the last chunk
 	upkeep   upkeep
 	hands    hands
-	holding  atomic.Bool // some orchestrations wait to begin; not part of hands, which is replaced while others look
+	atWork   int           // as counted in node.atWork
+	aged     time.Duration // when what is at work was last let age
+	holding  atomic.Bool   // some orchestrations wait to begin; not part of hands, which is replaced while others look
 	alarm    alarm
 	replica  *replica
 	rebuild  *rebuild               // in progress after a panic

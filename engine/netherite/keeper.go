@@ -38,11 +38,8 @@ type keeper struct {
 	end    substrate.Offset
 	since  time.Duration    // when end last changed
 	whole  substrate.Offset // end of the log at the last complete checkpoint
-	slow   bool             // workers take long, as of looked
-	looked time.Duration
-	back   int64  // items that had been returned then
-	last   extent // where the log ended when the last capture was begun
-	alarm  func() // stops the timer of the next Tick; nil if there is none
+	last   extent           // where the log ended when the last capture was begun
+	alarm  func()           // stops the timer of the next Tick; nil if there is none
 }
 
 // extent is how much was appended to the log, in bytes and in records.
@@ -222,7 +219,7 @@ func (k *keeper) Tick() (more bool, err error) {
 	n.e.feed.logAbsent(now)
 	behind := k.pending()
 	k.behind.Store(behind)
-	held := k.bear(now)
+	held := k.unhold()
 	more = k.active > 0 || behind || saving || held || n.e.feed.waiting()
 	if n.opts.Resend > 0 {
 		more = true

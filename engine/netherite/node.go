@@ -35,8 +35,9 @@ type node struct {
 	busy  atomic.Int64 // partitions that are awake
 	steps atomic.Int64 // orchestration and entity items with workers
 	tasks atomic.Int64 // activities with workers
-	back  atomic.Int64 // items that workers have returned, ever
-	given atomic.Int64 // when the last activity was handed out, by Mono
+	// atWork is the sum of what the partitions have last counted, see begin.
+	atWork atomic.Int64
+	given  atomic.Int64 // when the last activity was handed out, by Mono
 
 	used     atomic.Int64 // bytes of all partitions' states
 	captured atomic.Int64 // bytes of checkpoints on their way to the store
@@ -140,7 +141,6 @@ func (n *node) returned(kind engine.ItemKind, count int) {
 		c = &n.tasks
 	}
 	c.Add(-int64(count))
-	n.back.Add(int64(count))
 	if n.draining.Load() {
 		select {
 		case n.drained <- struct{}{}:

@@ -147,7 +147,9 @@ func (h *host) answeredOnFullDisk(c *call) {
 	switch {
 	case h.batch.count == 0 && h.tail <= at,
 		c.key != (partition.Key{}) && h.state.UnchangedSince(c.key, h.marks.durable(at)):
-		c.release()
+		if h.owned() {
+			c.release()
+		}
 	case c.patient:
 		h.batch.out = append(h.batch.out, c)
 	default:

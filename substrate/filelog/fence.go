@@ -13,7 +13,8 @@ import (
 // The lock of the directory keeps other processes out. Where it fails, as on some
 // network file systems, two processes could have the log open. So an opening puts
 // its number into the identity file before it looks at anything, and each write
-// looks there whether the number is still its own; each sync does so afterwards.
+// looks there whether the number is still its own; each sync does so afterwards,
+// and so does who answers from what is durable already.
 // What was reported durable was so before a later opening began to read: that has
 // it. A write that a pause separates from its look may still land in a file that
 // belongs to somebody else by now: there it is damage, and named.
@@ -34,6 +35,9 @@ type identityFile struct {
 	file vfs.File
 	buf  [identityBytes]byte
 }
+
+// Owned implements substrate.Log.
+func (l *Log) Owned() error { return l.owned() }
 
 // owned returns an error if a later incarnation of the log has begun.
 func (l *Log) owned() error {

@@ -73,8 +73,11 @@ func TestAnEarlierOpeningIsRefusedWhateverItTries(t *testing.T) {
 		t.Fatal(err)
 	}
 	end := l.End()
+	if err := l.Owned(); err != nil {
+		t.Errorf("the later opening: %v", err)
+	}
 	for name, err := range map[string]error{
-		"sync": old.Sync(), "write": old.Write([]byte("third")), "trim": old.Trim(5), "close": old.Close(),
+		"owned": old.Owned(), "sync": old.Sync(), "write": old.Write([]byte("third")), "trim": old.Trim(5), "close": old.Close(),
 	} {
 		if !errors.Is(err, substrate.ErrFailed) && name != "trim" { // which has nothing to let go
 			t.Errorf("%s: %v", name, err)

@@ -184,6 +184,13 @@ func (l *Log) Sync() error {
 	return l.sync()
 }
 
+// Owned implements substrate.Log.
+func (l *Log) Owned() error {
+	l.disk.mu.Lock()
+	defer l.disk.mu.Unlock()
+	return l.err
+}
+
 func (l *Log) sync() error {
 	d := l.disk
 	if l.err != nil {

@@ -144,24 +144,33 @@ func (s *State) forget(inst *instance) {
 	delete(s.byID, inst.id)
 }
 
-// AtWork is how many orchestrations have begun and are not waiting for anything but
-// workers.
+// AtWork is how many orchestrations have begun, do not wait for anything but
+// workers, and have got on in this age or the last one.
 func (s *State) AtWork() int {
 	s.recount()
-	return s.atWork
+	return s.atWork[0] + s.atWork[1]
+}
+
+// Age begins an age. What has not got on
+// since before the last one is not counted any more, until it does.
+func (s *State) Age() {
+	s.recount()
+	s.age++
+	s.atWork[s.age%2] = 0
 }
 
 func (s *State) countWork(inst *instance, working bool) {
-	if inst.atWork == working {
-		return
+	if s.counted(inst) {
+		s.atWork[inst.atWork%2]--
 	}
-	inst.atWork = working
-	if working {
-		s.atWork++
-	} else {
-		s.atWork--
+	if inst.atWork = 0; working {
+		inst.atWork = s.age
+		s.atWork[s.age%2]++
 	}
 }
+
+// counted reports whether atWork includes an instance.
+func (s *State) counted(inst *instance) bool { return inst.atWork != 0 && s.age-inst.atWork < 2 }
 
 // working reports whether a worker has, or is about to get, something of an
 // orchestration that has begun.

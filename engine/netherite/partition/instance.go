@@ -60,14 +60,14 @@ type instance struct {
 	changed  engine.Name // record that changed it last, as far as it is known
 	queued   bool        // in State.ready
 	dirty    bool
-	captive  bool  // captured, not yet encoded
-	pinned   bool  // encoded, not yet applied
-	gone     bool  // buried
-	running  int   // tasks handed out or queued for it
-	atWork   bool  // counted by State.atWork
-	size     int64 // of its queues, see footprint
-	counted  int64 // footprint as counted by the lru
-	resized  bool  // in State.resized
+	captive  bool   // captured, not yet encoded
+	pinned   bool   // encoded, not yet applied
+	gone     bool   // buried
+	running  int    // tasks handed out or queued for it
+	atWork   uint32 // the age at which State.atWork counts it; 0 if it does not
+	size     int64  // of its queues, see footprint
+	counted  int64  // footprint as counted by the lru
+	resized  bool   // in State.resized
 	node     lruNode
 }
 

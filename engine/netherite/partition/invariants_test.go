@@ -9,14 +9,18 @@ import (
 // checkState recomputes what the state keeps beside its content: sizes, counts,
 // lists, flags.
 func checkState(h *testHub, s *State) {
+	s.recount()
 	atWork := 0
 	for ord, inst := range s.byOrd {
 		if ord != inst.ord || s.byID[inst.id] != inst || inst.gone {
 			h.failed("instance %s: not where it should be", inst.id)
 		}
 		checkInstance(h, s, inst)
-		if s.working(inst) {
+		if s.counted(inst) {
 			atWork++
+		}
+		if s.working(inst) != (inst.atWork != 0) {
+			h.failed("instance %s: at work: %t, counted at age %d of %d", inst.id, s.working(inst), inst.atWork, s.age)
 		}
 	}
 	if n := s.AtWork(); n != atWork {

@@ -67,7 +67,8 @@ type State struct {
 	beyond     bool        // stored timers may lie beyond the horizon and not in memory
 	ready      []*instance // to be handed out
 	fresh      []*instance // the same, of those that have made no step
-	atWork     int         // orchestrations that workers have something of
+	atWork     [2]int      // orchestrations that workers have something of, by when they got on
+	age        uint32      // the present one; atWork has it and the one before
 	turn       int         // steps handed out since one began an orchestration, see freshTurn
 	tasks      []dueTask
 	committed  []dueTask // of tasks that must wait for their commit
@@ -99,6 +100,7 @@ func New(cfg Config) *State {
 		cfg.MaxEntityBatch = 1_000
 	}
 	s := &State{
+		age:      1,
 		cfg:      cfg,
 		nextOrd:  1,
 		outbox:   make([]outbox, cfg.Partitions),

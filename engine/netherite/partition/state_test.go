@@ -167,6 +167,35 @@ func TestNoneBeginsBeyondItsTurnUnlessItMay(t *testing.T) {
 	p.check()
 }
 
+func TestWhatDoesNotGetOnIsNotCountedAsAtWork(t *testing.T) {
+	p := newOne(t)
+	p.startAll(3)
+	var items engine.Items
+	p.state.Dispatch(p.name.Epoch, p.hub.now, 2, 2, &items)
+	p.state.Age()
+	if n := p.state.AtWork(); n != 2 {
+		t.Errorf("%d at work after one age, want 2", n)
+	}
+	i := items.Orchestrations[0]
+	p.apply(&StepDone{Ord: i.Token.Instance, Handout: i.Token.Name.Number, Result: &engine.OrchestrationResult{Token: i.Token,
+		Events: []model.Event{{Kind: model.TaskScheduled, Name: "A"}}}})
+	p.state.Age()
+	if n := p.state.AtWork(); n != 1 {
+		t.Errorf("%d at work, want the one that has got on", n)
+	}
+	p.check()
+	p.state.Age()
+	p.state.Age()
+	if n := p.state.AtWork(); n != 0 {
+		t.Errorf("%d at work, although nothing has got on", n)
+	}
+	p.dispatch(1)
+	if n := p.state.AtWork(); n != 2 {
+		t.Errorf("%d at work, want the one that has just begun and the one whose activity has", n)
+	}
+	p.check()
+}
+
 func TestStateGrowsAndShrinksWithItsInstances(t *testing.T) {
 	p := newOne(t)
 	empty, _ := p.state.Bytes()

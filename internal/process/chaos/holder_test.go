@@ -98,3 +98,39 @@ func TestStoppedHolderKeepsTheDirectory(t *testing.T) {
 		t.Errorf("the next process has %+v, expected 0 to 2", m)
 	}
 }
+
+// TestStoppedHolderWhoseLockWasTakenAwayAnswersNothing stops the process that has
+// a directory open and removes its lock's file, so that another one gets in. When
+// the first one goes on, it can acknowledge nothing, and has nothing to tell.
+func TestStoppedHolderWhoseLockWasTakenAwayAnswersNothing(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dir := hubDir(t)
+	h := launched(t, dir)
+	hub := connect(t, dir)
+	if err := mark(ctx, hub, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.stop(); err != nil {
+		t.Fatal(err)
+	}
+	asked := make(chan error, 1)
+	go func() { asked <- mark(ctx, hub, 1) }()
+	if err := os.Remove(filepath.Join(dir, "LOCK")); err != nil {
+		t.Fatal(err)
+	}
+	launched(t, dir)
+	next := connect(t, dir)
+	if err := errors.Join(mark(ctx, next, 2), h.resume()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-asked; err == nil {
+		t.Error("the first process acknowledged what the second one does not have")
+	}
+	if m, _, err := chaos.Marked.Read(ctx, hub, chaos.Marked.Key("held")); err == nil {
+		t.Errorf("the first process tells of %+v", m)
+	}
+	if m := marksOf(t, ctx, next); m.Count() != 2 || len(m.Repeated) > 0 {
+		t.Errorf("the second process has %+v, expected 0 and 2", m)
+	}
+}
