@@ -17,35 +17,39 @@ const probeWrites = 1_000
 // probeBlock is the size of a probe's write in bytes.
 const probeBlock = 4096
 
-// probeDisk measures the median time of a 4 KiB write with fdatasync in dir:
-// over blocks that are written already, and growing a file.
-func probeDisk(dir string) (over, growing time.Duration, err error) {
+// disk is how long a 4 KiB write with fdatasync takes: the median and the longest
+// over blocks that are written already, and the median growing a file.
+type disk struct{ over, longest, growing time.Duration }
+
+// probeDisk measures the disk that dir is on.
+func probeDisk(dir string) (d disk, err error) {
 	name := filepath.Join(dir, "fdatasync.probe")
 	f, err := vfs.Default.OpenReadWrite(name, vfs.WriteCategoryUnspecified)
 	if err != nil {
-		return 0, 0, fmt.Errorf("probe the disk: %w", err)
+		return d, fmt.Errorf("probe the disk: %w", err)
 	}
 	defer func() { err = errors.Join(err, f.Close(), os.Remove(name)) }()
-	if growing, err = probe(f); err == nil {
-		over, err = probe(f)
+	if d.growing, _, err = probe(f); err == nil {
+		d.over, d.longest, err = probe(f)
 	}
-	return over, growing, err
+	return d, err
 }
 
-func probe(f vfs.File) (time.Duration, error) {
+func probe(f vfs.File) (median, longest time.Duration, err error) {
 	block := make([]byte, probeBlock)
 	times := make([]time.Duration, probeWrites)
 	for i := range times {
 		begin := time.Now()
 		if _, err := f.WriteAt(block, int64(i)*probeBlock); err != nil {
-			return 0, fmt.Errorf("probe the disk: %w", err)
+			return 0, 0, fmt.Errorf("probe the disk: %w", err)
 		}
 		if err := f.SyncData(); err != nil {
-			return 0, fmt.Errorf("probe the disk: %w", err)
+			return 0, 0, fmt.Errorf("probe the disk: %w", err)
 		}
 		times[i] = time.Since(begin)
 	}
-	return median(times), nil
+	slices.Sort(times)
+	return times[len(times)/2], times[len(times)-1], nil
 }
 
 // median sorts times; 0 if there are none.

@@ -36,6 +36,8 @@ type Result struct {
 	FdatasyncP50       float64 `json:"fdatasync_p50_ms"`
 	FdatasyncAppendP50 float64 `json:"fdatasync_append_p50_ms"`
 	Version            string  `json:"version"`
+	// FdatasyncMax is the longest of the probe's writes over written blocks.
+	FdatasyncMax float64 `json:"fdatasync_max_ms"`
 	// Check is "ok", or what the workload's own check found wrong.
 	Check string `json:"check"`
 	// Calls counts client calls: the operations behind the percentiles.

@@ -176,9 +176,10 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 }
 
 func (r *Result) probe(dir string) error {
-	over, growing, err := probeDisk(dir)
-	r.FdatasyncP50 = float64(over.Microseconds()) / 1000
-	r.FdatasyncAppendP50 = float64(growing.Microseconds()) / 1000
+	d, err := probeDisk(dir)
+	r.FdatasyncP50 = float64(d.over.Microseconds()) / 1000
+	r.FdatasyncMax = float64(d.longest.Microseconds()) / 1000
+	r.FdatasyncAppendP50 = float64(d.growing.Microseconds()) / 1000
 	return err
 }
 
