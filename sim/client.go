@@ -208,7 +208,7 @@ func (c *client) run() {
 // operation does one thing with the hub.
 func (c *client) operation(id string) {
 	w := c.w
-	switch w.work.IntN(18) {
+	switch w.work.IntN(19) {
 	case 0, 1, 2:
 		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
 		if to >= from {
@@ -254,8 +254,21 @@ func (c *client) operation(id string) {
 		c.again("again-" + id)
 	case 16:
 		c.query()
+	case 17:
+		c.probe()
 	default:
 		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
+	}
+}
+
+// probe has an account look whether somebody is in a critical section with it,
+// who must not be disturbed.
+func (c *client) probe() {
+	for range 3 {
+		entity := accounts.Key(fmt.Sprint(c.w.work.IntN(c.w.plan.accounts))).InstanceID()
+		c.command("probe", entity, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+			return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Probe", Key: key})
+		})
 	}
 }
 
