@@ -12,7 +12,6 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
-	"github.com/netherite-go/netherite/substrate"
 )
 
 // client makes requests, one after the other, and repeats each until it has an
@@ -101,7 +100,7 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
-	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, errInjected, context.Canceled, substrate.ErrClosed} {
+	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, errInjected, context.Canceled} {
 		if errors.Is(err, t) {
 			return true
 		}
