@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -41,7 +40,9 @@ type RepairReport struct {
 	Damage     []Damage    // that was found; nothing is done if there is none
 	Losses     []core.Loss // what is dropped of each partition
 	Mends      []core.Mend // what was done about messages between partitions
-	Emptied    []int       // partitions whose rows were damaged: they are built from the log, as far as it reaches
+	Emptied    []int       // partitions whose rows were damaged: they are built from the log, which has all of it
+	Rows       []LostRows  // what could not be read of the store, if the log does not have all
+	Sifted     []SiftedPartition
 	Base       substrate.Offset
 	Quarantine string // where the hub as it was lies now, relative to its directory; "" if it was not changed
 	Done       bool
@@ -56,7 +57,13 @@ type RepairReport struct {
 // changes nothing, and the error wraps ErrLoses: the report says what would be
 // lost. The hub must not be open (engine.ErrHeld).
 func Repair(ctx context.Context, dir string, o RepairOptions) (*RepairReport, error) {
-	r, err := repair(ctx, dir, o)
+	return RepairFiles(ctx, vfs.Default, dir, o)
+}
+
+// RepairFiles is Repair for a hub on another file system, see Files. Whether the
+// hub is open there is not known: the caller has to know.
+func RepairFiles(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (*RepairReport, error) {
+	r, err := repair(ctx, files, dir, o)
 	if err != nil {
 		return r, fmt.Errorf("repair %s: %w", dir, backupError(err))
 	}
@@ -70,22 +77,24 @@ const (
 	quarantineName = "quarantine"
 )
 
-func repair(ctx context.Context, dir string, o RepairOptions) (report *RepairReport, err error) {
+func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (report *RepairReport, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &directory{dir: dir, fs: vfs.Default, logger: o.Logger}
-	if !Exists(dir) && !lostHub(dir) && !d.has(swapName) {
+	d := &directory{dir: dir, fs: files, logger: o.Logger}
+	if !d.has(hubName) && !(d.has(logName) && d.has(storeName)) && !d.has(swapName) {
 		return nil, fmt.Errorf("there is no hub: %w", fs.ErrNotExist)
 	}
-	if d.lock, err = dirlock.Acquire(dir); err != nil {
-		return nil, err
+	if files == vfs.Default {
+		if d.lock, err = dirlock.Acquire(dir); err != nil {
+			return nil, err
+		}
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if d.has(swapName) {
 		return d.resumeSwap(o)
 	}
-	m := &mender{d: d, o: o, report: &RepairReport{}, emptied: map[int]string{}}
+	m := &mender{d: d, o: o, report: &RepairReport{}, hurt: map[int]string{}, sifted: map[int]*core.Sifted{}}
 	if err := m.look(); err != nil || len(m.report.Damage) == 0 {
 		return m.report, err
 	}
@@ -93,8 +102,8 @@ func repair(ctx context.Context, dir string, o RepairOptions) (report *RepairRep
 		return m.report, err
 	}
 	err = m.build(ctx)
-	if lost := len(m.report.Losses); err == nil && lost > 0 && !o.Drop && !o.DryRun {
-		err = fmt.Errorf("%w of %d partitions: look at what they are, and repeat with Drop to go on without them", ErrLoses, lost)
+	if err == nil && m.report.Loses() && !o.Drop && !o.DryRun {
+		err = fmt.Errorf("%w: look at what they are, and repeat with Drop to go on without them", ErrLoses)
 	}
 	if err != nil || o.DryRun {
 		return m.report, errors.Join(err, d.fs.RemoveAll(m.path()))
@@ -118,7 +127,10 @@ type mender struct {
 	report   *RepairReport
 	found    *Report
 	salvaged *filelog.Salvaged
-	emptied  map[int]string
+	hurt     map[int]string // partitions with damaged rows
+	emptied  bool           // these are built from the log
+	remains  *pebblestore.Remains
+	sifted   map[int]*core.Sifted
 }
 
 func (m *mender) path(parts ...string) string {
@@ -153,15 +165,14 @@ func (m *mender) look() error {
 		}
 		for p := range d.params.Partitions {
 			if damage.Partition == p || damage.Partition < 0 {
-				m.emptied[p] = damage.Detail
+				m.hurt[p] = damage.Detail
 			}
 		}
 	}
-	for p := range m.emptied {
-		m.report.Emptied = append(m.report.Emptied, p)
-	}
-	slices.Sort(m.report.Emptied)
 	m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub))
+	if err == nil && len(m.hurt) > 0 {
+		err = m.lookAtRows()
+	}
 	return err
 }
 
@@ -177,13 +188,12 @@ func (m *mender) guessHub() error {
 	err = s.Groups(func(at substrate.Offset, group []byte) error {
 		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
 	})
-	if view, viewErr := pebblestore.OpenView(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName)}); viewErr == nil {
-		defer view.Close()
-		stored, storedErr := core.StoredPartitions(view)
-		partitions, err = max(partitions, stored), errors.Join(err, storedErr)
-	} else if s.Begin > 0 {
-		err = errors.Join(err, viewErr)
+	remains, rowsErr := pebblestore.Salvage(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: m.o.Logger})
+	if rowsErr == nil {
+		stored, storedErr := core.StoredPartitions(remains)
+		partitions, rowsErr = max(partitions, stored), storedErr
 	}
+	err = errors.Join(err, rowsErr)
 	if err == nil && (s.Hub == (filelog.HubID{}) || partitions < core.MinPartitions) {
 		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions", engine.ErrDamaged)
 	}
@@ -200,7 +210,7 @@ func (m *mender) build(ctx context.Context) error {
 	if err := m.copyStore(ctx); err != nil {
 		return fmt.Errorf("copy the store: %w", err)
 	}
-	src := core.SalvageSource{Storage: &remains{m}, Emptied: m.emptied}
+	src := core.SalvageSource{Storage: &remains{m}, Sifted: m.sifted}
 	for _, hole := range m.salvaged.Holes {
 		src.Gaps = append(src.Gaps, [2]substrate.Offset{hole.From, hole.To})
 	}

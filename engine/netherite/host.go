@@ -61,6 +61,9 @@ type host struct {
 	replica  *replica
 	rebuild  *rebuild               // in progress after a panic
 	aside    map[partition.Key]bool // quarantined in this incarnation
+	// guard says which records a repair must not replay, by the instances that they
+	// are about; nil but in repairs.
+	guard func([]partition.Key) error
 }
 
 // parking says why a partition does not run.

@@ -34,7 +34,8 @@ type Loss struct {
 type Mend struct {
 	From, To    int
 	First, Last uint64 // messages, by number
-	// Kind is "repeated": To has received messages that From does not remember to
+	// Kind is "again": To does not know any more what it has received, and gets all
+	// that From retains, of which some may take effect twice; "repeated": To has received messages that From does not remember to
 	// have sent, and will send the like again, which may take effect twice;
 	// "resent": To had lost messages, which are sent again; or "lost": neither of
 	// the two has them any more.
@@ -58,8 +59,8 @@ type SalvageSource struct {
 	// Gaps are parts of the log that are missing, from the first offset to the
 	// second.
 	Gaps [][2]substrate.Offset
-	// Emptied partitions have no rows in the store, as these were damaged.
-	Emptied map[int]string
+	// Sifted partitions have those rows that were left.
+	Sifted map[int]*Sifted
 }
 
 // salvager replays what is left of a hub, partition by partition, as far as each
@@ -142,6 +143,11 @@ func (s *salvager) restore(h *host) error {
 	if err == nil {
 		s.n.keeper.parts[h.id].note.Store(note)
 		err = h.restore(stamp)
+	}
+	h.guard = s.guard(h)
+	if sifted := s.src.Sifted[h.id]; err == nil && sifted != nil && sifted.Singletons {
+		s.cut(h, errors.New("the row with the partition's counters was lost: no record can be applied to the rest"))
+		return nil
 	}
 	if err == nil {
 		err = h.replaySide()
@@ -230,7 +236,7 @@ func (s *salvager) finish() (*Salvage, error) {
 	for _, a := range s.n.hosts {
 		for _, b := range s.n.hosts {
 			if a != b {
-				out.Mends = s.mend(out.Mends, a, b)
+				out.Mends = s.blanks(s.mend(out.Mends, a, b), a, b)
 			}
 		}
 	}
@@ -247,12 +253,6 @@ func (s *salvager) judge(h *host, gaps [][2]substrate.Offset) {
 	if s.losses[h.id] != nil {
 		return
 	}
-	reason, emptied := s.src.Emptied[h.id]
-	if begin := s.n.wal.Begin(); emptied && begin > 0 {
-		l := s.cut(h, fmt.Errorf("its stored state is gone, and the log begins at %d: %s", begin, reason))
-		l.From = 0
-		return
-	}
 	for _, gap := range gaps {
 		if gap[1] > max(h.tail, gap[0]) {
 			s.losses[h.id] = &Loss{
@@ -267,6 +267,12 @@ func (s *salvager) judge(h *host, gaps [][2]substrate.Offset) {
 // mend brings what two partitions know of the messages from a to b into agreement.
 func (s *salvager) mend(done []Mend, a, b *host) []Mend {
 	first, next := a.state.OutboxRange(b.id)
+	if sifted := s.src.Sifted[b.id]; sifted != nil && sifted.Singletons {
+		through, known := s.receivedBefore(a, b)
+		if b.state.GiveUp(a.id, through); !known && next > first {
+			done = append(done, Mend{From: a.id, To: b.id, First: first, Last: next - 1, Kind: "again"})
+		}
+	}
 	seen := b.state.Seen(a.id)
 	switch {
 	case seen >= next:

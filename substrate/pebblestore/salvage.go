@@ -33,7 +33,10 @@ type Lost struct {
 	File    string // relative to the store's directory
 	Entries int64  // how many could not be read; -1: nobody knows. Deletions count
 	Detail  string
-	from    *table
+	// Unlisted: nothing said which tables belong to the database. The rows are
+	// those of all tables that are there.
+	Unlisted bool
+	from     *table
 }
 
 // Overlaps reports whether keys of a range are lost.
@@ -56,8 +59,8 @@ type remainingSpace struct {
 // Salvage looks through the tables of a store that nobody has open, block by
 // block, and changes nothing. A table whose index or footer is damaged is lost as
 // a whole. Without a usable manifest all tables that are there are read, though
-// deletions may have gone with those that a compaction had replaced: then Lost has
-// every key, with the tables in which they are trusted. The error says that it
+// deletions may have gone with those that a compaction had replaced, and nothing
+// tells whether one is missing: then Lost has every key, and is Unlisted. The error says that it
 // could not read: substrate.ErrNewerFormat, or a failing disk.
 func Salvage(opts Options) (*Remains, error) {
 	opts = opts.withDefaults()
@@ -107,7 +110,7 @@ func (r *Remains) look(opts Options, space substrate.Space, name string) error {
 		if tables, err = left.anyTables(); err != nil {
 			return err
 		}
-		r.Lost = append(r.Lost, Lost{Space: space, Range: everyKey, File: name, Entries: -1, Detail: detail})
+		r.Lost = append(r.Lost, Lost{Space: space, Range: everyKey, File: name, Entries: -1, Detail: detail, Unlisted: true})
 	}
 	left.tables = tables
 	o.EnsureDefaults()
@@ -246,6 +249,18 @@ func (r *Remains) Scan(space substrate.Space, low, high []byte, f func(key, valu
 		return fmt.Errorf("salvage rows: %w", err)
 	}
 	return nil
+}
+
+// Get implements substrate.Reader, slowly.
+func (r *Remains) Get(space substrate.Space, key []byte) (row []byte, err error) {
+	err = r.Scan(space, key, append(bytes.Clone(key), 0), func(_, value []byte) bool { row = value; return false })
+	return row, err
+}
+
+// StampOf is where the stamp of a partition is.
+func StampOf(partition int) Range {
+	key := stampKey(partition)
+	return Range{Low: key, High: append(bytes.Clone(key), 0)}
 }
 
 // Stamps returns those that can be read.
