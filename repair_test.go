@@ -14,7 +14,6 @@ import (
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
-	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
