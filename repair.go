@@ -170,7 +170,7 @@ func (m *mender) look() error {
 		}
 	}
 	m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub))
-	if err == nil && len(m.hurt) > 0 {
+	if err == nil {
 		err = m.lookAtRows()
 	}
 	return err
@@ -188,7 +188,7 @@ func (m *mender) guessHub() error {
 	err = s.Groups(func(at substrate.Offset, group []byte) error {
 		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
 	})
-	remains, rowsErr := pebblestore.Salvage(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: m.o.Logger})
+	remains, rowsErr := pebblestore.Salvage(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: m.o.Logger}, false)
 	if rowsErr == nil {
 		stored, storedErr := core.StoredPartitions(remains)
 		partitions, rowsErr = max(partitions, stored), storedErr

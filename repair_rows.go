@@ -43,7 +43,16 @@ func (r *RepairReport) Loses() bool {
 // log has all that was ever recorded, they are built from that, and lose nothing.
 func (m *mender) lookAtRows() (err error) {
 	d := m.d
-	m.remains, err = pebblestore.Salvage(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Hub: d.params.Hub, Logger: m.o.Logger})
+	// Records that are missing right behind the stored state may be in tables that
+	// the damaged end of a manifest named.
+	gap := slices.ContainsFunc(m.found.Damage, func(d Damage) bool { return d.File == logName && d.Kind == "chain" && d.Partition >= 0 })
+	if len(m.hurt) == 0 && !gap {
+		return nil
+	}
+	opts := pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Hub: d.params.Hub, Logger: m.o.Logger}
+	if m.remains, err = pebblestore.Salvage(opts, false); err == nil && gap && m.remains.Strays {
+		m.remains, err = pebblestore.Salvage(opts, true)
+	}
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,10 @@ import (
 // newer row or a deletion in a place that cannot be read may have replaced is
 // not. Where such a place is, Lost says.
 type Remains struct {
-	Lost   []Lost
+	Lost []Lost
+	// Strays: there are tables that no manifest names. A crash leaves such, and
+	// so does damage at the end of a manifest, which Pebble takes for its end.
+	Strays bool
 	spaces map[substrate.Space]*remainingSpace
 }
 
@@ -60,9 +63,10 @@ type remainingSpace struct {
 // block, and changes nothing. A table whose index or footer is damaged is lost as
 // a whole. Without a usable manifest all tables that are there are read, though
 // deletions may have gone with those that a compaction had replaced, and nothing
-// tells whether one is missing: then Lost has every key, and is Unlisted. The error says that it
+// tells whether one is missing: then Lost has every key, and is Unlisted. So they
+// are if every table is asked for. The error says that it
 // could not read: substrate.ErrNewerFormat, or a failing disk.
-func Salvage(opts Options) (*Remains, error) {
+func Salvage(opts Options, every bool) (*Remains, error) {
 	opts = opts.withDefaults()
 	opts.FS = readOnly{opts.FS}
 	r := &Remains{spaces: map[substrate.Space]*remainingSpace{}}
@@ -70,7 +74,7 @@ func Salvage(opts Options) (*Remains, error) {
 		space substrate.Space
 		name  string
 	}{{substrate.Main, mainDir}, {substrate.History, historyDir}} {
-		if err := r.look(opts, d.space, d.name); err != nil {
+		if err := r.look(opts, d.space, d.name, every); err != nil {
 			return nil, fmt.Errorf("salvage the state store in %s: %w", opts.Dir, err)
 		}
 	}
@@ -92,7 +96,7 @@ func (r *Remains) noted() error {
 	})
 }
 
-func (r *Remains) look(opts Options, space substrate.Space, name string) error {
+func (r *Remains) look(opts Options, space substrate.Space, name string, every bool) error {
 	s := newStore(opts)
 	defer s.abandon()
 	o := s.mainOptions()
@@ -102,14 +106,22 @@ func (r *Remains) look(opts Options, space substrate.Space, name string) error {
 	left := &remainingSpace{opts: opts, dir: opts.FS.PathJoin(opts.Dir, name)}
 	r.spaces[space] = left
 	tables, err := s.liveTables(name, o)
+	there, errThere := left.anyTables()
+	if errThere != nil {
+		return errThere
+	}
+	strays := slices.ContainsFunc(there, func(t *table) bool {
+		return !slices.ContainsFunc(tables, func(live *table) bool { return live.file == t.file })
+	})
+	if r.Strays = r.Strays || err == nil && strays; err == nil && every && strays {
+		err = errors.New("its manifest ends before tables that are there")
+	}
 	switch {
 	case errors.Is(err, substrate.ErrNewerFormat), errors.Is(err, substrate.ErrFailed):
 		return err
 	case err != nil:
 		detail := "nothing says which tables belong to it: " + err.Error()
-		if tables, err = left.anyTables(); err != nil {
-			return err
-		}
+		tables = there
 		r.Lost = append(r.Lost, Lost{Space: space, Range: everyKey, File: name, Entries: -1, Detail: detail, Unlisted: true})
 	}
 	left.tables = tables

@@ -86,7 +86,7 @@ func tablesOf(t *testing.T, fs vfs.FS) (names []string) {
 // does not find.
 func agree(t *testing.T, what string, fs vfs.FS, want map[substrate.Space]map[string]string) (lost int) {
 	t.Helper()
-	r, err := pebblestore.Salvage(pebblestore.Options{FS: fs, Dir: dir})
+	r, err := pebblestore.Salvage(pebblestore.Options{FS: fs, Dir: dir}, false)
 	if err != nil {
 		t.Fatal(what, err)
 	}
@@ -131,7 +131,7 @@ func TestSalvageFindsEveryRowOfAWholeStore(t *testing.T) {
 	if lost := agree(t, "whole", fs, want); lost > 0 {
 		t.Errorf("%d rows are lost", lost)
 	}
-	r, err := pebblestore.Salvage(pebblestore.Options{FS: fs, Dir: dir})
+	r, err := pebblestore.Salvage(pebblestore.Options{FS: fs, Dir: dir}, false)
 	if err != nil || len(r.Lost) > 0 {
 		t.Errorf("%v, %v", r.Lost, err)
 	}
