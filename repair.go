@@ -2,13 +2,10 @@ package netherite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,7 +14,6 @@ import (
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirlock"
-	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
 )
@@ -72,8 +68,9 @@ func RepairFiles(ctx context.Context, files vfs.FS, dir string, o RepairOptions)
 
 // Names in a hub's directory that belong to repairs.
 const (
-	rebuiltName    = "repair.tmp"  // the hub that is being built
-	swapName       = "repair.swap" // there while old and new files change places
+	newPrefix      = "repair.new." // of a part of the hub that is being built
+	oldPrefix      = "repair.old." // of one that has been replaced
+	swapName       = "repair.swap" // there while old and new parts change places
 	quarantineName = "quarantine"
 )
 
@@ -98,7 +95,7 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 	if err := m.look(); err != nil || len(m.report.Damage) == 0 {
 		return m.report, err
 	}
-	if err := d.fs.RemoveAll(m.path()); err != nil {
+	if err := d.clearRepair(); err != nil {
 		return m.report, err
 	}
 	err = m.build(ctx)
@@ -106,13 +103,13 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 		err = fmt.Errorf("%w: look at what they are, and repeat with Drop to go on without them", ErrLoses)
 	}
 	if err != nil || o.DryRun {
-		return m.report, errors.Join(err, d.fs.RemoveAll(m.path()))
+		return m.report, errors.Join(err, d.clearRepair())
 	}
 	if err := m.quarantine(); err != nil {
 		return m.report, err
 	}
 	m.report.Done = true
-	return m.report, d.swap(m.report.Quarantine)
+	return m.report, d.swap()
 }
 
 func (d *directory) has(name string) bool {
@@ -133,8 +130,9 @@ type mender struct {
 	sifted   map[int]*core.Sifted
 }
 
-func (m *mender) path(parts ...string) string {
-	return m.d.fs.PathJoin(append([]string{m.d.dir, rebuiltName}, parts...)...)
+// path is where a part of the new hub is built, or a file of it.
+func (m *mender) path(part string, names ...string) string {
+	return m.d.fs.PathJoin(append([]string{m.d.dir, newPrefix + part}, names...)...)
 }
 
 // look finds out what is damaged, and who the hub is.
@@ -204,9 +202,6 @@ func (m *mender) guessHub() error {
 // build makes the new hub.
 func (m *mender) build(ctx context.Context) error {
 	d := m.d
-	if err := dirsync.Make(d.fs, m.path()); err != nil {
-		return err
-	}
 	if err := m.copyStore(ctx); err != nil {
 		return fmt.Errorf("copy the store: %w", err)
 	}
@@ -224,89 +219,8 @@ func (m *mender) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rebuilt := &directory{dir: m.path(), fs: d.fs, params: d.params}
-	if err := rebuilt.newLineage(); err != nil {
+	if err := d.newLineage(); err != nil {
 		return err
 	}
-	return rebuilt.writeHub()
-}
-
-// quarantine makes the place for the old files, with a description.
-func (m *mender) quarantine() error {
-	d := m.d
-	for n := 1; ; n++ {
-		name := d.fs.PathJoin(quarantineName, fmt.Sprintf("%03d", n))
-		if d.has(name) {
-			continue
-		}
-		m.report.Quarantine = filepath.ToSlash(name)
-		break
-	}
-	dir := d.fs.PathJoin(d.dir, m.report.Quarantine)
-	if err := dirsync.Make(d.fs, dir); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(m.report, "", "  ")
-	if err == nil {
-		err = writeFile(d.fs, dir, "repair.json", append(data, '\n'))
-	}
-	if err == nil {
-		err = writeFile(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
-	}
-	return err
-}
-
-// parts are what changes places.
-var parts = []string{logName, storeName, sideName, hubName}
-
-// swap moves the old files into quarantine and the new ones to their place. It
-// can be done again from any point.
-func (d *directory) swap(quarantine string) error {
-	in := func(where, name string) string { return d.fs.PathJoin(d.dir, where, name) }
-	for _, name := range parts {
-		if d.has(name) && !d.has(d.fs.PathJoin(quarantine, name)) {
-			if err := d.fs.Rename(in("", name), in(quarantine, name)); err != nil {
-				return fmt.Errorf("set %s aside: %w", name, err)
-			}
-		}
-		if d.has(d.fs.PathJoin(rebuiltName, name)) {
-			if err := d.fs.Rename(in(rebuiltName, name), in("", name)); err != nil {
-				return fmt.Errorf("put the new %s in place: %w", name, err)
-			}
-		}
-		for _, dir := range []string{quarantine, rebuiltName, ""} {
-			if err := dirsync.Sync(d.fs, d.fs.PathJoin(d.dir, dir)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := d.fs.Remove(in("", swapName)); err != nil {
-		return err
-	}
-	return errors.Join(dirsync.Sync(d.fs, d.dir), d.fs.RemoveAll(d.fs.PathJoin(d.dir, rebuiltName)))
-}
-
-// resumeSwap goes on with a repair that was interrupted after everything was built.
-func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
-	if o.DryRun {
-		return nil, fmt.Errorf("%w: an earlier repair was interrupted and has to go on first", engine.ErrInvalid)
-	}
-	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
-	if err != nil {
-		return nil, err
-	}
-	quarantine, err := strconv.Unquote(string(data))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", engine.ErrDamaged, swapName, err)
-	}
-	r := &RepairReport{}
-	data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, "repair.json"))
-	if err == nil {
-		err = json.Unmarshal(data, r)
-	}
-	if err == nil {
-		err = d.swap(quarantine)
-	}
-	r.Done = err == nil
-	return r, err
+	return d.writeHub(newPrefix + hubName)
 }

@@ -9,6 +9,7 @@ import (
 
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
 	"github.com/netherite-go/netherite/substrate/sidefile"
 )
@@ -96,7 +97,7 @@ func (m *mender) copyStore(ctx context.Context) error {
 	from := m.d.fs.PathJoin(m.d.dir, storeName)
 	for _, database := range []string{"history", "main"} {
 		to := m.path(storeName, database)
-		if err := m.d.fs.MkdirAll(to, 0o700); err != nil {
+		if err := dirsync.Make(m.d.fs, to); err != nil {
 			return err
 		}
 		names, err := m.d.fs.List(m.d.fs.PathJoin(from, database))
@@ -110,6 +111,9 @@ func (m *mender) copyStore(ctx context.Context) error {
 			if err := m.link(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
 				return err
 			}
+		}
+		if err := dirsync.Sync(m.d.fs, to); err != nil {
+			return err
 		}
 	}
 	return nil

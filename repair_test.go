@@ -317,16 +317,13 @@ func TestInterruptedRepairGoesOn(t *testing.T) {
 		// As it is after so many of the moves.
 		dir := duplicate(t, repaired)
 		write(t, dir, "repair.swap", `"`+r.Quarantine+`"`)
-		if err := os.Mkdir(filepath.Join(dir, "repair.tmp"), 0o700); err != nil {
-			t.Fatal(err)
-		}
 		for i := 2*len(parts) - 1; i >= done; i-- {
 			name := parts[i/2]
-			from, to := filepath.Join(dir, name), filepath.Join(dir, "repair.tmp", name)
+			from, to := filepath.Join(dir, name), filepath.Join(dir, "repair.new."+name)
 			if i%2 == 0 {
 				from, to = filepath.Join(dir, r.Quarantine, name), filepath.Join(dir, name)
 			}
-			if err := errors.Join(os.MkdirAll(filepath.Dir(to), 0o700), os.Rename(from, to)); err != nil {
+			if err := os.Rename(from, to); err != nil {
 				t.Fatal(err)
 			}
 		}
