@@ -43,9 +43,12 @@ func (r *RepairReport) Loses() bool {
 // log has all that was ever recorded, they are built from that, and lose nothing.
 func (m *mender) lookAtRows() (err error) {
 	d := m.d
-	// Records that are missing right behind the stored state may be in tables that
-	// the damaged end of a manifest named.
-	gap := slices.ContainsFunc(m.found.Damage, func(d Damage) bool { return d.File == logName && d.Kind == "chain" && d.Partition >= 0 })
+	// The log lets go only of what is stored: a state that is older is not the last
+	// one. Tables that the damaged end of a manifest named may have that.
+	gap := false
+	for p, stamp := range m.found.Stamps {
+		gap = gap || stamp.Offset < m.salvaged.Begin && m.found.notes[p] == nil
+	}
 	if len(m.hurt) == 0 && !gap {
 		return nil
 	}

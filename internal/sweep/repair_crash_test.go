@@ -25,7 +25,6 @@ type repairing struct {
 	before  map[string]string // the files, by name
 	points  float64           // share of operations after which there is a crash
 	nested  float64           // the same in the repair after a crash
-	mu      sync.Mutex
 	crashes int
 	second  int
 	ops     int
@@ -115,7 +114,7 @@ func repaired(fs *faultfs.FS) bool {
 }
 
 func TestCrashInARepairLeavesTheOldHubOrTheRepairedOne(t *testing.T) {
-	fs := atRest(t)
+	fs := atRest(t, 1)
 	points, nested := 0.15, 0.004
 	if os.Getenv(sweepVariable) != "" {
 		points, nested = 1, 0.02

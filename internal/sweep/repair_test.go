@@ -23,22 +23,24 @@ import (
 
 // atRest makes a hub with everything in it, in which nothing moves: the log does
 // not reach back to the beginning, and what is named last- is in it alone.
-func atRest(t *testing.T) *faultfs.FS {
+func atRest(t *testing.T, rounds int) *faultfs.FS {
 	t.Helper()
 	fs := faultfs.New()
 	w := workload{ledger: newLedger(), ctx: t.Context()}
 	var err error
-	if w.hub, err = openHub(fs); err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(w.first("r0-"), rests(w.hub), w.hub.Close(w.ctx)); err != nil {
-		t.Fatal(err)
+	for round := range rounds {
+		if w.hub, err = openHub(fs); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(w.first(fmt.Sprint("r", round, "-")), rests(w.hub), w.hub.Close(w.ctx)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if w.hub, err = openHub(fs); err != nil {
 		t.Fatal(err)
 	}
 	defer w.hub.Kill()
-	err = errors.Join(w.first("r1-"), rests(w.hub), w.hub.Checkpoint(w.ctx),
+	err = errors.Join(w.first("r-"), rests(w.hub), w.hub.Checkpoint(w.ctx),
 		w.transfers("last-t", 3, true), w.square("last-s", 3), w.listen("last-l"), w.say("last-l", 2), rests(w.hub))
 	if err != nil {
 		t.Fatal(err)
@@ -193,7 +195,7 @@ func unnamed(r *netherite.RepairReport, p int) bool {
 // repair loses nothing unless it is told to, says all that it loses, and nothing
 // else.
 func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
-	fs := atRest(t)
+	fs := atRest(t, 8)
 	if r, err := netherite.InspectFiles(whole(fs), dir); err != nil || len(r.Damage) > 0 || r.LogBegin == 0 || r.Checkpoints != partitions {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -202,6 +204,7 @@ func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
 		t.Fatalf("%d instances, %v", len(before), err)
 	}
 	lost, kept, unharmed := 0, 0, 0
+	aside, nameless, counters, unsaid := 0, 0, 0, 0
 	first, count := number(t, seedVariable), uint64(60)
 	if n := number(t, seedsVariable); n > 1 {
 		count = n
@@ -233,18 +236,32 @@ func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
 			t.Errorf("%s: still damaged: %+v, %v; %+v", what, v, err, r)
 			continue
 		}
-		after, aside, err := seen(disk)
+		for _, s := range r.Sifted {
+			for _, i := range s.Instances {
+				if aside++; !i.Kept {
+					nameless++
+				}
+			}
+			if s.Singletons {
+				counters++
+			}
+			if s.Unnamed {
+				unsaid++
+			}
+		}
+		after, set, err := seen(disk)
 		if err != nil {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		if err := judged(r, before, after, aside, strings.Contains(what, "/log/")); err != nil {
+		if err := judged(r, before, after, set, strings.Contains(what, "/log/")); err != nil {
 			text, _ := json.MarshalIndent(r, "", " ")
 			t.Errorf("%s: %v\n%s", what, err, text)
 		}
 	}
 	t.Logf("%d repairs lost something, %d nothing, %d found nothing to do", lost, kept, unharmed)
-	if lost < 10 || kept < 5 {
+	t.Logf("%d instances were not whole, %d of them without a name; %d partitions without counters, %d with instances that nothing names", aside, nameless, counters, unsaid)
+	if lost < 10 || kept < 5 || aside < 100 || nameless == 0 || counters < 10 {
 		t.Errorf("%d repairs lost something, %d nothing", lost, kept)
 	}
 }

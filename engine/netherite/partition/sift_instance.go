@@ -35,7 +35,7 @@ func (x *sifter) names() error {
 		}
 	}
 	low, high := tableRange(p, tableInstance)
-	x.out.Unnamed = all && x.Lost(true, low, high)
+	x.out.Unnamed = x.Guessed || all && x.Lost(true, low, high)
 	return nil
 }
 
