@@ -122,6 +122,11 @@ func TestCrashInARepairLeavesTheOldHubOrTheRepairedOne(t *testing.T) {
 	for name, harm := range map[string]func(*faultfs.FS){
 		"Row": func(disk *faultfs.FS) { disk.Harm(largest(t, disk, "store/main"), 0, 3000, 4) },
 		"Log": func(disk *faultfs.FS) { disk.Harm(path.Join(dir, "log", "identity"), 3, 0, 0) },
+		"NoLog": func(disk *faultfs.FS) {
+			if err := disk.RemoveAll(path.Join(dir, "log")); err != nil {
+				t.Fatal(err)
+			}
+		},
 		"Hub": func(disk *faultfs.FS) { disk.Harm(path.Join(dir, "hub"), 3, 0, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {

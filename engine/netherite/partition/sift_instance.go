@@ -102,7 +102,7 @@ func (x *sifter) instance(ord uint64) error {
 		if !inst.ended() && x.Lost(true, append(bytes.Clone(low), 0), high) {
 			reasons, unsound = append(reasons, "what it waits for or was sent may be missing: rows behind its main row were lost"), true
 		}
-	case unsound || x.Guessed || x.Lost(true, low, append(bytes.Clone(low), 0)):
+	default:
 		x.To.DeleteMainRange(low, high)
 		unsound = true
 		if n == nil || n.id == "" {
@@ -112,8 +112,6 @@ func (x *sifter) instance(ord uint64) error {
 			return nil
 		}
 		inst, reasons = x.stub(ord, n), []string{"its main row was lost: its state, input and output are not known"}
-	default:
-		return nil // index rows of an instance that is gone
 	}
 	x.newest, x.owned[inst.hist] = max(x.newest, inst.hist), true
 	why, err := x.history(inst, stub)
