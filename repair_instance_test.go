@@ -107,3 +107,20 @@ func TestRepairQuarantinesAnInstanceThatIsNotWhole(t *testing.T) {
 		})
 	}
 }
+
+// A record about an instance whose rows were not all there is not replayed: it
+// would do something else than it did.
+func TestRepairReplaysNothingUponAnInstanceThatIsNotWhole(t *testing.T) {
+	dir, _ := bankHub(t, true)
+	for p := range 4 {
+		dir := duplicate(t, dir)
+		without(t, dir, substrate.Main, p, func(key, value []byte) bool {
+			return key[2] == 'i' && len(key) == 11 && strings.Contains(string(value), "@account@")
+		})
+		r, err := netherite.Repair(t.Context(), dir, netherite.RepairOptions{Drop: true})
+		if err != nil || len(r.Losses) != 1 || r.Losses[0].Partition != p || !strings.Contains(r.Losses[0].Reason, "of which rows were lost") {
+			t.Errorf("partition %d: %+v, %v", p, r, err)
+		}
+		runsOn(t, dir)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -63,12 +64,18 @@ type SalvageSource struct {
 	Sifted map[int]*Sifted
 }
 
+// limit is a chunk that cannot be applied.
+type limit struct {
+	first  engine.Name
+	reason error
+}
+
 // salvager replays what is left of a hub, partition by partition, as far as each
 // can go.
 type salvager struct {
 	src    SalvageSource
 	n      *node
-	limits map[int]engine.Name // chunks that are not to be applied, by partition
+	limits map[int]limit // chunks that are not to be applied, by partition
 	losses map[int]*Loss
 	seen   map[[2]int]map[uint64]*model.Message // in dropped records, by origin and destination
 	again  bool
@@ -84,7 +91,7 @@ func (src SalvageSource) Recover(o Options) (*Salvage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &salvager{src: src, limits: map[int]engine.Name{}}
+	s := &salvager{src: src, limits: map[int]limit{}}
 	e := &Engine{opts: o, params: o.Storage.Parameters(), log: o.Logger}
 	e.feed = newFeed(e)
 	wal, err := o.Storage.OpenLog()
@@ -165,8 +172,8 @@ func (s *salvager) chunk(h *host, l logged) error {
 		return nil
 	}
 	loss := s.losses[h.id]
-	if limit, ok := s.limits[h.id]; ok && loss == nil && l.chunk.First == limit {
-		loss = s.cut(h, fmt.Errorf("record %d of epoch %d cannot be applied", limit.Number, limit.Epoch))
+	if limit, ok := s.limits[h.id]; ok && loss == nil && l.chunk.First == limit.first {
+		loss = s.cut(h, limit.reason)
 	}
 	if loss == nil {
 		if err := follows(h.id, h.name, l.chunk.First); err != nil {
@@ -180,7 +187,7 @@ func (s *salvager) chunk(h *host, l logged) error {
 	first := l.chunk.First
 	err := h.replayChunk(&l)
 	if isDamage(err) {
-		s.limits[h.id], s.again = first, true
+		s.limits[h.id], s.again = limit{first, err}, true
 		s.cut(h, err)
 		return nil
 	}
@@ -189,7 +196,8 @@ func (s *salvager) chunk(h *host, l logged) error {
 
 // cut ends the replay of a partition.
 func (s *salvager) cut(h *host, reason error) *Loss {
-	l := &Loss{Partition: h.id, Certain: true, After: h.name, From: h.tail, Reason: reason.Error()}
+	text, _, _ := strings.Cut(reason.Error(), "\n") // a panic has its stack behind it
+	l := &Loss{Partition: h.id, Certain: true, After: h.name, From: h.tail, Reason: text}
 	s.losses[h.id] = l
 	return l
 }
