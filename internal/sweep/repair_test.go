@@ -202,10 +202,7 @@ func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
 	}
 	lost, kept, unharmed := 0, 0, 0
 	aside, nameless, counters, unsaid := 0, 0, 0, 0
-	first, count := number(t, seedVariable), uint64(60)
-	if n := number(t, seedsVariable); n > 1 {
-		count = n
-	}
+	first, count := number(t, seedVariable), 40*number(t, seedsVariable)
 	for seed := first; seed < first+count; seed++ {
 		disk, what := damaged(t, fs, rand.New(rand.NewPCG(seed, 77)))
 		what = fmt.Sprintf("seed %d:%s", seed, what)

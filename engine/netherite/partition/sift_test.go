@@ -170,12 +170,7 @@ func TestSiftingMakesAnyRestBelongTogether(t *testing.T) {
 		store, s := siftable(t)
 		share := rng.Float64()
 		last := s.last
-		out := sifted(t, store, last, func(main bool, key []byte) bool {
-			if rng.Float64() >= share {
-				return false
-			}
-			return true
-		})
+		out := sifted(t, store, last, func(bool, []byte) bool { return rng.Float64() < share })
 		ords, err := Ordinals(store, 0)
 		if err != nil {
 			t.Fatal(err)
