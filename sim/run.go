@@ -307,6 +307,9 @@ func (w *world) same(id string, read any) {
 	if !w.plan.reread {
 		return
 	}
+	if !w.plan.reread {
+		return
+	}
 	b, err := json.Marshal(read)
 	if err != nil {
 		w.fail("encode what was read of %q: %w", id, err)
