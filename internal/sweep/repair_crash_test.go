@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
@@ -124,6 +125,9 @@ func TestCrashInARepairLeavesTheOldHubOrTheRepairedOne(t *testing.T) {
 		"Log": func(disk *faultfs.FS) { disk.Harm(path.Join(dir, "log", "identity"), 3, 0, 0) },
 		"NoLog": func(disk *faultfs.FS) {
 			if err := disk.RemoveAll(path.Join(dir, "log")); err != nil {
+				t.Fatal(err)
+			}
+			if err := dirsync.Sync(disk, dir); err != nil { // or a crash would bring it back
 				t.Fatal(err)
 			}
 		},
