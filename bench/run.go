@@ -105,14 +105,12 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		// Its count is that of the sleepers; the window goes by time, if one is given.
 		cfg.Count, cfg.Warmup, cfg.Duration = 0, 0, cmp.Or(cfg.Duration, wakingLimit)
 	}
-	if w.once && cfg.Count == 0 {
-		cfg.Clients = 1
-	}
 	r.Clients = cfg.Clients
 	l := &load{cfg: &cfg, gauges: func() gauges {
 		s := e.hub.Stats()
 		return gauges{rss: residentBytes(), checkpoints: s.CaughtUp, segments: s.Log.SegmentsBegun}
 	}, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
+	e.admit = l.admitted
 	own, probes := d.(prober)
 	if probes = probes && !cfg.SkipProbe; probes {
 		if err := own.before(ctx, e, r); err != nil {

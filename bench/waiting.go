@@ -86,7 +86,7 @@ func (w *waiting) op(ctx context.Context, e *env, _, _ int) (int64, error) {
 		return 0, errExhausted
 	}
 	id := w.id(w.order.at(n))
-	if err := wakeUp.Raise(ctx, e.hub, id, n); err != nil {
+	if err := e.admitted(ctx, func() error { return wakeUp.Raise(ctx, e.hub, id, n) }); err != nil {
 		return 0, err
 	}
 	got, err := sleeper.Attach(e.hub, id).Wait(ctx)

@@ -235,8 +235,8 @@ func TestTextIsCutBetweenWords(t *testing.T) {
 	}
 }
 
-func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T) {
-	good := Result{Check: "ok", Checkpoints: 2, PeakRSS: allowedRSS}
+func TestRowCountsOnlyWithTwoCheckpointsBoundedMemoryAndHardlyARefusal(t *testing.T) {
+	good := Result{Check: "ok", Checkpoints: 2, PeakRSS: allowedRSS, Refused: 7, Calls: 7000}
 	good.judge()
 	if !good.Counts || good.WhyNot != "" {
 		t.Errorf("%+v", good)
@@ -244,7 +244,8 @@ func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T
 	for because, change := range map[string]func(*Result){
 		"1 of 2 checkpoints":       func(r *Result) { r.Checkpoints = 1; r.PartitionCheckpoints = 80 },
 		"peak memory is 513 MB":    func(r *Result) { r.PeakRSS = 513_000_000 },
-		"7 operations were refuse": func(r *Result) { r.Refused, r.Calls = 7, 6 },
+		"7 refusals beside 6999":   func(r *Result) { r.Calls = 6999 },
+		"1 refusals beside 0":      func(r *Result) { r.Refused, r.Calls = 1, 0 },
 		"3 operations failed":      func(r *Result) { r.Failed = 3 },
 		"the workload's check did": func(r *Result) { r.Check = "wrong" },
 	} {
