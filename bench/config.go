@@ -17,6 +17,7 @@ type Config struct {
 	Rate       float64 // operations started a second, open loop; 0: closed loop
 	Preload    int     // ended instances to put into the hub first
 	Partitions int
+	Memory     int    // the hub's memory limit, in MiB; 0: the engine's default
 	Release    string // node, partition or conservative
 	Dir        string
 	Reuse      bool // Dir may hold a hub already
@@ -39,6 +40,19 @@ const (
 	maxRate = 10_000_000
 )
 
+// DefaultMemory is Config.Memory if it is not given: the engine's default.
+const DefaultMemory = 128
+
+// Bounds of Config.Memory.
+const (
+	minMemory = 16
+	maxMemory = 1 << 20
+)
+
+// maxLength bounds the warm-up and the window: longer ones are a mistake, and times
+// could not be computed with.
+const maxLength = 10_000 * time.Hour
+
 // Releases lists the release levels.
 func Releases() []string { return []string{"node", "partition", "conservative"} }
 
@@ -56,16 +70,28 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--duration %v: it must be positive", c.Duration)
 	case c.Duration < 0:
 		return fmt.Errorf("--duration %v: it cannot be negative", c.Duration)
+	case c.Duration > maxLength:
+		return fmt.Errorf("--duration %v: at most %v are possible", c.Duration, maxLength)
+	case c.Warmup > maxLength:
+		return fmt.Errorf("--warmup %v: at most %v are possible", c.Warmup, maxLength)
 	case c.Warmup < 0:
 		return fmt.Errorf("--warmup %v: it cannot be negative", c.Warmup)
 	case c.Rate != 0 && !(c.Rate >= minRate && c.Rate <= maxRate): // also refuses what is no number
 		return fmt.Errorf("--rate %v: 0 (closed loop), or %v to 10,000,000 a second are possible", c.Rate, minRate)
 	case c.Rate > 0 && w.once:
 		return fmt.Errorf("--rate: %s is one computation, not a stream of operations", w.name)
+	case c.Rate > 0 && float64(c.Count)/c.Rate > maxLength.Seconds():
+		return fmt.Errorf("--rate %v with --count %d takes longer than %v: give a higher rate, or fewer operations", c.Rate, c.Count, maxLength)
+	case w.once && c.Clients != 1:
+		return fmt.Errorf("--clients %d: %s is one computation at a time, leave --clients out", c.Clients, w.name)
 	case c.Preload < 0 || c.Preload > 100_000_000:
 		return fmt.Errorf("--preload %d: 0 to 100,000,000 are possible", c.Preload)
 	case c.Partitions < 1 || c.Partitions > 256:
 		return fmt.Errorf("--partitions %d: 1 to 256 are possible", c.Partitions)
+	case c.Memory != 0 && (c.Memory < minMemory || c.Memory > maxMemory):
+		return fmt.Errorf("--memory %d: %d to %d MiB are possible", c.Memory, minMemory, maxMemory)
+	case c.Profile == "" && c.ProfileFile != "":
+		return fmt.Errorf("--profile-file %s without --profile: say what to record, --profile %s", c.ProfileFile, strings.Join(Profiles(), ", "))
 	case c.Profile != "" && !slices.Contains(Profiles(), c.Profile):
 		return fmt.Errorf("--profile %q: use one of %s", c.Profile, strings.Join(Profiles(), ", "))
 	case !slices.Contains(Releases(), c.Release):

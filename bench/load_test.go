@@ -217,8 +217,15 @@ func TestValidate(t *testing.T) {
 		"huge rate":          func(c *Config) { c.Rate = 1e8 },
 		"infinite rate":      func(c *Config) { c.Rate = math.Inf(1) },
 		"no rate at all":     func(c *Config) { c.Rate = math.NaN() },
-		"rate of word count": func(c *Config) { c.Workload, c.Rate = "wordcount", 1 },
+		"rate of word count": func(c *Config) { c.Workload, c.Clients, c.Rate = "wordcount", 1, 1 },
 		"negative preload":   func(c *Config) { c.Preload = -1 },
+		"little memory":      func(c *Config) { c.Memory = 15 },
+		"huge memory":        func(c *Config) { c.Memory = 1<<20 + 1 },
+		"long duration":      func(c *Config) { c.Duration = maxLength + 1 },
+		"long warm-up":       func(c *Config) { c.Warmup = maxLength + 1 },
+		"slow count":         func(c *Config) { c.Rate, c.Count = minRate, 100_000_000 },
+		"words of many":      func(c *Config) { c.Workload = "wordcount" },
+		"profile of nothing": func(c *Config) { c.ProfileFile = "file" },
 		"no partitions":      func(c *Config) { c.Partitions = 0 },
 		"many partitions":    func(c *Config) { c.Partitions = 257 },
 		"release":            func(c *Config) { c.Release = "never" },
@@ -234,7 +241,8 @@ func TestValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"count without duration": func(c *Config) { c.Count, c.Duration = 1, 0 },
 		"rate":                   func(c *Config) { c.Rate = 0.5 },
-		"extremes":               func(c *Config) { c.Partitions, c.Clients, c.Rate = 256, 100_000, 1e7 },
+		"extremes":               func(c *Config) { c.Partitions, c.Clients, c.Rate, c.Memory = 256, 100_000, 1e7, 1<<20 },
+		"words":                  func(c *Config) { c.Workload, c.Clients = "wordcount", 1 },
 	} {
 		c := good
 		if change(&c); c.Validate() != nil {

@@ -57,6 +57,7 @@ type Result struct {
 	Rate    float64 `json:"rate"`
 	Count   int     `json:"count"`
 	Preload int     `json:"preload"`
+	Memory  int     `json:"memory_mib"` // the hub's limit
 	// Where and when the run was made.
 	Began       string `json:"began"`       // the window, RFC 3339
 	Platform    string `json:"platform"`    // linux/amd64

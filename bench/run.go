@@ -31,6 +31,7 @@ func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
 		Workload: w.name, Unit: w.unit, Partitions: cfg.Partitions,
 		Release: cfg.Release, Version: cfg.Version, Check: "ok",
 		Rate: cfg.Rate, Count: cfg.Count, Preload: cfg.Preload,
+		Memory: cmp.Or(cfg.Memory, DefaultMemory),
 	}
 	r.place()
 	if !cfg.SkipProbe {
@@ -72,7 +73,8 @@ func open(cfg *Config, d driver) (*netherite.Hub, error) {
 	if cfg.Preload > 0 && cfg.Workload != "hello5" {
 		handlers = append(handlers, (&hello{}).handlers()...)
 	}
-	return netherite.Open(cfg.Dir, netherite.Serve(handlers...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release))
+	return netherite.Open(cfg.Dir, netherite.Serve(handlers...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release),
+		netherite.Memory(int64(cmp.Or(cfg.Memory, DefaultMemory))<<20))
 }
 
 // prepare fills the hub and sets the workload up.

@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 
+	"github.com/netherite-go/netherite/bench"
 	"github.com/netherite-go/netherite/bench/rows"
 )
 
@@ -180,6 +181,9 @@ func (s *sheet) commands() (list []string) {
 			parts = append(parts, fmt.Sprint("--preload ", r.Preload))
 		}
 		parts = append(parts, fmt.Sprint("--partitions ", r.Partitions), "--release "+r.Release)
+		if m := rows.SettingsOf(&r.Result).Memory; m != bench.DefaultMemory {
+			parts = append(parts, fmt.Sprint("--memory ", m))
+		}
 		list = append(list, strings.Join(parts, " "))
 	}
 	return list

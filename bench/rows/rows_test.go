@@ -176,6 +176,7 @@ func TestUnfairComparisonsAreMarked(t *testing.T) {
 		"B does not count: 3 operations": func(r *bench.Result) { r.Counts, r.WhyNot = false, "3 operations failed" },
 		"partitions differs: 8 and 1":    func(r *bench.Result) { r.Partitions = 1 },
 		"preload differs: 0 and 1000":    func(r *bench.Result) { r.Preload = 1000 },
+		"memory_mib differs: 128 and 64": func(r *bench.Result) { r.Memory = 64 },
 		"count differs: 0 and 10":        func(r *bench.Result) { r.Count = 10 },
 	} {
 		c := Compare(read(t, hello), read(t, with(hello, change)))

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,11 +19,13 @@ type Settings struct {
 	Rate       float64 `json:"rate"`
 	Count      int     `json:"count"`
 	Preload    int     `json:"preload"`
+	Memory     int     `json:"memory_mib"`
 }
 
-// SettingsOf reads them off a result.
+// SettingsOf reads them off a result. Those of versions that could not set the
+// memory limit had its default.
 func SettingsOf(r *bench.Result) Settings {
-	return Settings{r.Workload, r.Clients, r.Partitions, r.Release, r.Rate, r.Count, r.Preload}
+	return Settings{r.Workload, r.Clients, r.Partitions, r.Release, r.Rate, r.Count, r.Preload, cmp.Or(r.Memory, bench.DefaultMemory)}
 }
 
 // String is for people: "hello5, 128 clients, 8 partitions, release node".
@@ -39,6 +42,9 @@ func (s Settings) String() string {
 	}
 	if s.Preload > 0 {
 		parts = append(parts, fmt.Sprintf("%d preloaded", s.Preload))
+	}
+	if s.Memory != bench.DefaultMemory {
+		parts = append(parts, fmt.Sprintf("memory %d MiB", s.Memory))
 	}
 	return strings.Join(parts, ", ")
 }
@@ -62,6 +68,7 @@ func (s Settings) differences(o Settings) (list []string) {
 		{"rate", trim(s.Rate), trim(o.Rate)},
 		{"count", strconv.Itoa(s.Count), strconv.Itoa(o.Count)},
 		{"preload", strconv.Itoa(s.Preload), strconv.Itoa(o.Preload)},
+		{"memory_mib", strconv.Itoa(s.Memory), strconv.Itoa(o.Memory)},
 	} {
 		if d.a != d.b {
 			list = append(list, fmt.Sprintf("%s differs: %s and %s", d.name, d.a, d.b))

@@ -50,6 +50,7 @@ func newBench() *cobra.Command {
 	fl.Float64Var(&f.Rate, "rate", 0, "start so many operations a second (open loop) instead of keeping clients busy")
 	fl.IntVar(&f.Preload, "preload", 0, "ended instances to put into the hub first")
 	fl.IntSliceVar(&f.partitions, "partitions", []int{8}, "partitions of the hub, 1 to 256")
+	fl.IntVar(&f.Memory, "memory", bench.DefaultMemory, "memory limit of the hub, in MiB")
 	fl.StringSliceVar(&f.releases, "release", []string{"node"}, "when effects leave a partition: node, partition or conservative")
 	fl.StringVar(&f.Dir, "dir", "", "data directory, new or empty; a temporary one if not given")
 	fl.BoolVar(&f.Reuse, "reuse", false, "the directory may hold a hub already")
@@ -101,6 +102,27 @@ func onlyFlags(cmd *cobra.Command, allowed ...string) (err error) {
 	return err
 }
 
+// meaningless refuses flags that would be ignored. The child gets all of them, and
+// has them from a command line that has passed.
+func (f *benchFlags) meaningless(cmd *cobra.Command) error {
+	given := cmd.Flags().Changed
+	if f.Workload == "wordcount" && !given("clients") {
+		f.clients = []int{1}
+	}
+	switch waiting := f.Workload == "waiting"; {
+	case f.child:
+	case f.Memory == 0:
+		return usagef("--memory 0: give the limit in MiB; without --memory it is %d", bench.DefaultMemory)
+	case given("duration") && given("count") && !waiting:
+		return usagef("--duration and --count: a run ends after the one or the other, leave one of them out")
+	case given("warmup") && waiting:
+		return usagef("--warmup: starting the orchestrations that wait is the warm-up of waiting, leave --warmup out")
+	case f.Reuse && f.Dir == "":
+		return usagef("--reuse without --dir: say which directory has the hub, --dir DIR")
+	}
+	return nil
+}
+
 // maxRuns bounds the combinations of one command line.
 const maxRuns = 100
 
@@ -108,6 +130,9 @@ const maxRuns = 100
 func (f *benchFlags) configs(cmd *cobra.Command) (list []bench.Config, err error) {
 	if f.Count == 0 && !f.child && cmd.Flags().Changed("count") {
 		return nil, usagef("--count 0: 1 to 100,000,000 are possible; without --count it runs for --duration")
+	}
+	if err := f.meaningless(cmd); err != nil {
+		return nil, err
 	}
 	if n := len(f.clients) * len(f.partitions) * len(f.releases); n == 0 || n > maxRuns {
 		return nil, usagef("--clients, --partitions and --release make %d combinations: 1 to %d are possible", n, maxRuns)

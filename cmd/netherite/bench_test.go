@@ -43,7 +43,7 @@ func documentedFields(t *testing.T) []string {
 
 func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hub")
-	args := []string{"bench", "hello5", "--clients", "4", "--count", "100", "--warmup", "0s", "--partitions", "2", "--release", "partition", "--dir", dir}
+	args := []string{"bench", "hello5", "--clients", "4", "--count", "100", "--warmup", "0s", "--partitions", "2", "--release", "partition", "--memory", "64", "--dir", dir}
 	code, stdout, stderr := command(t.Context(), append(args, "--json")...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
@@ -65,7 +65,7 @@ func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]any{
-		"workload": "hello5", "unit": "orchestration", "clients": 4.0, "partitions": 2.0, "release": "partition",
+		"workload": "hello5", "unit": "orchestration", "clients": 4.0, "partitions": 2.0, "release": "partition", "memory_mib": 64.0,
 		"completed": 100.0, "calls": 100.0, "failed": 0.0, "refused": 0.0, "check": "ok", "version": version(),
 		"checkpoints": 0.0, "counts": false, "why_not": "the window holds 0 of 2 checkpoints, a longer --duration has more",
 	} {

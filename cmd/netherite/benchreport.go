@@ -28,11 +28,8 @@ func openPage(name string) (*page, error) {
 		return nil, usagef("--report %s: it is no file; name one that can be written, such as report.html", name)
 	}
 	f, err := os.CreateTemp(filepath.Dir(name), ".report-*.html")
-	if path, ok := errors.AsType[*os.PathError](err); ok {
-		err = path.Err // the name in it is not one that the user chose
-	}
 	if err != nil {
-		return nil, usagef("--report %s: %w; name a file in a folder that can be written to", name, err)
+		return nil, usagef("--report %s: %w; name a file in a folder that can be written to", name, withoutPath(err))
 	}
 	return &page{name, f}, nil
 }

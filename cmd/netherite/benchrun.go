@@ -24,6 +24,9 @@ func (f *benchFlags) measure(cmd *cobra.Command, configs []bench.Config) (err er
 		return err
 	}
 	defer page.discard()
+	if err := f.checkProfileFile(); err != nil {
+		return err
+	}
 	if err := f.prepareDirs(configs); err != nil {
 		return err
 	}
@@ -57,6 +60,7 @@ func (f *benchFlags) measure(cmd *cobra.Command, configs []bench.Config) (err er
 func settings(c *bench.Config) rows.Settings {
 	return rows.Settings{
 		Workload: c.Workload, Clients: c.Clients, Partitions: c.Partitions, Release: c.Release, Rate: c.Rate, Count: c.Count, Preload: c.Preload,
+		Memory: c.Memory,
 	}
 }
 
@@ -142,6 +146,7 @@ func writable(dir string) error {
 
 // runChild runs the workload, prints the figures, and waits to be killed.
 func (f *benchFlags) runChild(ctx context.Context, cfg bench.Config, out io.Writer, in io.Reader) error {
+	tuneFor(int64(cfg.Memory) << 20)
 	return bench.Run(ctx, cfg, func(r *bench.Result) {
 		if json.NewEncoder(out).Encode(r) == nil {
 			_, _ = io.Copy(io.Discard, in) // until the parent kills this process, or has died
@@ -158,7 +163,7 @@ func runAndKill(ctx context.Context, cfg *bench.Config, stderr io.Writer) (*benc
 	child := exec.CommandContext(ctx, self, "bench", cfg.Workload, "--child",
 		fmt.Sprint("--clients=", cfg.Clients), fmt.Sprint("--duration=", cfg.Duration), fmt.Sprint("--count=", cfg.Count),
 		fmt.Sprint("--warmup=", cfg.Warmup), fmt.Sprint("--rate=", cfg.Rate), fmt.Sprint("--preload=", cfg.Preload),
-		fmt.Sprint("--partitions=", cfg.Partitions), fmt.Sprint("--release=", cfg.Release), fmt.Sprint("--dir=", cfg.Dir), fmt.Sprint("--reuse=", cfg.Reuse),
+		fmt.Sprint("--partitions=", cfg.Partitions), fmt.Sprint("--memory=", cfg.Memory), fmt.Sprint("--release=", cfg.Release), fmt.Sprint("--dir=", cfg.Dir), fmt.Sprint("--reuse=", cfg.Reuse),
 		"--profile="+cfg.Profile, "--profile-file="+cfg.ProfileFile)
 	child.Stderr = stderr
 	stdin, err := child.StdinPipe()
