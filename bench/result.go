@@ -105,7 +105,7 @@ func (r *Result) judge() {
 		why = append(why, "the workload's check did not hold")
 	}
 	if r.Refused*refusedOf > r.Calls {
-		why = append(why, fmt.Sprintf("%d refusals beside %d calls that completed: at most 0.1 %% are allowed", r.Refused, r.Calls))
+		why = append(why, fmt.Sprintf("%d refusals beside %d calls that completed: at most 0.1 %% are allowed, fewer --clients or more --memory have fewer", r.Refused, r.Calls))
 	}
 	if r.Checkpoints < neededCheckpoints {
 		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, a longer --duration has more", r.Checkpoints, neededCheckpoints))
