@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -29,9 +30,27 @@ type Config struct {
 	// SkipProbe leaves unmeasured what is measured before the window: the speed of
 	// the disk, of the processors, of a lone event. It takes a few seconds.
 	SkipProbe bool
+	// Phase, if not nil, is told what begins: the preload, the warm-up, the window,
+	// the checks.
+	Phase func(what string)
 	// Progress, if not nil, is told how far the run is, in operations; total is
 	// 0 when it is not known.
 	Progress func(done, total int64)
+}
+
+// phase tells what begins.
+func (c *Config) phase(format string, args ...any) {
+	if c.Phase != nil {
+		c.Phase(fmt.Sprintf(format, args...))
+	}
+}
+
+// length is that of the window, for people.
+func (c *Config) length() string {
+	if c.Count > 0 {
+		return fmt.Sprintf("%d operations", c.Count)
+	}
+	return c.Duration.String()
 }
 
 // Bounds of Config.Rate.
@@ -49,9 +68,22 @@ const (
 	maxMemory = 1 << 20
 )
 
-// maxLength bounds the warm-up and the window: longer ones are a mistake, and times
+// maxLength bounds the window: longer ones are a mistake, and times
 // could not be computed with.
 const maxLength = 10_000 * time.Hour
+
+// maxWarmup is longer than any hub needs to come to a steady state.
+const maxWarmup = 24 * time.Hour
+
+// DefaultClients is how many clients a workload has if nothing else is said: so
+// many that the disk's latency does not count, or as many as processors where
+// each operation keeps all of them busy for long.
+func DefaultClients(workload string) int {
+	if workload == "collision" {
+		return runtime.NumCPU()
+	}
+	return 128
+}
 
 // Releases lists the release levels.
 func Releases() []string { return []string{"node", "partition", "conservative"} }
@@ -72,10 +104,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--duration %v: it cannot be negative", c.Duration)
 	case c.Duration > maxLength:
 		return fmt.Errorf("--duration %v: at most %v are possible", c.Duration, maxLength)
-	case c.Warmup > maxLength:
-		return fmt.Errorf("--warmup %v: at most %v are possible", c.Warmup, maxLength)
-	case c.Warmup < 0:
-		return fmt.Errorf("--warmup %v: it cannot be negative", c.Warmup)
+	case c.Warmup < 0 || c.Warmup > maxWarmup:
+		return fmt.Errorf("--warmup %v: 0s to %v are possible", c.Warmup, maxWarmup)
 	case c.Rate != 0 && !(c.Rate >= minRate && c.Rate <= maxRate): // also refuses what is no number
 		return fmt.Errorf("--rate %v: 0 (closed loop), or %v to 10,000,000 a second are possible", c.Rate, minRate)
 	case c.Rate > 0 && w.once:

@@ -94,6 +94,9 @@ func TestLatencyOfWhatWasRefusedCountsFromItsFirstAttempt(t *testing.T) {
 				if l.calls.Load() != 30 || l.refused.Load() != 120 || l.failed.Load() != 0 {
 					t.Errorf("%d calls, %d refused, %d failed", l.calls.Load(), l.refused.Load(), l.failed.Load())
 				}
+				if why := l.refusedWhy(); why != "start: "+engine.ErrDiskFull.Error() {
+					t.Errorf("first refusal %q", why)
+				}
 				if got, want := time.Duration(h.Min())*time.Microsecond, 4*refusedPause; (got - want).Abs() > time.Millisecond {
 					t.Errorf("least latency %v, want %v", got, want)
 				}
@@ -212,6 +215,7 @@ func TestValidate(t *testing.T) {
 		"no duration":        func(c *Config) { c.Duration = 0 },
 		"negative duration":  func(c *Config) { c.Count, c.Duration = 1, -1 },
 		"negative warmup":    func(c *Config) { c.Warmup = -1 },
+		"endless warmup":     func(c *Config) { c.Warmup = maxWarmup + 1 },
 		"negative rate":      func(c *Config) { c.Rate = -1 },
 		"tiny rate":          func(c *Config) { c.Rate = 1e-12 },
 		"huge rate":          func(c *Config) { c.Rate = 1e8 },

@@ -58,6 +58,11 @@ type Result struct {
 	Count   int     `json:"count"`
 	Preload int     `json:"preload"`
 	Memory  int     `json:"memory_mib"` // the hub's limit
+	// WarmupSeconds is the time before the window, Profile what was recorded of it.
+	WarmupSeconds float64 `json:"warmup_seconds"`
+	Profile       string  `json:"profile"`
+	// RefusedWhy is the reason of the first refusal; "" if there was none.
+	RefusedWhy string `json:"refused_why"`
 	// Where and when the run was made.
 	Began       string `json:"began"`       // the window, RFC 3339
 	Platform    string `json:"platform"`    // linux/amd64
@@ -108,7 +113,7 @@ func (r *Result) judge() {
 		why = append(why, fmt.Sprintf("%d refusals beside %d calls that completed: at most 0.1 %% are allowed, fewer --clients or more --memory have fewer", r.Refused, r.Calls))
 	}
 	if r.Checkpoints < neededCheckpoints {
-		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, a longer --duration has more", r.Checkpoints, neededCheckpoints))
+		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, %s", r.Checkpoints, neededCheckpoints, r.longer()))
 	}
 	if r.PeakRSS > allowedRSS {
 		why = append(why, fmt.Sprintf("peak memory is %d MB, at most %d are allowed", r.PeakRSS/1_000_000, allowedRSS/1_000_000))

@@ -27,7 +27,8 @@ type load struct {
 	failed    atomic.Int64
 	refused   atomic.Int64
 	firstFail atomic.Pointer[error]
-	points    []Point // once measured
+	firstNo   atomic.Pointer[error] // refusal
+	points    []Point               // once measured
 }
 
 // errExhausted ends a run: the workload has no further operation to make.
@@ -86,6 +87,7 @@ func (l *load) admitted(ctx context.Context, request func() error) error {
 		}
 		if l.counting.Load() {
 			l.refused.Add(1)
+			l.firstNo.CompareAndSwap(nil, &err)
 		}
 		if time.Since(since) >= refusedLimit {
 			return fmt.Errorf("given up after %v of refusals, the last was: %s", refusedLimit, err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -254,5 +255,29 @@ func TestRowCountsOnlyWithTwoCheckpointsBoundedMemoryAndHardlyARefusal(t *testin
 		if r.judge(); r.Counts || !strings.Contains(r.WhyNot, because) {
 			t.Errorf("counts %v because %q, want %q", r.Counts, r.WhyNot, because)
 		}
+	}
+}
+
+func TestAdviceForALongerWindowFitsTheRun(t *testing.T) {
+	for _, c := range []struct {
+		r    Result
+		want string
+	}{
+		{Result{Workload: "hello5"}, "a longer --duration has more"},
+		{Result{Workload: "hello5", Count: 9}, "a larger --count has more"},
+		{Result{Workload: "waiting"}, "a larger --count, of orchestrations to wake, has more"},
+	} {
+		if c.r.judge(); !strings.HasSuffix(c.r.WhyNot, c.want) {
+			t.Errorf("%+v: %q", c.r, c.r.WhyNot)
+		}
+	}
+}
+
+func TestClientsFitTheWorkload(t *testing.T) {
+	if n := DefaultClients("collision"); n != runtime.NumCPU() {
+		t.Errorf("%d clients of collision", n)
+	}
+	if n := DefaultClients("hello5"); n != 128 {
+		t.Errorf("%d clients of hello5", n)
 	}
 }

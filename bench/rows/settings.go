@@ -61,7 +61,6 @@ func trim(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 // differences lists the settings that differ, with both values.
 func (s Settings) differences(o Settings) (list []string) {
 	for _, d := range []struct{ name, a, b string }{
-		{"workload", s.Workload, o.Workload},
 		{"clients", strconv.Itoa(s.Clients), strconv.Itoa(o.Clients)},
 		{"partitions", strconv.Itoa(s.Partitions), strconv.Itoa(o.Partitions)},
 		{"release", s.Release, o.Release},
