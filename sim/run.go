@@ -292,10 +292,7 @@ func (w *world) atRest() {
 	if err := w.serving().eng.CheckReplay(); err != nil {
 		w.fail("%w", err)
 	}
-	c := &client{w: w, nr: 3000}
-	done := false
-	w.spawn("watchman", nil, func() {
-		defer func() { done = true }()
+	w.visit("watchman", 3000, func(c *client) {
 		for n := range w.plan.accounts {
 			got := w.entity(c, accounts.Key(fmt.Sprint(n)).InstanceID(), false)
 			if got != nil && (got.Entity.LockedBy != "" || got.Entity.Backlog > 0) {
@@ -303,18 +300,20 @@ func (w *world) atRest() {
 			}
 		}
 	})
-	w.run(w.now+patience, func() bool { return done })
 }
 
-// judged lets a client judge, for as long as it has patience.
-func (w *world) judged() {
+// judged lets a client judge.
+func (w *world) judged() { w.visit("judge", 2000, w.judge) }
+
+// visit lets a client do something after the last fault, for as long as there is
+// patience.
+func (w *world) visit(name string, nr int, f func(c *client)) {
 	if w.failure != nil {
 		return
 	}
-	c := &client{w: w, nr: 2000}
 	done := false
-	w.spawn("judge", nil, func() {
-		w.judge(c)
+	w.spawn(name, nil, func() {
+		f(&client{w: w, nr: nr})
 		done = true
 	})
 	w.run(w.now+patience, func() bool { return done })
