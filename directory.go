@@ -71,6 +71,7 @@ type directory struct {
 	readOnly   bool     // nothing is written, not even who holds it
 
 	lock    *dirlock.Lock
+	log     substrate.Log // as last opened: whoever opens it next owns the hub
 	params  core.Parameters
 	lineage string // which copy of the hub this is; "" for the original
 }
@@ -287,10 +288,15 @@ func (d *directory) OpenLog() (substrate.Log, error) {
 	if err := d.owned(); err != nil {
 		return nil, err
 	}
-	return filelog.Open(filelog.Options{
+	log, err := filelog.Open(filelog.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
 		Known: core.KnownGroup, Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
 	})
+	if err != nil {
+		return nil, err
+	}
+	d.log = log
+	return log, nil
 }
 
 // OpenStore implements core.Storage.
@@ -300,13 +306,13 @@ func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
 	}
 	return pebblestore.Open(pebblestore.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Hub: d.params.Hub, Logger: d.logger,
-		MemoryBytes: memory, BallastBytes: d.ballast,
+		MemoryBytes: memory, BallastBytes: d.ballast, Owned: d.log.Owned,
 	})
 }
 
 // OpenSideFiles implements core.SideStorage.
 func (d *directory) OpenSideFiles() (substrate.SideFiles, error) {
-	return sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub), nil
+	return sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub).Guarded(d.log.Owned), nil
 }
 
 // Close releases the directory's lock.

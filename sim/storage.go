@@ -67,7 +67,7 @@ func (s *storage) OpenStore(int64) (substrate.Store, error) {
 
 // OpenSideFiles implements netherite.SideStorage.
 func (s *storage) OpenSideFiles() (substrate.SideFiles, error) {
-	return sidefile.Open(s.p.fs, "/hub/parked", [16]byte{1}), nil
+	return &sideFiles{sidefile.Open(s.p.fs, "/hub/parked", [16]byte{1}), s.p}, nil
 }
 
 // Close implements netherite.Storage.
@@ -125,7 +125,18 @@ func (w *world) syncTime() time.Duration {
 	return time.Duration(50+w.disk.IntN(400)) * time.Microsecond
 }
 
-// store is a store that makes what was applied durable late.
+// Trim implements substrate.Log.
+func (l *wal) Trim(before substrate.Offset) error {
+	begin := l.Begin()
+	err := l.Log.Trim(before)
+	if err == nil && l.Begin() != begin {
+		l.p.notAZombie("trimmed the log")
+	}
+	return err
+}
+
+// store is a store that makes what was applied durable late, at one moment. The
+// production store looks whose it is then; this one leaves that to the engine.
 type store struct {
 	substrate.Store
 	w *world
@@ -137,9 +148,7 @@ func (s *store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 	err := s.Store.Apply(b, partition, stamp)
 	if err == nil {
 		s.w.note("applied", uint64(partition), uint64(stamp.Offset))
-		if s.p.superseded {
-			s.w.fail("zombie: process %d has written a checkpoint of partition %d after the hub was opened again", s.p.nr, partition)
-		}
+		s.p.notAZombie("written a checkpoint")
 		if stamp.Offset > s.w.prefix.Synced() && !s.w.crashed {
 			s.w.fail("checkpoint: partition %d is stamped %d, but only %d of the log is durable", partition, stamp.Offset, s.w.prefix.Synced())
 		}
@@ -149,8 +158,50 @@ func (s *store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 
 // Flush implements substrate.Store.
 func (s *store) Flush() error {
+	err := s.Store.Flush()
+	if err == nil {
+		s.p.notAZombie("flushed the store")
+	}
 	s.w.sleep(s.w.syncTime())
-	return s.Store.Flush()
+	return err
+}
+
+// Close implements substrate.Store.
+func (s *store) Close() error {
+	s.p.notAZombie("closed the store, which flushes it,")
+	return s.Store.Close()
+}
+
+// notAZombie fails the seed if a process has done something although another one
+// has opened the hub since it did.
+func (p *process) notAZombie(what string) {
+	if p.superseded && !p.w.crashed {
+		p.w.fail("zombie: process %d has %s after another one had opened the hub", p.nr, what)
+	}
+}
+
+// sideFiles tells the checkers of changes.
+type sideFiles struct {
+	substrate.SideFiles
+	p *process
+}
+
+// Put implements substrate.SideFiles.
+func (f *sideFiles) Put(partition int, fill func(add func(end substrate.Offset, chunk []byte) error) error) error {
+	err := f.SideFiles.Put(partition, fill)
+	if err == nil {
+		f.p.notAZombie("written a side file")
+	}
+	return err
+}
+
+// Remove implements substrate.SideFiles.
+func (f *sideFiles) Remove(partition int) error {
+	err := f.SideFiles.Remove(partition)
+	if err == nil {
+		f.p.notAZombie("removed a side file")
+	}
+	return err
 }
 
 // diskFault is what the file system asks before each operation.

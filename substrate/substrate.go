@@ -86,9 +86,9 @@ type Log interface {
 	// Sync makes all that was written durable.
 	Sync() error
 	// Owned returns an error once the log was opened again since: what this
-	// opening knows may be out of date then. It may be called at any time before
-	// Close, from any goroutine. The next Write or Sync is refused for the same
-	// reason.
+	// opening knows may be out of date then. It may be called at any time, from any
+	// goroutine; after Close it returns an error as well. The next Write or Sync is
+	// refused for the same reason.
 	Owned() error
 	// Replay calls f for each group that contains or lies beyond from, in order.
 	// f must not keep the slice. It ends with f's first error.
@@ -165,7 +165,11 @@ type Store interface {
 	// of the same file system, sharing immutable files where it can, and lists it.
 	Export(dir string) (Manifest, error)
 	Stats() StoreStats
+	// Close makes everything durable and releases the store, unless it has died.
 	Close() error
+	// Abandon releases the store without writing anything any more: it is of no use,
+	// or somebody else's by now. It takes the place of Close.
+	Abandon()
 }
 
 // Reader is what stores and snapshots have in common.

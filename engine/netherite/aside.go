@@ -166,6 +166,9 @@ func (k *keeper) saveAside(id int) error {
 	if err != nil {
 		return err
 	}
+	if err := n.mayKeep(); err != nil {
+		return err
+	}
 	b := n.store.NewBatch()
 	b.Set(substrate.Main, partition.ParkedKey(id), note.encode())
 	if err := n.store.Apply(b, id, stamp); err != nil {

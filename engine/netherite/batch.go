@@ -360,8 +360,8 @@ func (h *host) releaseDurable() {
 // owned reports whether nobody has opened the log since this node did. If so, the
 // node fails; who waits for it asks the next one, or hears why there is none.
 func (h *host) owned() bool {
-	if err := h.n.wal.Owned(); err != nil && !planted.ZombieAnswer {
-		h.n.fail(fmt.Errorf("look whether the log is still this node's: %w", err))
+	if err := h.n.owned(); err != nil && !planted.ZombieAnswer {
+		h.n.fail(err)
 		return false
 	}
 	return true

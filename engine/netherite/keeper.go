@@ -159,7 +159,10 @@ func (k *keeper) take(c *capture) {
 		k.n.captured.Add(-c.bytes)
 		return // of a partition that was parked meanwhile
 	}
-	ok, err := c.apply(k.n.store)
+	ok, err := false, k.n.mayKeep()
+	if err == nil {
+		ok, err = c.apply(k.n.store)
+	}
 	if errors.Is(err, substrate.ErrDiskFull) {
 		k.noteFull(err)
 		mark.Hit(mark.CheckpointHeld)
@@ -259,6 +262,9 @@ func (k *keeper) pending() bool {
 
 // flush makes durable what was applied, and lets go of the log before it.
 func (k *keeper) flush() error {
+	if err := k.n.mayKeep(); err != nil {
+		return err
+	}
 	type state struct {
 		stamp   substrate.Stamp
 		records int64
@@ -308,6 +314,9 @@ func (k *keeper) flush() error {
 // writeAll writes to the store everything that has been appended so far. While
 // the disk is full it waits, but not beyond the end of ctx.
 func (k *keeper) writeAll(ctx context.Context, stop <-chan struct{}) error {
+	if err := k.n.owned(); err != nil {
+		return err // also if there is nothing to write: the other one may have more
+	}
 	k.force = true
 	defer func() { k.force = false }()
 	want := make([]substrate.Offset, len(k.parts))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -97,9 +98,16 @@ func (n *node) halt() {
 	}
 }
 
-// release closes the substrates. Those of a failed node have nothing left to say.
+// release closes the substrates. Those of a failed node have nothing left to say,
+// and a store that is somebody else's by now is not written to.
 func (n *node) release() error {
-	err := errors.Join(n.wal.Close(), n.store.Close())
+	var err error
+	if n.owned() == nil || planted.ZombieCheckpoint {
+		err = n.store.Close()
+	} else {
+		n.store.Abandon()
+	}
+	err = errors.Join(err, n.wal.Close()) // last: the store asks the log whose it is
 	if errors.Is(err, substrate.ErrFailed) {
 		return nil
 	}

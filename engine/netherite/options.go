@@ -64,8 +64,10 @@ func ParseRelease(name string) (Release, error) {
 func (r Release) String() string { return [...]string{"node", "partition", "conservative"}[r] }
 
 // Storage is where a hub lives: its identity and the substrates that hold its
-// data. OpenLog and OpenStore are called once per incarnation, always after
-// what they returned before has been closed.
+// data. OpenLog and then OpenStore are called once per incarnation, always after
+// what they returned before has been closed. To open the log fences those off who
+// have the hub open all the same: where there may be any, a store that writes in
+// the background asks the Owned of the log before.
 type Storage interface {
 	// Parameters are those the hub was created with.
 	Parameters() Parameters

@@ -38,9 +38,11 @@ func openNode(e *Engine) (n *node, err error) {
 	}
 	n = newNode(e, wal, store)
 	if s, ok := e.opts.Storage.(SideStorage); ok {
-		if n.side, err = s.OpenSideFiles(); err != nil {
+		side, err := s.OpenSideFiles()
+		if err != nil {
 			return nil, errors.Join(fmt.Errorf("open side files: %w", storageError(err)), n.release())
 		}
+		n.side = &ownSide{side, n}
 	}
 	if err := n.recover(); err != nil {
 		mark.Hit(mark.RecoveryFailed)

@@ -113,7 +113,7 @@ func (src SalvageSource) Recover(o Options) (*Salvage, error) {
 	if err == nil {
 		done, err = s.finish()
 	}
-	return done, storageError(errors.Join(err, wal.Close(), store.Close()))
+	return done, storageError(errors.Join(err, store.Close(), wal.Close()))
 }
 
 // pass replays everything. If a partition fails in the middle of a chunk, its

@@ -20,7 +20,8 @@ type Disk struct {
 	// SegmentBytes is the size of the log's files; 0 is the log's default.
 	SegmentBytes int64
 
-	open, former []io.Closer // of the process that may crash, and of the one that has
+	log          substrate.Log // as last opened
+	open, former []io.Closer   // of the process that may crash, and of the one that has
 }
 
 var _ netherite.SideStorage = (*Disk)(nil)
@@ -38,13 +39,13 @@ func (d *Disk) OpenLog() (substrate.Log, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.open = append(d.open, l)
+	d.log, d.open = l, append(d.open, l)
 	return l, nil
 }
 
 // OpenStore implements netherite.Storage.
 func (d *Disk) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: d.FS, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20)})
+	s, err := pebblestore.Open(pebblestore.Options{FS: d.FS, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20), Owned: d.log.Owned})
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +55,7 @@ func (d *Disk) OpenStore(memory int64) (substrate.Store, error) {
 
 // OpenSideFiles implements netherite.SideStorage.
 func (d *Disk) OpenSideFiles() (substrate.SideFiles, error) {
-	return sidefile.Open(d.FS, "/hub/side", hubID), nil
+	return sidefile.Open(d.FS, "/hub/side", hubID).Guarded(d.log.Owned), nil
 }
 
 // Close implements netherite.Storage.

@@ -86,6 +86,7 @@ const (
 	RecoveryTriedAgain                  // a recovery is tried again
 	LoadedFromStore                     // an instance is loaded from the store
 	LogFenced                           // an earlier opening of the log is refused
+	CheckpointFenced                    // an earlier opening of the log may not change store or side files
 	TailDropped                         // an unfinished tail of the log is dropped
 	UnfinishedSegment                   // an unfinished segment is removed
 	TailRewritten                       // a tail that may not be durable is written anew
@@ -186,6 +187,7 @@ var names = [...]string{
 	RecoveryTriedAgain:      "RecoveryTriedAgain",
 	LoadedFromStore:         "LoadedFromStore",
 	LogFenced:               "LogFenced",
+	CheckpointFenced:        "CheckpointFenced",
 	TailDropped:             "TailDropped",
 	UnfinishedSegment:       "UnfinishedSegment",
 	TailRewritten:           "TailRewritten",

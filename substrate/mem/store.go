@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -26,8 +27,7 @@ type StoreDisk struct {
 	mu      sync.Mutex
 	faults  faults
 	durable contents
-	applied []version // since the last flush
-	open    *Store
+	open    []*Store // in the order of their openings
 	exports map[string]contents
 }
 
@@ -41,32 +41,40 @@ func (d *StoreDisk) SetFault(f Fault) {
 	d.faults.fault = f
 }
 
-// Open returns the store. One that is open is cut off: its calls return
-// ErrFailed. What was applied and not flushed is lost unless Crash kept it.
+// Open returns the store as it was last flushed, or as Crash has left it. One that
+// is open does not notice, as that of another process would not: it goes on with
+// what it knows, and its Flush puts that in the place of whatever is there.
 func (d *StoreDisk) Open() (*Store, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.cutOff()
-	d.applied = nil
-	d.open = &Store{disk: d}
-	return d.open, nil
+	s := &Store{disk: d, base: d.durable}
+	d.open = append(d.open, s)
+	return s, nil
 }
 
-// Crash ends the open store and returns it to its last flushed state, or to a
-// later one: keep says how many of the batches applied since then survive, as
+// Crash ends all that have the store open and returns it to its last flushed
+// state, or to a later one: keep says how many of the batches that were applied
+// since then by who has opened it last survive, as
 // when a store writes early because its memory is full; ahead says of how many
 // of the others the history survives. It returns how many batches were lost.
 func (d *StoreDisk) Crash(keep, ahead Keep) (lost int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.cutOff()
-	n := len(d.applied)
+	var applied []version
+	for _, s := range d.open {
+		if s.err == nil {
+			s.err = fmt.Errorf("%w: the store has crashed", substrate.ErrFailed)
+		}
+		applied = s.applied
+	}
+	d.open = nil
+	n := len(applied)
 	kept := min(max(keep(n), 0), n)
 	if kept > 0 {
-		d.durable = d.applied[kept-1].contents
+		d.durable = applied[kept-1].contents
 	}
 	more := min(max(ahead(n-kept), 0), n-kept)
-	for _, v := range d.applied[kept : kept+more] {
+	for _, v := range applied[kept : kept+more] {
 		for i := range v.batch.changes {
 			// Deletions of history wait until Main is durable.
 			if c := &v.batch.changes[i]; c.space == substrate.History && c.kind == changeSet {
@@ -74,15 +82,7 @@ func (d *StoreDisk) Crash(keep, ahead Keep) (lost int) {
 			}
 		}
 	}
-	d.applied = nil
 	return n - kept
-}
-
-func (d *StoreDisk) cutOff() {
-	if d.open != nil && d.open.err == nil {
-		d.open.err = fmt.Errorf("%w: the store has crashed or was opened again", substrate.ErrFailed)
-	}
-	d.open = nil
 }
 
 // Exported returns a disk with the content of an earlier Export.
@@ -98,18 +98,21 @@ func (d *StoreDisk) Exported(dir string) (*StoreDisk, bool) {
 	return copied, true
 }
 
-func (d *StoreDisk) newest() contents {
-	if n := len(d.applied); n > 0 {
-		return d.applied[n-1].contents
-	}
-	return d.durable
-}
-
 // Store is a substrate.Store in memory.
 type Store struct {
-	disk  *StoreDisk
-	err   error // why it takes no calls; guarded by disk.mu, as all that follows
-	stats substrate.StoreStats
+	disk    *StoreDisk
+	err     error     // why it takes no calls; guarded by disk.mu, as all that follows
+	base    contents  // as of its last flush
+	applied []version // since then
+	stats   substrate.StoreStats
+}
+
+// newest is what its reader sees.
+func (s *Store) newest() contents {
+	if n := len(s.applied); n > 0 {
+		return s.applied[n-1].contents
+	}
+	return s.base
 }
 
 var _ substrate.Store = (*Store)(nil)
@@ -139,7 +142,7 @@ func (s *Store) look(op Op) (contents, error) {
 	if s.err != nil {
 		return contents{}, s.err
 	}
-	return s.disk.newest(), s.disk.faults.check(op)
+	return s.newest(), s.disk.faults.check(op)
 }
 
 func (c *contents) get(space substrate.Space, key []byte) []byte {
@@ -154,7 +157,7 @@ func (c *contents) get(space substrate.Space, key []byte) []byte {
 func (s *Store) Snapshot() substrate.Snapshot {
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
-	return &snapshot{store: s, contents: s.disk.newest()}
+	return &snapshot{store: s, contents: s.newest()}
 }
 
 // NewBatch implements substrate.Store.
@@ -179,7 +182,7 @@ func (s *Store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 		return s.fail("apply a batch", err)
 	}
 	changes.used = true
-	next := d.newest()
+	next := s.newest()
 	for i := range changes.changes {
 		c := &changes.changes[i]
 		next.spaces[c.space] = c.apply(next.spaces[c.space])
@@ -189,7 +192,7 @@ func (s *Store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 		next.stamps = make(map[int]substrate.Stamp)
 	}
 	next.stamps[partition] = stamp
-	d.applied = append(d.applied, version{contents: next, batch: changes})
+	s.applied = append(s.applied, version{contents: next, batch: changes})
 	s.stats.AppliedBytes += int64(changes.size)
 	return nil
 }
@@ -210,7 +213,7 @@ func (s *Store) Stamp(partition int) (substrate.Stamp, error) {
 	if s.err != nil {
 		return substrate.Stamp{}, fmt.Errorf("read the stamp of partition %d: %w", partition, s.err)
 	}
-	return s.disk.newest().stamps[partition], nil
+	return s.newest().stamps[partition], nil
 }
 
 // Flush implements substrate.Store.
@@ -228,10 +231,13 @@ func (s *Store) flush() error {
 	if err := d.faults.check(OpFlush); err != nil {
 		return s.fail("flush the store", err)
 	}
-	for i := range d.applied {
-		s.stats.WrittenBytes += int64(d.applied[i].batch.size)
+	if len(s.applied) > 0 {
+		for i := range s.applied {
+			s.stats.WrittenBytes += int64(s.applied[i].batch.size)
+		}
+		s.base, s.applied = s.newest(), nil
+		d.durable = s.base
 	}
-	d.durable, d.applied = d.newest(), nil
 	s.stats.Flushes++
 	s.stats.Syncs++
 	return nil
@@ -248,11 +254,11 @@ func (s *Store) Export(dir string) (substrate.Manifest, error) {
 	if _, ok := d.exports[dir]; ok {
 		return substrate.Manifest{}, fmt.Errorf("export the store to %s: it exists already, name a new directory", dir)
 	}
-	d.exports[dir] = d.durable
-	m := substrate.Manifest{Stamps: maps.Clone(d.durable.stamps)}
+	d.exports[dir] = s.base
+	m := substrate.Manifest{Stamps: maps.Clone(s.base.stamps)}
 	for i, name := range []string{"main", "history"} {
 		file := substrate.ManifestFile{Name: name}
-		d.durable.spaces[i].scan(nil, nil, func(k, v []byte) bool {
+		s.base.spaces[i].scan(nil, nil, func(k, v []byte) bool {
 			file.Size += int64(len(k) + len(v))
 			return true
 		})
@@ -274,14 +280,23 @@ func (s *Store) Close() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	err := s.flush()
-	s.err = substrate.ErrClosed
-	if d.open == s {
-		d.open = nil
-	}
+	s.end()
 	if err != nil {
 		return fmt.Errorf("close the store: %w", err)
 	}
 	return nil
+}
+
+// Abandon implements substrate.Store.
+func (s *Store) Abandon() {
+	s.disk.mu.Lock()
+	defer s.disk.mu.Unlock()
+	s.end()
+}
+
+func (s *Store) end() {
+	s.err, s.applied = substrate.ErrClosed, nil
+	s.disk.open = slices.DeleteFunc(s.disk.open, func(o *Store) bool { return o == s })
 }
 
 type snapshot struct {

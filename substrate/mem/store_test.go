@@ -1,6 +1,7 @@
 package mem_test
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"testing"
@@ -45,5 +46,57 @@ func storeMedium(keep func(*rand.Rand) mem.Keep) substratetest.StoreMedium {
 				return err
 			})
 		},
+	}
+}
+
+// Two processes may have a store open where the lock of its directory does not
+// hold. The earlier one goes on with what it knows, and can undo what the later one
+// has done: so it must be kept from that.
+func TestEarlierOpeningOfAStoreIsNotCutOff(t *testing.T) {
+	d := mem.NewStoreDisk()
+	put := func(s *mem.Store, value string, stamp substrate.Offset, flush bool) {
+		t.Helper()
+		b := s.NewBatch()
+		b.Set(substrate.Main, []byte("a"), []byte(value))
+		err := s.Apply(b, 0, substrate.Stamp{Offset: stamp})
+		if err == nil && flush {
+			err = s.Flush()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	open := func() *mem.Store {
+		t.Helper()
+		s, err := d.Open()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	want := func(s *mem.Store, value string, stamp substrate.Offset) {
+		t.Helper()
+		got, err := s.Get(substrate.Main, []byte("a"))
+		at, stampErr := s.Stamp(0)
+		if err != nil || stampErr != nil || string(got) != value || at.Offset != stamp {
+			t.Errorf("%q of %d, want %q of %d: %v, %v", got, at.Offset, value, stamp, err, stampErr)
+		}
+	}
+	old := open()
+	put(old, "first", 1, true)
+	put(old, "of the earlier one", 2, false)
+	later := open()
+	want(later, "first", 1)
+	put(later, "of the later one", 3, true)
+	want(old, "of the earlier one", 2)
+	if err := old.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	want(open(), "of the earlier one", 2)
+	d.Crash(mem.KeepNone, mem.KeepNone)
+	for _, s := range []*mem.Store{old, later} {
+		if err := s.Flush(); !errors.Is(err, substrate.ErrFailed) {
+			t.Errorf("flush after the power has failed: %v", err)
+		}
 	}
 }

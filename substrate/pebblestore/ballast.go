@@ -22,7 +22,7 @@ func (s *Store) ReleaseBallast() {
 	b := &s.ballast
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if !b.there || s.fence.dead.Load() {
+	if !b.there || !s.fence.mayChange() {
 		return
 	}
 	if err := s.opts.FS.Remove(s.ballastFile()); err != nil {
@@ -49,7 +49,7 @@ func (s *Store) restoreBallast() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	size := s.opts.BallastBytes
-	if size <= 0 || b.there {
+	if size <= 0 || b.there || !s.fence.mayChange() {
 		return
 	}
 	first := !b.known

@@ -43,7 +43,7 @@ func (m *medium) open() (substrate.Store, error) {
 func (m *medium) conformance() substratetest.StoreMedium {
 	return substratetest.StoreMedium{
 		Open:       m.open,
-		Crash:      func(*rand.Rand) { m.store.Abandon() },
+		Crash:      func(*rand.Rand) { m.store.Die() },
 		OpenExport: func(dir string) (substrate.Store, error) { return open(m.fs, dir) },
 		ExportDir:  filepath.Join(filepath.Dir(m.dir), "copy"),
 		Scale:      4,
@@ -66,7 +66,7 @@ func TestConformanceOnCrashableMemory(t *testing.T) {
 				c := m.conformance()
 				c.Crash = func(rng *rand.Rand) {
 					fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
-					m.store.Abandon()
+					m.store.Die()
 					m.fs = fs
 				}
 				return c
@@ -101,7 +101,7 @@ func tearing(crash faultfs.Crash) substratetest.StoreMedium {
 		crash.Rand = rng
 		next := fs.CrashClone(crash)
 		fs.Kill()
-		m.store.Abandon()
+		m.store.Die()
 		fs = next
 		m.fs = fs
 	}

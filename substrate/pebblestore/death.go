@@ -15,14 +15,22 @@ import (
 	"github.com/netherite-go/netherite/substrate"
 )
 
-// die ends the store. The first cause counts.
+// die ends the store because of a failure. The first cause counts.
 func (s *Store) die(cause error) {
+	if s.end(cause) {
+		s.opts.Logger.Error("state store has failed", "dir", s.opts.Dir, "err", cause)
+	}
+}
+
+// end ends the store, unless it is dead already.
+func (s *Store) end(cause error) (ended bool) {
 	s.deathOnce.Do(func() {
 		s.fence.dead.Store(true)
 		s.death = fmt.Errorf("%w: %w: close the store, open it again and recover", substrate.ErrFailed, cause)
 		close(s.dead)
-		s.opts.Logger.Error("state store has failed", "dir", s.opts.Dir, "err", cause)
+		ended = true
 	})
+	return ended
 }
 
 // alive returns why the store takes no calls, or nil.

@@ -6,9 +6,9 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 )
 
-// Abandon ends the store without writing anything more, as after a crash of its
+// Die ends the store without writing anything more, as after a crash of its
 // process, except that Pebble's goroutines are still there.
-func (s *Store) Abandon() {
+func (s *Store) Die() {
 	s.die(errors.New("test: the process is gone"))
 }
 
@@ -32,6 +32,9 @@ func (s *Store) HoldCompactions() {
 func (s *Store) Compactions() int64 {
 	return s.main.Metrics().Compact.Count
 }
+
+// Looks counts how often it was asked whose the store is.
+func (s *Store) Looks() int64 { return s.fence.looks.Load() }
 
 // Progress gets a token at the end of flushes and compactions.
 func (s *Store) Progress() <-chan struct{} { return s.progress }

@@ -10,33 +10,53 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/internal/nospace"
+	"github.com/netherite-go/netherite/internal/planted"
 )
 
 // fence stands between Pebble and the files. It counts what is written, slows
 // down attempts to write to a full disk, and lets nothing through once the store
 // is dead: Pebble's goroutines cannot be stopped from outside, but they must not
-// change files that may be open again in a new store.
+// change files that may be open again in a new store. That may be one of another
+// process, if the lock of the directory has failed: so it looks whose the store is,
+// and kills it if it has been taken over.
+//
+// Whoever opens the hub says so before it reads the store. It finds what was there
+// then, and no change comes after but one between whose look and whose call of the
+// system a pause has fallen.
 type fence struct {
 	vfs.FS
 	dead   atomic.Bool
 	full   atomic.Int64 // attempts in a row that met a full disk
 	onFull func()       // called at such an attempt
 	onDie  func(error)  // ends the store
+	owned  func() error // whether the store is somebody else's by now; may be nil
 	quit   chan struct{}
 	spare  spare
 	pace   pacer
 	watch  watch
 
-	written, syncs atomic.Int64
+	written, syncs, looks atomic.Int64
 }
 
-// check never returns if the store is dead. An error would not do: Pebble tries
+// mayChange reports whether files may be changed now. If the store is somebody
+// else's, it dies.
+func (f *fence) mayChange() bool {
+	if f.owned != nil && !f.dead.Load() {
+		f.looks.Add(1)
+		if err := f.owned(); err != nil && !planted.ZombieCheckpoint {
+			f.onDie(err)
+		}
+	}
+	return !f.dead.Load()
+}
+
+// check never returns if files may not be changed. An error would not do: Pebble tries
 // a failed flush or compaction again, without end. Nor would ending the
 // goroutine: half-way through a compaction, deferred calls of Pebble panic. Only
 // goroutines of Pebble and of Store.guard get here, and nobody waits for them
 // then. They cost the memory of the dead store until the process ends.
 func (f *fence) check() {
-	if f.dead.Load() {
+	if !f.mayChange() {
 		select {}
 	}
 }
@@ -194,13 +214,29 @@ func (f *fence) wrap(name string, file vfs.File, err error) (vfs.File, error) {
 // fencedFile is a file that Pebble may write to.
 type fencedFile struct {
 	vfs.File
-	fence *fence
-	name  string
+	fence    *fence
+	name     string
+	unlooked int // bytes written since it was looked whose the store is
+}
+
+// lookBytes is how much may be written to a table without a look. Nobody reads it
+// before it was synced and a manifest names it, and a table of another store by the
+// same name is another file: Create removes what is there.
+const lookBytes = 256 << 10
+
+// checkWrite is check before a write.
+func (f *fencedFile) checkWrite(bytes int) {
+	f.unlooked += bytes
+	if f.unlooked < lookBytes && !f.fence.vital(f.name) && !f.fence.dead.Load() {
+		return
+	}
+	f.unlooked = 0
+	f.fence.check()
 }
 
 // Write implements vfs.File.
 func (f *fencedFile) Write(p []byte) (int, error) {
-	f.fence.check()
+	f.checkWrite(len(p))
 	if err := f.fence.admit(f.name); err != nil {
 		return 0, f.fence.after(err)
 	}

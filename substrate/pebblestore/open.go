@@ -36,7 +36,7 @@ func newStore(opts Options) *Store {
 		stamps: make(map[int]substrate.Stamp), mainRoom: firstMemtable,
 	}
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
-	s.fence = &fence{FS: opts.FS, onFull: s.metFull, onDie: s.die, quit: make(chan struct{})}
+	s.fence = &fence{FS: opts.FS, onFull: s.metFull, onDie: s.die, owned: opts.Owned, quit: make(chan struct{})}
 	s.fence.pace.quit = s.fence.quit
 	s.fence.spare = spare{fs: opts.FS, name: opts.FS.PathJoin(opts.Dir, spareName)}
 	s.cache = pebble.NewCache(opts.cacheBytes())
@@ -48,6 +48,9 @@ func newStore(opts Options) *Store {
 const firstMemtable = 256 << 10
 
 func (s *Store) open() (err error) {
+	if !s.fence.mayChange() {
+		return s.death
+	}
 	if err := dirsync.Make(s.opts.FS, s.opts.Dir); err != nil {
 		return s.explain(err)
 	}
@@ -205,6 +208,14 @@ func (s *Store) loadReserved(low, high []byte, f func(key, value []byte) error) 
 	}
 	return s.explain(errors.Join(err, it.Error(), it.Close()))
 }
+
+// Abandon implements substrate.Store.
+func (s *Store) Abandon() {
+	s.end(errAbandoned)
+	_ = s.Close() // of what is dead already
+}
+
+var errAbandoned = errors.New("the store is abandoned")
 
 // Close implements substrate.Store. It flushes, unless the disk is full: then what
 // is not flushed is left to the commit log. Snapshots have to be closed before.

@@ -34,6 +34,12 @@ type Options struct {
 	// so that what is under way can be finished; 0 means none. It is made again
 	// when there is four times as much free space.
 	BallastBytes int64
+	// Owned returns an error once the store is somebody else's: where the lock does
+	// not hold, somebody may have opened the hub since. The store asks before it
+	// changes a file, and dies of the error; nil means it need not ask. It is
+	// called by many goroutines, twice or so for each MiB written; and never after
+	// Close has returned.
+	Owned func() error
 }
 
 const minMemoryBytes = 4 << 20

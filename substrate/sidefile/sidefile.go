@@ -34,9 +34,10 @@ var (
 // Files is a substrate.SideFiles in a directory of its own. It is safe for
 // concurrent use, but for calls about the same partition.
 type Files struct {
-	fs  vfs.FS
-	dir string
-	hub [16]byte
+	fs    vfs.FS
+	dir   string
+	hub   [16]byte
+	owned func() error // nil: always
 }
 
 var _ substrate.SideFiles = (*Files)(nil)
@@ -44,6 +45,19 @@ var _ substrate.SideFiles = (*Files)(nil)
 // Open uses a directory for the side files of a hub. It is made when it is needed.
 func Open(fsys vfs.FS, dir string, hub [16]byte) *Files {
 	return &Files{fs: fsys, dir: dir, hub: hub}
+}
+
+// Guarded returns the files for one who asks before each change whether they are
+// still its own, with an error if not. An earlier owner that goes on is refused so.
+func (f *Files) Guarded(owned func() error) *Files {
+	return &Files{fs: f.fs, dir: f.dir, hub: f.hub, owned: owned}
+}
+
+func (f *Files) check() error {
+	if f.owned == nil {
+		return nil
+	}
+	return f.owned()
 }
 
 // Name is the name of a partition's file in the directory.
@@ -63,11 +77,18 @@ func (f *Files) Put(partition int, fill func(add func(end substrate.Offset, chun
 }
 
 func (f *Files) put(partition int, fill func(add func(end substrate.Offset, chunk []byte) error) error) error {
+	if err := f.check(); err != nil {
+		return err
+	}
 	if err := dirsync.Make(f.fs, f.dir); err != nil {
 		return err
 	}
 	temporary := f.path(partition) + ".tmp"
-	if err := f.write(temporary, partition, fill); err != nil {
+	err := f.write(temporary, partition, fill)
+	if lost := f.check(); lost != nil {
+		return errors.Join(err, lost) // the temporary file may be somebody else's, too
+	}
+	if err != nil {
 		_ = f.fs.Remove(temporary) // it is void anyway
 		return err
 	}
@@ -252,7 +273,10 @@ func (r *reader) end(count, said uint64) error {
 
 // Remove implements substrate.SideFiles.
 func (f *Files) Remove(partition int) error {
-	err := f.fs.Remove(f.path(partition))
+	err := f.check()
+	if err == nil {
+		err = f.fs.Remove(f.path(partition))
+	}
 	if err == nil {
 		err = dirsync.Sync(f.fs, f.dir)
 	}

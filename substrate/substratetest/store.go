@@ -49,6 +49,7 @@ func TestStore(t *testing.T, factory StoreFactory) {
 		{"FlushedStateSurvivesACrash", storeFlush},
 		{"CloseFlushes", storeClose},
 		{"ClosedStoreRefuses", storeClosed},
+		{"AbandonedStoreWritesNothing", storeAbandoned},
 		{"CrashedStoreRefuses", storeZombie},
 		{"FailedFlushIsFinal", storeFailedFlush},
 		{"ExportIsConsistent", storeExport},

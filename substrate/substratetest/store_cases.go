@@ -293,6 +293,20 @@ func storeClosed(t *testing.T, r *storeRun) {
 	}
 }
 
+func storeAbandoned(t *testing.T, r *storeRun) {
+	r.apply(func(b substrate.Batch) { b.Set(substrate.Main, []byte("a"), []byte("1")) })
+	r.flush()
+	r.apply(func(b substrate.Batch) { b.Set(substrate.Main, []byte("a"), []byte("2")) })
+	b := r.store.NewBatch()
+	r.store.Abandon()
+	refusals(t, r.store, b, substrate.ErrClosed)
+	if err := r.store.Close(); !errors.Is(err, substrate.ErrClosed) {
+		t.Errorf("close: %v", err)
+	}
+	r.open()
+	wantSpace(t, r.store, substrate.Main, map[string]string{"a": "1"})
+}
+
 func storeZombie(t *testing.T, r *storeRun) {
 	old := r.store
 	b := old.NewBatch()
