@@ -48,8 +48,8 @@ func (k *keeping) unless(f func()) bool {
 // hub as a crash between the two would leave it, with all that was acknowledged
 // before the call; side files may be copied at any moment after the store.
 //
-// An error says that the copies are worth nothing: f's own, that somebody else has
-// opened the hub, or engine.ErrUnavailable because it failed and recovered meanwhile.
+// An error says that the copies are worth nothing: f's own, or
+// engine.ErrUnavailable because the hub failed meanwhile, or is somebody else's.
 func (e *Engine) Copy(ctx context.Context, f func(substrate.Log, substrate.Store) error) error {
 	if err := e.open(); err != nil {
 		return fmt.Errorf("copy the hub: %w", err)
@@ -65,7 +65,9 @@ func (e *Engine) Copy(ctx context.Context, f func(substrate.Log, substrate.Store
 	n.keeping.begin()
 	defer n.keeping.end()
 	if err = f(n.wal, n.store); err == nil {
-		err = n.owned() // or others may have acknowledged more than there is in it
+		if err = n.owned(); err != nil { // others may have acknowledged more than there is in it
+			n.fail(err)
+		}
 	}
 	select {
 	case <-n.failed:

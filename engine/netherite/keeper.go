@@ -315,6 +315,7 @@ func (k *keeper) flush() error {
 // the disk is full it waits, but not beyond the end of ctx.
 func (k *keeper) writeAll(ctx context.Context, stop <-chan struct{}) error {
 	if err := k.n.owned(); err != nil {
+		k.n.fail(err)
 		return err // also if there is nothing to write: the other one may have more
 	}
 	k.force = true

@@ -148,7 +148,7 @@ func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
 		if usage, err := fsys.GetDiskUsage(dir); err == nil && usage.AvailBytes < uint64(size) {
 			return nil, fmt.Errorf("%w: a segment needs %d bytes, there are %d", substrate.ErrDiskFull, size, usage.AvailBytes)
 		}
-		if err := createZeroed(fsys, dir, segmentName(ordinal), size, l.owned); err != nil {
+		if err := createZeroed(fsys, dir, segmentName(ordinal), size); err != nil {
 			return nil, fmt.Errorf("make %s of %d bytes: %w", segmentName(ordinal), size, spaceError(err))
 		}
 		seg = &segment{size: size}
@@ -205,9 +205,6 @@ func (p *prepared) discard(l *Log) {
 			if seg.size < p.free[small].size {
 				small = i
 			}
-		}
-		if l.owned() != nil {
-			return // the next call finds out
 		}
 		if err := l.opts.FS.Remove(l.opts.FS.PathJoin(l.opts.Dir, segmentName(p.free[small].ordinal))); err != nil {
 			return

@@ -3,7 +3,6 @@ package filelog_test
 import (
 	"errors"
 	"math/rand/v2"
-	"strings"
 	"testing"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -91,44 +90,5 @@ func TestAnEarlierOpeningIsRefusedWhateverItTries(t *testing.T) {
 	again, err := filelog.Open(small(fs, "/hub/log"))
 	if err != nil || again.End() != end+5 {
 		t.Fatalf("the log ends at %d, want %d: %v", again.End(), end+5, err)
-	}
-}
-
-// To make a segment takes time. Who is stopped in the middle of it must not put it in
-// the place of the one by the same name that the next opening has made meanwhile.
-func TestSegmentOfAnEarlierOpeningDoesNotReplaceThatOfALaterOne(t *testing.T) {
-	fs := faultfs.New()
-	old, err := filelog.Open(small(fs, "/hub/log"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var later *filelog.Log
-	fs.SetFault(func(op faultfs.Op) error {
-		if op.Kind == faultfs.OpSync && strings.HasSuffix(op.Path, ".tmp") && later == nil {
-			fs.SetFault(nil)
-			if later, err = filelog.Open(small(fs, "/hub/log")); err != nil {
-				t.Fatal(err)
-			}
-			write(t, later, "acknowledged", true)
-		}
-		return nil
-	})
-	for later == nil && err == nil { // until it prepares its next segment
-		if err = old.Write(make([]byte, 1024)); err == nil {
-			err = old.Sync()
-		}
-	}
-	if later == nil {
-		t.Fatalf("no segment was prepared: %v", err)
-	}
-	if err := old.Write([]byte("of the earlier one")); !errors.Is(err, substrate.ErrFailed) {
-		t.Errorf("a write of the earlier opening: %v", err)
-	}
-	_ = old.Close()
-	write(t, later, "more", true)
-	end := later.End()
-	again, err := filelog.Open(small(fs, "/hub/log"))
-	if err != nil || again.End() != end {
-		t.Fatalf("the log ends at %d, want %d: %v", again.End(), end, err)
 	}
 }

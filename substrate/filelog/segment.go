@@ -104,10 +104,8 @@ var zeros = make([]byte, 256<<10)
 const fillStep = 1 << 20
 
 // createZeroed makes a file of zeros, synced, under the temporary name and gives
-// it its final one, if the log is still its owner's: this takes time, and the name
-// may be that of a file that somebody else writes to by then. The directory is not
-// synced yet.
-func createZeroed(fsys vfs.FS, dir, name string, size int64, owned func() error) error {
+// it its final one. The directory is not synced yet.
+func createZeroed(fsys vfs.FS, dir, name string, size int64) error {
 	tmp := fsys.PathJoin(dir, name+tmpSuffix)
 	f, err := fsys.OpenReadWrite(tmp, vfs.WriteCategoryUnspecified)
 	if err != nil {
@@ -118,9 +116,6 @@ func createZeroed(fsys vfs.FS, dir, name string, size int64, owned func() error)
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
-	if lost := owned(); lost != nil {
-		return errors.Join(err, lost) // the temporary file may be somebody else's, too
-	}
 	if err == nil {
 		err = fsys.Rename(tmp, fsys.PathJoin(dir, name))
 	}

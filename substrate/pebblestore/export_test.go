@@ -33,8 +33,5 @@ func (s *Store) Compactions() int64 {
 	return s.main.Metrics().Compact.Count
 }
 
-// Looks counts how often it was asked whose the store is.
-func (s *Store) Looks() int64 { return s.fence.looks.Load() }
-
 // Progress gets a token at the end of flushes and compactions.
 func (s *Store) Progress() <-chan struct{} { return s.progress }

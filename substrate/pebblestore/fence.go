@@ -35,14 +35,13 @@ type fence struct {
 	pace   pacer
 	watch  watch
 
-	written, syncs, looks atomic.Int64
+	written, syncs atomic.Int64
 }
 
 // mayChange reports whether files may be changed now. If the store is somebody
 // else's, it dies.
 func (f *fence) mayChange() bool {
 	if f.owned != nil && !f.dead.Load() {
-		f.looks.Add(1)
 		if err := f.owned(); err != nil && !planted.ZombieCheckpoint {
 			f.onDie(err)
 		}
@@ -227,7 +226,7 @@ const lookBytes = 256 << 10
 // checkWrite is check before a write.
 func (f *fencedFile) checkWrite(bytes int) {
 	f.unlooked += bytes
-	if f.unlooked < lookBytes && !f.fence.vital(f.name) && !f.fence.dead.Load() {
+	if f.unlooked < lookBytes && strings.HasSuffix(f.name, ".sst") && !f.fence.dead.Load() {
 		return
 	}
 	f.unlooked = 0

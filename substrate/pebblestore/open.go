@@ -48,11 +48,11 @@ func newStore(opts Options) *Store {
 const firstMemtable = 256 << 10
 
 func (s *Store) open() (err error) {
-	if !s.fence.mayChange() {
-		return s.death
-	}
 	if err := dirsync.Make(s.opts.FS, s.opts.Dir); err != nil {
 		return s.explain(err)
+	}
+	if !s.fence.mayChange() {
+		return s.death
 	}
 	if err := s.fence.spare.restore(); err != nil {
 		return s.explain(fmt.Errorf("make the spare file: %w", err))
