@@ -57,6 +57,24 @@ func removeLinked(path string) {
 	_ = os.Remove(private)
 }
 
+// bound is a listener that removes its socket when it is closed, unless somebody
+// else has put another one in its place.
+type bound struct {
+	net.Listener
+	path string
+	made os.FileInfo
+}
+
+// Close implements net.Listener.
+func (b *bound) Close() error {
+	// As long as the listener is there, no other file is taken for its own.
+	var err error
+	if now, statErr := os.Lstat(b.path); statErr == nil && os.SameFile(now, b.made) {
+		err = os.Remove(b.path)
+	}
+	return errors.Join(err, b.Listener.Close())
+}
+
 func listen(path string) (net.Listener, error) {
 	l, err := net.Listen("unix", path)
 	if err != nil {
@@ -65,10 +83,16 @@ func listen(path string) (net.Listener, error) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("restrict the owner's socket: %w", err), l.Close())
 	}
-	return l, nil
+	made, err := os.Lstat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("look at the owner's socket: %w", err), l.Close())
+	}
+	l.(*net.UnixListener).SetUnlinkOnClose(false)
+	return &bound{Listener: l, path: path, made: made}, nil
 }
 
-// linked removes the link and the private directory with the listener.
+// linked removes the link, if it is its own still, and the private directory with
+// the listener.
 type linked struct {
 	net.Listener
 	link, private string
@@ -76,7 +100,11 @@ type linked struct {
 
 // Close implements net.Listener.
 func (l *linked) Close() error {
-	return errors.Join(l.Listener.Close(), os.Remove(l.link), os.RemoveAll(l.private))
+	var err error
+	if target, linkErr := os.Readlink(l.link); linkErr == nil && target == l.Addr().String() {
+		err = os.Remove(l.link)
+	}
+	return errors.Join(err, l.Listener.Close(), os.RemoveAll(l.private))
 }
 
 // address finds the socket of a data directory.

@@ -95,3 +95,36 @@ func TestPrivateDirectoryOfKilledProcessIsRemoved(t *testing.T) {
 		t.Errorf("%s is left behind: %v", private, err)
 	}
 }
+
+// An earlier owner that has lost the directory, and closes, leaves the next one's
+// socket alone.
+func TestSocketOfTheNextOwnerIsNotRemoved(t *testing.T) {
+	for name, dir := range map[string]string{"short": t.TempDir(), "long": filepath.Join(t.TempDir(), strings.Repeat("d", maxPath))} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				t.Fatal(err)
+			}
+			old, err := Listen(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			next, err := Listen(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := old.Close(); err != nil {
+				t.Error(err)
+			}
+			c, err := net.Dial("unix", address(dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := errors.Join(c.Close(), next.Close()); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Lstat(filepath.Join(dir, SocketName)); !errors.Is(err, os.ErrNotExist) {
+				t.Errorf("its own socket is left behind: %v", err)
+			}
+		})
+	}
+}
