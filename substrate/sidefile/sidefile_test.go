@@ -139,3 +139,41 @@ func TestEveryFlippedBitAndCutIsNamed(t *testing.T) {
 		t.Errorf("file of another hub: %v", err)
 	}
 }
+
+// Who has lost the directory leaves the files to the next one.
+func TestFilesOfSomebodyElseAreLeftAlone(t *testing.T) {
+	fs := faultfs.New()
+	lost := errors.New("somebody else has opened the hub")
+	var at, changes int
+	guarded := open(fs).Guarded(func() error {
+		if changes >= at {
+			return lost
+		}
+		return nil
+	})
+	count := func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpRename || op.Kind == faultfs.OpRemove {
+			if changes++; changes > at {
+				t.Errorf("lost after %d changes: %s %s", at, op.Kind, op.Path)
+			}
+		}
+		return nil
+	}
+	for ; at < 3; at++ {
+		changes = 0
+		fs.SetFault(count)
+		err := errors.Join(put(guarded, 1, 2), put(guarded, 2, 3), guarded.Remove(7))
+		if fs.SetFault(nil); !errors.Is(err, lost) {
+			t.Errorf("lost after %d changes: %v", at, err)
+		}
+		if g, _, err := kept(open(fs)); at > 0 && (err != nil || int(g) != at) {
+			t.Errorf("lost after %d changes, the file is of generation %d: %v", at, g, err)
+		}
+	}
+	// And in the middle: what it was writing takes nobody's place.
+	changes, at = 0, 1
+	err := guarded.Put(7, func(func(substrate.Offset, []byte) error) error { changes = at; return nil })
+	if g, _, readErr := kept(open(fs)); !errors.Is(err, lost) || readErr != nil || g != 2 {
+		t.Errorf("lost while it wrote: %v, the file is of generation %d: %v", err, g, readErr)
+	}
+}

@@ -102,7 +102,7 @@ func TestStoppedHolderLeavesTheStoreToTheNextOne(t *testing.T) {
 	dir := hubDir(t)
 	ledger := &noted{acks: map[string]int64{}}
 	for round := range 3 {
-		h := launched(t, dir, "--checkpoint-bytes", "65536")
+		h := launched(t, dir, "--checkpoint-bytes", "8192")
 		ended, err := ledger.under(ctx, connect(t, dir), fmt.Sprintf("%d-first", round), int64(200+37*round), h.stop)
 		if err == nil {
 			err = os.Remove(filepath.Join(dir, "LOCK"))
@@ -110,10 +110,10 @@ func TestStoppedHolderLeavesTheStoreToTheNextOne(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		next := launched(t, dir, "--checkpoint-bytes", "65536")
+		next := launched(t, dir, "--checkpoint-bytes", "8192")
 		hub := connect(t, dir)
 		nextCtx, stop := context.WithCancel(ctx)
-		nextEnded, err := ledger.under(nextCtx, hub, fmt.Sprintf("%d-next", round), 200, h.resume)
+		nextEnded, err := ledger.under(nextCtx, hub, fmt.Sprintf("%d-next", round), 400, h.resume)
 		if err != nil {
 			t.Fatal(err)
 		}
