@@ -4,5 +4,5 @@
 // the same results.
 //
 // What survives a crash is in a LogDisk or a StoreDisk; Open gives a log or a
-// store on it, and Crash ends that one.
+// store on it, and Crash ends all of these.
 package mem

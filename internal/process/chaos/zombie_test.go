@@ -6,11 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -92,18 +94,75 @@ func (n *noted) under(ctx context.Context, hub durable.Hub, name string, count i
 	}
 }
 
+// halt is stop, and waits until all of the process stands still.
+func (h *host) halt() error {
+	if err := h.stop(); err != nil {
+		return err
+	}
+	for {
+		var status syscall.WaitStatus
+		if _, err := syscall.Wait4(h.pid(), &status, syscall.WUNTRACED, nil); !errors.Is(err, syscall.EINTR) {
+			return err
+		}
+	}
+}
+
+// filesOf lists the files of a hub's parts that have checkpoints, with sizes and times
+// of change.
+func filesOf(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for _, part := range []string{"store", "side"} {
+		err := filepath.WalkDir(filepath.Join(dir, part), func(path string, d fs.DirEntry, err error) error {
+			if errors.Is(err, fs.ErrNotExist) || err == nil && d.IsDir() {
+				return nil
+			}
+			if err == nil {
+				var info fs.FileInfo
+				if info, err = d.Info(); err == nil {
+					files[path] = fmt.Sprintf("%d bytes, changed %v", info.Size(), info.ModTime())
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return files
+}
+
+// changed names the files that are not as they were.
+func changed(before, after map[string]string) (what []string) {
+	for path, is := range after {
+		if before[path] != is {
+			what = append(what, fmt.Sprintf("%s: %s, before: %q", path, is, before[path]))
+		}
+	}
+	for path := range before {
+		if after[path] == "" {
+			what = append(what, path+" is gone")
+		}
+	}
+	return what
+}
+
 // TestStoppedHolderLeavesTheStoreToTheNextOne stops a process that takes one checkpoint
 // after the other, and removes its lock's file, so that another one gets in and does
 // the same. When the first one goes on, in the middle of what it was at, it breaks
-// nothing of what the second one has.
+// nothing of what the second one has: that is seen while the second one works, and
+// while it is stopped itself, when no file may change. One may, at most: the first one
+// may have been stopped between a look and what it looked for.
 func TestStoppedHolderLeavesTheStoreToTheNextOne(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	dir := hubDir(t)
 	ledger := &noted{acks: map[string]int64{}}
-	for round := range 3 {
+	var spoiled []string
+	for round := range 4 {
+		still := round%2 == 0
 		h := launched(t, dir, "--checkpoint-bytes", "8192")
-		ended, err := ledger.under(ctx, connect(t, dir), fmt.Sprintf("%d-first", round), int64(200+37*round), h.stop)
+		ended, err := ledger.under(ctx, connect(t, dir), fmt.Sprintf("%d-first", round), int64(200+37*round), h.halt)
 		if err == nil {
 			err = os.Remove(filepath.Join(dir, "LOCK"))
 		}
@@ -113,13 +172,31 @@ func TestStoppedHolderLeavesTheStoreToTheNextOne(t *testing.T) {
 		next := launched(t, dir, "--checkpoint-bytes", "8192")
 		hub := connect(t, dir)
 		nextCtx, stop := context.WithCancel(ctx)
-		nextEnded, err := ledger.under(nextCtx, hub, fmt.Sprintf("%d-next", round), 400, h.resume)
+		defer stop()
+		then := h.resume
+		if still {
+			then = next.halt
+		}
+		nextEnded, err := ledger.under(nextCtx, hub, fmt.Sprintf("%d-next", round), 400, then)
 		if err != nil {
 			t.Fatal(err)
+		}
+		var before map[string]string
+		if still {
+			before = filesOf(t, dir)
+			if err := h.resume(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		ended() // refused
 		if err := h.close(); err != nil {
 			t.Logf("the first process: %v", err) // it may well have something to say
+		}
+		if still {
+			spoiled = append(spoiled, changed(before, filesOf(t, dir))...)
+			if err := next.resume(); err != nil {
+				t.Fatal(err)
+			}
 		}
 		stop()
 		nextEnded()
@@ -131,6 +208,9 @@ func TestStoppedHolderLeavesTheStoreToTheNextOne(t *testing.T) {
 		if err = errors.Join(err, ctx.Err()); err != nil || code != 0 || !strings.HasPrefix(stdout, "ok: ") {
 			t.Fatalf("inspect --verify: code %d, %v\n%s%s", code, err, stdout, stderr)
 		}
+	}
+	if len(spoiled) > 1 {
+		t.Errorf("what was the second process's was changed by the first one:\n%s", strings.Join(spoiled, "\n"))
 	}
 	launched(t, dir)
 	ledger.audit(ctx, t, connect(t, dir))
