@@ -2,6 +2,7 @@ package hubtest
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -75,7 +76,7 @@ func (d *Disk) crash(c faultfs.Crash) {
 // discard closes what the process that is gone had open, only to have its memory
 // and goroutines back: its files are gone.
 func (d *Disk) discard() {
-	for _, f := range append(d.former, d.open...) {
+	for _, f := range slices.Backward(append(d.former, d.open...)) { // a store before its log, which it asks
 		_ = f.Close()
 	}
 	d.former, d.open = nil, nil
