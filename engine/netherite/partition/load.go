@@ -100,6 +100,14 @@ func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
 		} else {
 			inst.inbox = append(inst.inbox, e)
 		}
+	case subHeld:
+		h, err := decodeHeld(value, inst.created)
+		if err != nil {
+			return err
+		}
+		h.seq, h.stored = number, true
+		inst.size += eventSize(&h.event)
+		inst.held = append(inst.held, h)
 	case subTask:
 		t, err := decodeTask(value, inst.created)
 		if err != nil {

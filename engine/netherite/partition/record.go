@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -26,6 +27,7 @@ import (
 
 // ChunkHeader is what the records of a chunk share.
 type ChunkHeader struct {
+	Version   uint64 // step version; 0 is the present one
 	Partition int
 	First     engine.Name
 	Time      model.Time
@@ -33,7 +35,7 @@ type ChunkHeader struct {
 
 // AppendChunk appends a header and the records, which must be encoded already.
 func AppendChunk(b []byte, h ChunkHeader, records []byte) []byte {
-	b = model.AppendUvarint(b, Version)
+	b = model.AppendUvarint(b, cmp.Or(h.Version, Version))
 	b = model.AppendUvarint(b, uint64(h.Partition))
 	b = model.AppendUvarint(b, h.First.Epoch)
 	b = model.AppendUvarint(b, h.First.Number)
@@ -60,6 +62,7 @@ func ReadChunk(r *model.Reader) (Chunk, error) {
 		r.Fail("step version 0")
 	}
 	c := Chunk{ChunkHeader: ChunkHeader{
+		Version:   version,
 		Partition: readPartition(r),
 		First:     engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()},
 		Time:      model.Time(r.Varint()),
@@ -77,7 +80,7 @@ func (c *Chunk) Next() (in Input, ok bool, err error) {
 	if c.r.Len() == 0 && c.r.Err() == nil {
 		return Input{}, false, nil
 	}
-	ev, err := decodeRecord(&c.r, c.Time)
+	ev, err := decodeRecord(&c.r, c.Version, c.Time)
 	if err != nil {
 		return Input{}, false, fmt.Errorf("record %d of epoch %d, partition %d: %w", c.First.Number, c.First.Epoch, c.Partition, damaged(err))
 	}
@@ -128,12 +131,10 @@ func AppendRecord(b []byte, ev Event, t model.Time) []byte {
 			b = model.AppendUvarint(b, o.Ord)
 			b = model.AppendString(b, o.Section)
 		}
+	case *QuarantinedV1:
+		b = appendQuarantinedV1(b, e)
 	case *Quarantined:
-		b = model.AppendString(b, e.Instance.ID)
-		b = model.AppendUvarint(b, e.Instance.Ord)
-		b = model.AppendFailure(b, e.Reason)
-		b = model.AppendUvarint(b, uint64(e.Origin))
-		b = model.AppendUvarint(b, e.Through)
+		b = appendQuarantined(b, e, t)
 	default:
 		panic(fmt.Sprintf("partition: unknown event %T", ev))
 	}
@@ -303,9 +304,14 @@ func damaged(err error) error {
 }
 
 // decodeRecord reads one record of a chunk whose time is t.
-func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
-	var ev Event
-	switch kind := RecordKind(r.Byte()); kind {
+func decodeRecord(r *model.Reader, version uint64, t model.Time) (Event, error) {
+	ev := decodeFields(r, RecordKind(r.Byte()), version, t)
+	return ev, r.Err()
+}
+
+// decodeFields reads the fields of a record of a kind.
+func decodeFields(r *model.Reader, kind RecordKind, version uint64, t model.Time) (ev Event) {
+	switch kind {
 	case KindOpened:
 		ev = &Opened{Epoch: r.Uvarint()}
 	case KindStart:
@@ -338,15 +344,17 @@ func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 			e.Orphans = append(e.Orphans, Orphan{Ord: r.Uvarint(), Section: r.String()})
 		}
 		ev = e
+	case KindQuarantinedV1:
+		ev = decodeQuarantinedV1(r)
 	case KindQuarantined:
-		e := &Quarantined{Instance: Key{ID: r.String(), Ord: r.Uvarint()}}
-		e.Reason, _ = model.DecodeFailure(r)
-		e.Origin, e.Through = readPartition(r), r.Uvarint()
-		ev = e
+		if version < 2 {
+			r.Fail("a record of step version 2 in a chunk of version 1")
+		}
+		ev = decodeQuarantined(r, version, t)
 	default:
 		r.Fail(fmt.Sprintf("unknown record kind %d", kind))
 	}
-	return ev, r.Err()
+	return ev
 }
 
 func decodeReceived(r *model.Reader, t model.Time) *Received {

@@ -397,10 +397,10 @@ func TestDamagedStoreIsNamed(t *testing.T) {
 			p.store.main.deleteRange(instanceKey(nil, p.id, ord), instanceKey(nil, p.id, ord+1))
 		}, load, engine.ErrDamaged, "which is not there"},
 		"short ID row":    {func(p *testPart) { p.store.main.set(idKey(nil, p.id, "a"), []byte{1}) }, load, engine.ErrDamaged, "has 1 bytes"},
-		"cut row":         {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion, 0, 1}) }, load, engine.ErrDamaged, "instance row 1"},
-		"newer row":       {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion + 1}) }, load, engine.ErrNewerFormat, "version 2"},
+		"cut row":         {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion1, 0, 1}) }, load, engine.ErrDamaged, "instance row 1"},
+		"newer row":       {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion + 1}) }, load, engine.ErrNewerFormat, "version 3"},
 		"task of nobody":  {func(p *testPart) { p.store.main.deleteRange(instanceKey(nil, p.id, ord), subKey(nil, p.id, ord, 0, 0)) }, load, engine.ErrDamaged, "element without an instance"},
-		"unknown element": {func(p *testPart) { p.store.main.set(subKey(nil, p.id, ord, 'z', 1), []byte{rowVersion}) }, load, engine.ErrDamaged, "unknown element"},
+		"unknown element": {func(p *testPart) { p.store.main.set(subKey(nil, p.id, ord, 'z', 1), []byte{rowVersion1}) }, load, engine.ErrDamaged, "unknown element"},
 		"hole in outbox": {func(p *testPart) {
 			p.store.main.deleteRange(outboxKey(nil, p.id, 1-p.id, 0), outboxKey(nil, p.id, 1-p.id, 9))
 		}, meta, engine.ErrDamaged, "ends at 1, expected 2"},
