@@ -343,11 +343,14 @@ func (h *testHub) receive(f frame) Verdict {
 	return v
 }
 
-// poisonFirst takes the first message of the first frame, which cannot be applied.
+// poisonFirst takes the first message of the first frame, which cannot be applied
+// if it is the next one.
 func (h *testHub) poisonFirst() {
 	f := &h.net[0]
 	p, m := h.parts[f.to], f.messages[0]
-	if f.first == p.state.Seen(f.from)+1 {
+	if f.first != p.state.Seen(f.from)+1 {
+		h.receive(frame{f.from, f.to, f.first, f.messages[:1]})
+	} else {
 		p.apply(&Quarantined{
 			Instance: Key{ID: m.To}, Reason: testReason, Origin: f.from, Through: f.first,
 			Input: &Received{Origin: f.from, First: f.first, Messages: []*model.Message{m}},
