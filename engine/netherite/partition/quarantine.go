@@ -301,6 +301,27 @@ func (s *State) IsSetAside(k Key) (there, holds bool) {
 	return inst != nil, inst != nil && inst.holds
 }
 
+// Held goes through what is held and would be applied again with an event, whose key
+// is loaded.
+func (s *State) Held(ev Event) func(yield func(*model.Message) bool) {
+	return func(yield func(*model.Message) bool) {
+		c, ok := ev.(*Command)
+		if !ok || c.Op != OpRewind {
+			return
+		}
+		inst := s.find(Key{ID: c.Instance})
+		for i := range inst.held {
+			h := &inst.held[i]
+			if !yield(&model.Message{To: inst.id, ToExecution: h.to, From: h.from, Event: h.event}) {
+				return
+			}
+		}
+	}
+}
+
+// Following goes through the next follow-up of the current record.
+func (s *State) Following(yield func(*model.Message) bool) { yield(&s.followUps[s.nextUp]) }
+
 // Same reports whether two keys, which are loaded, name one instance.
 func (s *State) Same(a, b Key) bool {
 	if a == b {
