@@ -208,7 +208,11 @@ func (c *client) run() {
 // operation does one thing with the hub.
 func (c *client) operation(id string) {
 	w := c.w
+<<<<<<< ours
 	switch w.work.IntN(18) {
+=======
+	switch w.work.IntN(20) {
+>>>>>>> theirs
 	case 0, 1, 2:
 		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
 		if to >= from {
@@ -254,11 +258,59 @@ func (c *client) operation(id string) {
 		c.again("again-" + id)
 	case 16:
 		c.query()
+<<<<<<< ours
+=======
+	case 17:
+		c.probe()
+	case 18:
+		c.errand("errand-" + id)
+>>>>>>> theirs
 	default:
 		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
 	}
 }
 
+<<<<<<< ours
+=======
+// errand starts an orchestration whose entity cannot apply what comes for it until
+// it is mended. Tried again, it has to apply all of it.
+func (c *client) errand(id string) {
+	w := c.w
+	n, entity := 1+w.work.IntN(3), frails.Key(id).InstanceID()
+	w.poison[entity] = w.chaos && w.plan.has(Poison)
+	c.start(id, "Errand", n, n)
+	w.sleep(time.Duration(w.work.IntN(3000)) * time.Millisecond)
+	delete(w.poison, entity)
+	for w.failure == nil {
+		if got := c.see(id); got == nil || got.Status.Ended() {
+			return
+		}
+		var set *model.Instance
+		c.command("look at", entity, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+			set, err = e.Get(ctx, entity, engine.GetOptions{Waits: true})
+			return err
+		})
+		if set != nil && set.Waits != nil && set.Waits.Quarantine != nil {
+			c.command("retry", entity, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+				return e.Rewind(ctx, entity, "mended")
+			})
+		}
+		w.sleep(time.Second)
+	}
+}
+
+// probe has an account look whether somebody is in a critical section with it,
+// who must not be disturbed.
+func (c *client) probe() {
+	for range 3 {
+		entity := accounts.Key(fmt.Sprint(c.w.work.IntN(c.w.plan.accounts))).InstanceID()
+		c.command("probe", entity, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+			return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Probe", Key: key})
+		})
+	}
+}
+
+>>>>>>> theirs
 func (c *client) post(entity, op string) {
 	w := c.w
 	w.ledger.Post(entity, op, false)

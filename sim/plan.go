@@ -31,12 +31,13 @@ const (
 	TwinResults               // workers hand in results twice
 	BadTasks                  // activities fail or hang
 	Impatience                // clients give up waiting, and try again
+	Poison                    // the core cannot apply what comes for some entities
 	faultKinds
 )
 
 var faultNames = [...]string{
 	"crashes", "kills", "zombies", "disk-errors", "store-errors", "full-disks", "slow-disks", "bit-flips",
-	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience",
+	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience", "poison",
 }
 
 // String is the fault's name, as --without takes it.
