@@ -139,6 +139,9 @@ func (d *directory) open() error {
 				return fmt.Errorf("remove what an interrupted backup has left: %w", err)
 			}
 		}
+		if err := d.clearRepair(); err != nil {
+			return err
+		}
 		return d.known()
 	}
 	for _, name := range names {
@@ -223,16 +226,16 @@ func (d *directory) create() error {
 	if _, err := rand.Read(d.params.Hub[:]); err != nil {
 		return fmt.Errorf("create hub: make an identity: %w", err)
 	}
-	return d.writeHub()
+	return d.writeHub(hubName)
 }
 
 // writeHub writes the hub file. It appears whole or not at all.
-func (d *directory) writeHub() error {
+func (d *directory) writeHub(name string) error {
 	f := hubFile{Format: formatVersion, Hub: hex.EncodeToString(d.params.Hub[:]), Partitions: d.params.Partitions, Lineage: d.lineage}
 	f.Check = f.sum()
 	data, err := json.Marshal(f)
 	if err == nil {
-		err = writeFile(d.fs, d.dir, hubName, append(data, '\n'))
+		err = writeFile(d.fs, d.dir, name, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("create hub in %s: %w", d.dir, err)

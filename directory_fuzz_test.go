@@ -40,7 +40,7 @@ func FuzzHubFile(f *testing.F) {
 				}
 				return
 			}
-			if err := d.writeHub(); err != nil {
+			if err := d.writeHub(hubName); err != nil {
 				t.Fatal(err)
 			}
 			again := &directory{dir: "/d", fs: disk, logger: d.logger}

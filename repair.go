@@ -2,14 +2,10 @@ package netherite
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -18,7 +14,6 @@ import (
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirlock"
-	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
 )
@@ -41,7 +36,9 @@ type RepairReport struct {
 	Damage     []Damage    // that was found; nothing is done if there is none
 	Losses     []core.Loss // what is dropped of each partition
 	Mends      []core.Mend // what was done about messages between partitions
-	Emptied    []int       // partitions whose rows were damaged: they are built from the log, as far as it reaches
+	Emptied    []int       // partitions whose rows were damaged: they are built from the log, which has all of it
+	Rows       []LostRows  // what could not be read of the store, if the log does not have all
+	Sifted     []SiftedPartition
 	Base       substrate.Offset
 	Quarantine string // where the hub as it was lies now, relative to its directory; "" if it was not changed
 	Done       bool
@@ -56,7 +53,13 @@ type RepairReport struct {
 // changes nothing, and the error wraps ErrLoses: the report says what would be
 // lost. The hub must not be open (engine.ErrHeld).
 func Repair(ctx context.Context, dir string, o RepairOptions) (*RepairReport, error) {
-	r, err := repair(ctx, dir, o)
+	return RepairFiles(ctx, vfs.Default, dir, o)
+}
+
+// RepairFiles is Repair for a hub on another file system, see Files. Whether the
+// hub is open there is not known: the caller has to know.
+func RepairFiles(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (*RepairReport, error) {
+	r, err := repair(ctx, files, dir, o)
 	if err != nil {
 		return r, fmt.Errorf("repair %s: %w", dir, backupError(err))
 	}
@@ -65,45 +68,48 @@ func Repair(ctx context.Context, dir string, o RepairOptions) (*RepairReport, er
 
 // Names in a hub's directory that belong to repairs.
 const (
-	rebuiltName    = "repair.tmp"  // the hub that is being built
-	swapName       = "repair.swap" // there while old and new files change places
+	newPrefix      = "repair.new." // of a part of the hub that is being built
+	oldPrefix      = "repair.old." // of one that has been replaced
+	swapName       = "repair.swap" // there while old and new parts change places
 	quarantineName = "quarantine"
 )
 
-func repair(ctx context.Context, dir string, o RepairOptions) (report *RepairReport, err error) {
+func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (report *RepairReport, err error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	d := &directory{dir: dir, fs: vfs.Default, logger: o.Logger}
-	if !Exists(dir) && !lostHub(dir) && !d.has(swapName) {
+	d := &directory{dir: dir, fs: files, logger: o.Logger}
+	if !d.has(hubName) && !(d.has(logName) && d.has(storeName)) && !d.has(swapName) {
 		return nil, fmt.Errorf("there is no hub: %w", fs.ErrNotExist)
 	}
-	if d.lock, err = dirlock.Acquire(dir); err != nil {
-		return nil, err
+	if files == vfs.Default {
+		if d.lock, err = dirlock.Acquire(dir); err != nil {
+			return nil, err
+		}
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
 	if d.has(swapName) {
 		return d.resumeSwap(o)
 	}
-	m := &mender{d: d, o: o, report: &RepairReport{}, emptied: map[int]string{}}
+	m := &mender{d: d, o: o, report: &RepairReport{}, hurt: map[int]string{}, sifted: map[int]*core.Sifted{}}
 	if err := m.look(); err != nil || len(m.report.Damage) == 0 {
 		return m.report, err
 	}
-	if err := d.fs.RemoveAll(m.path()); err != nil {
+	if err := d.clearRepair(); err != nil {
 		return m.report, err
 	}
 	err = m.build(ctx)
-	if lost := len(m.report.Losses); err == nil && lost > 0 && !o.Drop && !o.DryRun {
-		err = fmt.Errorf("%w of %d partitions: look at what they are, and repeat with Drop to go on without them", ErrLoses, lost)
+	if err == nil && m.report.Loses() && !o.Drop && !o.DryRun {
+		err = fmt.Errorf("%w: look at what they are, and repeat with Drop to go on without them", ErrLoses)
 	}
 	if err != nil || o.DryRun {
-		return m.report, errors.Join(err, d.fs.RemoveAll(m.path()))
+		return m.report, errors.Join(err, d.clearRepair())
 	}
 	if err := m.quarantine(); err != nil {
 		return m.report, err
 	}
 	m.report.Done = true
-	return m.report, d.swap(m.report.Quarantine)
+	return m.report, d.swap()
 }
 
 func (d *directory) has(name string) bool {
@@ -118,11 +124,15 @@ type mender struct {
 	report   *RepairReport
 	found    *Report
 	salvaged *filelog.Salvaged
-	emptied  map[int]string
+	hurt     map[int]string // partitions with damaged rows
+	emptied  bool           // these are built from the log
+	remains  *pebblestore.Remains
+	sifted   map[int]*core.Sifted
 }
 
-func (m *mender) path(parts ...string) string {
-	return m.d.fs.PathJoin(append([]string{m.d.dir, rebuiltName}, parts...)...)
+// path is where a part of the new hub is built, or a file of it.
+func (m *mender) path(part string, names ...string) string {
+	return m.d.fs.PathJoin(append([]string{m.d.dir, newPrefix + part}, names...)...)
 }
 
 // look finds out what is damaged, and who the hub is.
@@ -153,15 +163,14 @@ func (m *mender) look() error {
 		}
 		for p := range d.params.Partitions {
 			if damage.Partition == p || damage.Partition < 0 {
-				m.emptied[p] = damage.Detail
+				m.hurt[p] = damage.Detail
 			}
 		}
 	}
-	for p := range m.emptied {
-		m.report.Emptied = append(m.report.Emptied, p)
-	}
-	slices.Sort(m.report.Emptied)
 	m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub))
+	if err == nil {
+		err = m.lookAtRows()
+	}
 	return err
 }
 
@@ -177,13 +186,12 @@ func (m *mender) guessHub() error {
 	err = s.Groups(func(at substrate.Offset, group []byte) error {
 		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
 	})
-	if view, viewErr := pebblestore.OpenView(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName)}); viewErr == nil {
-		defer view.Close()
-		stored, storedErr := core.StoredPartitions(view)
-		partitions, err = max(partitions, stored), errors.Join(err, storedErr)
-	} else if s.Begin > 0 {
-		err = errors.Join(err, viewErr)
+	remains, rowsErr := pebblestore.Salvage(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: m.o.Logger}, false)
+	if rowsErr == nil {
+		stored, storedErr := core.StoredPartitions(remains)
+		partitions, rowsErr = max(partitions, stored), storedErr
 	}
+	err = errors.Join(err, rowsErr)
 	if err == nil && (s.Hub == (filelog.HubID{}) || partitions < core.MinPartitions) {
 		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions", engine.ErrDamaged)
 	}
@@ -194,13 +202,10 @@ func (m *mender) guessHub() error {
 // build makes the new hub.
 func (m *mender) build(ctx context.Context) error {
 	d := m.d
-	if err := dirsync.Make(d.fs, m.path()); err != nil {
-		return err
-	}
 	if err := m.copyStore(ctx); err != nil {
 		return fmt.Errorf("copy the store: %w", err)
 	}
-	src := core.SalvageSource{Storage: &remains{m}, Emptied: m.emptied}
+	src := core.SalvageSource{Storage: &remains{m}, Sifted: m.sifted}
 	for _, hole := range m.salvaged.Holes {
 		src.Gaps = append(src.Gaps, [2]substrate.Offset{hole.From, hole.To})
 	}
@@ -214,89 +219,8 @@ func (m *mender) build(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	rebuilt := &directory{dir: m.path(), fs: d.fs, params: d.params}
-	if err := rebuilt.newLineage(); err != nil {
+	if err := d.newLineage(); err != nil {
 		return err
 	}
-	return rebuilt.writeHub()
-}
-
-// quarantine makes the place for the old files, with a description.
-func (m *mender) quarantine() error {
-	d := m.d
-	for n := 1; ; n++ {
-		name := d.fs.PathJoin(quarantineName, fmt.Sprintf("%03d", n))
-		if d.has(name) {
-			continue
-		}
-		m.report.Quarantine = filepath.ToSlash(name)
-		break
-	}
-	dir := d.fs.PathJoin(d.dir, m.report.Quarantine)
-	if err := dirsync.Make(d.fs, dir); err != nil {
-		return err
-	}
-	data, err := json.MarshalIndent(m.report, "", "  ")
-	if err == nil {
-		err = writeFile(d.fs, dir, "repair.json", append(data, '\n'))
-	}
-	if err == nil {
-		err = writeFile(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
-	}
-	return err
-}
-
-// parts are what changes places.
-var parts = []string{logName, storeName, sideName, hubName}
-
-// swap moves the old files into quarantine and the new ones to their place. It
-// can be done again from any point.
-func (d *directory) swap(quarantine string) error {
-	in := func(where, name string) string { return d.fs.PathJoin(d.dir, where, name) }
-	for _, name := range parts {
-		if d.has(name) && !d.has(d.fs.PathJoin(quarantine, name)) {
-			if err := d.fs.Rename(in("", name), in(quarantine, name)); err != nil {
-				return fmt.Errorf("set %s aside: %w", name, err)
-			}
-		}
-		if d.has(d.fs.PathJoin(rebuiltName, name)) {
-			if err := d.fs.Rename(in(rebuiltName, name), in("", name)); err != nil {
-				return fmt.Errorf("put the new %s in place: %w", name, err)
-			}
-		}
-		for _, dir := range []string{quarantine, rebuiltName, ""} {
-			if err := dirsync.Sync(d.fs, d.fs.PathJoin(d.dir, dir)); err != nil {
-				return err
-			}
-		}
-	}
-	if err := d.fs.Remove(in("", swapName)); err != nil {
-		return err
-	}
-	return errors.Join(dirsync.Sync(d.fs, d.dir), d.fs.RemoveAll(d.fs.PathJoin(d.dir, rebuiltName)))
-}
-
-// resumeSwap goes on with a repair that was interrupted after everything was built.
-func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
-	if o.DryRun {
-		return nil, fmt.Errorf("%w: an earlier repair was interrupted and has to go on first", engine.ErrInvalid)
-	}
-	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
-	if err != nil {
-		return nil, err
-	}
-	quarantine, err := strconv.Unquote(string(data))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", engine.ErrDamaged, swapName, err)
-	}
-	r := &RepairReport{}
-	data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, "repair.json"))
-	if err == nil {
-		err = json.Unmarshal(data, r)
-	}
-	if err == nil {
-		err = d.swap(quarantine)
-	}
-	r.Done = err == nil
-	return r, err
+	return d.writeHub(newPrefix + hubName)
 }

@@ -3,13 +3,13 @@ package netherite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
 	"github.com/netherite-go/netherite/substrate/sidefile"
 )
@@ -89,15 +89,15 @@ func (*remainingLog) Stats() substrate.LogStats { return substrate.LogStats{} }
 func (*remainingLog) Close() error { return nil }
 
 // copyStore makes the new store: of a store that is whole, with links to its
-// tables; of another one, with the rows of the partitions that are.
+// tables; of another one, with the rows that are.
 func (m *mender) copyStore(ctx context.Context) error {
-	if len(m.emptied) > 0 {
+	if len(m.hurt) > 0 {
 		return m.copyRows(ctx)
 	}
 	from := m.d.fs.PathJoin(m.d.dir, storeName)
 	for _, database := range []string{"history", "main"} {
 		to := m.path(storeName, database)
-		if err := m.d.fs.MkdirAll(to, 0o700); err != nil {
+		if err := dirsync.Make(m.d.fs, to); err != nil {
 			return err
 		}
 		names, err := m.d.fs.List(m.d.fs.PathJoin(from, database))
@@ -112,6 +112,9 @@ func (m *mender) copyStore(ctx context.Context) error {
 				return err
 			}
 		}
+		if err := dirsync.Sync(m.d.fs, to); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -122,55 +125,4 @@ func (m *mender) link(from, to string) error {
 		return vfs.LinkOrCopy(m.d.fs, from, to)
 	}
 	return vfs.Copy(m.d.fs, from, to)
-}
-
-// copiedBytes is the size of one batch of rows.
-const copiedBytes = 1 << 20
-
-// copyRows copies the rows of the partitions that are whole.
-func (m *mender) copyRows(ctx context.Context) (err error) {
-	store, err := pebblestore.Open(m.storeOptions(0))
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, store.Close()) }()
-	if len(m.emptied) == m.d.params.Partitions {
-		return nil
-	}
-	view, err := pebblestore.OpenView(pebblestore.Options{FS: m.d.fs, Dir: m.d.fs.PathJoin(m.d.dir, storeName), Logger: m.o.Logger})
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	for p, keys := range partitionRanges(m.d.params.Partitions) {
-		if _, gone := m.emptied[p]; gone {
-			continue
-		}
-		for _, space := range []substrate.Space{substrate.History, substrate.Main} {
-			if err := copySpace(ctx, store, view, space, p, keys); err != nil {
-				return fmt.Errorf("partition %d: %w", p, err)
-			}
-		}
-	}
-	return store.Flush()
-}
-
-func copySpace(ctx context.Context, store substrate.Store, view *pebblestore.View, space substrate.Space, p int, keys pebblestore.Range) error {
-	b := store.NewBatch()
-	var bad error
-	apply := func() error {
-		err := store.Apply(b, p, view.Stamps()[p])
-		b = store.NewBatch()
-		return errors.Join(err, context.Cause(ctx))
-	}
-	err := view.Scan(space, keys.Low, keys.High, func(key, value []byte) bool {
-		if b.Set(space, key, value); b.Size() > copiedBytes {
-			bad = apply()
-		}
-		return bad == nil
-	})
-	if err = errors.Join(err, bad); err == nil {
-		err = apply()
-	}
-	return err
 }

@@ -102,7 +102,7 @@ func (d *directory) restore(ctx context.Context, m *backup.Manifest, from string
 	if err := d.newLineage(); err != nil {
 		return err
 	}
-	return d.writeHub()
+	return d.writeHub(hubName)
 }
 
 // IsBackup reports whether a directory holds a backup. It does not say whether

@@ -12,7 +12,6 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
-	"github.com/netherite-go/netherite/substrate"
 )
 
 // client makes requests, one after the other, and repeats each until it has an
@@ -101,7 +100,7 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
-	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, errInjected, context.Canceled, substrate.ErrClosed} {
+	for _, t := range []error{errDisconnected, errImpatient, engine.ErrBusy, engine.ErrDiskFull, engine.ErrClosed, errInjected, context.Canceled} {
 		if errors.Is(err, t) {
 			return true
 		}
@@ -208,11 +207,7 @@ func (c *client) run() {
 // operation does one thing with the hub.
 func (c *client) operation(id string) {
 	w := c.w
-<<<<<<< ours
-	switch w.work.IntN(18) {
-=======
 	switch w.work.IntN(20) {
->>>>>>> theirs
 	case 0, 1, 2:
 		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
 		if to >= from {
@@ -258,20 +253,15 @@ func (c *client) operation(id string) {
 		c.again("again-" + id)
 	case 16:
 		c.query()
-<<<<<<< ours
-=======
 	case 17:
 		c.probe()
 	case 18:
 		c.errand("errand-" + id)
->>>>>>> theirs
 	default:
 		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
 	}
 }
 
-<<<<<<< ours
-=======
 // errand starts an orchestration whose entity cannot apply what comes for it until
 // it is mended. Tried again, it has to apply all of it.
 func (c *client) errand(id string) {
@@ -310,7 +300,6 @@ func (c *client) probe() {
 	}
 }
 
->>>>>>> theirs
 func (c *client) post(entity, op string) {
 	w := c.w
 	w.ledger.Post(entity, op, false)

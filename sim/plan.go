@@ -40,6 +40,9 @@ var faultNames = [...]string{
 	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience", "poison",
 }
 
+// repeating are the kinds that can make an activity run more than once.
+var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks}
+
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }
 
@@ -86,6 +89,7 @@ type plan struct {
 	evictAlways bool
 	checkReplay bool
 	retention   time.Duration
+	reread      bool // everything is read again after a last kill
 	accounts    int
 	slow        time.Duration // the longest sync of a slow disk
 }
@@ -110,6 +114,12 @@ func newPlan(seed uint64, o Options) plan {
 	for f := range p.faults {
 		p.faults[f] = r.IntN(2) == 0
 	}
+	if r.IntN(12) == 0 {
+		for _, f := range repeating {
+			p.faults[f] = false
+		}
+	}
+	p.reread = r.IntN(4) == 0
 	if r.IntN(6) == 0 {
 		p.night = time.Duration(1+r.IntN(20)) * time.Hour
 		p.faults[LostFrames], p.faults[TwinFrames], p.faults[LateFrames] = false, false, false

@@ -28,6 +28,7 @@ type process struct {
 	worker     *worker.Worker
 	jobs       []netherite.Job
 	dead       bool
+	hung       bool // its worker does nothing
 	replaced   bool // somebody else opens the hub: a zombie
 	superseded bool // somebody else has opened its log since
 }

@@ -229,13 +229,24 @@ func (w *world) jump() {
 	w.fault("clock jump", uint64(by), 0)
 }
 
-// loseWorker takes a worker away and lets another one come.
+// loseWorker has a worker hang, with what it is given meanwhile, and then takes it
+// away and lets another one come.
 func (w *world) loseWorker() {
-	if p := w.serving(); p != nil {
+	p := w.serving()
+	if p == nil || p.hung {
+		return
+	}
+	w.note("worker hangs", uint64(p.nr), 0)
+	p.hung = true
+	w.after(time.Duration(w.faulty.IntN(300))*time.Millisecond, func() {
+		if p.dead {
+			return
+		}
 		w.fault("worker lost", uint64(p.nr), 0)
+		p.hung = false
 		p.disconnect()
 		w.connect(p)
-	}
+	})
 }
 
 // heal ends all faults.
@@ -252,20 +263,15 @@ func (w *world) heal() {
 	w.openIfClosed()
 }
 
-// quiesce waits for everything to end, and compares it with what it should be.
+// quiesce waits for everything to end, and compares it with what it should be; in
+// some runs once more after a last kill: what was recovered from log and store has
+// to be the same.
 func (w *world) quiesce() {
-	if w.failure != nil {
-		return
-	}
-	c := &client{w: w, nr: 2000}
-	judged := false
-	w.spawn("judge", nil, func() {
-		w.judge(c)
-		judged = true
-	})
-	w.run(w.now+patience, func() bool { return judged })
-	if w.failure == nil && !judged {
-		w.fail("liveness: not everything has ended %v after the last fault", patience)
+	w.final = map[string]uint64{}
+	w.judged()
+	if w.failure == nil && w.plan.reread {
+		w.kill()
+		w.judged()
 	}
 	var left error
 	for range 120 {
@@ -278,6 +284,43 @@ func (w *world) quiesce() {
 		w.run(w.now+time.Second, func() bool { return false })
 	}
 	w.fail("quiescence: %w", left)
+}
+
+// judged lets a client judge, for as long as it has patience.
+func (w *world) judged() {
+	if w.failure != nil {
+		return
+	}
+	c := &client{w: w, nr: 2000}
+	done := false
+	w.spawn("judge", nil, func() {
+		w.judge(c)
+		done = true
+	})
+	w.run(w.now+patience, func() bool { return done })
+	if w.failure == nil && !done {
+		w.fail("liveness: not everything has ended %v after the last fault", patience)
+	}
+}
+
+// same compares what is read of an instance with what was read at the end before.
+func (w *world) same(id string, read any) {
+	if !w.plan.reread {
+		return
+	}
+	if !w.plan.reread {
+		return
+	}
+	b, err := json.Marshal(read)
+	if err != nil {
+		w.fail("encode what was read of %q: %w", id, err)
+		return
+	}
+	d := digest(string(b))
+	if was, ok := w.final[id]; ok && was != d {
+		w.fail("recovery: %q is not what it was before the last kill: %s", id, b)
+	}
+	w.final[id] = d
 }
 
 // judge reads everything there is.
@@ -300,8 +343,10 @@ func (w *world) judge(c *client) {
 			w.fail("%w", err)
 			return
 		}
+		w.same(id, got)
 		w.readHistory(c, id)
 	}
+	w.ranOnce()
 	w.sleep(w.latest.Sub(w.wall()) + w.lateness())
 	for _, entity := range slices.Sorted(maps.Keys(w.ledger.Posts)) {
 		var j journal
@@ -314,6 +359,9 @@ func (w *world) judge(c *client) {
 	for n := range w.plan.accounts {
 		var a account
 		w.readEntity(c, accounts.Key(fmt.Sprint(n)).InstanceID(), &a)
+		if a.Intruded != "" {
+			w.fail("lock: an operation got into account %d while %q had it locked", n, a.Intruded)
+		}
 		if a.Balance < 0 || a.Holder != "" {
 			w.fail("money: account %d has %d and is held by %q", n, a.Balance, a.Holder)
 		}
@@ -321,6 +369,18 @@ func (w *world) judge(c *client) {
 	}
 	if total != w.ledger.Money {
 		w.fail("money: there is %d, and should be %d", total, w.ledger.Money)
+	}
+}
+
+// ranOnce checks that no activity ran twice if nothing could make it.
+func (w *world) ranOnce() {
+	if slices.ContainsFunc(repeating, w.plan.has) {
+		return
+	}
+	for _, key := range slices.Sorted(maps.Keys(w.activities)) {
+		if n := w.activities[key]; n > 1 {
+			w.fail("activity: %s ran %d times, although nothing went wrong", key, n)
+		}
 	}
 }
 
@@ -339,6 +399,7 @@ func (w *world) readHistory(c *client, id string) {
 		if err != nil {
 			return err
 		}
+		w.same("history of "+id, events)
 		return check.History(id, events)
 	})
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
@@ -357,6 +418,7 @@ func (w *world) readEntity(c *client, entity string, state any) {
 	case err != nil:
 		w.fail("client: read of %q: %w", entity, err)
 	case got.Entity.State != nil:
+		w.same(entity, got)
 		if err := json.Unmarshal(got.Entity.State, state); err != nil {
 			w.fail("entity %q has state %s: %w", entity, got.Entity.State, err)
 		}

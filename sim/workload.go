@@ -14,10 +14,12 @@ import (
 const opening = 100
 
 // account is an entity of the bank. Holder is the orchestration that is in a
-// critical section with it.
+// critical section with it, Intruded one whose section somebody else's operation
+// has got into.
 type account struct {
-	Balance int64
-	Holder  string
+	Balance  int64
+	Holder   string
+	Intruded string `json:",omitempty"`
 }
 
 // journal is an entity that remembers what was posted to it.
@@ -48,6 +50,12 @@ var (
 		was := a.Holder
 		a.Holder = ""
 		return was, nil
+	})
+	_ = durable.Operation(accounts, "Probe", func(a *account, _ *durable.EntityContext, _ durable.None) (durable.None, error) {
+		if a.Holder != "" {
+			a.Intruded = a.Holder
+		}
+		return durable.None{}, nil
 	})
 	journals = durable.Entity[journal]("Journal")
 	_        = durable.Operation(journals, "Post", func(j *journal, _ *durable.EntityContext, op string) (int, error) {

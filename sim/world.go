@@ -54,6 +54,7 @@ type world struct {
 	activities            map[string]int  // runs, by idempotency key
 	poison                map[string]bool // entities for which nothing can be applied
 	workload              *workload
+	final                 map[string]uint64 // digest of what was read of each instance at the end; nil: not yet
 	failure               error
 }
 
@@ -226,6 +227,9 @@ func (w *world) choices() {
 		p.jobs = p.eng.Jobs(p.jobs[:0])
 		for i := range p.jobs {
 			w.ready = append(w.ready, choice{p: p, kind: doJob, job: i})
+		}
+		if p.hung {
+			continue
 		}
 		steps, activities := p.worker.Queued()
 		if steps > 0 {

@@ -55,7 +55,8 @@ type Options struct {
 
 	// CacheCount bounds the live copies of orchestrations, and those of entities,
 	// between steps: default 100,000 each, negative none at all. CacheBytes bounds
-	// their estimated memory, half for each: default 64 MiB.
+	// their estimated memory, three quarters of it for orchestrations: default
+	// 64 MiB.
 	CacheCount int
 	CacheBytes int64
 

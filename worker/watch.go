@@ -23,6 +23,7 @@ func (w *Worker) arm() {
 // look ticks, reports what is slow, and goes on while anything runs.
 func (w *Worker) look() {
 	now := w.tick.Add(1)
+	w.watching.Store(false) // first: a step that begins now may not be seen below
 	type found struct {
 		slot  *slot[*stepJob]
 		job   *stepJob
@@ -42,7 +43,6 @@ func (w *Worker) look() {
 		w.steps.detach(f.slot, f.job, false)
 		w.report(f.job, f.label)
 	}
-	w.watching.Store(false)
 	if busy {
 		w.arm()
 	}

@@ -32,7 +32,7 @@ func newRepair() *cobra.Command {
 				fmt.Fprintf(out, "repaired: quarantine=%s log=%d\n", r.Quarantine, r.Base)
 			case len(r.Damage) == 0:
 				fmt.Fprintln(out, "ok: nothing to repair")
-			case len(r.Losses) > 0:
+			case r.Loses():
 				fmt.Fprintln(out, "dry run: it would need --drop")
 				return &quiet{exitFailed}
 			default:
@@ -52,6 +52,16 @@ func printRepair(out io.Writer, r *netherite.RepairReport) {
 	for _, p := range r.Emptied {
 		fmt.Fprintf(out, "rebuilt: partition=%d from the log, as far as it reaches\n", p)
 	}
+	for _, l := range r.Rows {
+		if l.Unlisted {
+			fmt.Fprintf(out, "unlisted: file=%s reason=%q\n", l.File, l.Detail)
+			continue
+		}
+		fmt.Fprintf(out, "rows: file=%s from=%s to=%s entries=%d reason=%q\n", l.File, l.Low, l.High, l.Entries, l.Detail)
+	}
+	for _, s := range r.Sifted {
+		printSifted(out, s)
+	}
 	for _, l := range r.Losses {
 		fmt.Fprintf(out, "lost: partition=%d certain=%t after=%d/%d log=%d dropped=%d instances=%q reason=%q\n",
 			l.Partition, l.Certain, l.After.Epoch, l.After.Number, l.From, l.Dropped, strings.Join(l.Instances, ","), l.Reason)
@@ -59,4 +69,27 @@ func printRepair(out io.Writer, r *netherite.RepairReport) {
 	for _, m := range r.Mends {
 		fmt.Fprintf(out, "messages: from=%d to=%d first=%d last=%d %s\n", m.From, m.To, m.First, m.Last, m.Kind)
 	}
+}
+
+// printSifted says what became of a partition of whose rows some were lost.
+func printSifted(out io.Writer, s netherite.SiftedPartition) {
+	fmt.Fprintf(out, "salvaged: partition=%d instances=%d counters=%s clients=%s unnamed=%t\n",
+		s.Partition, len(s.Instances), state(s.Singletons, "lost"), state(s.Clients || s.Requests > 0, "some-lost"), s.Unnamed)
+	for _, i := range s.Instances {
+		fmt.Fprintf(out, "instance: partition=%d ordinal=%d id=%q %s reason=%q\n", s.Partition, i.Ord, i.ID, outcome(i.Kept), i.Reason)
+	}
+}
+
+func state(lost bool, how string) string {
+	if lost {
+		return how
+	}
+	return "whole"
+}
+
+func outcome(kept bool) string {
+	if kept {
+		return "quarantined"
+	}
+	return "lost"
 }

@@ -23,8 +23,8 @@ const pieceBytes = 1 << 20
 // part of a record has limits of its own, far below.
 const maxRecordBytes = substrate.MaxGroupBytes / 4
 
-// keptBytes is the largest buffer for records that a partition, or the open
-// group, keeps for the next ones.
+// keptBytes is the largest buffer for records that a partition keeps for the next
+// ones. A group keeps one of twice a piece.
 const keptBytes = pieceBytes / 4
 
 // maxSpin bounds the wait for more records where the clock stands still, as

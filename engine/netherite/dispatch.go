@@ -13,6 +13,7 @@ const (
 	dispatchSlice  = 256
 	maxStepBacklog = 64
 	maxTaskBacklog = 100_000
+	maxHeldSteps   = 1_024 // that a batch leaves to wait for their commit
 )
 
 // hands is a partition's side of the hand-out of work. All of it is volatile.
@@ -309,8 +310,14 @@ func (h *host) takeBack(it *engine.Items) {
 // cancel tells workers that nobody wants the results of these activities. Those
 // that have not been handed out are not.
 func (h *host) cancel(tokens []engine.Token) {
+	if len(tokens) > 0 && len(h.hands.activities) > 0 {
+		gone := make(map[engine.Token]bool, len(tokens))
+		for _, t := range tokens {
+			gone[t] = true
+		}
+		h.hands.activities = slices.DeleteFunc(h.hands.activities, func(i *engine.ActivityItem) bool { return gone[i.Token] })
+	}
 	for _, t := range tokens {
-		h.hands.activities = slices.DeleteFunc(h.hands.activities, func(i *engine.ActivityItem) bool { return i.Token == t })
 		for _, r := range h.hands.order {
 			if r.a.has(h.id, t) {
 				r.c.w.Cancel(t)
@@ -328,11 +335,13 @@ func (a *attachment) has(id int, t engine.Token) bool {
 }
 
 // holdItems builds work items and queues them to be handed out when the batch
-// is durable.
+// is durable. If that leaves some, the batch that hands these out goes on.
 func (h *host) holdItems() {
-	for h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
+	it := &h.hands.items
+	for len(it.Orchestrations)+len(it.Entities) < maxHeldSteps && len(it.Activities) < maxTaskBacklog &&
+		h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
 	}
-	h.hold(&h.hands.items)
+	h.hold(it)
 }
 
 // holdCommitted queues activities whose schedule must be durable before they start.

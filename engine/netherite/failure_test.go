@@ -3,12 +3,15 @@ package netherite_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/mem"
 )
 
@@ -93,5 +96,56 @@ func TestCallBoundedByItsContextWhileTheHubRecovers(t *testing.T) {
 	_, err := e.Start(ctx, engine.StartRequest{Instance: "a", Name: "Hello5"})
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("start while the hub recovers: %v", err)
+	}
+}
+
+// ending is a memory that is asked before a view of its store is read.
+type ending struct {
+	*memory
+	before func() error
+}
+
+type endingStore struct {
+	substrate.Store
+	m *ending
+}
+
+type endingView struct {
+	substrate.Snapshot
+	m *ending
+}
+
+func (m *ending) OpenStore(bytes int64) (substrate.Store, error) {
+	s, err := m.memory.OpenStore(bytes)
+	return &endingStore{s, m}, err
+}
+
+func (s *endingStore) Snapshot() substrate.Snapshot { return &endingView{s.Store.Snapshot(), s.m} }
+
+func (v *endingView) Scan(space substrate.Space, low, high []byte, f func(k, v []byte) bool) error {
+	if err := v.m.before(); err != nil {
+		return err
+	}
+	return v.Snapshot.Scan(space, low, high, f)
+}
+
+func TestQueryGoesOnHoweverOftenTheNodeEndsMeanwhile(t *testing.T) {
+	storage := &ending{memory: newMemory(1)}
+	e := openHub(t, storage, fastRecovery)
+	ends := 5
+	storage.before = func() error {
+		if ends--; ends < 0 {
+			return nil
+		}
+		failures := e.Stats().Failures
+		storage.log.SetFault(failIn(mem.OpWrite, 1))
+		go e.Start(t.Context(), engine.StartRequest{Instance: fmt.Sprint("x-", ends), Name: "X"}) //nolint:errcheck // it makes the log fail
+		for e.Stats().Failures == failures && t.Context().Err() == nil {
+			runtime.Gosched()
+		}
+		return substrate.ErrClosed
+	}
+	if _, err := e.Query(t.Context(), engine.Query{}); err != nil {
+		t.Error(err)
 	}
 }

@@ -60,6 +60,9 @@ type host struct {
 	alarm    alarm
 	replica  *replica
 	rebuild  *rebuild // in progress after a panic
+	// guard says which records a repair must not replay, by the instances that they
+	// are about; nil but in repairs.
+	guard func([]partition.Key) error
 }
 
 // parking says why a partition does not run.

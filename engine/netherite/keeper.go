@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -119,9 +120,24 @@ func (k *keeper) pass() bool {
 	}
 	k.rest(more)
 	if !more {
-		k.asleep.Store(true)
+		k.sleep()
 	}
 	return true
+}
+
+// sleep has touch wake the keeper. What has come since the last Tick began has not
+// done so.
+func (k *keeper) sleep() {
+	k.asleep.Store(true)
+	if k.missed() {
+		k.touch()
+	}
+}
+
+// missed reports whether there is something that the last Tick has not seen.
+func (k *keeper) missed() bool {
+	held := func(h *host) bool { return h.holding.Load() }
+	return k.n.commit.end() != k.end || slices.ContainsFunc(k.n.hosts, held)
 }
 
 // rest sets the timer of the next Tick, or with more unset none.

@@ -3,7 +3,10 @@ package netherite
 import (
 	"testing"
 
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/mem"
+	"github.com/netherite-go/netherite/substrate/sysclock"
 )
 
 // log of a keeper under test: partition i appends in turn, a record of ten bytes.
@@ -43,6 +46,29 @@ func (l *keeperLog) tick() (captured []int, flushed bool) {
 		}
 	}
 	return ahead.due, ahead.flush
+}
+
+func TestKeeperDoesNotSleepOverWhatCameWhileItLooked(t *testing.T) {
+	for name, come := range map[string]func(*node){
+		"nothing":     func(*node) {},
+		"a record":    func(n *node) { n.commit.append(partition.ChunkHeader{}, make([]byte, 10), 1, true, nil) },
+		"held starts": func(n *node) { n.hosts[1].holding.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			log, err := mem.NewLogDisk().Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			k := newKeeperLog(2, Checkpoint{}).k
+			k.n.commit = newCommitter(log, sysclock.New(), 0, nil)
+			k.end = k.n.commit.end()
+			come(k.n)
+			k.sleep()
+			if woken := len(k.stir) == 1; woken == k.asleep.Load() || woken == (name == "nothing") {
+				t.Errorf("woken: %t, asleep: %t", woken, k.asleep.Load())
+			}
+		})
+	}
 }
 
 func TestPartitionsTakeTurnsWithTheirCheckpoints(t *testing.T) {

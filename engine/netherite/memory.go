@@ -27,10 +27,10 @@ func highMark(memory int64) int64   { return rest(memory) / 2 }
 func fullMark(memory int64) int64   { return rest(memory) * 5 / 8 }
 func purgeMark(memory int64) int64  { return rest(memory) * 3 / 4 }
 
-// setAside is the fixed part, unless the limit is very low.
-const setAside = 24 << 20
+// setAside is the fixed part, unless that is more than half of the limit.
+const setAside = 32 << 20
 
-func rest(memory int64) int64 { return memory - min(setAside, memory*3/8) }
+func rest(memory int64) int64 { return memory - min(setAside, memory/2) }
 
 // captureShare is what checkpoints on their way to the store may take before
 // another one begins beside them.

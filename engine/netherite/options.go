@@ -117,8 +117,8 @@ type Options struct {
 	// Default 30 days.
 	Retention  time.Duration
 	Checkpoint Checkpoint
-	// Gather is how long, from idle, a commit waits for work that is under way.
-	// Default 50 microseconds.
+	// Gather is how long a commit waits for work that is under way. Default 100
+	// microseconds.
 	Gather time.Duration
 	// Limits are per worker connection for what the worker leaves open. Default
 	// 64 orchestrations, 64 entities, 1,000 activities.

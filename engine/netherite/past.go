@@ -79,8 +79,8 @@ func (e *readError) Unwrap() error { return e.err }
 const readAttempts = 3
 
 // again repeats a read of views: what it met may be gone, or the store has died
-// and its node is about to be replaced, which the next attempt waits for. Damage
-// stays.
+// and its node is about to be replaced, which the next attempt waits for. That a
+// node ended meanwhile does not count as an attempt. Damage stays.
 func again(ctx context.Context, read func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := read()
@@ -88,8 +88,11 @@ func again(ctx context.Context, read func() error) error {
 		if !ok || attempt == readAttempts || isDamage(err) || ctx.Err() != nil {
 			return err
 		}
-		if errors.Is(err, substrate.ErrFailed) {
+		switch {
+		case errors.Is(err, substrate.ErrFailed):
 			failed.n.fail(fmt.Errorf("read from the store: %w", failed.err))
+		case failed.n.dead.Load():
+			attempt--
 		}
 	}
 }

@@ -293,6 +293,11 @@ func (h *host) replayRecord(in partition.Input) error {
 		if err := h.loadKeys(b.keys); err != nil {
 			return fmt.Errorf("partition %d: record %v: %w", h.id, in.Name, err)
 		}
+		if h.guard != nil {
+			if err := h.guard(b.keys); err != nil {
+				return err
+			}
+		}
 		if in.Event != nil {
 			h.state.Step(in, &b.fx)
 			in.Event = nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -34,7 +35,8 @@ type Loss struct {
 type Mend struct {
 	From, To    int
 	First, Last uint64 // messages, by number
-	// Kind is "repeated": To has received messages that From does not remember to
+	// Kind is "again": To does not know any more what it has received, and gets all
+	// that From retains, of which some may take effect twice; "repeated": To has received messages that From does not remember to
 	// have sent, and will send the like again, which may take effect twice;
 	// "resent": To had lost messages, which are sent again; or "lost": neither of
 	// the two has them any more.
@@ -58,8 +60,14 @@ type SalvageSource struct {
 	// Gaps are parts of the log that are missing, from the first offset to the
 	// second.
 	Gaps [][2]substrate.Offset
-	// Emptied partitions have no rows in the store, as these were damaged.
-	Emptied map[int]string
+	// Sifted partitions have those rows that were left.
+	Sifted map[int]*Sifted
+}
+
+// limit is a chunk that cannot be applied.
+type limit struct {
+	first  engine.Name
+	reason error
 }
 
 // salvager replays what is left of a hub, partition by partition, as far as each
@@ -67,7 +75,7 @@ type SalvageSource struct {
 type salvager struct {
 	src    SalvageSource
 	n      *node
-	limits map[int]engine.Name // chunks that are not to be applied, by partition
+	limits map[int]limit // chunks that are not to be applied, by partition
 	losses map[int]*Loss
 	seen   map[[2]int]map[uint64]*model.Message // in dropped records, by origin and destination
 	again  bool
@@ -83,7 +91,7 @@ func (src SalvageSource) Recover(o Options) (*Salvage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &salvager{src: src, limits: map[int]engine.Name{}}
+	s := &salvager{src: src, limits: map[int]limit{}}
 	e := &Engine{opts: o, params: o.Storage.Parameters(), log: o.Logger}
 	e.feed = newFeed(e)
 	wal, err := o.Storage.OpenLog()
@@ -143,6 +151,11 @@ func (s *salvager) restore(h *host) error {
 		s.n.keeper.parts[h.id].note.Store(note)
 		err = h.restore(stamp)
 	}
+	h.guard = s.guard(h)
+	if sifted := s.src.Sifted[h.id]; err == nil && sifted != nil && sifted.Singletons {
+		s.cut(h, errors.New("the row with the partition's counters was lost: no record can be applied to the rest"))
+		return nil
+	}
 	if err == nil {
 		err = h.replaySide()
 	}
@@ -159,8 +172,8 @@ func (s *salvager) chunk(h *host, l logged) error {
 		return nil
 	}
 	loss := s.losses[h.id]
-	if limit, ok := s.limits[h.id]; ok && loss == nil && l.chunk.First == limit {
-		loss = s.cut(h, fmt.Errorf("record %d of epoch %d cannot be applied", limit.Number, limit.Epoch))
+	if limit, ok := s.limits[h.id]; ok && loss == nil && l.chunk.First == limit.first {
+		loss = s.cut(h, limit.reason)
 	}
 	if loss == nil {
 		if err := follows(h.id, h.name, l.chunk.First); err != nil {
@@ -174,7 +187,7 @@ func (s *salvager) chunk(h *host, l logged) error {
 	first := l.chunk.First
 	err := h.replayChunk(&l)
 	if isDamage(err) {
-		s.limits[h.id], s.again = first, true
+		s.limits[h.id], s.again = limit{first, err}, true
 		s.cut(h, err)
 		return nil
 	}
@@ -183,7 +196,8 @@ func (s *salvager) chunk(h *host, l logged) error {
 
 // cut ends the replay of a partition.
 func (s *salvager) cut(h *host, reason error) *Loss {
-	l := &Loss{Partition: h.id, Certain: true, After: h.name, From: h.tail, Reason: reason.Error()}
+	text, _, _ := strings.Cut(reason.Error(), "\n") // a panic has its stack behind it
+	l := &Loss{Partition: h.id, Certain: true, After: h.name, From: h.tail, Reason: text}
 	s.losses[h.id] = l
 	return l
 }
@@ -230,7 +244,7 @@ func (s *salvager) finish() (*Salvage, error) {
 	for _, a := range s.n.hosts {
 		for _, b := range s.n.hosts {
 			if a != b {
-				out.Mends = s.mend(out.Mends, a, b)
+				out.Mends = s.blanks(s.mend(out.Mends, a, b), a, b)
 			}
 		}
 	}
@@ -247,12 +261,6 @@ func (s *salvager) judge(h *host, gaps [][2]substrate.Offset) {
 	if s.losses[h.id] != nil {
 		return
 	}
-	reason, emptied := s.src.Emptied[h.id]
-	if begin := s.n.wal.Begin(); emptied && begin > 0 {
-		l := s.cut(h, fmt.Errorf("its stored state is gone, and the log begins at %d: %s", begin, reason))
-		l.From = 0
-		return
-	}
 	for _, gap := range gaps {
 		if gap[1] > max(h.tail, gap[0]) {
 			s.losses[h.id] = &Loss{
@@ -267,6 +275,12 @@ func (s *salvager) judge(h *host, gaps [][2]substrate.Offset) {
 // mend brings what two partitions know of the messages from a to b into agreement.
 func (s *salvager) mend(done []Mend, a, b *host) []Mend {
 	first, next := a.state.OutboxRange(b.id)
+	if sifted := s.src.Sifted[b.id]; sifted != nil && sifted.Singletons {
+		through, known := s.receivedBefore(a, b)
+		if b.state.GiveUp(a.id, through); !known && next > first {
+			done = append(done, Mend{From: a.id, To: b.id, First: first, Last: next - 1, Kind: "again"})
+		}
+	}
 	seen := b.state.Seen(a.id)
 	switch {
 	case seen >= next:

@@ -114,6 +114,7 @@ func (f *FS) Alter(name string, change func(data []byte) []byte) error {
 	if err != nil {
 		return err
 	}
+	n.own()
 	n.data = change(n.data)
 	n.sync()
 	return nil

@@ -17,6 +17,7 @@ const SectorBytes = 512
 type inode struct {
 	// Of a file.
 	data    []byte
+	shared  bool              // data belongs to a copy, too
 	durable int64             // its durable size
 	dirty   map[int64]*sector // by number: differ from what is durable, or may
 	// Of a directory.
@@ -53,10 +54,18 @@ func (n *inode) write(p []byte, at int64) {
 	for s := at / SectorBytes; s*SectorBytes < end; s++ {
 		n.touch(s)
 	}
+	n.own()
 	if grow := end - int64(len(n.data)); grow > 0 {
 		n.data = append(n.data, make([]byte, grow)...)
 	}
 	copy(n.data[at:], p)
+}
+
+// own makes the data the file's own before it changes.
+func (n *inode) own() {
+	if n.shared {
+		n.data, n.shared = slices.Clone(n.data), false
+	}
 }
 
 func (n *inode) touch(s int64) {
@@ -166,6 +175,11 @@ func (n *inode) clone(c *Crash, seen map[*inode]*inode, at string) *inode {
 
 func (n *inode) cloneFile(c *Crash, whole bool) *inode {
 	f := newFile()
+	if len(n.dirty) == 0 && n.durable == int64(len(n.data)) {
+		n.shared = true
+		f.data, f.shared, f.durable = n.data, true, n.durable
+		return f
+	}
 	f.data = slices.Clone(n.data)
 	size := n.durable
 	for _, s := range slices.Sorted(maps.Keys(n.dirty)) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"io"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -14,19 +15,24 @@ import (
 // windowBytes is how much of a segment is read at once.
 const windowBytes = 256 << 10
 
+// windows has the buffers of windows that were closed: opening a log of small
+// segments would be making little else.
+var windows = sync.Pool{New: func() any { return new([windowBytes]byte) }}
+
 // window reads frames of one segment file, mostly forward.
 type window struct {
 	hub     HubID
 	ordinal uint64
 	file    vfs.File
 	size    int64
+	pooled  *[windowBytes]byte // behind buf, unless a frame needed more
 	buf     []byte
 	start   int64 // file offset of buf[0]
 }
 
 // open points the window at a segment; the buffer is kept.
 func (w *window) open(fsys vfs.FS, dir string, s *segment) error {
-	w.close()
+	w.closeFile()
 	f, err := fsys.Open(fsys.PathJoin(dir, segmentName(s.ordinal)), vfs.SequentialReadsOption)
 	if err != nil {
 		return fmt.Errorf("open segment %s: %w", segmentName(s.ordinal), err)
@@ -36,7 +42,17 @@ func (w *window) open(fsys vfs.FS, dir string, s *segment) error {
 	return nil
 }
 
+// close ends the use of the window, and of all that it has returned.
 func (w *window) close() {
+	w.closeFile()
+	if w.pooled != nil {
+		windows.Put(w.pooled)
+		w.pooled = nil
+	}
+	w.buf = nil
+}
+
+func (w *window) closeFile() {
 	if w.file != nil {
 		_ = w.file.Close() // opened for reading: nothing can be lost
 		w.file = nil
@@ -55,7 +71,12 @@ func (w *window) at(offset int64, n int) ([]byte, error) {
 		return w.buf[from : from+int64(n)], nil
 	}
 	want := int(min(int64(max(n, windowBytes)), w.size-offset))
-	if cap(w.buf) < want {
+	switch {
+	case cap(w.buf) >= want:
+	case want <= windowBytes && w.pooled == nil:
+		w.pooled = windows.Get().(*[windowBytes]byte)
+		w.buf = w.pooled[:]
+	default:
 		w.buf = make([]byte, want)
 	}
 	w.buf, w.start = w.buf[:want], offset

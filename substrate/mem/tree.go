@@ -41,9 +41,31 @@ func (t *tree) get(key []byte) (value []byte, ok bool) {
 
 // set returns the tree with the key set. It keeps both slices.
 func (t *tree) set(key, value []byte) *tree {
-	less, rest := t.split(key)
-	_, more := rest.splitAfter(key)
-	return merge(merge(less, &tree{key: key, value: value, priority: priorityOf(key)}), more)
+	return t.insert(&tree{key: key, value: value, priority: priorityOf(key)})
+}
+
+// insert returns the tree with a node, which it keeps, in its place, or in that of
+// the one with the same key.
+func (t *tree) insert(n *tree) *tree {
+	if t == nil {
+		return n
+	}
+	c := bytes.Compare(n.key, t.key)
+	switch {
+	case c == 0:
+		n.left, n.right = t.left, t.right
+		return n
+	case n.priority > t.priority:
+		n.left, n.right = t.split(n.key)
+		return n
+	}
+	top := *t
+	if c < 0 {
+		top.left = t.left.insert(n)
+	} else {
+		top.right = t.right.insert(n)
+	}
+	return &top
 }
 
 func (t *tree) remove(key []byte) *tree {

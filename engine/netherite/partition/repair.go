@@ -37,3 +37,9 @@ func (s *State) Reinsert(dest int, messages []*model.Message) {
 
 // Touch makes the next capture write the singletons in any case.
 func (s *State) Touch() { s.metaDirty = true }
+
+// Known reports whether an instance, whose key is loaded, exists.
+func (s *State) Known(k Key) bool {
+	inst, _ := s.lookup(k)
+	return inst != nil
+}

@@ -1,0 +1,195 @@
+package partition
+
+import (
+	"bytes"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// siftable makes the rows of a partition with instances, an entity and messages
+// to another partition that wait.
+func siftable(t *testing.T) (*rowStore, *State) {
+	t.Helper()
+	s := New(Config{Partition: 0, Partitions: 2})
+	in := func(ev Event) {
+		s.absentAll(ev)
+		s.Step(Input{Name: engine.Name{Epoch: 1, Number: s.last.Number + 1}, Time: 1000, Event: ev}, &Effects{})
+		for {
+			keys, more := s.FollowUp(nil)
+			if !more {
+				return
+			}
+			s.know(keys)
+			s.Continue(&Effects{})
+		}
+	}
+	in(&Opened{Epoch: 1})
+	for i := range 12 {
+		in(&Start{Request: engine.StartRequest{Instance: idIn(0, i), Name: "N", Input: []byte("input"), Tags: map[string]string{"k": "v"}}})
+	}
+	for ord := uint64(1); ord <= 24; ord += 2 {
+		events := []model.Event{{Kind: model.EventSent, ID: 0, Instance: idIn(1, int(ord)), Name: "hello"}}
+		in(&StepDone{Ord: ord, Consumed: 1, Result: &engine.OrchestrationResult{Events: events}})
+	}
+	store := &rowStore{}
+	b := &rowBatch{}
+	s.BeginCapture(b)
+	s.CaptureSome(1 << 20)
+	b.applyTo(store)
+	s.CaptureApplied()
+	return store, s
+}
+
+// idIn is an instance ID of a partition.
+func idIn(p, i int) string {
+	for n := 0; ; n++ {
+		if id := fmt.Sprintf("i%d-%d", i, n); model.PartitionOf(id, 2) == p {
+			return id
+		}
+	}
+}
+
+func (s *State) absentAll(ev Event) { s.know(ev.Keys(nil)) }
+
+func (s *State) know(keys []Key) {
+	for _, k := range s.Missing(nil, keys) {
+		s.absent[k] = struct{}{}
+	}
+}
+
+// sifted loses the rows that f names, and sifts the rest.
+func sifted(t *testing.T, store *rowStore, last engine.Name, f func(main bool, key []byte) bool) *Sifted {
+	t.Helper()
+	lost := map[bool][][]byte{}
+	for _, main := range []bool{true, false} {
+		p := store.space(main)
+		for _, key := range slices.Clone(p.keys) {
+			if f(main, key) {
+				lost[main] = append(lost[main], key)
+				p.deleteRange(key, append(bytes.Clone(key), 0))
+			}
+		}
+	}
+	b := &rowBatch{}
+	out, err := Sifting{
+		Rows: store.snapshot(), To: b, Config: Config{Partition: 0, Partitions: 2}, Last: last,
+		Lost: func(main bool, low, high []byte) bool {
+			return slices.ContainsFunc(lost[main], func(key []byte) bool { return bytes.Compare(low, key) <= 0 && bytes.Compare(key, high) < 0 })
+		},
+	}.Run()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.applyTo(store)
+	if err := Check(store, Config{Partition: 0, Partitions: 2}, func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestSiftingWholeRowsChangesNothing(t *testing.T) {
+	store, s := siftable(t)
+	before := store.snapshot()
+	out := sifted(t, store, s.last, func(bool, []byte) bool { return false })
+	if !out.Harmless() || len(out.Messages) > 0 || out.Last != s.last {
+		t.Errorf("%+v", out)
+	}
+	if !slices.EqualFunc(before.main.keys, store.main.keys, bytes.Equal) || !slices.EqualFunc(before.main.values, store.main.values, bytes.Equal) {
+		t.Error("rows have changed")
+	}
+}
+
+func TestSiftingBuildsIndexesAnew(t *testing.T) {
+	store, s := siftable(t)
+	before := store.snapshot()
+	out := sifted(t, store, s.last, func(main bool, key []byte) bool { return main && slices.Contains(indexTables, key[2]) })
+	if !out.Harmless() || !slices.EqualFunc(before.main.keys, store.main.keys, bytes.Equal) {
+		t.Errorf("%+v", out)
+	}
+}
+
+// A receiver must not take a message for one that had the number before.
+func TestSiftingKeepsTheNumbersOfLostMessages(t *testing.T) {
+	store, s := siftable(t)
+	first, next := s.OutboxRange(1)
+	if next-first != 12 {
+		t.Fatalf("%d to %d", first, next)
+	}
+	lost := []uint64{first, first + 4, next - 1}
+	out := sifted(t, store, s.last, func(main bool, key []byte) bool {
+		return main && slices.ContainsFunc(lost, func(seq uint64) bool { return bytes.Equal(key, outboxKey(nil, 0, 1, seq)) })
+	})
+	want := []SiftedMessage{{1, lost[0]}, {1, lost[1]}, {1, lost[2]}}
+	if !slices.Equal(out.Messages, want) || !out.Harmless() {
+		t.Errorf("%+v", out)
+	}
+	m, err := FetchMeta(store, Config{Partition: 0, Partitions: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, e := range m.state.outbox[1].entries {
+		seq := first + uint64(i)
+		if blank := e.Event.Name == "netherite.lost"; blank != slices.Contains(lost, seq) || model.PartitionOf(e.To, 2) != 1 {
+			t.Errorf("message %d is %+v", seq, e)
+		}
+	}
+	if f, n := m.state.OutboxRange(1); f != first || n != next {
+		t.Errorf("%d to %d", f, n)
+	}
+}
+
+func TestSiftingSaysUponWhatNothingMayBeReplayed(t *testing.T) {
+	store, s := siftable(t)
+	out := sifted(t, store, s.last, func(main bool, key []byte) bool {
+		return main && (bytes.Equal(key, instanceKey(nil, 0, 3)) || key[2] != 'i' && bytes.Contains(key, []byte(idIn(0, 1))) || bytes.Equal(key, instanceKey(nil, 0, 7)))
+	})
+	for ord := uint64(1); ord <= 24; ord += 2 {
+		if got := out.Unsound(Key{Ord: ord}); got != (ord == 3 || ord == 7) {
+			t.Errorf("instance %d: %t", ord, got)
+		}
+	}
+	if !out.Unsound(Key{ID: idIn(0, 3)}) || out.Unsound(Key{ID: idIn(0, 4)}) {
+		t.Error("by ID")
+	}
+	out2 := []SiftedInstance{{Ord: 3, ID: "", Kept: false}, {Ord: 7, ID: idIn(0, 3), Kept: true}}
+	same := func(a, b SiftedInstance) bool { return a.Ord == b.Ord && a.ID == b.ID && a.Kept == b.Kept }
+	if !slices.EqualFunc(out.Instances, out2, same) || !out.Unnamed {
+		t.Errorf("%+v", out.Instances)
+	}
+}
+
+// Whatever rows are lost, the rest can be loaded, and nobody is missed without a word.
+func TestSiftingMakesAnyRestBelongTogether(t *testing.T) {
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 9))
+		store, s := siftable(t)
+		share := rng.Float64()
+		last := s.last
+		out := sifted(t, store, last, func(bool, []byte) bool { return rng.Float64() < share })
+		ords, err := Ordinals(store, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nameless := 0
+		for _, i := range out.Instances {
+			if !i.Kept {
+				nameless++
+			}
+		}
+		if len(ords)+nameless > 12 || len(ords)+nameless < 12 && !out.Unnamed {
+			t.Errorf("seed %d: %d instances of 12 are left, %d are reported without a name (unnamed: %t)", seed, len(ords), nameless, out.Unnamed)
+		}
+		m, err := FetchMeta(store, Config{Partition: 0, Partitions: 2})
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		if m.state.last != out.Last {
+			t.Errorf("seed %d: %v, want %v", seed, m.state.last, out.Last)
+		}
+	}
+}

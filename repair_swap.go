@@ -1,0 +1,168 @@
+package netherite
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate/dirsync"
+)
+
+// What is in the place of the old hub's parts after a repair. Side files are void
+// then: what was in them is in the store.
+var (
+	replacedParts = []string{logName, storeName, hubName}
+	removedParts  = []string{sideName}
+)
+
+// clearRepair removes what an interrupted repair has left: parts that were being
+// built, or that have been replaced.
+func (d *directory) clearRepair() error {
+	names, err := d.fs.List(d.dir)
+	for _, name := range names {
+		if strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, oldPrefix) {
+			err = errors.Join(err, d.fs.RemoveAll(d.fs.PathJoin(d.dir, name)))
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("remove what an interrupted repair has left: %w", err)
+	}
+	return nil
+}
+
+// quarantine keeps the old files, with the report, and then notes that the parts
+// may change places. A quarantine without a report is one that was interrupted.
+func (m *mender) quarantine() error {
+	d := m.d
+	for n := 1; ; n++ {
+		name := d.fs.PathJoin(quarantineName, fmt.Sprintf("%03d", n))
+		if d.has(name) && d.has(d.fs.PathJoin(name, reportName)) {
+			continue
+		}
+		m.report.Quarantine = filepath.ToSlash(name)
+		break
+	}
+	dir := d.fs.PathJoin(d.dir, m.report.Quarantine)
+	err := d.fs.RemoveAll(dir)
+	if err == nil {
+		err = dirsync.Make(d.fs, dir)
+	}
+	for _, part := range append(removedParts, replacedParts...) {
+		if err == nil && d.has(part) {
+			err = keep(d.fs, d.fs.PathJoin(d.dir, part), d.fs.PathJoin(dir, part))
+		}
+	}
+	if err == nil {
+		err = dirsync.Sync(d.fs, dir)
+	}
+	if err != nil {
+		return fmt.Errorf("keep the files as they are: %w", err)
+	}
+	data, err := json.MarshalIndent(m.report, "", "  ")
+	if err == nil {
+		err = writeFile(d.fs, dir, reportName, append(data, '\n'))
+	}
+	if err == nil {
+		err = writeFile(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
+	}
+	return err
+}
+
+// reportName is the report of a repair, in its quarantine.
+const reportName = "repair.json"
+
+// keep gives files a second name, which nothing that becomes of the first
+// touches. Moving them could lose both in a crash.
+func keep(fs vfs.FS, from, to string) error {
+	info, err := fs.Stat(from)
+	if err != nil {
+		return err
+	}
+	if !info.IsDir() {
+		return vfs.LinkOrCopy(fs, from, to)
+	}
+	if err := fs.MkdirAll(to, 0o700); err != nil {
+		return err
+	}
+	names, err := fs.List(from)
+	for _, name := range names {
+		if err == nil && name != "LOCK" {
+			err = keep(fs, fs.PathJoin(from, name), fs.PathJoin(to, name))
+		}
+	}
+	if err == nil {
+		err = dirsync.Sync(fs, to)
+	}
+	return err
+}
+
+// swap puts the new parts in the place of the old ones. All names are in one
+// directory, so that each change of names is whole, and they take place in order.
+// It can be done again from any point.
+func (d *directory) swap() error {
+	at := func(name string) string { return d.fs.PathJoin(d.dir, name) }
+	move := func(from, to string) error {
+		if err := d.fs.Rename(at(from), at(to)); err != nil {
+			return fmt.Errorf("rename %s to %s: %w", from, to, err)
+		}
+		return nil
+	}
+	for _, part := range removedParts {
+		if d.has(part) {
+			if err := move(part, oldPrefix+part); err != nil {
+				return err
+			}
+		}
+	}
+	for _, part := range replacedParts {
+		if !d.has(newPrefix + part) {
+			continue // done before
+		}
+		if d.has(part) {
+			if err := move(part, oldPrefix+part); err != nil {
+				return err
+			}
+		}
+		if err := move(newPrefix+part, part); err != nil {
+			return err
+		}
+	}
+	if err := dirsync.Sync(d.fs, d.dir); err != nil {
+		return err
+	}
+	if err := d.fs.Remove(at(swapName)); err != nil {
+		return err
+	}
+	return errors.Join(dirsync.Sync(d.fs, d.dir), d.clearRepair())
+}
+
+// resumeSwap goes on with a repair that was interrupted after everything was built.
+func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
+	if o.DryRun {
+		return nil, fmt.Errorf("%w: an earlier repair was interrupted and has to go on first", engine.ErrInvalid)
+	}
+	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
+	if err != nil {
+		return nil, err
+	}
+	quarantine, err := strconv.Unquote(string(data))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: %w", engine.ErrDamaged, swapName, err)
+	}
+	r := &RepairReport{}
+	data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, reportName))
+	if err == nil {
+		err = json.Unmarshal(data, r)
+	}
+	if err == nil {
+		err = d.swap()
+	}
+	r.Done = err == nil
+	return r, err
+}

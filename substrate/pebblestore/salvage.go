@@ -1,0 +1,288 @@
+package pebblestore
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/cockroachdb/pebble/v2"
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+)
+
+// Remains is what can still be read of a store that may be damaged. A row is
+// there only if it is certain that it is the newest of its key: one that a
+// newer row or a deletion in a place that cannot be read may have replaced is
+// not. Where such a place is, Lost says.
+type Remains struct {
+	Lost []Lost
+	// Strays: there are tables that no manifest names. A crash leaves such, and
+	// so does damage at the end of a manifest, which Pebble takes for its end.
+	Strays bool
+	spaces map[substrate.Space]*remainingSpace
+}
+
+// Lost is a range of keys whose rows could not be read, or may be out of date.
+type Lost struct {
+	Space substrate.Space
+	Range
+	File    string // relative to the store's directory
+	Entries int64  // how many could not be read; -1: nobody knows. Deletions count
+	Detail  string
+	// Unlisted: nothing said which tables belong to the database. The rows are
+	// those of all tables that are there.
+	Unlisted bool
+	from     *table
+}
+
+// Overlaps reports whether keys of a range are lost.
+func (l *Lost) Overlaps(space substrate.Space, r Range) bool {
+	return l.Space == space && bytes.Compare(l.Low, r.High) < 0 && bytes.Compare(r.Low, l.High) < 0
+}
+
+// everyKey is what a table may hold of which nothing is known.
+var everyKey = Range{Low: []byte{0}, High: []byte{reserved, reserved}}
+
+// remainingSpace is what is left of one database.
+type remainingSpace struct {
+	opts   Options
+	read   sstable.ReaderOptions
+	dir    string
+	tables []*table
+	spans  []span
+}
+
+// Salvage looks through the tables of a store that nobody has open, block by
+// block, and changes nothing. A table whose index or footer is damaged is lost as
+// a whole. Without a usable manifest all tables that are there are read, though
+// deletions may have gone with those that a compaction had replaced, and nothing
+// tells whether one is missing: then Lost has every key, and is Unlisted. So they
+// are if every table is asked for. The error says that it
+// could not read: substrate.ErrNewerFormat, or a failing disk.
+func Salvage(opts Options, every bool) (*Remains, error) {
+	opts = opts.withDefaults()
+	opts.FS = readOnly{opts.FS}
+	r := &Remains{spaces: map[substrate.Space]*remainingSpace{}}
+	for _, d := range []struct {
+		space substrate.Space
+		name  string
+	}{{substrate.Main, mainDir}, {substrate.History, historyDir}} {
+		if err := r.look(opts, d.space, d.name, every); err != nil {
+			return nil, fmt.Errorf("salvage the state store in %s: %w", opts.Dir, err)
+		}
+	}
+	if err := r.noted(); err != nil {
+		return nil, fmt.Errorf("salvage the state store in %s: %w", opts.Dir, err)
+	}
+	return r, nil
+}
+
+// noted takes up the deletions from History that Main has notes of, as Open does.
+// Notes that are lost leave rows behind that nothing in Main refers to.
+func (r *Remains) noted() error {
+	left := r.spaces[substrate.History]
+	return r.Scan(substrate.Main, deletesLow, deletesHigh, func(_, value []byte) bool {
+		if n, err := decodeRange(value); err == nil {
+			left.spans = append(left.spans, span{Range{n.low, n.high}, math.MaxUint64})
+		}
+		return true
+	})
+}
+
+func (r *Remains) look(opts Options, space substrate.Space, name string, every bool) error {
+	s := newStore(opts)
+	defer s.abandon()
+	o := s.mainOptions()
+	if space == substrate.History {
+		o = s.historyOptions()
+	}
+	left := &remainingSpace{opts: opts, dir: opts.FS.PathJoin(opts.Dir, name)}
+	r.spaces[space] = left
+	tables, err := s.liveTables(name, o)
+	there, errThere := left.anyTables()
+	if errThere != nil {
+		return errThere
+	}
+	strays := slices.ContainsFunc(there, func(t *table) bool {
+		return !slices.ContainsFunc(tables, func(live *table) bool { return live.file == t.file })
+	})
+	if r.Strays = r.Strays || err == nil && strays; err == nil && every && strays {
+		err = errors.New("its manifest ends before tables that are there")
+	}
+	switch {
+	case errors.Is(err, substrate.ErrNewerFormat), errors.Is(err, substrate.ErrFailed):
+		return err
+	case err != nil:
+		detail := "nothing says which tables belong to it: " + err.Error()
+		tables = there
+		r.Lost = append(r.Lost, Lost{Space: space, Range: everyKey, File: name, Entries: -1, Detail: detail, Unlisted: true})
+	}
+	left.tables = tables
+	o.EnsureDefaults()
+	left.read = o.MakeReaderOptions()
+	for _, t := range left.tables {
+		found, err := left.load(t)
+		if err != nil {
+			return err
+		}
+		left.spans = append(left.spans, found.spans...)
+		for _, h := range found.holes {
+			r.Lost = append(r.Lost, Lost{Space: space, Range: h, File: name + "/" + t.file, Entries: found.missing, Detail: found.detail, from: t})
+		}
+	}
+	left.sort()
+	return nil
+}
+
+// liveTables asks the manifest. Pebble does not list a table which is not there:
+// such a table is made up, and found to be missing when it is read.
+func (s *Store) liveTables(name string, o *pebble.Options) (tables []*table, err error) {
+	there, err := s.made(name)
+	if err != nil || !there {
+		return nil, err
+	}
+	full := &madeUp{FS: o.FS}
+	o.FS, o.ReadOnly, o.DisableConsistencyCheck = full, true, true
+	levels, err := s.listTables(name, o)
+	for err != nil {
+		gone := missingTable.FindStringSubmatch(err.Error())
+		if gone == nil || slices.Contains(full.names, gone[1]+".sst") {
+			return nil, err
+		}
+		full.names = append(full.names, gone[1]+".sst")
+		levels, err = s.listTables(name, o)
+	}
+	for level, infos := range levels {
+		for _, i := range infos {
+			t := &table{
+				file: fmt.Sprintf("%06d.sst", i.FileNum), level: level, newest: uint64(i.LargestSeqNum),
+				keys: Range{Low: bytes.Clone(i.Smallest.UserKey), High: append(bytes.Clone(i.Largest.UserKey), 0)},
+			}
+			if i.Virtual {
+				t.file = fmt.Sprintf("%06d.sst", i.BackingSSTNum)
+			}
+			tables = append(tables, t)
+		}
+	}
+	return tables, nil
+}
+
+func (s *Store) listTables(name string, o *pebble.Options) (levels [][]pebble.SSTableInfo, err error) {
+	db, err := s.openDatabase(name, o)
+	if err != nil {
+		return nil, err
+	}
+	levels, err = db.SSTables()
+	return levels, errors.Join(err, s.guard(db.Close))
+}
+
+// madeUp is a file system that lists files which are not there.
+type madeUp struct {
+	vfs.FS
+	names []string
+}
+
+// List implements vfs.FS.
+func (m *madeUp) List(dir string) ([]string, error) {
+	names, err := m.FS.List(dir)
+	return append(names, m.names...), err
+}
+
+// anyTables lists the tables that are there.
+func (l *remainingSpace) anyTables() (tables []*table, err error) {
+	names, err := l.opts.FS.List(l.dir)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		if filepath.Ext(name) == ".sst" {
+			tables = append(tables, &table{file: name, level: unknownLevel, newest: math.MaxUint64, keys: everyKey})
+		}
+	}
+	return tables, err
+}
+
+// sort puts the tables into an order in which those of one level follow each other.
+func (l *remainingSpace) sort() {
+	slices.SortStableFunc(l.tables, func(a, b *table) int {
+		if a.level != b.level {
+			return a.level - b.level
+		}
+		return bytes.Compare(a.keys.Low, b.keys.Low)
+	})
+}
+
+// load reads a table.
+func (l *remainingSpace) load(t *table) (*contents, error) {
+	data, err := readWhole(l.opts.FS, l.opts.FS.PathJoin(l.dir, t.file))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("read %s: %w", t.file, err)
+	}
+	c := &contents{table: t}
+	if err != nil {
+		c.lose("it is missing")
+		return c, nil
+	}
+	func() {
+		defer func() {
+			if p := recover(); p != nil { // Pebble panics on some of what has a good checksum
+				c.lose(fmt.Sprint(p))
+			}
+		}()
+		err = c.read(data, l.read)
+	}()
+	if err != nil {
+		c.lose(strings.ReplaceAll(err.Error(), "\n", " "))
+	}
+	return c, nil
+}
+
+// Scan calls f for each row that is certain with low <= key < high, in order,
+// until it returns false. It includes keys that are reserved.
+func (r *Remains) Scan(space substrate.Space, low, high []byte, f func(key, value []byte) bool) error {
+	m := &merging{space: r.spaces[space], low: low, high: high}
+	for i := range r.Lost {
+		if lost := &r.Lost[i]; lost.from != nil && lost.Overlaps(space, Range{low, high}) {
+			m.lost = append(m.lost, lost)
+		}
+	}
+	if m.space == nil {
+		return nil
+	}
+	if err := m.run(f); err != nil {
+		return fmt.Errorf("salvage rows: %w", err)
+	}
+	return nil
+}
+
+// Get implements substrate.Reader, slowly.
+func (r *Remains) Get(space substrate.Space, key []byte) (row []byte, err error) {
+	err = r.Scan(space, key, append(bytes.Clone(key), 0), func(_, value []byte) bool { row = value; return false })
+	return row, err
+}
+
+// StampOf is where the stamp of a partition is.
+func StampOf(partition int) Range {
+	key := stampKey(partition)
+	return Range{Low: key, High: append(bytes.Clone(key), 0)}
+}
+
+// Stamps returns those that can be read.
+func (r *Remains) Stamps() (map[int]substrate.Stamp, error) {
+	stamps := map[int]substrate.Stamp{}
+	err := r.Scan(substrate.Main, stampsLow, stampsHigh, func(key, value []byte) bool {
+		if p, stamp, err := decodeStamp(key, value); err == nil {
+			stamps[p] = stamp
+		}
+		return true
+	})
+	return stamps, err
+}

@@ -1,0 +1,237 @@
+package pebblestore_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"path"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// layered makes a store whose rows lie in tables of several levels, with older
+// ones and deletions among them, and returns what is in it.
+func layered(t *testing.T, rng *rand.Rand) (*faultfs.FS, map[substrate.Space]map[string]string) {
+	t.Helper()
+	fs := faultfs.New()
+	want := map[substrate.Space]map[string]string{substrate.Main: {}, substrate.History: {}}
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range 40 {
+		b := s.NewBatch()
+		for range 60 {
+			space := substrate.Space(rng.IntN(2))
+			key := binary.BigEndian.AppendUint32([]byte{0, byte(rng.IntN(2))}, uint32(rng.IntN(2000)))
+			value := make([]byte, 20+rng.IntN(300))
+			for i := range value {
+				value[i] = byte(rng.Uint32())
+			}
+			switch rng.IntN(12) {
+			case 0, 1:
+				b.Delete(space, key)
+				delete(want[space], string(key))
+			case 2:
+				high := binary.BigEndian.AppendUint32(key[:2:2], binary.BigEndian.Uint32(key[2:])+uint32(rng.IntN(40)))
+				b.DeleteRange(space, key, high)
+				maps.DeleteFunc(want[space], func(k, _ string) bool { return string(key) <= k && k < string(high) })
+			default:
+				b.Set(space, key, value)
+				want[space][string(key)] = string(value)
+			}
+		}
+		if err := s.Apply(b, 0, substrate.Stamp{Offset: substrate.Offset(round + 1), Epoch: 1, Record: uint64(round + 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if rng.IntN(2) == 0 {
+			if err := s.Flush(); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return fs, want
+}
+
+func tablesOf(t *testing.T, fs vfs.FS) (names []string) {
+	t.Helper()
+	for _, database := range []string{"main", "history"} {
+		list, err := fs.List(path.Join(dir, database))
+		if err != nil {
+			t.Fatal(err)
+		}
+		slices.Sort(list)
+		for _, name := range list {
+			if strings.HasSuffix(name, ".sst") {
+				names = append(names, path.Join(dir, database, name))
+			}
+		}
+	}
+	return names
+}
+
+// agree holds that salvage finds nothing that was not there, and names what it
+// does not find.
+func agree(t *testing.T, what string, fs vfs.FS, want map[substrate.Space]map[string]string) (lost int) {
+	t.Helper()
+	r, err := pebblestore.Salvage(pebblestore.Options{FS: fs, Dir: dir}, false)
+	if err != nil {
+		t.Fatal(what, err)
+	}
+	// Deletions from History are noted in Main.
+	notes := pebblestore.Range{Low: []byte{0xff, 'd'}, High: []byte{0xff, 'e'}}
+	unnoted := slices.ContainsFunc(r.Lost, func(l pebblestore.Lost) bool { return l.Overlaps(substrate.Main, notes) })
+	for _, space := range []substrate.Space{substrate.Main, substrate.History} {
+		got := map[string]string{}
+		last := []byte{}
+		err := r.Scan(space, []byte{0}, []byte{0xfe}, func(key, value []byte) bool {
+			if bytes.Compare(last, key) >= 0 {
+				t.Errorf("%s: %x after %x", what, key, last)
+			}
+			last = bytes.Clone(key)
+			got[string(key)] = string(value)
+			return true
+		})
+		if err != nil {
+			t.Fatal(what, err)
+		}
+		for key, value := range got {
+			if w, ok := want[space][key]; w != value && (ok || space == substrate.Main || !unnoted) {
+				t.Errorf("%s: %d %x is there, as it was not: it was there before: %t", what, space, key, ok)
+			}
+		}
+		for key := range want[space] {
+			if _, ok := got[key]; ok {
+				continue
+			}
+			lost++
+			point := pebblestore.Range{Low: []byte(key), High: append([]byte(key), 0)}
+			if !slices.ContainsFunc(r.Lost, func(l pebblestore.Lost) bool { return l.Overlaps(space, point) }) {
+				t.Errorf("%s: %d %x is gone, and that is not reported", what, space, key)
+			}
+		}
+	}
+	return lost
+}
+
+func TestSalvageFindsEveryRowOfAWholeStore(t *testing.T) {
+	fs, want := layered(t, rand.New(rand.NewPCG(1, 1)))
+	if lost := agree(t, "whole", fs, want); lost > 0 {
+		t.Errorf("%d rows are lost", lost)
+	}
+	r, err := pebblestore.Salvage(pebblestore.Options{FS: fs, Dir: dir}, false)
+	if err != nil || len(r.Lost) > 0 {
+		t.Errorf("%v, %v", r.Lost, err)
+	}
+	if stamps, err := r.Stamps(); err != nil || stamps[0].Record != 40 {
+		t.Errorf("%v, %v", stamps, err)
+	}
+}
+
+// What a damaged block may have replaced is not taken for the newest row.
+func TestSalvageFindsNoRowThatIsOutOfDate(t *testing.T) {
+	kept := 0
+	for seed := range uint64(60) {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		fs, want := layered(t, rng)
+		rows := len(want[substrate.Main]) + len(want[substrate.History])
+		names := tablesOf(t, fs)
+		what := fmt.Sprint("seed ", seed)
+		for range 1 + rng.IntN(3) {
+			name := names[rng.IntN(len(names))]
+			how, at := byte(rng.IntN(8)), rng.IntN(1<<20)
+			if how > 3 {
+				how = 0
+			}
+			fs.Harm(name, how, at, 1<<rng.IntN(8))
+			what += fmt.Sprintf(" %s/%d@%d", path.Base(name), how, at)
+		}
+		if agree(t, what, fs, want) < rows {
+			kept++
+		}
+	}
+	if kept < 50 {
+		t.Errorf("something was left after %d of 60 damages", kept)
+	}
+}
+
+// One block less is one block less.
+func TestSalvageLosesOnlyTheDamagedBlock(t *testing.T) {
+	fs := faultfs.New()
+	want := map[substrate.Space]map[string]string{substrate.Main: {}, substrate.History: {}}
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.NewBatch()
+	rng := rand.New(rand.NewPCG(3, 3))
+	for i := range 2000 {
+		value := make([]byte, 100)
+		for i := range value {
+			value[i] = byte(rng.Uint32())
+		}
+		key := binary.BigEndian.AppendUint32([]byte{0, 0}, uint32(i))
+		b.Set(substrate.Main, key, value)
+		want[substrate.Main][string(key)] = string(value)
+	}
+	if err := s.Apply(b, 0, substrate.Stamp{Offset: 1, Epoch: 1, Record: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	names := tablesOf(t, fs)
+	slices.SortFunc(names, func(a, b string) int { return size(t, fs, b) - size(t, fs, a) })
+	for _, at := range [][]int{{100}, {100_000}, {60_000, 90_000, 120_000}} {
+		fs := fs.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1, Rand: rng})
+		for _, at := range at {
+			fs.Harm(names[0], 0, at, 1)
+		}
+		// A block has 8 KB, that is 80 rows.
+		if lost := agree(t, fmt.Sprint(at), fs, want); lost == 0 || lost > 90*len(at) {
+			t.Errorf("damage at %d loses %d rows", at, lost)
+		}
+	}
+}
+
+func size(t *testing.T, fs vfs.FS, name string) int {
+	t.Helper()
+	info, err := fs.Stat(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return int(info.Size())
+}
+
+// Without the manifest the tables themselves say which row is the newest.
+func TestSalvageWithoutTheManifestReadsTheTables(t *testing.T) {
+	for seed := range uint64(10) {
+		fs, want := layered(t, rand.New(rand.NewPCG(seed, 4)))
+		for _, database := range []string{"main", "history"} {
+			list, err := fs.List(path.Join(dir, database))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, name := range list {
+				if strings.HasPrefix(name, "MANIFEST") {
+					fs.Harm(path.Join(dir, database, name), 3, 0, 0)
+				}
+			}
+		}
+		if lost := agree(t, fmt.Sprint("seed ", seed), fs, want); lost > 0 {
+			t.Errorf("seed %d: %d rows are lost", seed, lost)
+		}
+	}
+}
