@@ -39,7 +39,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build the command to bin/netherite
-	$(GO) build -o bin/netherite ./cmd/netherite
+	$(GO) build -ldflags "-X main.commit=$$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)" -o bin/netherite ./cmd/netherite
 
 test: tools fmt vet lint race allocs cross ## run every check and test, with samples of seeds and crashes
 	@echo "make test: all passed"
@@ -87,7 +87,9 @@ cross: ## build for linux, darwin and windows on amd64 and arm64, without cgo
 		echo "build $$p"; CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} $(GO) build ./... || exit 1; done
 
 bench: ## run the Go benchmarks (BENCH=regexp COUNT=10 PKG=./durable); "netherite bench" runs the workloads
-	@$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(PKG)
+	@set -o pipefail; found=$$(mktemp); trap 'rm -f "$$found"' EXIT; \
+		$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem -benchtime $(BENCHTIME) -count $(COUNT) $(PKG) | tee "$$found" && \
+		{ grep -q '^Benchmark' "$$found" || { echo "make bench: no benchmark matches $(BENCH) in $(PKG)"; exit 1; }; }
 
 sim: build ## run SIMSEEDS seeds of the simulator
 	bin/netherite sim --seeds $(SIMSEEDS)

@@ -178,7 +178,7 @@ func (s *sweepDamage) file(rel, foreign string) {
 		}
 	}
 	held := len(bytes.TrimRight(data, "\x00"))
-	for at := 0; at < held; at += 1 + held/40 {
+	for at := 0; at < held; at += 1 + held/16 {
 		changed := bytes.Clone(data)
 		changed[at] ^= byte(1 << (at % 8))
 		write(changed)

@@ -98,7 +98,7 @@ func (d *directory) acquire() error {
 		}
 		lock, err := take(d.dir)
 		if errors.Is(err, dirlock.ErrHeld) {
-			return fmt.Errorf("%w: %w", engine.ErrHeld, err)
+			return held{err}
 		}
 		if err != nil {
 			return err
@@ -110,6 +110,15 @@ func (d *directory) acquire() error {
 	}
 	return nil
 }
+
+// held is the error of a lock as one of the engine's, whose text it has already.
+type held struct{ error }
+
+// Is makes errors.Is(h, engine.ErrHeld) hold.
+func (held) Is(target error) bool { return target == engine.ErrHeld }
+
+// Unwrap returns the *dirlock.HeldError.
+func (h held) Unwrap() error { return h.error }
 
 // Exists reports whether there is a task hub in a directory. It does not say
 // whether that can be opened.

@@ -116,7 +116,7 @@ func runsOn(t testing.TB, dir string) {
 	verified(t, dir)
 	b := openBank(t, dir)
 	ctx := t.Context()
-	for i := range 24 {
+	for i := range 16 {
 		way := transfer{fmt.Sprint("new-", i), fmt.Sprint("new-", i+1), 0}
 		run, err := move.Start(ctx, b.hub, way, durable.ID(fmt.Sprint("after-repair-", i)))
 		if err == nil {
@@ -276,7 +276,7 @@ func TestAnyDamageCanBeRepaired(t *testing.T) {
 	whole[0], _ = bankHub(t, false)
 	whole[1], _ = bankHub(t, true)
 	lost, kept := 0, 0
-	for i := range 24 {
+	for i := range 16 {
 		dir := duplicate(t, whole[i%2])
 		pattern := []string{"hub", "log/identity", "log/0*.log", "log/0*.log", "store/main/*.sst", "store/history/*.sst", "store/main/MANIFEST-*", "store/history/MANIFEST-*"}[i%8]
 		how := flipAt(rng.Float64())

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/durable"
-	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -75,20 +74,20 @@ func (b *bank) pick(partitions int) Transfer {
 const auditEvery = 500
 
 func (b *bank) op(ctx context.Context, e *env, _, n int) (int64, error) {
+	t := b.pick(e.cfg.Partitions)
+	run, err := transferMoney.Start(ctx, e.hub, t)
+	if err != nil {
+		if !isRefusal(err) {
+			b.unknown.Add(1)
+		}
+		return 0, err
+	}
 	if n%auditEvery == 0 {
 		b.auditing.Go(func() {
 			if err := b.audit(ctx, e); err != nil && ctx.Err() == nil {
 				b.found.CompareAndSwap(nil, &err)
 			}
 		})
-	}
-	t := b.pick(e.cfg.Partitions)
-	run, err := transferMoney.Start(ctx, e.hub, t)
-	if err != nil {
-		if !errors.Is(err, engine.ErrBusy) && !errors.Is(err, engine.ErrDiskFull) {
-			b.unknown.Add(1)
-		}
-		return 0, err
 	}
 	ok, err := run.Wait(ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -17,6 +18,7 @@ type Config struct {
 	Rate       float64 // operations started a second, open loop; 0: closed loop
 	Preload    int     // ended instances to put into the hub first
 	Partitions int
+	Memory     int    // the hub's memory limit, in MiB; 0: the engine's default
 	Release    string // node, partition or conservative
 	Dir        string
 	Reuse      bool // Dir may hold a hub already
@@ -28,9 +30,27 @@ type Config struct {
 	// SkipProbe leaves unmeasured what is measured before the window: the speed of
 	// the disk, of the processors, of a lone event. It takes a few seconds.
 	SkipProbe bool
+	// Phase, if not nil, is told what begins: the preload, the warm-up, the window,
+	// the checks.
+	Phase func(what string)
 	// Progress, if not nil, is told how far the run is, in operations; total is
 	// 0 when it is not known.
 	Progress func(done, total int64)
+}
+
+// phase tells what begins.
+func (c *Config) phase(format string, args ...any) {
+	if c.Phase != nil {
+		c.Phase(fmt.Sprintf(format, args...))
+	}
+}
+
+// length is that of the window, for people.
+func (c *Config) length() string {
+	if c.Count > 0 {
+		return fmt.Sprintf("%d operations", c.Count)
+	}
+	return c.Duration.String()
 }
 
 // Bounds of Config.Rate.
@@ -38,6 +58,32 @@ const (
 	minRate = 0.001
 	maxRate = 10_000_000
 )
+
+// DefaultMemory is Config.Memory if it is not given: the engine's default.
+const DefaultMemory = 128
+
+// Bounds of Config.Memory.
+const (
+	minMemory = 16
+	maxMemory = 1 << 20
+)
+
+// maxLength bounds the window: longer ones are a mistake, and times
+// could not be computed with.
+const maxLength = 10_000 * time.Hour
+
+// maxWarmup is longer than any hub needs to come to a steady state.
+const maxWarmup = 24 * time.Hour
+
+// DefaultClients is how many clients a workload has if nothing else is said: so
+// many that the disk's latency does not count, or as many as processors where
+// each operation keeps all of them busy for long.
+func DefaultClients(workload string) int {
+	if workload == "collision" {
+		return runtime.NumCPU()
+	}
+	return 128
+}
 
 // Releases lists the release levels.
 func Releases() []string { return []string{"node", "partition", "conservative"} }
@@ -56,16 +102,26 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--duration %v: it must be positive", c.Duration)
 	case c.Duration < 0:
 		return fmt.Errorf("--duration %v: it cannot be negative", c.Duration)
-	case c.Warmup < 0:
-		return fmt.Errorf("--warmup %v: it cannot be negative", c.Warmup)
+	case c.Duration > maxLength:
+		return fmt.Errorf("--duration %v: at most %v are possible", c.Duration, maxLength)
+	case c.Warmup < 0 || c.Warmup > maxWarmup:
+		return fmt.Errorf("--warmup %v: 0s to %v are possible", c.Warmup, maxWarmup)
 	case c.Rate != 0 && !(c.Rate >= minRate && c.Rate <= maxRate): // also refuses what is no number
 		return fmt.Errorf("--rate %v: 0 (closed loop), or %v to 10,000,000 a second are possible", c.Rate, minRate)
 	case c.Rate > 0 && w.once:
 		return fmt.Errorf("--rate: %s is one computation, not a stream of operations", w.name)
+	case c.Rate > 0 && float64(c.Count)/c.Rate > maxLength.Seconds():
+		return fmt.Errorf("--rate %v with --count %d takes longer than %v: give a higher rate, or fewer operations", c.Rate, c.Count, maxLength)
+	case w.once && c.Clients != 1:
+		return fmt.Errorf("--clients %d: %s is one computation at a time, leave --clients out", c.Clients, w.name)
 	case c.Preload < 0 || c.Preload > 100_000_000:
 		return fmt.Errorf("--preload %d: 0 to 100,000,000 are possible", c.Preload)
 	case c.Partitions < 1 || c.Partitions > 256:
 		return fmt.Errorf("--partitions %d: 1 to 256 are possible", c.Partitions)
+	case c.Memory != 0 && (c.Memory < minMemory || c.Memory > maxMemory):
+		return fmt.Errorf("--memory %d: %d to %d MiB are possible", c.Memory, minMemory, maxMemory)
+	case c.Profile == "" && c.ProfileFile != "":
+		return fmt.Errorf("--profile-file %s without --profile: say what to record, --profile %s", c.ProfileFile, strings.Join(Profiles(), ", "))
 	case c.Profile != "" && !slices.Contains(Profiles(), c.Profile):
 		return fmt.Errorf("--profile %q: use one of %s", c.Profile, strings.Join(Profiles(), ", "))
 	case !slices.Contains(Releases(), c.Release):

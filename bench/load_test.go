@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -23,67 +24,6 @@ func timed(d time.Duration) func(context.Context, int, int) (int64, error) {
 		pause(ctx, d)
 		return 1, nil
 	}
-}
-
-func TestOpenLoopCountsFromTheIntendedMoment(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		// 100 a second are asked for, 20 a second can be done.
-		l := &load{cfg: &Config{Rate: 100, Duration: 200 * time.Millisecond, Clients: 1}, op: timed(50 * time.Millisecond)}
-		begin := time.Now()
-		h := l.measure(t.Context())
-		if n := l.calls.Load(); n != 20 {
-			t.Errorf("%d operations in 0.2 s at 100 a second, want 20", n)
-		}
-		if took := time.Since(begin); took != time.Second {
-			t.Errorf("they took %v, want 1s", took)
-		}
-		// The last one was to begin after 190 ms.
-		if got, want := time.Duration(h.Max())*time.Microsecond, 810*time.Millisecond; (got - want).Abs() > time.Millisecond {
-			t.Errorf("greatest latency %v, want %v", got, want)
-		}
-		if got := time.Duration(h.Min()) * time.Microsecond; (got - 50*time.Millisecond).Abs() > time.Millisecond {
-			t.Errorf("least latency %v, want 50ms", got)
-		}
-	})
-}
-
-func TestOpenLoopByCount(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		l := &load{cfg: &Config{Rate: 1000, Count: 30, Clients: 4}, op: timed(0)}
-		begin := time.Now()
-		l.measure(t.Context())
-		if n, took := l.calls.Load(), time.Since(begin); n != 30 || took < 29*time.Millisecond || took > 31*time.Millisecond {
-			t.Errorf("%d operations in %v, want 30 in 29ms", n, took)
-		}
-	})
-}
-
-func TestOpenLoopIsBounded(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		const atOnce = 50
-		var mu sync.Mutex
-		under, most := 0, 0
-		release := make(chan struct{})
-		l := &load{atOnce: atOnce, cfg: &Config{Rate: 2 * atOnce, Duration: time.Second, Clients: 1}, op: func(context.Context, int, int) (int64, error) {
-			mu.Lock()
-			under++
-			most = max(most, under)
-			mu.Unlock()
-			<-release
-			mu.Lock()
-			under--
-			mu.Unlock()
-			return 1, nil
-		}}
-		go func() {
-			pause(context.Background(), 3*time.Second)
-			close(release)
-		}()
-		l.measure(t.Context())
-		if most != atOnce || l.calls.Load()+l.refused.Load() != 2*atOnce || l.refused.Load() == 0 {
-			t.Errorf("%d at a time, %d done, %d refused", most, l.calls.Load(), l.refused.Load())
-		}
-	})
 }
 
 func TestClosedLoopByTime(t *testing.T) {
@@ -116,24 +56,106 @@ func TestClosedLoopByCount(t *testing.T) {
 	}
 }
 
-func TestFailuresAndRefusalsAreCountedApart(t *testing.T) {
+func TestFailuresAreCountedApart(t *testing.T) {
+	broken := errors.New("broken")
+	l := &load{cfg: &Config{Clients: 1, Count: 30}, op: func(_ context.Context, _, n int) (int64, error) {
+		return 1, []error{nil, nil, broken}[n%3]
+	}}
+	h := l.measure(t.Context())
+	if l.calls.Load() != 20 || l.refused.Load() != 0 || l.failed.Load() != 10 || h.TotalCount() != 20 {
+		t.Errorf("%d calls, %d refused, %d failed", l.calls.Load(), l.refused.Load(), l.failed.Load())
+	}
+	if first := l.firstFail.Load(); first == nil || !errors.Is(*first, broken) {
+		t.Errorf("first failure %v", first)
+	}
+}
+
+// refusing is an operation that is refused so many times, with either error, before
+// it is taken.
+func refusing(times int) func(context.Context, int, int) (int64, error) {
+	var mu sync.Mutex
+	tries := map[int]int{}
+	return func(_ context.Context, _, n int) (int64, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if tries[n]++; tries[n] <= times {
+			return 0, fmt.Errorf("start: %w", []error{engine.ErrBusy, engine.ErrDiskFull}[tries[n]%2])
+		}
+		return 1, nil
+	}
+}
+
+func TestLatencyOfWhatWasRefusedCountsFromItsFirstAttempt(t *testing.T) {
+	for name, cfg := range map[string]*Config{"closed": {Clients: 3, Count: 30}, "open": {Clients: 1, Count: 30, Rate: 1000}} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := &load{cfg: cfg, op: refusing(4)}
+				h := l.measure(t.Context())
+				if l.calls.Load() != 30 || l.refused.Load() != 120 || l.failed.Load() != 0 {
+					t.Errorf("%d calls, %d refused, %d failed", l.calls.Load(), l.refused.Load(), l.failed.Load())
+				}
+				if why := l.refusedWhy(); why != "start: "+engine.ErrDiskFull.Error() {
+					t.Errorf("first refusal %q", why)
+				}
+				if got, want := time.Duration(h.Min())*time.Microsecond, 4*refusedPause; (got - want).Abs() > time.Millisecond {
+					t.Errorf("least latency %v, want %v", got, want)
+				}
+			})
+		})
+	}
+}
+
+func TestRefusalsOfTheWarmUpPauseToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("broken")
-		l := &load{cfg: &Config{Clients: 1, Count: 30}, op: func(_ context.Context, _, n int) (int64, error) {
-			return 1, []error{nil, fmt.Errorf("start: %w", engine.ErrBusy), broken}[n%3]
+		tries := 0
+		l := &load{cfg: &Config{Clients: 1, Warmup: 10 * refusedPause}, op: func(context.Context, int, int) (int64, error) {
+			if tries++; tries < 10 {
+				return 0, engine.ErrBusy
+			}
+			pause(t.Context(), time.Second)
+			return 1, nil
 		}}
-		begin := time.Now()
-		h := l.measure(t.Context())
-		if l.calls.Load() != 10 || l.refused.Load() != 10 || l.failed.Load() != 10 || h.TotalCount() != 10 {
-			t.Errorf("%d calls, %d refused, %d failed", l.calls.Load(), l.refused.Load(), l.failed.Load())
-		}
-		if first := l.firstFail.Load(); first == nil || !errors.Is(*first, broken) {
-			t.Errorf("first failure %v", first)
-		}
-		if took := time.Since(begin); took != 10*refusedPause {
-			t.Errorf("it took %v: a refused client does not wait", took)
+		l.warmUp(t.Context())
+		if tries != 10 || l.refused.Load() != 0 || l.calls.Load() != 0 {
+			t.Errorf("%d tries, %d refusals counted, %d calls counted", tries, l.refused.Load(), l.calls.Load())
 		}
 	})
+}
+
+func TestOperationThatIsRefusedForAMinuteHasFailed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &load{cfg: &Config{Clients: 1, Count: 1}, op: func(context.Context, int, int) (int64, error) { return 0, engine.ErrBusy }}
+		l.measure(t.Context())
+		if l.failed.Load() != 1 || l.calls.Load() != 0 || l.refused.Load() < int64(refusedLimit/refusedPause) {
+			t.Errorf("%d failed, %d calls, %d refused", l.failed.Load(), l.calls.Load(), l.refused.Load())
+		}
+		if first := l.firstFail.Load(); first == nil || isRefusal(*first) || !strings.Contains((*first).Error(), "given up after 1m0s of refusals") {
+			t.Errorf("first failure %v", first)
+		}
+	})
+}
+
+func TestFailureInTheWarmUpIsTheRuns(t *testing.T) {
+	for _, rate := range []float64{0, 100} {
+		synctest.Test(t, func(t *testing.T) {
+			broken := errors.New("broken")
+			l := &load{cfg: &Config{Clients: 1, Warmup: time.Second, Count: 5, Rate: rate}, op: func(ctx context.Context, _, n int) (int64, error) {
+				pause(ctx, 10*time.Millisecond)
+				if n == 3 {
+					return 0, broken
+				}
+				return 1, nil
+			}}
+			l.warmUp(t.Context())
+			l.measure(t.Context())
+			if first := l.firstFail.Load(); first == nil || !errors.Is(*first, broken) || !strings.HasPrefix((*first).Error(), "in the warm-up: ") {
+				t.Errorf("first failure %v", first)
+			}
+			if l.failed.Load() != 0 || l.calls.Load() != 5 {
+				t.Errorf("%d failed, %d calls in the window", l.failed.Load(), l.calls.Load())
+			}
+		})
+	}
 }
 
 func TestRunEndsWhenNothingIsLeft(t *testing.T) {
@@ -193,13 +215,21 @@ func TestValidate(t *testing.T) {
 		"no duration":        func(c *Config) { c.Duration = 0 },
 		"negative duration":  func(c *Config) { c.Count, c.Duration = 1, -1 },
 		"negative warmup":    func(c *Config) { c.Warmup = -1 },
+		"endless warmup":     func(c *Config) { c.Warmup = maxWarmup + 1 },
 		"negative rate":      func(c *Config) { c.Rate = -1 },
 		"tiny rate":          func(c *Config) { c.Rate = 1e-12 },
 		"huge rate":          func(c *Config) { c.Rate = 1e8 },
 		"infinite rate":      func(c *Config) { c.Rate = math.Inf(1) },
 		"no rate at all":     func(c *Config) { c.Rate = math.NaN() },
-		"rate of word count": func(c *Config) { c.Workload, c.Rate = "wordcount", 1 },
+		"rate of word count": func(c *Config) { c.Workload, c.Clients, c.Rate = "wordcount", 1, 1 },
 		"negative preload":   func(c *Config) { c.Preload = -1 },
+		"little memory":      func(c *Config) { c.Memory = 15 },
+		"huge memory":        func(c *Config) { c.Memory = 1<<20 + 1 },
+		"long duration":      func(c *Config) { c.Duration = maxLength + 1 },
+		"long warm-up":       func(c *Config) { c.Warmup = maxLength + 1 },
+		"slow count":         func(c *Config) { c.Rate, c.Count = minRate, 100_000_000 },
+		"words of many":      func(c *Config) { c.Workload = "wordcount" },
+		"profile of nothing": func(c *Config) { c.ProfileFile = "file" },
 		"no partitions":      func(c *Config) { c.Partitions = 0 },
 		"many partitions":    func(c *Config) { c.Partitions = 257 },
 		"release":            func(c *Config) { c.Release = "never" },
@@ -215,7 +245,8 @@ func TestValidate(t *testing.T) {
 	for name, change := range map[string]func(*Config){
 		"count without duration": func(c *Config) { c.Count, c.Duration = 1, 0 },
 		"rate":                   func(c *Config) { c.Rate = 0.5 },
-		"extremes":               func(c *Config) { c.Partitions, c.Clients, c.Rate = 256, 100_000, 1e7 },
+		"extremes":               func(c *Config) { c.Partitions, c.Clients, c.Rate, c.Memory = 256, 100_000, 1e7, 1<<20 },
+		"words":                  func(c *Config) { c.Workload, c.Clients = "wordcount", 1 },
 	} {
 		c := good
 		if change(&c); c.Validate() != nil {

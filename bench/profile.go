@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"runtime"
@@ -15,6 +16,20 @@ func Profiles() []string { return []string{"cpu", "mem", "trace"} }
 // as most allocations of a workload are small.
 const memoryRate = 64 << 10
 
+// recording remembers the first error of a write: package pprof and the tracer
+// ignore them.
+type recording struct {
+	*os.File
+	err error
+}
+
+// Write implements io.Writer.
+func (r *recording) Write(p []byte) (int, error) {
+	n, err := r.File.Write(p)
+	r.err = cmp.Or(r.err, err)
+	return n, err
+}
+
 // startProfile begins to profile the window into a file; stop ends that. Of the
 // kinds, mem counts what is allocated from the start of the process on: its
 // shares are those of the window if that is most of the run.
@@ -22,10 +37,11 @@ func startProfile(kind, file string) (stop func() error, err error) {
 	if kind == "" {
 		return func() error { return nil }, nil
 	}
-	f, err := os.Create(file)
+	created, err := os.Create(file)
 	if err != nil {
 		return nil, fmt.Errorf("write the %s profile: %w", kind, err)
 	}
+	f := &recording{File: created}
 	end := func() error { return nil }
 	switch kind {
 	case "cpu":
@@ -45,13 +61,17 @@ func startProfile(kind, file string) (stop func() error, err error) {
 		return nil, fmt.Errorf("start the %s profile: %w", kind, err)
 	}
 	return func() error {
-		err := end()
-		if closed := f.Close(); err == nil {
-			err = closed
-		}
-		if err != nil {
+		if err := cmp.Or(end(), f.err, f.Close()); err != nil {
 			return fmt.Errorf("write the %s profile: %w", kind, err)
 		}
 		return nil
 	}, nil
+}
+
+// judgeProfile says of a profiled run that its figures include the recording.
+func (r *Result) judgeProfile(kind string) {
+	r.Profile = kind
+	if kind != "" {
+		r.discount(fmt.Sprintf("a %s profile was recorded, which the figures include", kind))
+	}
 }

@@ -36,3 +36,24 @@ func TestProfileThatCannotBeWrittenFailsTheRun(t *testing.T) {
 		t.Error("unknown kinds are taken")
 	}
 }
+
+func TestProfiledRunDoesNotCount(t *testing.T) {
+	r := Result{Check: "ok", Checkpoints: neededCheckpoints}
+	r.judge()
+	if r.judgeProfile(""); !r.Counts || r.Profile != "" {
+		t.Errorf("%+v", r)
+	}
+	if r.judgeProfile("cpu"); r.Counts || r.Profile != "cpu" || r.WhyNot != "a cpu profile was recorded, which the figures include" {
+		t.Errorf("counts %v because %q", r.Counts, r.WhyNot)
+	}
+}
+
+func TestRunInMemoryDoesNotCount(t *testing.T) {
+	for millis, counts := range map[float64]bool{0: false, .001: false, .02: true, .2: true} {
+		r := Result{Check: "ok", Checkpoints: neededCheckpoints, FdatasyncP50: millis}
+		r.judge()
+		if r.judgeDisk(true); r.Counts != counts {
+			t.Errorf("fdatasync of %v ms: counts %v because %q", millis, r.Counts, r.WhyNot)
+		}
+	}
+}

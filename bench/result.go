@@ -57,6 +57,12 @@ type Result struct {
 	Rate    float64 `json:"rate"`
 	Count   int     `json:"count"`
 	Preload int     `json:"preload"`
+	Memory  int     `json:"memory_mib"` // the hub's limit
+	// WarmupSeconds is the time before the window, Profile what was recorded of it.
+	WarmupSeconds float64 `json:"warmup_seconds"`
+	Profile       string  `json:"profile"`
+	// RefusedWhy is the reason of the first refusal; "" if there was none.
+	RefusedWhy string `json:"refused_why"`
 	// Where and when the run was made.
 	Began       string `json:"began"`       // the window, RFC 3339
 	Platform    string `json:"platform"`    // linux/amd64
@@ -91,6 +97,7 @@ type Result struct {
 const (
 	neededCheckpoints = 2
 	allowedRSS        = 512_000_000 // bytes
+	refusedOf         = 1_000       // calls, of which one may be refused: 0.1 %
 )
 
 // judge decides whether the row counts.
@@ -102,11 +109,11 @@ func (r *Result) judge() {
 	if r.Check != "ok" {
 		why = append(why, "the workload's check did not hold")
 	}
-	if r.Refused > r.Calls {
-		why = append(why, fmt.Sprintf("%d operations were refused, more than the %d that completed", r.Refused, r.Calls))
+	if r.Refused*refusedOf > r.Calls {
+		why = append(why, fmt.Sprintf("%d refusals beside %d calls that completed: at most 0.1 %% are allowed, fewer --clients or more --memory have fewer", r.Refused, r.Calls))
 	}
 	if r.Checkpoints < neededCheckpoints {
-		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, a longer --duration has more", r.Checkpoints, neededCheckpoints))
+		why = append(why, fmt.Sprintf("the window holds %d of %d checkpoints, %s", r.Checkpoints, neededCheckpoints, r.longer()))
 	}
 	if r.PeakRSS > allowedRSS {
 		why = append(why, fmt.Sprintf("peak memory is %d MB, at most %d are allowed", r.PeakRSS/1_000_000, allowedRSS/1_000_000))

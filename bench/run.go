@@ -14,6 +14,7 @@ import (
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate/dirlock"
 )
 
 // Run opens a hub in cfg.Dir, runs the workload, checks its result, and calls
@@ -30,10 +31,12 @@ func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
 	r := &Result{
 		Workload: w.name, Unit: w.unit, Partitions: cfg.Partitions,
 		Release: cfg.Release, Version: cfg.Version, Check: "ok",
-		Rate: cfg.Rate, Count: cfg.Count, Preload: cfg.Preload,
+		Rate: cfg.Rate, Count: cfg.Count, Preload: cfg.Preload, WarmupSeconds: cfg.Warmup.Seconds(),
+		Memory: cmp.Or(cfg.Memory, DefaultMemory),
 	}
 	r.place()
 	if !cfg.SkipProbe {
+		cfg.phase("speed of the disk")
 		if err := r.probe(cfg.Dir); err != nil {
 			return err
 		}
@@ -72,11 +75,15 @@ func open(cfg *Config, d driver) (*netherite.Hub, error) {
 	if cfg.Preload > 0 && cfg.Workload != "hello5" {
 		handlers = append(handlers, (&hello{}).handlers()...)
 	}
-	return netherite.Open(cfg.Dir, netherite.Serve(handlers...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release))
+	return netherite.Open(cfg.Dir, netherite.Serve(handlers...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release),
+		netherite.Memory(int64(cmp.Or(cfg.Memory, DefaultMemory))<<20))
 }
 
 // prepare fills the hub and sets the workload up.
 func prepare(ctx context.Context, e *env, d driver) error {
+	if e.cfg.Preload > 0 {
+		e.cfg.phase("preload, %d instances", e.cfg.Preload)
+	}
 	if err := preload(ctx, e); err != nil {
 		return fmt.Errorf("preload: %w", err)
 	}
@@ -105,31 +112,34 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		// Its count is that of the sleepers; the window goes by time, if one is given.
 		cfg.Count, cfg.Warmup, cfg.Duration = 0, 0, cmp.Or(cfg.Duration, wakingLimit)
 	}
-	if w.once && cfg.Count == 0 {
-		cfg.Clients = 1
-	}
 	r.Clients = cfg.Clients
 	l := &load{cfg: &cfg, gauges: func() gauges {
 		s := e.hub.Stats()
 		return gauges{rss: residentBytes(), checkpoints: s.CaughtUp, segments: s.Log.SegmentsBegun}
 	}, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
+	e.admit = l.admitted
 	own, probes := d.(prober)
 	if probes = probes && !cfg.SkipProbe; probes {
 		if err := own.before(ctx, e, r); err != nil {
 			return fmt.Errorf("before %s: %w", w.name, err)
 		}
 	}
+	if cfg.Warmup > 0 {
+		cfg.phase("warm-up, %v", cfg.Warmup)
+	}
 	l.warmUp(ctx)
 	stop, err := startProfile(cfg.Profile, cfg.ProfileFile)
 	if err != nil {
 		return err
 	}
+	cfg.phase("window, %s", cfg.length())
 	begin := read(e.hub, cfg.Dir)
 	h := l.measure(ctx)
 	seconds := time.Since(begin.at).Seconds()
 	if err := stop(); err != nil {
 		return err
 	}
+	cfg.phase("checks")
 	within := e.hub.Stats().CaughtUp - begin.stats.CaughtUp // the final one is forced
 	if err := e.hub.Checkpoint(ctx); err != nil {
 		return fmt.Errorf("final checkpoint: %w", err)
@@ -153,6 +163,8 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		r.Check = err.Error()
 	}
 	r.judge()
+	r.judgeProfile(cfg.Profile)
+	r.judgeDisk(!cfg.SkipProbe)
 	return nil
 }
 
@@ -160,6 +172,7 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, seconds float64) {
 	units := max(l.units.Load(), 1)
 	r.Completed, r.Failed, r.Refused, r.Calls = l.units.Load(), l.failed.Load(), l.refused.Load(), l.calls.Load()
+	r.RefusedWhy = l.refusedWhy()
 	r.Seconds = seconds
 	r.PerSecond = float64(r.Completed) / seconds
 	r.P50, r.P95, r.P99, r.P999, r.Max = millisAt(h, 50), millisAt(h, 95), millisAt(h, 99), millisAt(h, 99.9), float64(h.Max())/1000
@@ -175,7 +188,14 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 	r.PeakRSS = peakRSS()
 }
 
-func (r *Result) probe(dir string) error {
+// probe measures the disk under the directory's lock: the hub of another process
+// is neither disturbed nor measured.
+func (r *Result) probe(dir string) (err error) {
+	lock, err := dirlock.Acquire(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Close()) }()
 	d, err := probeDisk(dir)
 	r.FdatasyncP50 = float64(d.over.Microseconds()) / 1000
 	r.FdatasyncMax = float64(d.longest.Microseconds()) / 1000

@@ -1,16 +1,14 @@
 package bench
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"math"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/HdrHistogram/hdrhistogram-go"
-	"github.com/netherite-go/netherite/engine"
 )
 
 // load drives operations: a closed loop of clients, or an open loop at a rate.
@@ -29,42 +27,84 @@ type load struct {
 	failed    atomic.Int64
 	refused   atomic.Int64
 	firstFail atomic.Pointer[error]
-	points    []Point // once measured
+	firstNo   atomic.Pointer[error] // refusal
+	points    []Point               // once measured
 }
 
 // errExhausted ends a run: the workload has no further operation to make.
 var errExhausted = errors.New("no operation is left")
 
-// call makes one operation and counts it if the window is open. done says that
-// the client should make no other.
+// call makes one operation and counts it if the window is open. Its latency counts
+// from since on, whatever was refused meanwhile. done says that the client should
+// make no other.
 func (l *load) call(ctx context.Context, client, n int, since time.Time) (done bool) {
-	units, err := l.op(ctx, client, n)
+	var units int64
+	err := l.admitted(ctx, func() (err error) {
+		units, err = l.op(ctx, client, n)
+		return err
+	})
 	latency := time.Since(since)
 	switch {
-	case err != nil && ctx.Err() != nil, errors.Is(err, errExhausted):
+	case errors.Is(err, errExhausted):
 		return true
-	case !l.counting.Load():
-		return false
-	case errors.Is(err, engine.ErrBusy), errors.Is(err, engine.ErrDiskFull):
-		l.refused.Add(1)
-		pause(ctx, refusedPause)
+	case err != nil && ctx.Err() != nil:
+		if overdue := context.Cause(ctx); errors.Is(overdue, errOverdue) {
+			l.fail(overdue)
+		}
+		return true
 	case err != nil:
-		l.failed.Add(1)
-		l.firstFail.CompareAndSwap(nil, &err)
-	default:
+		l.fail(err)
+	case l.counting.Load():
 		l.units.Add(units)
 		l.calls.Add(1)
 		l.latency.add(n, latency)
 	}
-	if l.cfg.Progress != nil {
+	if l.cfg.Progress != nil && l.counting.Load() {
 		l.cfg.Progress(l.calls.Load(), int64(l.cfg.Count))
 	}
 	return false
 }
 
-// warmUp runs the closed loop uncounted.
+// fail notes what went wrong: in the window it is counted, and the first of all,
+// the warm-up's included, is the run's.
+func (l *load) fail(err error) {
+	if l.counting.Load() {
+		l.failed.Add(1)
+	} else {
+		err = fmt.Errorf("in the warm-up: %w", err)
+	}
+	l.firstFail.CompareAndSwap(nil, &err)
+}
+
+// admitted makes a request until the hub takes it, and counts the refusals. It
+// gives up after refusedLimit: the caller gets an error that is no refusal.
+func (l *load) admitted(ctx context.Context, request func() error) error {
+	since := time.Now()
+	for {
+		err := request()
+		if !isRefusal(err) {
+			return err
+		}
+		if l.counting.Load() {
+			l.refused.Add(1)
+			l.firstNo.CompareAndSwap(nil, &err)
+		}
+		if time.Since(since) >= refusedLimit {
+			return fmt.Errorf("given up after %v of refusals, the last was: %s", refusedLimit, err)
+		}
+		if pause(ctx, refusedPause); ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// warmUp runs the load of the window, uncounted.
 func (l *load) warmUp(ctx context.Context) {
 	if l.cfg.Warmup == 0 {
+		return
+	}
+	if l.cfg.Rate > 0 {
+		l.open(ctx, 0, l.cfg.Warmup)
 		return
 	}
 	stop := time.Now().Add(l.cfg.Warmup)
@@ -77,7 +117,7 @@ func (l *load) measure(ctx context.Context) *hdrhistogram.Histogram {
 	seconds := l.watch()
 	l.counting.Store(true)
 	if l.cfg.Rate > 0 {
-		l.open(ctx)
+		l.open(ctx, int64(l.cfg.Count), l.cfg.Duration)
 	} else {
 		l.closed(ctx)
 	}
@@ -108,45 +148,6 @@ func (l *load) clients(ctx context.Context, goOn func(n int64) bool) {
 				if !goOn(n) || l.call(ctx, c, int(n), time.Now()) {
 					return
 				}
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// maxOpen is the default of load.atOnce.
-const maxOpen = 10_000
-
-// open starts operations at the configured rate; each has a goroutine, and its
-// latency counts from the moment at which it was meant to start. What could not
-// be started before the end of the window, because too many were under way,
-// counts as refused.
-func (l *load) open(ctx context.Context) {
-	total := int64(l.cfg.Count)
-	if total == 0 {
-		total = int64(math.Ceil(l.cfg.Duration.Seconds() * l.cfg.Rate))
-	}
-	begin := time.Now()
-	stop := begin.Add(l.cfg.Duration)
-	slots := make(chan struct{}, cmp.Or(l.atOnce, maxOpen))
-	var exhausted atomic.Bool
-	var wg sync.WaitGroup
-	for i := int64(0); i < total && ctx.Err() == nil && !exhausted.Load(); i++ {
-		due := begin.Add(time.Duration(float64(i) / l.cfg.Rate * float64(time.Second)))
-		if wait := time.Until(due); wait > 0 {
-			pause(ctx, wait)
-		}
-		full := len(slots) == cap(slots)
-		slots <- struct{}{}
-		if full && l.cfg.Count == 0 && time.Now().After(stop) {
-			l.refused.Add(total - i)
-			break
-		}
-		n := l.next.Add(1) - 1
-		wg.Go(func() {
-			defer func() { <-slots }()
-			if l.call(ctx, int(n)%l.cfg.Clients, int(n), due) {
-				exhausted.Store(true)
 			}
 		})
 	}

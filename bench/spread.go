@@ -14,6 +14,16 @@ import (
 // for back-pressure.
 const refusedPause = 5 * time.Millisecond
 
+// refusedLimit is how long an operation may be refused before it has failed: a
+// hub that is overloaded has room again long before.
+const refusedLimit = time.Minute
+
+// isRefusal reports whether the hub has turned a request away and may take it
+// later.
+func isRefusal(err error) bool {
+	return errors.Is(err, engine.ErrBusy) || errors.Is(err, engine.ErrDiskFull)
+}
+
 // spread calls do for 0 to n-1, several at a time, until one fails. What the hub
 // refuses for back-pressure is tried again.
 func spread(ctx context.Context, clients, n int, do func(i int) error) error {

@@ -24,12 +24,13 @@ var (
 )
 
 // waiting starts a number of orchestrations that wait for an event, and then
-// raises it for one after the other in a scattered order. To start them is
+// raises it for one after the other in an order that looks random. To start them is
 // warm-up enough; the window ends when all are awake.
 type waiting struct {
 	none
 	lone  int // woken before the window
 	total int // all of them
+	order order
 	runID string
 	woken atomic.Int64
 }
@@ -49,6 +50,7 @@ func (w *waiting) setup(ctx context.Context, e *env) error {
 		w.lone = min(w.total, loneEvents)
 		w.total += w.lone
 	}
+	w.order = newOrder(w.total)
 	err := spread(ctx, max(e.cfg.Clients, 64), w.total, func(i int) error {
 		_, err := sleeper.Start(ctx, e.hub, i, durable.ID(w.id(i)))
 		return err
@@ -78,16 +80,13 @@ func (w *waiting) before(ctx context.Context, e *env, r *Result) error {
 
 func (*waiting) after(context.Context, *env, *Result) error { return nil }
 
-// scatter is a prime, so that n*scatter visits all of a smaller number.
-const scatter = 1_000_003
-
 func (w *waiting) op(ctx context.Context, e *env, _, _ int) (int64, error) {
 	n := int(w.woken.Add(1) - 1)
 	if n >= w.total {
 		return 0, errExhausted
 	}
-	id := w.id(n * scatter % w.total)
-	if err := wakeUp.Raise(ctx, e.hub, id, n); err != nil {
+	id := w.id(w.order.at(n))
+	if err := e.admitted(ctx, func() error { return wakeUp.Raise(ctx, e.hub, id, n) }); err != nil {
 		return 0, err
 	}
 	got, err := sleeper.Attach(e.hub, id).Wait(ctx)

@@ -234,7 +234,7 @@ func feedMapper(ctx context.Context, e *env, pass string, m int, share string) e
 		p := Portion{Pass: pass}
 		p.Text, share = cut(share, portion)
 		p.Last = share == ""
-		if err := mapperSplit.Post(ctx, e.hub, key, p); err != nil {
+		if err := e.admitted(ctx, func() error { return mapperSplit.Post(ctx, e.hub, key, p) }); err != nil {
 			return err
 		}
 	}

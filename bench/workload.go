@@ -23,7 +23,9 @@ type driver interface {
 	handlers() []durable.Handler
 	// setup prepares the hub before the warm-up.
 	setup(ctx context.Context, e *env) error
-	// op makes operation n for a client and returns the units that it completed.
+	// op makes operation n for a client and returns the units that it completed. What
+	// the hub refuses is made again with the same n: an operation that has had an
+	// effect by then makes its further requests with env.admitted.
 	op(ctx context.Context, e *env, client, n int) (units int64, err error)
 	// check verifies the workload's result after all operations have ended.
 	check(ctx context.Context, e *env) error
@@ -42,8 +44,21 @@ type env struct {
 	runID   string // unique to this run: instances and entities of runs do not meet
 	samples samples
 
+	// admit makes a request within an operation until the hub takes it; nil: with
+	// nobody counting what is refused.
+	admit func(ctx context.Context, request func() error) error
+
 	mu   sync.Mutex
 	kept []searched
+}
+
+// admitted makes one request of an operation that cannot be made again as a whole
+// when the hub refuses it.
+func (e *env) admitted(ctx context.Context, request func() error) error {
+	if e.admit == nil {
+		return admitted(ctx, request)
+	}
+	return e.admit(ctx, request)
 }
 
 // workloads lists all in the order of the documentation.

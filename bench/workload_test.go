@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -235,8 +236,8 @@ func TestTextIsCutBetweenWords(t *testing.T) {
 	}
 }
 
-func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T) {
-	good := Result{Check: "ok", Checkpoints: 2, PeakRSS: allowedRSS}
+func TestRowCountsOnlyWithTwoCheckpointsBoundedMemoryAndHardlyARefusal(t *testing.T) {
+	good := Result{Check: "ok", Checkpoints: 2, PeakRSS: allowedRSS, Refused: 7, Calls: 7000}
 	good.judge()
 	if !good.Counts || good.WhyNot != "" {
 		t.Errorf("%+v", good)
@@ -244,7 +245,8 @@ func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T
 	for because, change := range map[string]func(*Result){
 		"1 of 2 checkpoints":       func(r *Result) { r.Checkpoints = 1; r.PartitionCheckpoints = 80 },
 		"peak memory is 513 MB":    func(r *Result) { r.PeakRSS = 513_000_000 },
-		"7 operations were refuse": func(r *Result) { r.Refused, r.Calls = 7, 6 },
+		"7 refusals beside 6999":   func(r *Result) { r.Calls = 6999 },
+		"1 refusals beside 0":      func(r *Result) { r.Refused, r.Calls = 1, 0 },
 		"3 operations failed":      func(r *Result) { r.Failed = 3 },
 		"the workload's check did": func(r *Result) { r.Check = "wrong" },
 	} {
@@ -253,5 +255,29 @@ func TestRowCountsOnlyIfItsWindowHoldsTwoCheckpointsInBoundedMemory(t *testing.T
 		if r.judge(); r.Counts || !strings.Contains(r.WhyNot, because) {
 			t.Errorf("counts %v because %q, want %q", r.Counts, r.WhyNot, because)
 		}
+	}
+}
+
+func TestAdviceForALongerWindowFitsTheRun(t *testing.T) {
+	for _, c := range []struct {
+		r    Result
+		want string
+	}{
+		{Result{Workload: "hello5"}, "a longer --duration has more"},
+		{Result{Workload: "hello5", Count: 9}, "a larger --count has more"},
+		{Result{Workload: "waiting"}, "a larger --count, of orchestrations to wake, has more"},
+	} {
+		if c.r.judge(); !strings.HasSuffix(c.r.WhyNot, c.want) {
+			t.Errorf("%+v: %q", c.r, c.r.WhyNot)
+		}
+	}
+}
+
+func TestClientsFitTheWorkload(t *testing.T) {
+	if n := DefaultClients("collision"); n != runtime.NumCPU() {
+		t.Errorf("%d clients of collision", n)
+	}
+	if n := DefaultClients("hello5"); n != 128 {
+		t.Errorf("%d clients of hello5", n)
 	}
 }

@@ -279,6 +279,7 @@ func (w *world) quiesce() {
 			return
 		}
 		if left = w.serving().eng.Residue(); left == nil {
+			w.atRest()
 			return
 		}
 		w.run(w.now+time.Second, func() bool { return false })
@@ -286,15 +287,34 @@ func (w *world) quiesce() {
 	w.fail("quiescence: %w", left)
 }
 
-// judged lets a client judge, for as long as it has patience.
-func (w *world) judged() {
+// atRest checks what must be so when there is nothing left to do: no lock is held,
+// nobody waits for one, and replay leads to what is in memory.
+func (w *world) atRest() {
+	if err := w.serving().eng.CheckReplay(); err != nil {
+		w.fail("%w", err)
+	}
+	w.visit("watchman", 3000, func(c *client) {
+		for n := range w.plan.accounts {
+			got := w.entity(c, accounts.Key(fmt.Sprint(n)).InstanceID(), false)
+			if got != nil && (got.Entity.LockedBy != "" || got.Entity.Backlog > 0) {
+				w.fail("lock: account %d is locked by %q, and %d messages wait, although nothing is left to do", n, got.Entity.LockedBy, got.Entity.Backlog)
+			}
+		}
+	})
+}
+
+// judged lets a client judge.
+func (w *world) judged() { w.visit("judge", 2000, w.judge) }
+
+// visit lets a client do something after the last fault, for as long as there is
+// patience.
+func (w *world) visit(name string, nr int, f func(c *client)) {
 	if w.failure != nil {
 		return
 	}
-	c := &client{w: w, nr: 2000}
 	done := false
-	w.spawn("judge", nil, func() {
-		w.judge(c)
+	w.spawn(name, nil, func() {
+		f(&client{w: w, nr: nr})
 		done = true
 	})
 	w.run(w.now+patience, func() bool { return done })
@@ -407,21 +427,29 @@ func (w *world) readHistory(c *client, id string) {
 	}
 }
 
-func (w *world) readEntity(c *client, entity string, state any) {
-	var got *model.Instance
+// entity reads an entity; nil if there is none.
+func (w *world) entity(c *client, id string, fresh bool) (got *model.Instance) {
 	err := c.request("read", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
-		got, err = e.Get(ctx, entity, engine.GetOptions{Payloads: true, Fresh: true})
+		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true, Fresh: fresh})
 		return err
 	})
-	switch {
-	case errors.Is(err, engine.ErrNotFound):
-	case err != nil:
-		w.fail("client: read of %q: %w", entity, err)
-	case got.Entity.State != nil:
-		w.same(entity, got)
-		if err := json.Unmarshal(got.Entity.State, state); err != nil {
-			w.fail("entity %q has state %s: %w", entity, got.Entity.State, err)
-		}
+	if err != nil {
+		got = nil
+	}
+	if err != nil && !errors.Is(err, engine.ErrNotFound) {
+		w.fail("client: read of %q: %w", id, err)
+	}
+	return got
+}
+
+func (w *world) readEntity(c *client, id string, state any) {
+	got := w.entity(c, id, true)
+	if got == nil || got.Entity.State == nil {
+		return
+	}
+	w.same(id, got)
+	if err := json.Unmarshal(got.Entity.State, state); err != nil {
+		w.fail("entity %q has state %s: %w", id, got.Entity.State, err)
 	}
 }
 

@@ -253,20 +253,21 @@ func (w *world) do(c choice) {
 		c.p.job(c.p.jobs[c.job])
 	case doStep:
 		n, _ := c.p.worker.Queued()
-		i := w.schedule.IntN(min(n, 4))
-		w.note("step", uint64(c.p.nr), uint64(i))
-		worker := c.p.worker
-		w.spawn("step", c.p, func() { worker.RunStep(i) })
+		w.item("step", c.p, n, c.p.worker.RunStep)
 	case doActivity:
 		_, n := c.p.worker.Queued()
-		i := w.schedule.IntN(min(n, 4))
-		w.note("activity", uint64(c.p.nr), uint64(i))
-		worker := c.p.worker
-		w.spawn("activity", c.p, func() { worker.RunActivity(i) })
+		w.item("activity", c.p, n, c.p.worker.RunActivity)
 	case doTask:
 		t := w.tasks[c.task]
 		w.tasks = append(w.tasks[:c.task], w.tasks[c.task+1:]...)
 		w.note(t.name, t.nr, 0)
 		w.resume(t)
 	}
+}
+
+// item has a worker run one of the n items that it has got.
+func (w *world) item(what string, p *process, n int, run func(i int)) {
+	i := w.schedule.IntN(min(n, 4))
+	w.note(what, uint64(p.nr), uint64(i))
+	w.spawn(what, p, func() { run(i) })
 }

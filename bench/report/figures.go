@@ -18,7 +18,8 @@ type curve struct {
 	rows []rows.Row // by clients; of several runs, the one in the middle
 }
 
-// curves lists those with two points or more.
+// curves lists all, down to those of one point; none if there is nothing but
+// such points, which are better compared as bars.
 func (s *sheet) curves() (list []curve) {
 	by := slices.DeleteFunc(distinctive(s.rows), func(t trait) bool { return t.name == "clients" })
 	for i := range s.rows {
@@ -36,7 +37,10 @@ func (s *sheet) curves() (list []curve) {
 	for i := range list {
 		list[i].rows = middles(list[i].rows)
 	}
-	return slices.DeleteFunc(list, func(c curve) bool { return len(c.rows) < 2 })
+	if !slices.ContainsFunc(list, func(c curve) bool { return len(c.rows) > 1 }) {
+		return nil
+	}
+	return list
 }
 
 // middles keeps one of the runs with the same number of clients.
@@ -236,11 +240,9 @@ func (s *sheet) distributions() []figure {
 	var all []float64
 	var chosen []int
 	furthest := 0.0
-	for _, i := range spreadOut(len(s.rows), lineClasses) {
+	have := s.withDistribution()
+	for _, i := range s.shown(have) {
 		r := &s.rows[i]
-		if len(r.Percentiles) < 2 {
-			continue // of an older version
-		}
 		l := line{name: s.labels[i], class: lineClass(len(chosen))}
 		for _, q := range r.Percentiles {
 			at := nineScale(q, r.Calls)
@@ -257,6 +259,9 @@ func (s *sheet) distributions() []figure {
 		p.rules, all = []rule{{sync, "limit"}}, append(all, sync)
 		f.Legend = append(f.Legend, legend{"limit", "a 4 KiB fdatasync of this disk, " + millis(sync)})
 	}
+	if len(chosen) < len(have) {
+		f.Sub += fmt.Sprintf("; %d of %d runs shown", len(chosen), len(have))
+	}
 	p.x, p.y = percentileScale(furthest), logarithmic(all, millis)
 	for _, percent := range []float64{50, 90, 95, 99, 99.9, 99.99, 100} {
 		cells := []string{nines(percent)}
@@ -267,6 +272,37 @@ func (s *sheet) distributions() []figure {
 	}
 	return []figure{s.add(f, p, false)}
 }
+
+// withDistribution lists the rows that have one: those of older versions have none.
+func (s *sheet) withDistribution() (list []int) {
+	for i := range s.rows {
+		if len(s.rows[i].Percentiles) > 1 {
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+// shown picks as many of some rows as lines can be told apart, the best row among
+// them.
+func (s *sheet) shown(of []int) (list []int) {
+	for _, i := range spreadOut(len(of), lineClasses) {
+		list = append(list, of[i])
+	}
+	if best := s.best(); slices.Contains(of, best) && !slices.Contains(list, best) {
+		// In place of the nearest one, but for the ends.
+		nearest := 1
+		for i := 1; i < len(list)-1; i++ {
+			if abs(list[i]-best) < abs(list[nearest]-best) {
+				nearest = i
+			}
+		}
+		list[nearest] = best
+	}
+	return list
+}
+
+func abs(n int) int { return max(n, -n) }
 
 // nineScale spreads percentiles by how many calls were slower: 90, 99 and 99.9
 // are 1, 2 and 3. The slowest call of all stands where one in all calls does.

@@ -38,7 +38,7 @@ type plot struct {
 	x, y  *scale
 	xName string
 	lines []line
-	marks []mark // of moments
+	marks []mark // of what happened when
 	rules []rule // of limits
 }
 
@@ -51,10 +51,21 @@ type line struct {
 	dots   bool
 }
 
+// mark says that something happened at some time between two moments. It is a bar
+// over that time, above the plot: nobody knows when exactly.
 type mark struct {
-	at    float64
-	class string
+	from, to float64
+	n        int64 // how often; the bar is the thicker
+	class    string
+	row      int // kinds of marks are one below the other
 }
+
+// markUnits is the height of a row of marks: from one to thickestMark thirds of
+// it are filled.
+const (
+	markUnits    = 12
+	thickestMark = 3
+)
 
 type rule struct {
 	at    float64
@@ -136,8 +147,9 @@ func (p *plot) frame(r chartdraw.Renderer, box chartdraw.Box, x, y chartdraw.Ran
 		text("ylabel", t.label, box.Left-labelGap, at+fontUnits/3)
 	}
 	for _, m := range p.marks {
-		at := box.Left + x.Translate(m.at)
-		stroke(m.class, at, box.Top, at, box.Bottom)
+		from, to := box.Left+x.Translate(m.from), box.Left+x.Translate(m.to)
+		at := box.Top - marginTop + markUnits*m.row + markUnits/2
+		stroke(fmt.Sprintf("%s n%d", m.class, min(m.n, thickestMark)), from+1, at, max(to-1, from+2), at)
 	}
 	for _, l := range p.rules {
 		at := box.Bottom - y.Translate(l.at)

@@ -25,15 +25,22 @@ const maxRows = 500
 
 // Write writes the page of some rows, of any workloads and from any number of
 // files.
-func Write(w io.Writer, list []rows.Row) error {
+func Write(w io.Writer, list []rows.Row) error { return WritePart(w, list, len(list)) }
+
+// WritePart writes the page of the first of so many runs, of which the others
+// were not made. The page says so.
+func WritePart(w io.Writer, list []rows.Row, planned int) error {
 	if len(list) == 0 || len(list) > maxRows {
 		return fmt.Errorf("a report of %d rows: 1 to %d are possible", len(list), maxRows)
 	}
-	p, err := build(list)
+	doc, err := build(list)
 	if err != nil {
 		return err
 	}
-	if err := pageTemplate.Execute(w, p); err != nil {
+	if planned > len(list) {
+		doc.Lead = fmt.Sprintf("Made in part only, as it was broken off: %d of %s. %s", len(list), count(planned, "run"), doc.Lead)
+	}
+	if err := pageTemplate.Execute(w, doc); err != nil {
 		return fmt.Errorf("write the page: %w", err)
 	}
 	return nil

@@ -141,8 +141,8 @@ func TestPageShowsTheFigures(t *testing.T) {
 		"<dt>Of a plain loop</dt><dd>96 %", "<dt>Query</dt><dd>12 ms<small>first page among 1,000,000", "<dt>Lone event, p50</dt><dd>1.5 ms",
 		"The p99.9 of the worst second was 11 times the p50 of the median second (limit 10: not met).",
 		"<li>2 clients: the window holds 0 of 2 checkpoints</li>",
-		"netherite bench hello5 --clients 128 --duration 10s --rate 12500 --partitions 8 --release node",
-		"a lone call takes 325 µs, 2.71× as long as a 4 KiB fdatasync of this disk", "checkpoint complete", "new segment of the log", "A Processor",
+		"netherite bench hello5 --clients 128 --duration 10s --warmup 0s --rate 12500 --partitions 8 --release node",
+		"a lone call takes 325 µs, 2.71× as long as a 4 KiB fdatasync of this disk", "seconds with a checkpoint complete", "seconds with a new segment of the log", "A Processor",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("it does not say %q", want)
@@ -238,5 +238,62 @@ func TestNumbersAreShort(t *testing.T) {
 		if c.got != c.want {
 			t.Errorf("%q, want %q", c.got, c.want)
 		}
+	}
+}
+
+func TestDistributionShowsTheBestOfManyRunsAndSaysHowMany(t *testing.T) {
+	var list []rows.Row
+	for clients := range 8 {
+		list = append(list, row(t, "hello5", clients+1, func(r *bench.Result) {
+			if clients == 3 {
+				r.PerSecond = 99_999
+			}
+		}))
+	}
+	text := page(t, list)
+	_, figure, _ := strings.Cut(text, "<h4>Latency distribution</h4>")
+	figure, _, _ = strings.Cut(figure, "</figure>")
+	if !strings.Contains(figure, "6 of 8 runs shown") || !strings.Contains(figure, "</svg>4 clients</li>") {
+		t.Errorf("%.1500s", figure)
+	}
+	if text = page(t, list[:6]); strings.Contains(text, "runs shown") {
+		t.Error("nothing is left out")
+	}
+}
+
+func TestRunsOfOneNumberOfClientsStandBesideCurves(t *testing.T) {
+	lone := row(t, "hello5", 8)
+	lone.Source = "lone"
+	text := page(t, []rows.Row{row(t, "hello5", 1), row(t, "hello5", 8), lone})
+	_, figure, _ := strings.Cut(text, "<h4>Throughput by clients</h4>")
+	if figure, _, _ = strings.Cut(figure, "</figure>"); !strings.Contains(figure, "lone</li>") {
+		t.Errorf("%.1500s", figure)
+	}
+}
+
+func TestTilesOfSeveralRunsSayOfWhichTheyAre(t *testing.T) {
+	s := newSheet("w", "hello5", []rows.Row{row(t, "hello5", 128), row(t, "hello5", 128, atRate(5_000))})
+	for _, tile := range s.tiles() {
+		if !strings.Contains(tile.Note, "128 clients") && !strings.Contains(tile.Note, "5k a second") {
+			t.Errorf("%+v", tile)
+		}
+		if tile.Name == "Worst second" && !strings.Contains(tile.Note, "5k a second") {
+			t.Errorf("%+v", tile)
+		}
+	}
+}
+
+func TestCommandsRepeatTheWarmUp(t *testing.T) {
+	s := newSheet("w", "hello5", []rows.Row{row(t, "hello5", 1, func(r *bench.Result) { r.WarmupSeconds = 2.5 })})
+	if got := s.commands()[0]; !strings.Contains(got, " --warmup 2.5s ") {
+		t.Error(got)
+	}
+}
+
+func TestMarksCoverTheSecondInWhichItWas(t *testing.T) {
+	p, legends := overTime([]bench.Point{{At: 1, Seconds: 1}, {At: 2.25, Seconds: 1.25, Segments: 2}, {At: 3, Seconds: .75, Checkpoints: 1}})
+	want := []mark{{1, 2.25, 2, "segment", 0}, {2.25, 3, 1, "checkpoint", 1}}
+	if fmt.Sprint(p.marks) != fmt.Sprint(want) || len(legends) != 2 || !strings.Contains(legends[0].Name, "up to 2") {
+		t.Errorf("%v, %v", p.marks, legends)
 	}
 }

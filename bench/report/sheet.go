@@ -53,6 +53,7 @@ var traits = []trait{
 	{"release", func(r *rows.Row) string { return r.Release }},
 	{"partitions", func(r *rows.Row) string { return count(r.Partitions, "partition") }},
 	{"preload", func(r *rows.Row) string { return short(float64(r.Preload)) + " preloaded" }},
+	{"memory", func(r *rows.Row) string { return fmt.Sprint(rows.SettingsOf(&r.Result).Memory, " MiB") }},
 	{"count", func(r *rows.Row) string { return "count " + short(float64(r.Count)) }},
 	{"processors", func(r *rows.Row) string { return count(r.CPUs, "processor") }},
 	{"environment", func(r *rows.Row) string { return r.Environment }},

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"math"
 	"strings"
+	"time"
 
+	"github.com/netherite-go/netherite/bench"
 	"github.com/netherite-go/netherite/bench/rows"
 )
 
@@ -45,7 +47,7 @@ func (s *sheet) lead() string {
 	return text + "."
 }
 
-// tiles are the figures that matter most.
+// tiles are the figures that matter most. Each says of which run it is.
 func (s *sheet) tiles() []tile {
 	at := s.best()
 	b := &s.rows[at]
@@ -56,32 +58,40 @@ func (s *sheet) tiles() []tile {
 	}
 	if i := s.alone(); i >= 0 && i != at {
 		a := &s.rows[i]
-		list[1] = tile{"Alone, p50", millis(a.P50), whole(a.SyncsPerOp) + " syncs each"}
+		list[1] = tile{"Alone, p50", millis(a.P50), s.of(i, whole(a.SyncsPerOp)+" syncs each")}
 	}
 	list = append(list,
-		tile{"CPU", whole(b.CPUPerOp) + " µs", "per " + s.unit},
-		tile{"Log", whole(b.LogBytesPerOp) + " B", "per " + s.unit},
-		tile{"Store", whole(b.StoreBytesPerOp) + " B", "per " + s.unit},
-		tile{"Syncs", whole(b.SyncsPerOp), "per " + s.unit},
-		tile{"Memory", megabytes(float64(b.PeakRSS)), "at the peak"},
-		tile{"Recovery", millis(b.RecoveryMillis), "after SIGKILL"},
+		tile{"CPU", whole(b.CPUPerOp) + " µs", s.of(at, "per "+s.unit)},
+		tile{"Log", whole(b.LogBytesPerOp) + " B", s.of(at, "per "+s.unit)},
+		tile{"Store", whole(b.StoreBytesPerOp) + " B", s.of(at, "per "+s.unit)},
+		tile{"Syncs", whole(b.SyncsPerOp), s.of(at, "per "+s.unit)},
+		tile{"Memory", megabytes(float64(b.PeakRSS)), s.of(at, "at the peak")},
+		tile{"Recovery", millis(b.RecoveryMillis), s.of(at, "after SIGKILL")},
 	)
-	if w, note := s.steadiest(); w > 0 {
-		list = append(list, tile{"Worst second", times(w), note})
+	if i := s.steadiest(); s.rows[i].WorstSecond > 0 {
+		list = append(list, tile{"Worst second", times(s.rows[i].WorstSecond), s.of(i, "its p99.9 over the median p50")})
 	}
 	if b.OfPlainLoop > 0 {
-		list = append(list, tile{"Of a plain loop", digits(b.OfPlainLoop*100, 3) + " %", "on the same processors"})
+		list = append(list, tile{"Of a plain loop", digits(b.OfPlainLoop*100, 3) + " %", s.of(at, "on the same processors")})
 	}
 	for i := range s.rows {
 		r := &s.rows[i]
 		if r.QueryMillis > 0 {
-			list = append(list, tile{"Query", millis(r.QueryMillis), fmt.Sprintf("first page among %s", whole(float64(r.Preload)))})
+			list = append(list, tile{"Query", millis(r.QueryMillis), s.of(i, fmt.Sprintf("first page among %s", whole(float64(r.Preload))))})
 		}
 		if r.EventP50 > 0 {
-			list = append(list, tile{"Lone event, p50", millis(r.EventP50), "to a random one of those that wait"})
+			list = append(list, tile{"Lone event, p50", millis(r.EventP50), s.of(i, "to a random one of those that wait")})
 		}
 	}
 	return list
+}
+
+// of adds to a note of which run it is, where there are several.
+func (s *sheet) of(i int, note string) string {
+	if len(s.rows) == 1 {
+		return note
+	}
+	return note + "; " + s.labels[i]
 }
 
 // rate fits a tile.
@@ -92,15 +102,15 @@ func rate(v float64) string {
 	return whole(v)
 }
 
-// steadiest is how steady the run at a fixed rate was, or else the best one.
-func (s *sheet) steadiest() (over float64, note string) {
+// steadiest is the run at a fixed rate, or else the best one.
+func (s *sheet) steadiest() int {
 	at := s.best()
 	for i := range s.rows {
 		if s.rows[i].Rate > 0 {
 			at = i
 		}
 	}
-	return s.rows[at].WorstSecond, "its p99.9 over the median p50"
+	return at
 }
 
 // column is one of the table of runs.
@@ -173,6 +183,9 @@ func (s *sheet) commands() (list []string) {
 		} else {
 			parts = append(parts, fmt.Sprintf("--duration %ds", int(math.Max(math.Round(r.Seconds), 1))))
 		}
+		if r.Has("warmup_seconds") {
+			parts = append(parts, fmt.Sprint("--warmup ", time.Duration(r.WarmupSeconds*float64(time.Second))))
+		}
 		if r.Rate > 0 {
 			parts = append(parts, fmt.Sprintf("--rate %g", r.Rate))
 		}
@@ -180,6 +193,9 @@ func (s *sheet) commands() (list []string) {
 			parts = append(parts, fmt.Sprint("--preload ", r.Preload))
 		}
 		parts = append(parts, fmt.Sprint("--partitions ", r.Partitions), "--release "+r.Release)
+		if m := rows.SettingsOf(&r.Result).Memory; m != bench.DefaultMemory {
+			parts = append(parts, fmt.Sprint("--memory ", m))
+		}
 		list = append(list, strings.Join(parts, " "))
 	}
 	return list

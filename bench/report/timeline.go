@@ -51,23 +51,31 @@ func segments(series []bench.Point) (n int) {
 	return n
 }
 
-// overTime begins a plot of a series: its scale, its marks and their legend. What
-// happened within one second stands apart, so that neither hides the other.
+// overTime begins a plot of a series: its scale, its marks and their legend.
 func overTime(series []bench.Point) (*plot, []legend) {
 	p := &plot{x: steps(series[len(series)-1].At, 6, short), xName: "seconds"}
 	var kinds []legend
-	note := func(class, name string, at float64) {
-		p.marks = append(p.marks, mark{at, class})
-		if !slices.ContainsFunc(kinds, func(l legend) bool { return l.Class == class }) {
-			kinds = append(kinds, legend{class, name})
+	for row, kind := range []struct {
+		class, name string
+		of          func(bench.Point) int64
+	}{
+		{"segment", "seconds with a new segment of the log", func(p bench.Point) int64 { return p.Segments }},
+		{"checkpoint", "seconds with a checkpoint complete", func(p bench.Point) int64 { return p.Checkpoints }},
+	} {
+		most := int64(0)
+		for _, pt := range series {
+			if n := kind.of(pt); n > 0 {
+				p.marks, most = append(p.marks, mark{pt.At - pt.Seconds, pt.At, n, kind.class, row}), max(most, n)
+			}
 		}
-	}
-	for _, pt := range series {
-		if pt.Segments > 0 {
-			note("segment", "new segment of the log", pt.At-pt.Seconds*2/3)
+		switch {
+		case most > thickestMark:
+			kind.name += fmt.Sprintf(", thicker with 2, and with %d to %d", thickestMark, most)
+		case most > 1:
+			kind.name += fmt.Sprintf(", thicker with up to %d", most)
 		}
-		if pt.Checkpoints > 0 {
-			note("checkpoint", "checkpoint complete", pt.At-pt.Seconds/3)
+		if most > 0 {
+			kinds = append(kinds, legend{kind.class, kind.name})
 		}
 	}
 	return p, kinds

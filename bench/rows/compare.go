@@ -45,7 +45,7 @@ const (
 	VerdictWorse Verdict = "worse"
 	// VerdictSame: it moved by less than 1 %.
 	VerdictSame Verdict = "same"
-	// VerdictUnclear: there are several runs, and those of A and B overlap.
+	// VerdictUnclear: the runs of A and B overlap, or there is one of each only.
 	VerdictUnclear Verdict = "unclear"
 )
 
@@ -53,7 +53,8 @@ const (
 const samePercent = 1
 
 // Compare pairs rows with the same settings, in any order; then, workload by
-// workload, what is left in the order in which it stands, with a warning. Rows
+// workload, what is left in the order in which it stands, with a warning; rows of
+// different workloads are never compared. Rows
 // of one side that have the same settings are runs of the same thing.
 func Compare(a, b []Row) Comparison {
 	left, right := groups(a), groups(b)
@@ -69,9 +70,6 @@ func Compare(a, b []Row) Comparison {
 	}
 	match(func(a, b Settings) bool { return a == b })
 	match(func(a, b Settings) bool { return a.Workload == b.Workload })
-	if len(left) == 1 && len(right) == 1 {
-		partner[0], taken[0] = 0, true // two runs are meant to be compared, whatever they are
-	}
 	c := Comparison{Pairs: []Pair{}, OnlyA: []Settings{}, OnlyB: []Settings{}}
 	for i, g := range left {
 		if j := partner[i]; j >= 0 {
@@ -147,8 +145,11 @@ func change(f Figure, a, b []float64) Change {
 		c.Percent = &percent
 	}
 	switch overlap := a[0] <= b[len(b)-1] && b[0] <= a[len(a)-1]; {
-	case c.A == c.B, c.Percent != nil && math.Abs(*c.Percent) < samePercent:
-	case overlap && len(a) > 1 && len(b) > 1:
+	case c.A == c.B:
+	case len(a) == 1 && len(b) == 1:
+		c.Verdict = VerdictUnclear // one run says nothing about noise
+	case c.Percent != nil && math.Abs(*c.Percent) < samePercent:
+	case overlap:
 		c.Verdict = VerdictUnclear
 	case (c.B > c.A) == f.Higher:
 		c.Verdict = VerdictBetter
@@ -166,6 +167,9 @@ func middle(v []float64) float64 {
 // diskRatio is by how much the disk's own speed may differ.
 const diskRatio = 1.5
 
+// unversioned is the version of a program that was built without one.
+const unversioned = "devel"
+
 func warnings(a, b group) []string {
 	list := append([]string{}, a.differences(b.Settings)...)
 	ra, rb := a.rows[0], b.rows[0]
@@ -182,6 +186,9 @@ func warnings(a, b group) []string {
 	}
 	if sa, sb := ra.FdatasyncP50, rb.FdatasyncP50; sa > 0 && sb > 0 && max(sa, sb)/min(sa, sb) >= diskRatio {
 		list = append(list, fmt.Sprintf("the disk differs: a 4 KiB fdatasync took %.3f and %.3f ms", sa, sb))
+	}
+	if ra.Version == unversioned && rb.Version == unversioned {
+		list = append(list, "both versions are "+unversioned+": nothing tells the programs apart; make build notes the commit")
 	}
 	for name, g := range map[string]group{"A": a, "B": b} {
 		for _, r := range g.rows {

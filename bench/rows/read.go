@@ -49,7 +49,13 @@ func Read(name string) ([]Row, error) {
 		return nil, fmt.Errorf("read rows: %w", err)
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() > maxFileBytes {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("read rows: %w", err)
+	case info.IsDir():
+		return nil, fmt.Errorf("%s: %w: it is a directory", name, ErrNoRows)
+	case info.Size() > maxFileBytes:
 		return nil, fmt.Errorf("%s: %w: it has %d bytes, at most %d are possible", name, ErrNoRows, info.Size(), maxFileBytes)
 	}
 	source := strings.TrimSuffix(filepath.Base(name), ".json")
@@ -59,7 +65,7 @@ func Read(name string) ([]Row, error) {
 		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
-			return nil, fmt.Errorf("%s: row %d, before byte %d: %w: %w", name, len(rows)+1, dec.InputOffset(), ErrNoRows, err)
+			return nil, fmt.Errorf("%s: row %d, %s: %w: %w", name, len(rows)+1, place(err, dec.InputOffset(), info.Size()), ErrNoRows, err)
 		}
 		row, err := parse(raw, source)
 		if err != nil {
@@ -71,6 +77,15 @@ func Read(name string) ([]Row, error) {
 		return nil, fmt.Errorf("%s: %w: the file is empty", name, ErrNoRows)
 	}
 	return rows, nil
+}
+
+// place says where in a file of some size the decoder gave up, in a row that
+// begins at a byte.
+func place(err error, begin, size int64) string {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("before byte %d", syntax.Offset)
+	}
+	return fmt.Sprintf("which begins at byte %d and ends at %d", begin, size)
 }
 
 // needed are the fields that every version has printed.
@@ -87,6 +102,9 @@ func parse(data []byte, source string) (Row, error) {
 		}
 	}
 	if err := json.Unmarshal(data, &r.Result); err != nil {
+		return Row{}, fmt.Errorf("%w: %w", ErrNoRows, err)
+	}
+	if err := plausible(&r.Result); err != nil {
 		return Row{}, fmt.Errorf("%w: %w", ErrNoRows, err)
 	}
 	return r, nil

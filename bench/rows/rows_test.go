@@ -62,8 +62,16 @@ func TestReadTakesWhatBenchPrints(t *testing.T) {
 
 func TestReadSaysWhatIsWrongWithAFile(t *testing.T) {
 	for text, because := range map[string]string{
-		"":                      "the file is empty",
-		"nonsense":              "row 1, before byte 0",
+		"":                                      "the file is empty",
+		"nonsense":                              "row 1, before byte 2",
+		`{"workload":"hello5","unit":"orchestr`: "row 1, which begins at byte 0 and ends at 37",
+		`{"workload":"hello5","unit":"x","clients":0,"partitions":1,"release":"node","per_second":1,"p50_ms":1}`:                      "clients is 0",
+		`{"workload":"hello5","unit":"x","clients":1,"partitions":0,"release":"node","per_second":1,"p50_ms":1}`:                      "partitions is 0",
+		`{"workload":"","unit":"x","clients":1,"partitions":1,"release":"node","per_second":1,"p50_ms":1}`:                            "workload and unit",
+		`{"workload":"hello5","unit":"x","clients":1,"partitions":1,"release":"node","per_second":-5,"p50_ms":1}`:                     "per_second is -5",
+		`{"workload":"hello5","unit":"x","clients":1,"partitions":1,"release":"node","per_second":1e308,"p50_ms":1}`:                  "per_second is 1e+308",
+		`{"workload":"hello5","unit":"x","clients":1,"partitions":1,"release":"node","per_second":1,"p50_ms":1,"syncs":-1}`:           "syncs is -1",
+		`{"workload":"hello5","unit":"x","clients":1,"partitions":1,"release":"node","per_second":1,"p50_ms":1,"series":[{"at":-1}]}`: "series, number 1: at is -1",
 		`{"workload":"hello5"}`: `row 1: not a result of netherite bench --json: it has no field "unit"`,
 		`[1]`:                   "row 1: not a result",
 		`{"workload":7,"unit":"x","clients":1,"partitions":1,"release":"node","per_second":1,"p50_ms":1}`: "cannot unmarshal",
@@ -75,6 +83,9 @@ func TestReadSaysWhatIsWrongWithAFile(t *testing.T) {
 		if _, err := Read(name); !errors.Is(err, ErrNoRows) || !strings.Contains(err.Error(), because) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: %v, want %q", text, err, because)
 		}
+	}
+	if _, err := Read(t.TempDir()); !errors.Is(err, ErrNoRows) || !strings.HasSuffix(err.Error(), "it is a directory") {
+		t.Error(err)
 	}
 	if _, err := Read(filepath.Join(t.TempDir(), "none")); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
@@ -98,9 +109,8 @@ func verdicts(p Pair) map[string]Verdict {
 }
 
 func TestChangesAreJudgedByTheirDirection(t *testing.T) {
-	c := Compare(read(t, hello), read(t, with(hello, func(r *bench.Result) {
-		r.PerSecond, r.P50, r.P99, r.CPUPerOp = 15_000, 12, 40.2, 50
-	})))
+	after := with(hello, func(r *bench.Result) { r.PerSecond, r.P50, r.P99, r.CPUPerOp = 15_000, 12, 40.2, 50 })
+	c := Compare(read(t, hello, hello), read(t, after, after))
 	if len(c.Pairs) != 1 || len(c.Pairs[0].Warnings) != 0 || len(c.OnlyA)+len(c.OnlyB) != 0 {
 		t.Fatalf("%+v", c)
 	}
@@ -130,13 +140,28 @@ func TestOverlappingRunsAreUnclear(t *testing.T) {
 		{[]float64{90, 100, 110}, []float64{105, 120, 130}, VerdictUnclear},
 		{[]float64{90, 100, 110}, []float64{111, 120, 130}, VerdictBetter},
 		{[]float64{90, 100, 110}, []float64{70, 80, 89}, VerdictWorse},
-		{[]float64{90, 100, 110}, []float64{105}, VerdictBetter}, // one run says nothing about noise
+		{[]float64{90, 100, 110}, []float64{105}, VerdictUnclear},
+		{[]float64{90, 100, 110}, []float64{120}, VerdictBetter},
 		{[]float64{90, 100, 110}, []float64{80, 100.5, 120}, VerdictSame},
 	} {
 		p := Compare(read(t, at(c.a...)...), read(t, at(c.b...)...)).Pairs
 		if len(p) != 1 || p[0].RowsA != len(c.a) || p[0].RowsB != len(c.b) || verdicts(p[0])["per_second"] != c.want || p[0].Figures[0].A != 100 {
 			t.Errorf("%v and %v: %+v", c.a, c.b, p)
 		}
+	}
+}
+
+func TestOneRunOfEachIsUnclear(t *testing.T) {
+	got := verdicts(Compare(read(t, hello), read(t, with(hello, func(r *bench.Result) { r.PerSecond, r.P50 = 20_000, 10.01 }))).Pairs[0])
+	if got["per_second"] != VerdictUnclear || got["p50_ms"] != VerdictUnclear || got["p99_ms"] != VerdictSame {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestProgramsWithoutAVersionAreMarked(t *testing.T) {
+	devel := with(hello, func(r *bench.Result) { r.Version = "devel" })
+	if w := Compare(read(t, devel), read(t, devel)).Pairs[0].Warnings; len(w) != 1 || !strings.HasPrefix(w[0], "both versions are devel") {
+		t.Errorf("%q", w)
 	}
 }
 
@@ -159,7 +184,7 @@ func TestRowsArePairedByTheirSettings(t *testing.T) {
 	if len(c.OnlyA) != 1 || c.OnlyA[0].Workload != "bank" || len(c.OnlyB) != 0 {
 		t.Errorf("only A %v, only B %v", c.OnlyA, c.OnlyB)
 	}
-	if c = Compare(read(t, bank), read(t, hello)); len(c.Pairs) != 1 || c.Pairs[0].Warnings[0] != "workload differs: bank and hello5" {
+	if c = Compare(read(t, bank), read(t, hello)); len(c.Pairs) != 0 || len(c.OnlyA) != 1 || len(c.OnlyB) != 1 {
 		t.Errorf("two rows of different workloads: %+v", c)
 	}
 }
@@ -176,6 +201,7 @@ func TestUnfairComparisonsAreMarked(t *testing.T) {
 		"B does not count: 3 operations": func(r *bench.Result) { r.Counts, r.WhyNot = false, "3 operations failed" },
 		"partitions differs: 8 and 1":    func(r *bench.Result) { r.Partitions = 1 },
 		"preload differs: 0 and 1000":    func(r *bench.Result) { r.Preload = 1000 },
+		"memory_mib differs: 128 and 64": func(r *bench.Result) { r.Memory = 64 },
 		"count differs: 0 and 10":        func(r *bench.Result) { r.Count = 10 },
 	} {
 		c := Compare(read(t, hello), read(t, with(hello, change)))

@@ -1,6 +1,7 @@
 package rows
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -18,11 +19,13 @@ type Settings struct {
 	Rate       float64 `json:"rate"`
 	Count      int     `json:"count"`
 	Preload    int     `json:"preload"`
+	Memory     int     `json:"memory_mib"`
 }
 
-// SettingsOf reads them off a result.
+// SettingsOf reads them off a result. Those of versions that could not set the
+// memory limit had its default.
 func SettingsOf(r *bench.Result) Settings {
-	return Settings{r.Workload, r.Clients, r.Partitions, r.Release, r.Rate, r.Count, r.Preload}
+	return Settings{r.Workload, r.Clients, r.Partitions, r.Release, r.Rate, r.Count, r.Preload, cmp.Or(r.Memory, bench.DefaultMemory)}
 }
 
 // String is for people: "hello5, 128 clients, 8 partitions, release node".
@@ -40,6 +43,9 @@ func (s Settings) String() string {
 	if s.Preload > 0 {
 		parts = append(parts, fmt.Sprintf("%d preloaded", s.Preload))
 	}
+	if s.Memory != bench.DefaultMemory {
+		parts = append(parts, fmt.Sprintf("memory %d MiB", s.Memory))
+	}
 	return strings.Join(parts, ", ")
 }
 
@@ -55,13 +61,13 @@ func trim(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
 // differences lists the settings that differ, with both values.
 func (s Settings) differences(o Settings) (list []string) {
 	for _, d := range []struct{ name, a, b string }{
-		{"workload", s.Workload, o.Workload},
 		{"clients", strconv.Itoa(s.Clients), strconv.Itoa(o.Clients)},
 		{"partitions", strconv.Itoa(s.Partitions), strconv.Itoa(o.Partitions)},
 		{"release", s.Release, o.Release},
 		{"rate", trim(s.Rate), trim(o.Rate)},
 		{"count", strconv.Itoa(s.Count), strconv.Itoa(o.Count)},
 		{"preload", strconv.Itoa(s.Preload), strconv.Itoa(o.Preload)},
+		{"memory_mib", strconv.Itoa(s.Memory), strconv.Itoa(o.Memory)},
 	} {
 		if d.a != d.b {
 			list = append(list, fmt.Sprintf("%s differs: %s and %s", d.name, d.a, d.b))

@@ -23,6 +23,7 @@ type benchFlags struct {
 	from    []string // files to make it of, instead of runs
 	compare bool
 	child   bool // this process is the one to be killed
+	phases  bool // and says what it is doing
 }
 
 func newBench() *cobra.Command {
@@ -30,7 +31,10 @@ func newBench() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "bench " + strings.Join(bench.Names(), "|"),
 		Short: "Measure a workload on a hub of its own",
-		Long: "Measure a workload: warm up, run it for a while or a number of operations, check its\n" +
+		Long: "netherite bench WORKLOAD [flags]                    measures a workload,\n" +
+			"netherite bench --compare A.json B.json [--json]    compares what --json printed,\n" +
+			"netherite bench --report F.html --from A.json,...   draws what --json printed.\n\n" +
+			"Measure a workload: warm up, run it for a while or a number of operations, check its\n" +
 			"result, then kill the process that ran it and measure the recovery. Figures include a\n" +
 			"final checkpoint. Exit code 0 only if nothing failed and the workload's check held.\n\n" +
 			"Lists of --clients, --partitions and --release are run one after the other, each\n" +
@@ -42,25 +46,29 @@ func newBench() *cobra.Command {
 			"  netherite bench --compare before.json after.json",
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	fl := cmd.Flags()
-	fl.IntSliceVar(&f.clients, "clients", []int{128}, "clients of the closed loop")
-	fl.DurationVar(&f.Duration, "duration", 10*time.Second, "length of the window")
-	fl.IntVar(&f.Count, "count", 0, "operations to make, instead of a duration (waiting: orchestrations that wait)")
-	fl.DurationVar(&f.Warmup, "warmup", 2*time.Second, "uncounted time before the window")
-	fl.Float64Var(&f.Rate, "rate", 0, "start so many operations a second (open loop) instead of keeping clients busy")
-	fl.IntVar(&f.Preload, "preload", 0, "ended instances to put into the hub first")
+	fl.IntSliceVar(&f.clients, "clients", []int{128}, "clients of the closed loop, 1 to 100,000 (default for collision: as many as processors)")
+	fl.DurationVar(&f.Duration, "duration", 10*time.Second, "length of the window, such as 10s")
+	fl.IntVar(&f.Count, "count", 0, "operations to make, 1 to 100,000,000, instead of a duration (waiting: orchestrations that wait, default 10,000)")
+	fl.DurationVar(&f.Warmup, "warmup", 2*time.Second, "uncounted time before the window, up to 24h")
+	fl.Float64Var(&f.Rate, "rate", 0, "start so many operations a second (open loop), 0.001 to 10,000,000, instead of keeping clients busy")
+	fl.IntVar(&f.Preload, "preload", 0, "ended instances to put into the hub first, up to 100,000,000")
 	fl.IntSliceVar(&f.partitions, "partitions", []int{8}, "partitions of the hub, 1 to 256")
+	fl.IntVar(&f.Memory, "memory", bench.DefaultMemory, "memory limit of the hub, in MiB")
 	fl.StringSliceVar(&f.releases, "release", []string{"node"}, "when effects leave a partition: node, partition or conservative")
 	fl.StringVar(&f.Dir, "dir", "", "data directory, new or empty; a temporary one if not given")
-	fl.BoolVar(&f.Reuse, "reuse", false, "the directory may hold a hub already")
+	fl.BoolVar(&f.Reuse, "reuse", false, "the directory may hold a hub already; for one run only")
 	fl.StringVar(&f.Profile, "profile", "", "record a profile of the window: cpu, mem or trace")
 	fl.BoolVar(&f.json, "json", false, "print a line of JSON for each run")
-	fl.StringVar(&f.ProfileFile, "profile-file", "", "file of the profile (default netherite-WORKLOAD-TIME.pprof, or .trace)")
-	fl.StringVar(&f.report, "report", "", "file of a page with plots to write, HTML")
+	fl.StringVar(&f.ProfileFile, "profile-file", "", "file of the profile, for one run only (default netherite-WORKLOAD-TIME.pprof, or .trace)")
+	fl.StringVar(&f.report, "report", "", "file of a page with plots to write, HTML, of up to 500 rows")
 	fl.StringSliceVar(&f.from, "from", nil, "make the report of these files, which --json printed, instead of running anything")
 	fl.BoolVar(&f.compare, "compare", false, "compare two files that --json printed")
 	fl.BoolVar(&f.child, "child", false, "")
+	fl.BoolVar(&f.phases, "phases", false, "")
 	_ = fl.MarkHidden("child") // exists: it was added above
+	_ = fl.MarkHidden("phases")
 	return cmd
 }
 
@@ -81,12 +89,15 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 		return usagef("bench takes one workload, not %d: %s; see: %s --help", len(args), strings.Join(bench.Names(), ", "), cmd.CommandPath())
 	}
 	f.Workload, f.Version = args[0], version()
+	if err := f.lists(cmd); err != nil {
+		return err
+	}
 	configs, err := f.configs(cmd)
 	if err != nil {
 		return err
 	}
 	if f.child {
-		return f.runChild(cmd.Context(), configs[0], cmd.OutOrStdout(), cmd.InOrStdin())
+		return f.runChild(cmd.Context(), configs[0], cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.InOrStdin())
 	}
 	return f.measure(cmd, configs)
 }
@@ -101,6 +112,27 @@ func onlyFlags(cmd *cobra.Command, allowed ...string) (err error) {
 	return err
 }
 
+// meaningless refuses flags that would be ignored. The child gets all of them, and
+// has them from a command line that has passed.
+func (f *benchFlags) meaningless(cmd *cobra.Command) error {
+	given := cmd.Flags().Changed
+	if f.Workload == "wordcount" && !given("clients") {
+		f.clients = []int{1}
+	}
+	switch waiting := f.Workload == "waiting"; {
+	case f.child:
+	case f.Memory == 0:
+		return usagef("--memory 0: give the limit in MiB; without --memory it is %d", bench.DefaultMemory)
+	case given("duration") && given("count") && !waiting:
+		return usagef("--duration and --count: a run ends after the one or the other, leave one of them out")
+	case given("warmup") && waiting:
+		return usagef("--warmup: starting the orchestrations that wait is the warm-up of waiting, leave --warmup out")
+	case f.Reuse && f.Dir == "":
+		return usagef("--reuse without --dir: say which directory has the hub, --dir DIR")
+	}
+	return nil
+}
+
 // maxRuns bounds the combinations of one command line.
 const maxRuns = 100
 
@@ -108,6 +140,9 @@ const maxRuns = 100
 func (f *benchFlags) configs(cmd *cobra.Command) (list []bench.Config, err error) {
 	if f.Count == 0 && !f.child && cmd.Flags().Changed("count") {
 		return nil, usagef("--count 0: 1 to 100,000,000 are possible; without --count it runs for --duration")
+	}
+	if err := f.meaningless(cmd); err != nil {
+		return nil, err
 	}
 	if n := len(f.clients) * len(f.partitions) * len(f.releases); n == 0 || n > maxRuns {
 		return nil, usagef("--clients, --partitions and --release make %d combinations: 1 to %d are possible", n, maxRuns)

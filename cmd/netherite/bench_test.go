@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/bench"
 )
 
 // contract lists the fields of bench --json that checks outside the project rely on.
@@ -43,7 +44,7 @@ func documentedFields(t *testing.T) []string {
 
 func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "hub")
-	args := []string{"bench", "hello5", "--clients", "4", "--count", "100", "--warmup", "0s", "--partitions", "2", "--release", "partition", "--dir", dir}
+	args := []string{"bench", "hello5", "--clients", "4", "--count", "100", "--warmup", "0s", "--partitions", "2", "--release", "partition", "--memory", "64", "--dir", dir}
 	code, stdout, stderr := command(t.Context(), append(args, "--json")...)
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
@@ -65,9 +66,9 @@ func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]any{
-		"workload": "hello5", "unit": "orchestration", "clients": 4.0, "partitions": 2.0, "release": "partition",
+		"workload": "hello5", "unit": "orchestration", "clients": 4.0, "partitions": 2.0, "release": "partition", "memory_mib": 64.0,
 		"completed": 100.0, "calls": 100.0, "failed": 0.0, "refused": 0.0, "check": "ok", "version": version(),
-		"checkpoints": 0.0, "counts": false, "why_not": "the window holds 0 of 2 checkpoints, a longer --duration has more",
+		"checkpoints": 0.0, "counts": false, "why_not": "the window holds 0 of 2 checkpoints, a larger --count has more",
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
@@ -123,5 +124,94 @@ func TestBenchOfHeldDirectory(t *testing.T) {
 	}()
 	if code, _, stderr := command(t.Context(), "bench", "hello5", "--count", "1", "--dir", dir, "--reuse"); code != 4 || !strings.Contains(string(stderr), "held by another process") {
 		t.Errorf("exit code %d, want 4: %s", code, stderr)
+	}
+}
+
+func TestDirectoriesThatCannotBeUsedAreLeftAlone(t *testing.T) {
+	foreign := t.TempDir()
+	if err := os.WriteFile(filepath.Join(foreign, "letter.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	held := t.TempDir()
+	hub, err := netherite.Open(held, netherite.Logger(quietLogger))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := hub.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, c := range []struct {
+		args []string
+		dir  string
+		code int
+		said string
+	}{
+		{[]string{"--dir", foreign, "--reuse"}, foreign, 2, "holds no hub, but other files"},
+		{[]string{"--dir", foreign}, foreign, 2, "is not empty"},
+		{[]string{"--dir", held}, held, 4, "with process ID"},
+		{[]string{"--dir", held, "--reuse"}, held, 4, "with process ID"},
+	} {
+		before := names(t, c.dir)
+		code, _, stderr := command(t.Context(), append([]string{"bench", "hello5", "--count", "1"}, c.args...)...)
+		if code != c.code || !strings.Contains(string(stderr), c.said) || strings.Count(string(stderr), c.dir) != 1 {
+			t.Errorf("%v: exit code %d, want %d: %s", c.args, code, c.code, stderr)
+		}
+		if after := names(t, c.dir); !slices.Equal(before, after) {
+			t.Errorf("%v: the directory held %v and holds %v", c.args, before, after)
+		}
+	}
+}
+
+// Of two that begin at once, both may have found the directory free.
+func TestMeasuredProcessDoesNotDisturbAHub(t *testing.T) {
+	dir := t.TempDir()
+	hub, err := netherite.Open(dir, netherite.Logger(quietLogger))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := names(t, dir)
+	cfg := bench.Config{Workload: "hello5", Clients: 1, Count: 1, Partitions: 8, Release: "node", Dir: dir}
+	if _, err := runAndKill(t.Context(), &cfg, false, t.Output()); exitCode(err) != exitNotServed {
+		t.Errorf("error %v, exit code %d", err, exitCode(err))
+	}
+	if after := names(t, dir); !slices.Equal(before, after) {
+		t.Errorf("the directory held %v and holds %v", before, after)
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func names(t *testing.T, dir string) (list []string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		list = append(list, e.Name())
+	}
+	return list
+}
+
+func TestReportMayLieInTheDirectoryOfItsHub(t *testing.T) {
+	dir := t.TempDir()
+	page := filepath.Join(dir, "page.html")
+	code, _, stderr := command(t.Context(), "bench", "hello5", "--clients", "2", "--count", "10", "--warmup", "0s", "--dir", dir, "--report", page)
+	if code != 0 {
+		t.Errorf("exit code %d: %s", code, stderr)
+	}
+	if _, err := os.Stat(page); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTemporaryDirectoryThatCannotBeMadeIsAMistakeOfTheCaller(t *testing.T) {
+	t.Setenv("TMPDIR", filepath.Join(t.TempDir(), "none"))
+	code, _, stderr := command(t.Context(), "bench", "hello5", "--count", "1")
+	if code != 2 || !strings.Contains(string(stderr), "set TMPDIR") || !strings.Contains(string(stderr), "--dir") {
+		t.Errorf("exit code %d: %s", code, stderr)
 	}
 }

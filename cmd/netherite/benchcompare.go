@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	format "github.com/jedib0t/go-pretty/v6/text"
@@ -37,17 +39,20 @@ func (f *benchFlags) runCompare(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	c := rows.Compare(a, b)
+	if len(c.Pairs) == 0 {
+		return usagef("there is nothing to compare: %s has %s, %s has %s; rows of the same workload are compared",
+			args[0], workloadsOf(a), args[1], workloadsOf(b))
+	}
 	if f.json {
 		if err := json.NewEncoder(cmd.OutOrStdout()).Encode(c); err != nil {
 			return fmt.Errorf("print the comparison: %w", err)
 		}
 		return nil
 	}
-	printComparison(cmd.OutOrStdout(), c)
-	return nil
+	return printed(cmd.OutOrStdout(), "comparison", func(b *bytes.Buffer) { printComparison(b, c) })
 }
 
-func printComparison(out io.Writer, c rows.Comparison) {
+func printComparison(out *bytes.Buffer, c rows.Comparison) {
 	single := false
 	for _, p := range c.Pairs {
 		fmt.Fprintf(out, "%s\n", p.Settings)
@@ -79,8 +84,19 @@ func printComparison(out io.Writer, c rows.Comparison) {
 		fmt.Fprintf(out, "only in B: %s\n", s)
 	}
 	if single {
-		fmt.Fprintln(out, "A single run says nothing about noise: with several of each, figures that overlap are unclear.")
+		fmt.Fprintln(out, "A single run says nothing about noise: of one run each, changes are unclear. Make several of each: netherite bench ... --json >> A.json")
 	}
+}
+
+// workloadsOf lists them, each once.
+func workloadsOf(list []rows.Row) string {
+	var names []string
+	for i := range list {
+		if !slices.Contains(names, list[i].Workload) {
+			names = append(names, list[i].Workload)
+		}
+	}
+	return strings.Join(names, ", ")
 }
 
 func runs(n int) string {

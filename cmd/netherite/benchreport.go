@@ -6,72 +6,86 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/netherite-go/netherite/bench/report"
 	"github.com/netherite-go/netherite/bench/rows"
 	"github.com/spf13/cobra"
 )
 
-// page is a report to be: a file beside it, which takes its name when it is
-// complete. nil: none was asked for.
-type page struct {
-	name string
-	f    *os.File
-}
+// page is a report to be; "" if none was asked for.
+type page string
 
-// openPage finds out whether the report can be written.
-func openPage(name string) (*page, error) {
-	if name == "" {
-		return nil, nil
+// openPage finds out whether the report can be written. It leaves nothing behind:
+// the page may be meant for the data directory, which is to be empty.
+func (f *benchFlags) openPage(cmd *cobra.Command) (page, error) {
+	switch {
+	case !cmd.Flags().Changed("report"):
+		return "", nil
+	case f.report == "":
+		return "", usagef("--report names no file; name one that can be written, such as report.html")
 	}
-	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
-		return nil, usagef("--report %s: it is no file; name one that can be written, such as report.html", name)
+	if info, err := os.Stat(f.report); err == nil && !info.Mode().IsRegular() {
+		return "", usagef("--report %s: it is no file; name one that can be written, such as report.html", f.report)
 	}
-	f, err := os.CreateTemp(filepath.Dir(name), ".report-*.html")
-	if path, ok := errors.AsType[*os.PathError](err); ok {
-		err = path.Err // the name in it is not one that the user chose
-	}
+	temp, err := page(f.report).begin()
 	if err != nil {
-		return nil, usagef("--report %s: %w; name a file in a folder that can be written to", name, err)
+		return "", usagef("--report %s: %w; name a file in a folder that can be written to", f.report, err)
 	}
-	return &page{name, f}, nil
+	return page(f.report), errors.Join(temp.Close(), os.Remove(temp.Name()))
 }
 
-// write draws the rows, and says where.
-func (p *page) write(list []rows.Row, stderr io.Writer) error {
-	if p == nil {
+// begin makes a file beside the page, which takes its name when it is complete.
+func (p page) begin() (*os.File, error) {
+	temp, err := os.CreateTemp(filepath.Dir(string(p)), ".report-*.html")
+	if err != nil {
+		return nil, withoutPath(err)
+	}
+	return temp, nil
+}
+
+// write draws the rows, of so many runs that were to be made, and says where.
+func (p page) write(list []rows.Row, planned int, stderr io.Writer) (err error) {
+	if p == "" {
 		return nil
 	}
-	err := report.Write(p.f, list)
+	temp, err := p.begin()
+	if err != nil {
+		return fmt.Errorf("write the report %s: %w", p, err)
+	}
+	defer func() {
+		if err != nil {
+			_ = os.Remove(temp.Name()) // it is of no use
+		}
+	}()
+	err = report.WritePart(temp, list, planned)
 	if err == nil {
-		err = p.f.Chmod(0o644) // a page is to be shown to others
+		err = temp.Chmod(0o644) // a page is to be shown to others
 	}
-	if err := errors.Join(err, p.f.Close()); err != nil {
-		return fmt.Errorf("write the report %s: %w", p.name, err)
+	if err := errors.Join(err, temp.Close()); err != nil {
+		return fmt.Errorf("write the report %s: %w", p, err)
 	}
-	if err := os.Rename(p.f.Name(), p.name); err != nil {
+	if err := os.Rename(temp.Name(), string(p)); err != nil {
 		return fmt.Errorf("write the report: %w", err)
 	}
-	p.f = nil
-	fmt.Fprintf(stderr, "report: %s\n", p.name)
-	return nil
-}
-
-// discard removes what is not complete.
-func (p *page) discard() {
-	if p != nil && p.f != nil {
-		_ = p.f.Close() // may be closed already; it is of no use
-		_ = os.Remove(p.f.Name())
+	part := ""
+	if len(list) < planned {
+		part = fmt.Sprintf(", %d of %d runs", len(list), planned)
 	}
+	fmt.Fprintf(stderr, "report: %s%s\n", p, part)
+	return nil
 }
 
 // reportFiles draws rows that were printed earlier.
 func (f *benchFlags) reportFiles(cmd *cobra.Command, args []string) error {
 	switch {
-	case f.report == "":
+	case !cmd.Flags().Changed("report"):
 		return usagef("--from makes a report: say where to, with --report FILE.html")
 	case len(args) > 0:
 		return usagef("--from runs nothing: leave out %q", args[0])
+	}
+	if err := f.checkFrom(); err != nil {
+		return err
 	}
 	var all []rows.Row
 	for _, name := range f.from {
@@ -81,10 +95,26 @@ func (f *benchFlags) reportFiles(cmd *cobra.Command, args []string) error {
 		}
 		all = append(all, list...)
 	}
-	p, err := openPage(f.report)
+	p, err := f.openPage(cmd)
 	if err != nil {
 		return err
 	}
-	defer p.discard()
-	return p.write(all, cmd.ErrOrStderr())
+	return p.write(all, len(all), cmd.ErrOrStderr())
+}
+
+// checkFrom refuses names of nothing, and a page in the place of what it is of.
+func (f *benchFlags) checkFrom() error {
+	if len(f.from) == 0 || slices.Contains(f.from, "") {
+		return usagef("--from names no file: name those that netherite bench --json printed, such as rows.json,other.json")
+	}
+	target, err := os.Stat(f.report)
+	if err != nil {
+		return nil // there is nothing to overwrite
+	}
+	for _, name := range f.from {
+		if source, err := os.Stat(name); err == nil && os.SameFile(source, target) {
+			return usagef("--report %s would overwrite %s, which it is to be made of: name another file, such as report.html", f.report, name)
+		}
+	}
+	return nil
 }

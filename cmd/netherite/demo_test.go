@@ -19,8 +19,10 @@ func smallDemo() demoPlan {
 	for _, name := range bench.Names() {
 		cfg := bench.Config{Workload: name, Clients: 4, Count: 20}
 		switch name {
-		case "fanout", "wordcount", "collision":
+		case "fanout", "collision":
 			cfg.Count = 1
+		case "wordcount":
+			cfg.Clients, cfg.Count = 1, 1
 		case "waiting":
 			cfg.Duration = time.Minute // or when all are awake
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/netherite-go/netherite/door/owner"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate/dirlock"
 )
 
 // The exit codes, part of the command's contract.
@@ -18,6 +19,7 @@ const (
 	exitNotFound  = 3
 	exitNotServed = 4
 	exitTimedOut  = 5
+	exitSignal    = 128 // and the signal's number: see interruption
 )
 
 // usageError is a mistake in the command line.
@@ -42,7 +44,10 @@ func (q *quiet) Error() string { return fmt.Sprintf("exit code %d", q.code) }
 func exitCode(err error) int {
 	var usage usageError
 	var silent *quiet
+	var signalled *interruption
 	switch {
+	case errors.As(err, &signalled):
+		return signalled.code()
 	case errors.As(err, &silent):
 		return silent.code
 	case errors.As(err, &usage), errors.Is(err, engine.ErrInvalid):
@@ -53,7 +58,7 @@ func exitCode(err error) int {
 		return exitNotFound
 	case errors.Is(err, context.DeadlineExceeded):
 		return exitTimedOut
-	case errors.Is(err, engine.ErrHeld), errors.Is(err, errNotServed), errors.Is(err, owner.ErrNoAnswer):
+	case errors.Is(err, engine.ErrHeld), errors.Is(err, dirlock.ErrHeld), errors.Is(err, errNotServed), errors.Is(err, owner.ErrNoAnswer):
 		return exitNotServed
 	}
 	return exitFailed

@@ -3,7 +3,8 @@
 // with the instances and entities of a hub (instance, entity).
 //
 // Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check
-// failed, 2 usage, 3 not found, 4 held or not served, 5 timed out.
+// failed, 2 usage, 3 not found, 4 held or not served, 5 timed out; bench ends with
+// 129, 130 or 143 when SIGHUP, SIGINT or SIGTERM breaks it off.
 package main
 
 import (
@@ -12,15 +13,13 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 )
 
 func main() {
 	tuneRuntime()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(context.Background())
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -59,7 +59,10 @@ func newSim() *cobra.Command {
 				}
 				return r.Err == nil || !stop
 			})
-			return total.conclude(out, len(o.Without) == 0 && o.Operations == 0)
+			if err := total.conclude(out, len(o.Without) == 0 && o.Operations == 0); err != nil || cmd.Context().Err() == nil {
+				return err
+			}
+			return fmt.Errorf("interrupted: %d of %d seeds were run", total.seeds, seeds)
 		},
 	}
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "the first seed")

@@ -42,6 +42,13 @@ func tuneRuntime() {
 	}
 }
 
+// tuneFor makes room for a hub whose memory limit is more than the default.
+func tuneFor(memory int64) {
+	if os.Getenv("GOMEMLIMIT") == "" && memory > core.DefaultMemory {
+		debug.SetMemoryLimit(memory * (collectorLimit / core.DefaultMemory))
+	}
+}
+
 // heapFollower sets the collector's percentage after each of its runs.
 type heapFollower struct {
 	live    []metrics.Sample

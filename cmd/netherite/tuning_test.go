@@ -3,6 +3,7 @@ package main
 import (
 	"testing"
 
+	"github.com/netherite-go/netherite/bench"
 	core "github.com/netherite-go/netherite/engine/netherite"
 )
 
@@ -24,5 +25,11 @@ func TestHeapGrowsToAFixedSizeAndThenByAPart(t *testing.T) {
 	// What docs/guarantees.md promises of resident memory, but for what is not on the heap.
 	if collectorHeap > 3*core.DefaultMemory/2 {
 		t.Errorf("the heap may grow to %d MiB", collectorHeap>>20)
+	}
+}
+
+func TestBenchSaysTheEnginesDefaultLimit(t *testing.T) {
+	if bench.DefaultMemory != core.DefaultMemory>>20 {
+		t.Errorf("--memory is %d MiB if not given, the engine takes %d", bench.DefaultMemory, core.DefaultMemory>>20)
 	}
 }

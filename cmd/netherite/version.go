@@ -1,11 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
+
+// commit is what "make build" sets, for builds that the go command notes none in.
+var commit string
 
 // version is the module's version, or the commit that it was built from.
 func version() string {
@@ -21,7 +25,7 @@ func version() string {
 			return s.Value[:min(12, len(s.Value))]
 		}
 	}
-	return "devel"
+	return cmp.Or(commit, "devel")
 }
 
 func newVersion() *cobra.Command {

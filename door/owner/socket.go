@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // SocketName is the name of the socket inside a data directory.
@@ -14,18 +15,22 @@ const SocketName = "owner.sock"
 // maxPath is the longest socket path that all systems accept, in bytes.
 const maxPath = 100
 
+// privatePrefix begins the names of private directories.
+const privatePrefix = "netherite-"
+
 // Listen opens the socket of a data directory, which the caller holds. Where
 // the path would be too long for a socket, the name in the directory is a link
 // to a socket in a private temporary directory.
 func Listen(dir string) (net.Listener, error) {
 	path := filepath.Join(dir, SocketName)
+	removeLinked(path)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("remove the owner's socket of an earlier run: %w", err)
 	}
 	if len(path) <= maxPath {
 		return listen(path)
 	}
-	private, err := os.MkdirTemp("", "netherite-")
+	private, err := os.MkdirTemp("", privatePrefix)
 	if err != nil {
 		return nil, fmt.Errorf("make a directory for the owner's socket: %w", err)
 	}
@@ -38,6 +43,18 @@ func Listen(dir string) (net.Listener, error) {
 		return nil, fmt.Errorf("open the owner's socket: %w", err)
 	}
 	return &linked{Listener: l, link: path, private: private}, nil
+}
+
+// removeLinked removes the private directory that an owner has left which was
+// killed, if the path links to one. What else may be in it stays, and so does it.
+func removeLinked(path string) {
+	target, err := os.Readlink(path)
+	private := filepath.Dir(target)
+	if err != nil || !strings.HasPrefix(filepath.Base(private), privatePrefix) || filepath.Base(target) != SocketName {
+		return
+	}
+	_ = os.Remove(target) // in a temporary directory: the system removes what is left
+	_ = os.Remove(private)
 }
 
 func listen(path string) (net.Listener, error) {

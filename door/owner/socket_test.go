@@ -74,3 +74,24 @@ func TestSocketOfKilledProcessIsReplaced(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestPrivateDirectoryOfKilledProcessIsRemoved(t *testing.T) {
+	temp := t.TempDir()
+	t.Setenv("TMPDIR", temp)
+	dir, private := filepath.Join(temp, strings.Repeat("long/", 60)), filepath.Join(temp, "netherite-1")
+	for _, d := range []string{dir, private} {
+		if err := os.MkdirAll(d, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	socket := filepath.Join(private, SocketName)
+	for _, err := range []error{os.WriteFile(socket, nil, 0o600), os.Symlink(socket, filepath.Join(dir, SocketName))} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	opened(t, dir, &recorder{})
+	if _, err := os.Lstat(private); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%s is left behind: %v", private, err)
+	}
+}

@@ -110,6 +110,20 @@ func (s *Stepped) Residue() error {
 	return nil
 }
 
+// CheckReplay compares, where Options.CheckReplay is set, everything with what
+// replay has made of the same records.
+func (s *Stepped) CheckReplay() error {
+	for _, h := range s.n.hosts {
+		if h.replica == nil || h.parked.Load() != nil {
+			continue
+		}
+		if err := h.replica.compareAll(h.state); err != nil {
+			return fmt.Errorf("partition %d: %w", h.id, err)
+		}
+	}
+	return nil
+}
+
 func (h *host) residue() error {
 	if p := h.parked.Load(); p != nil {
 		return p.err

@@ -9,8 +9,8 @@
 //	Step/start   14.0
 //
 // A number that has changed fails the test, up or down, so that the table always
-// says what is; an Op with Slack fails only above it. To accept what was measured,
-// run the test with -accept and review the difference.
+// says what is; that of an Op with Slack may differ by it. To accept what was
+// measured, run the test with -accept and review the difference.
 //
 // The race detector allocates on its own: with it the operations run, uncounted.
 package alloctest
@@ -48,8 +48,8 @@ type Op struct {
 	// Runs is how often Check does the operation; 100 when zero. Before that it
 	// is done a tenth as often, uncounted, so that pools and buffers fill.
 	Runs int
-	// Slack is by which fraction the allocations may be more than the table
-	// says, for operations of several goroutines; 0 means that they are exact.
+	// Slack is by which fraction the allocations may be more or fewer than the
+	// table says, for operations of several goroutines; 0 means that they are exact.
 	Slack float64
 }
 
@@ -160,7 +160,7 @@ func compare(n, allowed, slack float64) string {
 	switch {
 	case n > allowed+exact+slack*allowed:
 		return "more"
-	case n < allowed-exact && slack == 0:
+	case n < allowed-exact-slack*allowed: // a table that says too much would let it come back
 		return "fewer"
 	}
 	return ""

@@ -53,7 +53,7 @@ func TestOneAllocationMoreOrFewerIsSeen(t *testing.T) {
 		want              string
 	}{
 		{12, 12, 0, ""}, {12.3, 12, 0, ""}, {13, 12, 0, "more"}, {11, 12, 0, "fewer"}, {1, 0, 0, "more"},
-		{105, 100, 0.1, ""}, {111, 100, 0.1, "more"}, {50, 100, 0.1, ""},
+		{105, 100, 0.1, ""}, {111, 100, 0.1, "more"}, {95, 100, 0.1, ""}, {89, 100, 0.1, "fewer"}, {4638, 5669.6, 0.1, "fewer"},
 	} {
 		if got := compare(tt.n, tt.allowed, tt.slack); got != tt.want {
 			t.Errorf("%.1f where %.1f are allowed with slack %.1f: %q, want %q", tt.n, tt.allowed, tt.slack, got, tt.want)

@@ -18,7 +18,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	// scriptsVariable says how many scripts to play, default 5.
+	// scriptsVariable says how many scripts to play, default 3.
 	scriptsVariable = "NETHERITE_METAMORPHIC_SCRIPTS"
 	// randomVariable says in how many random settings to play each beside the fixed
 	// ones, default none.
@@ -44,7 +44,7 @@ func number(t *testing.T, variable string, otherwise uint64) uint64 {
 
 func TestOptionsMakeNoDifference(t *testing.T) {
 	first := number(t, seedVariable, 1)
-	for seed := first; seed < first+number(t, scriptsVariable, 5); seed++ {
+	for seed := first; seed < first+number(t, scriptsVariable, 3); seed++ {
 		all := settings
 		rng := rand.New(rand.NewPCG(seed, 23))
 		for range number(t, randomVariable, 0) {

@@ -208,11 +208,14 @@ func (s *Store) unstall(db *pebble.DB) error {
 	case <-s.noSpace: // from before
 	default:
 	}
-	for !s.ready(db) {
+	for looks := 0; !s.ready(db); {
 		look := time.NewTimer(lookAgain)
 		select {
 		case <-s.progress:
 		case <-look.C:
+			if looks++; looks%tellAfter == 0 {
+				s.tell(db, looks)
+			}
 			for _, c := range s.schedulers {
 				c.choose()
 			}
@@ -226,14 +229,37 @@ func (s *Store) unstall(db *pebble.DB) error {
 	return nil
 }
 
-// lookAgain is how often unstall looks by itself.
-const lookAgain = time.Second
+// lookAgain is how often unstall looks by itself, and tellAfter how often it does so
+// before it tells of that.
+const (
+	lookAgain = time.Second
+	tellAfter = 5
+)
 
-// ready reports whether a database takes changes and flushes at once.
+// tell logs what a change or a flush has been waiting for, after so many looks.
+func (s *Store) tell(db *pebble.DB, looks int) {
+	m := db.Metrics()
+	running, refused := s.schedulers[1].state()
+	if db == s.history {
+		running, refused = s.schedulers[0].state()
+	}
+	s.opts.Logger.Warn("the state store is behind: changes wait",
+		"for", time.Duration(looks)*lookAgain, "history", db == s.history,
+		"memtables", m.MemTable.Count, "memtable_bytes", m.MemTable.Size, "flushes", m.Flush.NumInProgress,
+		"layers", m.Levels[0].Sublevels, "compactions", m.Compact.NumInProgress, "debt_bytes", m.Compact.EstimatedDebt,
+		"scheduled", running, "refused", refused)
+}
+
+// ready reports whether a database takes changes and flushes at once. Layers are
+// waited for only while a compaction works at them: Pebble counts those that lie
+// over one key, and where tables overlap only their neighbours, as in a history that
+// grows, there are few of these however many layers there are. Then no compaction is
+// due, and nothing would end the wait.
 func (s *Store) ready(db *pebble.DB) bool {
 	m := db.Metrics()
 	s.measure(db, m.Levels[0].Sublevels)
-	return m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) && m.Levels[0].Sublevels < maxLayers
+	return m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) &&
+		(m.Levels[0].Sublevels < maxLayers || m.Compact.NumInProgress == 0)
 }
 
 // measure tells the pacer how far behind the compactions of a database are.

@@ -1,6 +1,7 @@
 package pebblestore_test
 
 import (
+	"encoding/binary"
 	"fmt"
 	"testing"
 
@@ -32,5 +33,27 @@ func TestBatchesBetweenFlushesShareAMemtable(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A history that grows makes many layers of tables, of which each overlaps only its
+// neighbours. No compaction is due for that, so that nobody may wait for one.
+func TestManyLayersThatHardlyOverlapHoldUpNobody(t *testing.T) {
+	s, err := open(faultfs.New(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	key := func(n int) []byte { return binary.BigEndian.AppendUint32([]byte{'h'}, uint32(n)) }
+	for n := range 80 {
+		b := s.NewBatch()
+		b.Set(substrate.History, key(n), []byte("x"))
+		b.Set(substrate.History, key(n+1), []byte("x"))
+		if err := s.Apply(b, 0, substrate.Stamp{Offset: substrate.Offset(n + 1), Epoch: 1, Record: uint64(n + 1)}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Flush(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -89,6 +89,13 @@ func (s *scheduler) choose() {
 	}
 }
 
+// state is whether a compaction runs, and whether one was refused meanwhile.
+func (s *scheduler) state() (running, refused bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.busy, s.refused
+}
+
 // Started implements pebble.CompactionGrantHandle.
 func (s *scheduler) Started() {}
 

@@ -54,6 +54,20 @@ func marksOf(t *testing.T, ctx context.Context, hub durable.Hub) chaos.Marks {
 	return m
 }
 
+// stopped is a process that has a directory open, has added mark 0, and is stopped.
+// Mark 1 has been asked of it since.
+func stopped(ctx context.Context, t *testing.T, dir string) (h *host, hub durable.Hub, asked chan error) {
+	t.Helper()
+	h = launched(t, dir)
+	hub = connect(t, dir)
+	if err := errors.Join(mark(ctx, hub, 0), h.stop()); err != nil {
+		t.Fatal(err)
+	}
+	asked = make(chan error, 1)
+	go func() { asked <- mark(ctx, hub, 1) }()
+	return h, hub, asked
+}
+
 // TestStoppedHolderKeepsTheDirectory stops the process that has a directory open.
 // As long as it lives nobody else gets in, and is told who it is; when it goes on
 // it serves as before. Killed while it is stopped, it lets the next one in at once,
@@ -62,16 +76,7 @@ func TestStoppedHolderKeepsTheDirectory(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	dir := hubDir(t)
-	h := launched(t, dir)
-	hub := connect(t, dir)
-	if err := mark(ctx, hub, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.stop(); err != nil {
-		t.Fatal(err)
-	}
-	asked := make(chan error, 1)
-	go func() { asked <- mark(ctx, hub, 1) }()
+	h, hub, asked := stopped(ctx, t, dir)
 	for range 3 {
 		if err := heldBy(ctx, h, command(t), dir); err != nil {
 			t.Error(err)
@@ -106,16 +111,7 @@ func TestStoppedHolderWhoseLockWasTakenAwayAnswersNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	dir := hubDir(t)
-	h := launched(t, dir)
-	hub := connect(t, dir)
-	if err := mark(ctx, hub, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := h.stop(); err != nil {
-		t.Fatal(err)
-	}
-	asked := make(chan error, 1)
-	go func() { asked <- mark(ctx, hub, 1) }()
+	h, hub, asked := stopped(ctx, t, dir)
 	if err := os.Remove(filepath.Join(dir, "LOCK")); err != nil {
 		t.Fatal(err)
 	}
