@@ -50,7 +50,7 @@ type Client interface {
 	// from there. It ends the quarantine of an orchestration or entity: what could
 	// not be applied to it, and what has come since, is applied, all or nothing.
 	// ErrQuarantined if that cannot be applied yet: all is as it was. ErrNotFailed
-	// if an orchestration is neither, ErrInvalid if an entity is not quarantined.
+	// if it has not failed and is not quarantined.
 	Rewind(ctx context.Context, instance, reason string) error
 	// Purge forgets an ended instance, with its history, and with recursive its
 	// ended children. Zero if it has not ended; ErrNotFound if unknown.

@@ -281,7 +281,7 @@ func (c *client) errand(id string) {
 			return err
 		})
 		if set != nil && set.Waits != nil && set.Waits.Quarantine != nil {
-			c.command("retry", entity, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+			c.command("retry", entity, engine.ErrNotFailed, func(ctx context.Context, e *netherite.Engine, _ string) error {
 				return e.Rewind(ctx, entity, "mended")
 			})
 		}

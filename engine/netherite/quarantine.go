@@ -96,11 +96,14 @@ func (h *host) appendBefore() {
 func (h *host) deferUntilRebuilt(in []input) {
 	r := h.rebuild
 	r.deferred = append(r.deferred, in...)
-	if !r.durable.Load() {
+	if !r.durable.Load() || !h.running() {
 		return
 	}
 	h.forgetVolatile()
-	if err := guarded(h.reload); err != nil {
+	if err := guarded(h.reload); err != nil && !isDamage(err) {
+		h.broken(err) // clients post to the next node what was deferred
+		return
+	} else if err != nil {
 		h.rebuild = nil
 		h.park(fmt.Errorf("rebuild after a panic (%s): %w", r.reason.Message, err))
 		h.turnAway(append(r.deferred, r.poison), h.parked.Load().err)

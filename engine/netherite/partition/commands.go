@@ -127,7 +127,7 @@ func (s *State) checkCommand(e *Command, ans *Answer) Verdict {
 		return Refuse
 	case e.Op == OpPurge:
 		return refuseUnless(inst.ended() || inst.isEntity() && inst.idle() || inst.quarantine != nil, ans, nil)
-	case inst.isEntity() && (e.Op != OpRewind || inst.quarantine == nil):
+	case inst.isEntity() && e.Op != OpRewind:
 		ans.Err = engine.ErrInvalid
 		return Refuse
 	}

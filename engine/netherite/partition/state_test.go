@@ -405,7 +405,7 @@ func TestDamagedStoreIsNamed(t *testing.T) {
 			p.store.main.deleteRange(outboxKey(nil, p.id, 1-p.id, 0), outboxKey(nil, p.id, 1-p.id, 9))
 		}, meta, engine.ErrDamaged, "ends at 1, expected 2"},
 		"other partitions":  {func(p *testPart) { p.hub.cfg.Partitions = 3 }, meta, engine.ErrDamaged, "made for 2 partitions, opened with 3"},
-		"newer singletons":  {func(p *testPart) { p.store.main.set(tableKeyOf(nil, p.id, tableMeta), []byte{9}) }, meta, engine.ErrNewerFormat, "a row has version 9, this program reads up to 1"},
+		"newer singletons":  {func(p *testPart) { p.store.main.set(tableKeyOf(nil, p.id, tableMeta), []byte{9}) }, meta, engine.ErrNewerFormat, "a row has version 9, this program reads up to 2"},
 		"history is gone":   {func(p *testPart) { p.store.history = space{} }, past, engine.ErrDamaged, "history has 0 stored events"},
 		"malformed history": {func(p *testPart) { p.store.history.values[0] = []byte{chunkVersion, 0, 3} }, past, engine.ErrDamaged, "read history"},
 	}
