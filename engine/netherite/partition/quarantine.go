@@ -319,8 +319,14 @@ func (s *State) Held(ev Event) func(yield func(*model.Message) bool) {
 	}
 }
 
-// Following goes through the next follow-up of the current record.
-func (s *State) Following(yield func(*model.Message) bool) { yield(&s.followUps[s.nextUp]) }
+// Following goes through the next follow-up of the current record, whose key is
+// loaded, if it is going to be applied and not held.
+func (s *State) Following(yield func(*model.Message) bool) {
+	m := &s.followUps[s.nextUp]
+	if inst := s.find(Key{ID: m.To}); inst == nil || !inst.holdsBack(&m.Event) {
+		yield(m)
+	}
+}
 
 // Same reports whether two keys, which are loaded, name one instance.
 func (s *State) Same(a, b Key) bool {
