@@ -1,6 +1,7 @@
 package netherite_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // poisonTimer is the timer that cannot be fired; everything else that is poisonous
@@ -265,4 +267,112 @@ func quarantineOf(t *testing.T, e *netherite.Engine, tr trial) *model.Failure {
 		t.Errorf("evidence: %q of %q", f.Properties, f.Message)
 	}
 	return f
+}
+
+// A result that is too large to be kept beside the reason comes again: the activity
+// runs once more.
+func TestResultThatIsTooLargeToBeKeptComesAgain(t *testing.T) {
+	p, ids, runs := newPoisoner(), idsOf(0, 1), atomic.Int64{}
+	large := bytes.Repeat([]byte("r"), 60<<10)
+	e := openHub(t, newMemory(2), func(o *netherite.Options) {
+		o.MaxRecord(len(large) + 512)
+		o.BeforeStep(func(_ int, ev partition.Event) {
+			switch r := ev.(type) {
+			case *partition.Quarantined:
+				p.aside <- struct{}{}
+			case *partition.TaskDone:
+				p.trip(len(r.Result) == len(large))
+			}
+		})
+	})
+	w := helloWorker()
+	w.programs["Large"] = chain("Large", 1)
+	w.activities["Large"] = func(context.Context, []byte) ([]byte, error) { runs.Add(1); return large, nil }
+	w.connect(t, e)
+	defer w.close()
+	if _, err := e.Start(t.Context(), engine.StartRequest{Instance: ids[0], Name: "Large"}); err != nil {
+		t.Fatal(err)
+	}
+	p.setAside(t)
+	i, err := e.Get(t.Context(), ids[0], engine.GetOptions{Waits: true})
+	if err != nil || !strings.Contains(string(i.Waits.Quarantine.Properties["retry"]), "runs the activity again") {
+		t.Fatalf("%+v, %v", i, err)
+	}
+	p.mended.Store(true)
+	if err := e.Rewind(t.Context(), ids[0], "mended"); err != nil {
+		t.Fatal(err)
+	}
+	if i, err := ended(t.Context(), e, ids[0]); err != nil || i.Status != model.Completed || runs.Load() != 2 {
+		t.Errorf("after %d runs: %+v, %v", runs.Load(), i, err)
+	}
+}
+
+// sickLog is a memory whose log cannot be replayed once, when that is asked for.
+type sickLog struct {
+	*memory
+	sick atomic.Bool
+}
+
+func (m *sickLog) OpenLog() (substrate.Log, error) {
+	l, err := m.memory.OpenLog()
+	return &unreadableLog{l, &m.sick}, err
+}
+
+type unreadableLog struct {
+	substrate.Log
+	sick *atomic.Bool
+}
+
+func (l *unreadableLog) Replay(from substrate.Offset, f func(at substrate.Offset, group []byte) error) error {
+	if l.sick.CompareAndSwap(true, false) {
+		return errDisk
+	}
+	return l.Log.Replay(from, f)
+}
+
+// A partition that is rebuilt needs the log from where it last logged something: the
+// log may begin behind its checkpoint by then, and a disk error while it is read is
+// for the recovery of the node.
+func TestRebuildParksForNoOtherReasonThanDamage(t *testing.T) {
+	for name, sick := range map[string]bool{"the log has been trimmed": false, "the log cannot be read": true} {
+		t.Run(name, func(t *testing.T) {
+			var activities atomic.Int64
+			ids := [2][]string{idsOf(0, 4), idsOf(1, 20)}
+			p, m := newPoisoner(), &sickLog{memory: newMemory(2)}
+			e := openHub(t, m, p.options, fastRecovery)
+			w := retryWorker(&activities, ids)
+			w.connect(t, e)
+			defer w.close()
+			ctx := t.Context()
+			for _, id := range append([]string{ids[0][3]}, ids[1]...) {
+				if err := e.Checkpoint(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: "Echo"}); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := ended(ctx, e, id); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := e.Checkpoint(ctx); err != nil {
+				t.Fatal(err)
+			}
+			m.sick.Store(sick)
+			if _, err := e.Start(ctx, engine.StartRequest{Instance: ids[0][0], Name: "Activity"}); err != nil {
+				t.Fatal(err)
+			}
+			p.setAside(t)
+			p.mended.Store(true)
+			if err := e.Rewind(ctx, ids[0][0], "mended"); err != nil {
+				t.Fatal(err)
+			}
+			if i, err := ended(ctx, e, ids[0][0]); err != nil || string(i.Output) != "poison" {
+				t.Errorf("it ends with %+v, %v", i, err)
+			}
+			if s := e.Stats(); s.Parked != 0 || (s.Failures > 0) != sick {
+				t.Errorf("%d partitions are parked, after %d failures", s.Parked, s.Failures)
+			}
+		})
+	}
 }
