@@ -266,6 +266,9 @@ func quarantineOf(t *testing.T, e *netherite.Engine, tr trial) *model.Failure {
 	if got := string(f.Properties["event"]); got != `"`+tr.event+`"` || f.Message != "poison" || len(f.Properties["retry"]) == 0 {
 		t.Errorf("evidence: %q of %q", f.Properties, f.Message)
 	}
+	if w := i.Waits; !tr.again && (w.HeldCount == 0 || len(w.Held) == 0) {
+		t.Errorf("it does not say what it holds: %+v", w)
+	}
 	return f
 }
 

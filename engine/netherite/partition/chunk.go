@@ -87,6 +87,7 @@ func (c *Chunk) Next() (in Input, ok bool, err error) {
 	c.First.Number++
 	return in, true, nil
 }
+
 // decodeRecord reads one record of a chunk whose time is t.
 func decodeRecord(r *model.Reader, version uint64, t model.Time) (Event, error) {
 	ev := decodeFields(r, RecordKind(r.Byte()), version, t)

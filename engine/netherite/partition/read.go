@@ -82,11 +82,19 @@ func describe(inst *instance, o engine.GetOptions) *model.Instance {
 	return m
 }
 
+// maxHeldShown is how many of the messages that an instance holds are described.
+const maxHeldShown = 100
+
 // waits says what keeps the instance from going on.
 func waits(inst *instance) *model.Waits {
 	w := &model.Waits{
 		Messages: int64(len(inst.inbox) + len(inst.held)), InFlight: inst.handout != (engine.Name{}),
 		Events: slices.Clone(inst.awaits), Quarantine: inst.quarantine,
+		HeldCount: int64(len(inst.held)),
+	}
+	for i := range inst.held[:min(len(inst.held), maxHeldShown)] {
+		h := &inst.held[i]
+		w.Held = append(w.Held, model.WaitHeld{Kind: h.event.Kind, Name: h.event.Name, From: h.from})
 	}
 	if inst.ended() {
 		return w
