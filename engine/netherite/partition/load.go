@@ -73,6 +73,9 @@ func fetchInstance(r Reader, partition int, ord uint64) (*instance, error) {
 	if err = firstError(err, bad); err != nil || inst == nil {
 		return nil, err
 	}
+	if len(inst.held) > 0 && !inst.holds {
+		return nil, fmt.Errorf("%w: it has held messages and does not hold any", engine.ErrDamaged)
+	}
 	inst.tail.first = inst.events
 	inst.stored = storedRows{
 		row: true, chunks: inst.events > 0,

@@ -226,8 +226,12 @@ func (s *State) release(inst *instance) {
 				s.deliver(&m)
 			}
 		}
-		if inst.isEntity() && !inst.gone {
+		switch {
+		case inst.gone:
+		case inst.isEntity():
 			s.settle(inst)
+		case inst.hist == 0: // its start is lost, as a repair has said
+			inst.hist = s.ordinal()
 		}
 	}
 	if s.live {

@@ -184,6 +184,9 @@ func decodeRow(ord uint64, row []byte) (*instance, error) {
 	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("instance row %d: %w", ord, err)
 	}
+	if inst.holds && inst.quarantine == nil {
+		return nil, fmt.Errorf("instance row %d: %w: it holds messages and is not quarantined", ord, model.ErrMalformed)
+	}
 	if rowBits(inst) != bits {
 		return nil, fmt.Errorf("instance row %d: %w: a field is present but zero", ord, model.ErrMalformed)
 	}
