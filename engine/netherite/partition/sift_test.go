@@ -224,8 +224,17 @@ func holding(t *testing.T) (*rowStore, *State) {
 	begin := model.Event{Kind: model.ExecutionStarted, ID: model.NoID, Name: "C", Instance: idIn(0, 1), Ext: &model.Ext{
 		Execution: model.ExecutionID{7}, Parent: &model.Parent{Instance: idIn(1, 0), ID: 1},
 	}}
+	in(&Start{Request: engine.StartRequest{Instance: idIn(0, 2), Name: "N"}})
 	message(idIn(0, 1), begin, true)
-	in(&Start{Request: engine.StartRequest{Instance: idIn(0, 2), Name: "N"}}) // its history must not be taken for another's
+	// The next execution's history comes behind the one that could not begin, and must
+	// not be taken for its own.
+	again := []model.Event{{Kind: model.ExecutionCompleted, ID: 0, Payload: []byte("i"), Ext: &model.Ext{Status: model.ContinuedAsNew}}}
+	for _, events := range [][]model.Event{again, nil} {
+		in(&StepDone{Ord: s.byID[idIn(0, 2)].ord, Consumed: 1, Result: &engine.OrchestrationResult{Events: events}})
+	}
+	if s.byID[idIn(0, 2)].hist != s.byID[idIn(0, 1)].ord+1 {
+		t.Fatal("it does not")
+	}
 	store, b := &rowStore{}, &rowBatch{}
 	s.BeginCapture(b)
 	s.CaptureSome(1 << 20)
@@ -272,6 +281,9 @@ func TestSiftedInstancesApplyWhatIsLeftOfWhatTheyHold(t *testing.T) {
 			inst := l.inst
 			if row = instanceKey(nil, 0, inst.ord); inst.quarantine == nil {
 				t.Errorf("%s%s is not set aside", lost, id)
+			}
+			if inst.events != 0 {
+				t.Errorf("%s%s has %d events", lost, id, inst.events)
 			}
 			mine := i >= 0 && bytes.HasPrefix(keys[i], row)
 			named := slices.ContainsFunc(out.Instances, func(x SiftedInstance) bool { return x.ID == id })
