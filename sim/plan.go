@@ -41,7 +41,7 @@ var faultNames = [...]string{
 }
 
 // repeating are the kinds that can make an activity run more than once.
-var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks}
+var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks, Poison}
 
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }
