@@ -3,6 +3,7 @@ package owner
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 )
@@ -73,8 +74,12 @@ func (e *remoteError) Error() string { return e.message }
 // Unwrap returns the error of the contract.
 func (e *remoteError) Unwrap() error { return e.cause }
 
-// decodeError is the inverse of encodeError.
+// decodeError is the inverse of encodeError. An error has a text, even if the hub
+// sent none.
 func decodeError(w *wireError) error {
+	if strings.TrimSpace(w.Message) == "" {
+		w.Message = "the hub answered with an error that it did not describe"
+	}
 	if len(w.Partitions) > 0 {
 		return &engine.PartialError{Partitions: w.Partitions, Reason: decodeError(&wireError{Code: w.Code, Message: w.Message})}
 	}

@@ -131,7 +131,7 @@ func FuzzAnswer(f *testing.F) {
 			_, _, err6 := c.PurgeWhere(ctx, engine.Query{})
 			_, err7 := c.CleanEntities(ctx, engine.CleanOptions{})
 			for _, err := range []error{err, err2, err3, err4, err5, err6, err7} {
-				if err != nil && strings.TrimSpace(err.Error()) == "" && !bytes.Contains(body, []byte("error")) {
+				if err != nil && strings.TrimSpace(err.Error()) == "" {
 					t.Fatal("an error without a text")
 				}
 			}
@@ -152,7 +152,7 @@ func (g given) RoundTrip(*http.Request) (*http.Response, error) {
 }
 
 // FuzzErrorOnTheWire holds that an error that was read is written as it was: with
-// the code and the text, unless nobody knows the code.
+// the code and the text, unless nobody knows the code or there is no text.
 func FuzzErrorOnTheWire(f *testing.F) {
 	for _, c := range codes {
 		f.Add(c.code, "message", 0)
