@@ -3,7 +3,10 @@ package netherite
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
@@ -33,10 +36,21 @@ func (r *rebuild) release() {
 
 // panicFailure describes a recovered panic.
 func panicFailure(r any) *model.Failure {
-	stack := debug.Stack()
-	return &model.Failure{
-		Type: model.FailureQuarantined, Message: cutText(fmt.Sprint(r), maxPanicText), Stack: string(stack[:min(len(stack), maxPanicText)]),
+	return &model.Failure{Type: model.FailureQuarantined, Message: cutText(fmt.Sprint(r), maxPanicText), Stack: callers()}
+}
+
+// callers is the stack, without what is another in each run: it is going to be in
+// the log.
+func callers() string {
+	var pcs [64]uintptr
+	var b strings.Builder
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for more := true; more && b.Len() < maxPanicText; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
 	}
+	return b.String()[:min(b.Len(), maxPanicText)]
 }
 
 // setAside deals with input at of the batch, which panicked with r. It reports
@@ -112,12 +126,12 @@ func (h *host) deferUntilRebuilt(in []input) {
 	h.rebuild = nil
 	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
 	rest = append(rest, r.deferred...)
-	for id, waiting := range h.waiters {
-		for _, c := range waiting {
+	for _, id := range slices.Sorted(maps.Keys(h.waiters)) {
+		for _, c := range h.waiters[id] {
 			rest = append(rest, input{call: c})
 		}
-		delete(h.waiters, id)
 	}
+	clear(h.waiters)
 	h.process(rest)
 }
 
