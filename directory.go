@@ -28,7 +28,8 @@ import (
 
 // A hub's directory:
 //
-//	DIR/hub         JSON: format version, identity and fixed parameters; written once, atomically
+//	DIR/hub         JSON: format version, identity and fixed parameters; written atomically, again
+//	                only by a program of a newer format
 //	DIR/LOCK        held while the hub is open, see substrate/dirlock
 //	DIR/log/        the commit log, see substrate/filelog
 //	DIR/store/      the state store, see substrate/pebblestore
@@ -40,8 +41,9 @@ import (
 // A directory without the hub file is a new one if it holds nothing else, and
 // foreign otherwise: so a mistyped path is never taken over.
 
-// formatVersion is the version of this layout.
-const formatVersion = 1
+// formatVersion is the version of this layout and of all that is in it. Version 2
+// has quarantines that hold what comes (rows, records).
+const formatVersion = 2
 
 // Names in a hub's directory.
 const (
@@ -74,6 +76,7 @@ type directory struct {
 	log     substrate.Log // as last opened: whoever opens it next owns the hub
 	params  core.Parameters
 	lineage string // which copy of the hub this is; "" for the original
+	format  int    // what the hub file says
 }
 
 var _ core.SideStorage = (*directory)(nil)
@@ -152,7 +155,10 @@ func (d *directory) open() error {
 		if err := d.clearRepair(); err != nil {
 			return err
 		}
-		return d.known()
+		if err := d.known(); err != nil {
+			return err
+		}
+		return d.raise()
 	}
 	for _, name := range names {
 		if !slices.Contains(others, name) {
@@ -205,7 +211,19 @@ func (d *directory) read() error {
 		return fmt.Errorf("%s: %w: the hub was created with %d partitions, which cannot be changed to %d", d.dir, engine.ErrInvalid, f.Partitions, want)
 	}
 	copy(d.params.Hub[:], id)
-	d.params.Partitions, d.lineage = f.Partitions, f.Lineage
+	d.params.Partitions, d.lineage, d.format = f.Partitions, f.Lineage, f.Format
+	return nil
+}
+
+// raise makes a directory of an older format one of the present format, before
+// anything is written that an older program could not read.
+func (d *directory) raise() error {
+	if d.format == formatVersion {
+		return nil
+	}
+	if err := d.writeHub(hubName); err != nil {
+		return fmt.Errorf("raise the format from %d to %d: %w", d.format, formatVersion, err)
+	}
 	return nil
 }
 
@@ -248,7 +266,7 @@ func (d *directory) writeHub(name string) error {
 		err = writeFile(d.fs, d.dir, name, append(data, '\n'))
 	}
 	if err != nil {
-		return fmt.Errorf("create hub in %s: %w", d.dir, err)
+		return fmt.Errorf("write the hub file of %s: %w", d.dir, err)
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package netherite
 
 import (
 	"archive/tar"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	cmdline "flag"
@@ -12,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -48,10 +50,12 @@ func clockAt(t time.Time) substrate.Clock {
 }
 
 // making is a hub's directory with small files. While sick, one of its partitions
-// cannot be read, so that it is parked and gets a side file.
+// cannot be read, so that it is parked and gets a side file. When trap is set, the
+// core panics once, as it looks for the entity of heldKey.
 type making struct {
 	*directory
 	sick bool
+	trap atomic.Bool
 }
 
 const (
@@ -68,10 +72,25 @@ func (m *making) OpenLog() (substrate.Log, error) {
 // OpenStore implements core.Storage.
 func (m *making) OpenStore(memory int64) (substrate.Store, error) {
 	s, err := pebblestore.Open(pebblestore.Options{FS: m.fs, Dir: m.fs.PathJoin(m.dir, storeName), MemoryBytes: memory})
-	if err != nil || !m.sick {
-		return s, err
+	switch {
+	case err != nil:
+		return nil, err
+	case m.sick:
+		return unreadable{s}, nil
 	}
-	return unreadable{s}, nil
+	return trapped{s, m}, nil
+}
+
+type trapped struct {
+	substrate.Store
+	m *making
+}
+
+func (s trapped) Get(space substrate.Space, key []byte) ([]byte, error) {
+	if bytes.HasSuffix(key, []byte(oldCounters.Key(heldKey()).InstanceID())) && s.m.trap.CompareAndSwap(true, false) {
+		panic("as it was told to")
+	}
+	return s.Store.Get(space, key)
 }
 
 type unreadable struct{ substrate.Store }
@@ -92,11 +111,36 @@ func in(partition int, prefix string) string {
 	}
 }
 
+// heldKey is the key of an entity of partition 0 that is set aside.
+func heldKey() string {
+	for i := 0; ; i++ {
+		if key := fmt.Sprintf("held-%d", i); model.PartitionOf(oldCounters.Key(key).InstanceID(), formatPartitions) == 0 {
+			return key
+		}
+	}
+}
+
+// setAside sends signals to the entity of heldKey, of which the first cannot be
+// applied.
+func setAside(t *testing.T, hub *Hub, m *making) {
+	t.Helper()
+	m.trap.Store(true)
+	run := start(t, oldSends, hub, heldKey(), in(0, "sends-held"))
+	if _, err := run.Wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	id := oldCounters.Key(heldKey()).InstanceID()
+	if i, err := hub.Engine().Get(t.Context(), id, engine.GetOptions{Waits: true}); err != nil || i.Waits.Quarantine == nil || i.Waits.Messages != 3 {
+		t.Fatalf("it is not set aside: %+v, %v", i, err)
+	}
+}
+
 // makeDirectory makes a directory in which everything occurs: instances of every
 // status, with and without history; what waits for events, timers, activities,
 // children, locks and retries; entities; a log of several incarnations and
 // segments, of which the last ones are not in the store; a partition that was
-// parked, and messages to it that are not delivered.
+// parked, and messages to it that are not delivered; an entity that is set aside and
+// holds what came for it.
 func makeDirectory(t *testing.T, dir string) {
 	t.Helper()
 	m := &making{directory: &directory{dir: dir, fs: vfs.Default, partitions: formatPartitions}}
@@ -115,6 +159,7 @@ func makeDirectory(t *testing.T, dir string) {
 	}
 	m.reopen(t)
 	hub = m.run(t)
+	setAside(t, hub, m)
 	for _, p := range []int{0, 1, 2} {
 		start(t, oldWaits, hub, "again", in(p, "second"))
 		start(t, oldHello, hub, 3, in(p, "greets"))
@@ -138,6 +183,9 @@ func makeDirectory(t *testing.T, dir string) {
 			hub = m.run(t)
 		}
 		start(t, oldWaits, hub, "last", in(2, fmt.Sprint("last-", round)))
+		if err := oldAdd.Post(t.Context(), hub, oldCounters.Key(heldKey()), 100); err != nil {
+			t.Fatal(err)
+		}
 		for i := range 25 {
 			start(t, oldHello, hub, 3, in(2*(i%2), fmt.Sprint("tail-", round, "-", i)))
 		}
@@ -197,8 +245,10 @@ func startOld(t *testing.T, hub *Hub) {
 	}
 	quiet(t, hub)
 	for i := range 3 {
-		if err := oldAdd.Post(ctx, hub, oldCounters.Key("free"), i); err != nil {
-			t.Fatal(err)
+		for _, key := range []string{"free", heldKey()} {
+			if err := oldAdd.Post(ctx, hub, oldCounters.Key(key), i); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	err := errors.Join(hub.Engine().Suspend(ctx, "suspended", "for a while"), oldGo.Raise(ctx, hub, "suspended", "later"),

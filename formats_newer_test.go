@@ -27,9 +27,9 @@ var newer = map[string]struct {
 }{
 	"the directory": {func(t *testing.T, dir string) {
 		rewriteFile(t, filepath.Join(dir, hubName), func(data []byte) []byte {
-			return bytes.Replace(data, []byte(`"format":1`), []byte(`"format":2`), 1)
+			return bytes.Replace(data, []byte(`"format":2`), []byte(`"format":3`), 1)
 		})
-	}, "hub: stored data has a newer format than this program reads: format 2, this program reads up to 1"},
+	}, "hub: stored data has a newer format than this program reads: format 3, this program reads up to 2"},
 	"the log's identity": {func(t *testing.T, dir string) {
 		rewriteFile(t, filepath.Join(dir, logName, "identity"), func(data []byte) []byte {
 			data[12]++
@@ -42,13 +42,13 @@ var newer = map[string]struct {
 	}, ".log at offset"},
 	"records": {func(t *testing.T, dir string) {
 		rewriteLastFrame(t, dir, func(frame []byte) { frame[frameHeader]++ })
-	}, "records have step version 2, this program reads up to 1"},
+	}, "records have step version 3, this program reads up to 2"},
 	"the store's layout": {func(t *testing.T, dir string) {
 		rewriteRow(t, dir, "\xffv", func(value []byte) { value[1]++ })
 	}, "main has layout version 2, this program reads up to 1"},
 	"rows": {func(t *testing.T, dir string) {
 		rewriteRow(t, dir, "\x00\x02M", func(value []byte) { value[0]++ })
-	}, "the singletons of partition 2: stored data has a newer format than this program reads: a row has version 2, this program reads up to 1"},
+	}, "the singletons of partition 2: stored data has a newer format than this program reads: a row has version 3, this program reads up to 2"},
 	"the note about a side file": {func(t *testing.T, dir string) {
 		rewriteRow(t, dir, "\x00\x01p", func(value []byte) { value[0]++ })
 	}, "the note about the side file of partition 1: stored data has a newer format than this program reads: it has version 2, this program reads up to 1"},
@@ -171,4 +171,39 @@ func treeOf(t *testing.T, dir string) string {
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// TestOlderDirectoryIsRaisedBeforeAnythingElseIsWritten opens one of version 1, at
+// first without being able to write the hub file.
+func TestOlderDirectoryIsRaisedBeforeAnythingElseIsWritten(t *testing.T) {
+	dir := t.TempDir()
+	unpack(t, filepath.Join(formatsDir, "v1.tar.gz"), dir)
+	obstacle := filepath.Join(dir, hubName+".tmp", "obstacle")
+	if err := os.MkdirAll(obstacle, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	before := treeOf(t, dir)
+	if hub, err := Open(dir); err == nil {
+		hub.Kill()
+		t.Fatal("it was opened, though its format could not be raised")
+	} else if !strings.Contains(err.Error(), "raise the format from 1 to 2") {
+		t.Error(err)
+	}
+	if _, err := Inspect(dir); err != nil {
+		t.Error(err)
+	}
+	if after := treeOf(t, dir); after != before {
+		t.Errorf("it was changed:\n%s\n%s", before, after)
+	}
+	if err := os.RemoveAll(filepath.Dir(obstacle)); err != nil {
+		t.Fatal(err)
+	}
+	hub, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.Kill()
+	if data, err := os.ReadFile(filepath.Join(dir, hubName)); err != nil || !bytes.Contains(data, fmt.Appendf(nil, `"format":%d,`, formatVersion)) {
+		t.Errorf("the hub file is %s, %v", data, err)
+	}
 }

@@ -33,6 +33,8 @@ type oldInstance struct {
 	History          string            `json:",omitempty"` // SHA-256 of its encoding
 	State            string            `json:",omitempty"` // of an entity
 	LockedBy         string            `json:",omitempty"`
+	SetAside         string            `json:",omitempty"` // why
+	Held             int64             `json:",omitempty"` // how many messages
 }
 
 // oldHub is what must be found in a directory: as it is, and when all that waits has
@@ -117,6 +119,11 @@ func letGo(t *testing.T, hub *Hub, instances []oldInstance) {
 	}
 	var ids []string
 	for _, i := range instances {
+		if i.SetAside != "" {
+			if err := hub.Engine().Rewind(ctx, i.ID, "mended"); err != nil {
+				t.Fatal(err)
+			}
+		}
 		if !model.IsEntity(i.ID) {
 			ids = append(ids, i.ID)
 		}
@@ -173,6 +180,11 @@ func describeInstance(t *testing.T, hub *Hub, i *model.Instance, history bool) o
 	}
 	if i.Entity != nil {
 		o.State, o.LockedBy = string(i.Entity.State), i.Entity.LockedBy
+	}
+	if now, err := hub.Engine().Get(t.Context(), i.ID, engine.GetOptions{Waits: true}); err != nil {
+		t.Fatal(err)
+	} else if q := now.Waits; q != nil && q.Quarantine != nil {
+		o.SetAside, o.Held = q.Quarantine.Message, q.Messages
 	}
 	if !history {
 		return o

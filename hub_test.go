@@ -130,7 +130,7 @@ func TestDirectoriesThatAreNoHubAreRefused(t *testing.T) {
 		"empty":            {func(string) {}, []netherite.Option{netherite.MustExist()}, engine.ErrForeign},
 		"garbage":          {write("not json"), nil, engine.ErrDamaged},
 		"no identity":      {write(`{"format":1,"partitions":8}`), nil, engine.ErrDamaged},
-		"newer":            {write(`{"format":2,"hub":"` + id + `","partitions":8}`), nil, engine.ErrNewerFormat},
+		"newer":            {write(`{"format":99,"hub":"` + id + `","partitions":8}`), nil, engine.ErrNewerFormat},
 		"other partitions": {write(`{"format":1,"hub":"` + id + `","partitions":8}`), []netherite.Option{netherite.Partitions(4)}, engine.ErrInvalid},
 		"many partitions":  {func(string) {}, []netherite.Option{netherite.Partitions(257)}, engine.ErrInvalid},
 		"little memory":    {func(string) {}, []netherite.Option{netherite.Memory(1)}, engine.ErrInvalid},

@@ -47,7 +47,10 @@ type Client interface {
 	// has no effect. Without effect if it has ended already.
 	Terminate(context.Context, TerminateRequest) error
 	// Rewind takes back the failures of a failed orchestration and runs it on
-	// from there. ErrNotFailed if it did not fail.
+	// from there. It ends the quarantine of an orchestration or entity: what could
+	// not be applied to it, and what has come since, is applied, all or nothing.
+	// ErrQuarantined if that cannot be applied yet: all is as it was. ErrNotFailed
+	// if it has not failed and is not quarantined.
 	Rewind(ctx context.Context, instance, reason string) error
 	// Purge forgets an ended instance, with its history, and with recursive its
 	// ended children. Zero if it has not ended; ErrNotFound if unknown.

@@ -51,6 +51,16 @@ type Waits struct {
 	Locks      []WaitLock  // critical sections asked for or held
 	Events     []string    // external events that the code awaits
 	Quarantine *Failure    // why the instance is set aside
+	Held       []WaitHeld  // while it is: the first of what a retry applies, in order
+	HeldCount  int64       // of all that
+}
+
+// WaitHeld is what could not be applied to an instance that is set aside, or has
+// come for it since.
+type WaitHeld struct {
+	Kind Kind
+	Name string
+	From string // instance; empty for the instance itself and for clients
 }
 
 // WaitTask is a scheduled activity that has not completed.

@@ -207,7 +207,7 @@ func (c *client) run() {
 // operation does one thing with the hub.
 func (c *client) operation(id string) {
 	w := c.w
-	switch w.work.IntN(19) {
+	switch w.work.IntN(20) {
 	case 0, 1, 2:
 		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
 		if to >= from {
@@ -255,8 +255,37 @@ func (c *client) operation(id string) {
 		c.query()
 	case 17:
 		c.probe()
+	case 18:
+		c.errand("errand-" + id)
 	default:
 		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
+	}
+}
+
+// errand starts an orchestration whose entity cannot apply what comes for it until
+// it is mended. Tried again, it has to apply all of it.
+func (c *client) errand(id string) {
+	w := c.w
+	n, entity := 1+w.work.IntN(3), frails.Key(id).InstanceID()
+	w.poison[entity] = w.chaos && w.plan.has(Poison)
+	c.start(id, "Errand", n, n)
+	w.sleep(time.Duration(w.work.IntN(3000)) * time.Millisecond)
+	delete(w.poison, entity)
+	for w.failure == nil {
+		if got := c.see(id); got == nil || got.Status.Ended() {
+			return
+		}
+		var set *model.Instance
+		c.command("look at", entity, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+			set, err = e.Get(ctx, entity, engine.GetOptions{Waits: true})
+			return err
+		})
+		if set != nil && set.Waits != nil && set.Waits.Quarantine != nil {
+			c.command("retry", entity, engine.ErrNotFailed, func(ctx context.Context, e *netherite.Engine, _ string) error {
+				return e.Rewind(ctx, entity, "mended")
+			})
+		}
+		w.sleep(time.Second)
 	}
 }
 

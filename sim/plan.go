@@ -31,16 +31,17 @@ const (
 	TwinResults               // workers hand in results twice
 	BadTasks                  // activities fail or hang
 	Impatience                // clients give up waiting, and try again
+	Poison                    // the core cannot apply what comes for some entities
 	faultKinds
 )
 
 var faultNames = [...]string{
 	"crashes", "kills", "zombies", "disk-errors", "store-errors", "full-disks", "slow-disks", "bit-flips",
-	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience",
+	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience", "poison",
 }
 
 // repeating are the kinds that can make an activity run more than once.
-var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks}
+var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks, Poison}
 
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }

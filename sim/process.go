@@ -175,6 +175,12 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 		subject = e.Ord<<8 | uint64(uint8(e.Task))
 	case *partition.Received:
 		subject = e.First
+		for _, m := range e.Messages {
+			if w.poison[m.To] {
+				w.fault("poison", subject, digest(m.To))
+				panic("the core cannot apply this")
+			}
+		}
 	case *partition.TimersFired:
 		for _, t := range e.Timers {
 			if err := check.NotEarly(t.FireAt, w.wall()); err != nil {

@@ -253,6 +253,7 @@ func (w *world) loseWorker() {
 func (w *world) heal() {
 	w.note("heal", 0, 0)
 	w.chaos, w.storeFull, w.crashIn, w.skew = false, false, 0, 0
+	clear(w.poison)
 	w.fs.SetCapacity(1 << 40)
 	for _, p := range slices.Clone(w.procs) {
 		if p.replaced {

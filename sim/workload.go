@@ -62,6 +62,11 @@ var (
 		j.Ops = append(j.Ops, op)
 		return len(j.Ops), nil
 	})
+	frails = durable.Entity[int]("Frail")
+	bear   = durable.Operation(frails, "Bear", func(n *int, _ *durable.EntityContext, _ durable.None) (int, error) {
+		*n++
+		return *n, nil
+	})
 	parcel = durable.Event[int]("Parcel")
 	free   = durable.Event[string]("Free")
 	patch  = durable.Retry{Attempts: 1000, First: time.Second, Factor: 2, Max: 20 * time.Second}
@@ -108,8 +113,8 @@ func newWorkload(w *world) *workload {
 		return free.Wait(ctx, durable.Forever)
 	})
 	l.handlers = []durable.Handler{
-		accounts, journals, square, fragile, grow, loop,
-		durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
+		accounts, journals, frails, square, fragile, grow, loop,
+		durable.Orchestration("Errand", errand), durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
 		durable.Orchestration("Nap", l.doze), durable.Orchestration("Collect", collect),
 		durable.Orchestration("FanOut", func(ctx *durable.Context, n int) (int, error) {
 			calls := make([]*durable.Future[int], n)
@@ -226,6 +231,17 @@ func transfer(ctx *durable.Context, m move) (string, error) {
 		return fmt.Sprintf("somebody else came: %v", was), nil
 	}
 	return "ok", err
+}
+
+// errand calls a frail entity of its own a few times. It returns how often that was
+// called.
+func errand(ctx *durable.Context, n int) (count int, err error) {
+	for range n {
+		if count, err = bear.Call(ctx, frails.Key(ctx.ID()), durable.None{}).Await(); err != nil {
+			return 0, err
+		}
+	}
+	return count, nil
 }
 
 // audit adds up all accounts, which it has locked.

@@ -51,7 +51,8 @@ type world struct {
 	latest    time.Time // for when something was posted
 
 	events, steps, faults int
-	activities            map[string]int // runs, by idempotency key
+	activities            map[string]int  // runs, by idempotency key
+	poison                map[string]bool // entities for which nothing can be applied
 	workload              *workload
 	final                 map[string]uint64 // digest of what was read of each instance at the end; nil: not yet
 	failure               error
@@ -62,7 +63,7 @@ func newWorld(seed uint64, p plan) *world {
 	w := &world{
 		seed: seed, plan: p, hash: 14695981039346656037,
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
-		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{},
+		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, poison: map[string]bool{},
 	}
 	w.acks.w = w
 	return w

@@ -28,6 +28,16 @@ type waitsJSON struct {
 	Quarantine       string      `json:"quarantine,omitempty"`
 	// Evidence is what could not be applied when the instance was quarantined.
 	Evidence *evidenceJSON `json:"quarantineEvidence,omitempty"`
+	// Held is the first of what a retry applies, HeldCount how many there are.
+	Held      []heldJSON `json:"held,omitempty"`
+	HeldCount int64      `json:"heldCount,omitempty"`
+}
+
+// heldJSON is something that an instance holds that is set aside.
+type heldJSON struct {
+	Event string `json:"event"`
+	Name  string `json:"name,omitempty"`
+	From  string `json:"from,omitempty"`
 }
 
 type taskJSON struct {
@@ -74,6 +84,7 @@ type evidenceJSON struct {
 	Name    string `json:"name,omitempty"`
 	Payload string `json:"payload,omitempty"`
 	Failure string `json:"failure,omitempty"`
+	Retry   string `json:"retry,omitempty"` // what a retry does about it
 }
 
 func toEvidence(properties map[string][]byte) *evidenceJSON {
@@ -86,7 +97,7 @@ func toEvidence(properties map[string][]byte) *evidenceJSON {
 	if len(properties) == 0 {
 		return nil
 	}
-	return &evidenceJSON{text("time"), text("event"), text("from"), text("name"), text("payload"), text("failure")}
+	return &evidenceJSON{text("time"), text("event"), text("from"), text("name"), text("payload"), text("failure"), text("retry")}
 }
 
 func toWaits(m *model.Instance) *waitsJSON {
@@ -98,12 +109,16 @@ func toWaits(m *model.Instance) *waitsJSON {
 	switch {
 	case w.InFlight:
 		j.Step = "running"
-	case w.Messages > 0:
+	case w.Messages > 0 && w.Quarantine == nil:
 		j.Step = "queued"
 	}
 	if w.Quarantine != nil {
 		j.Quarantine = w.Quarantine.Error()
 		j.Evidence = toEvidence(w.Quarantine.Properties)
+		j.HeldCount = w.HeldCount
+		for _, h := range w.Held {
+			j.Held = append(j.Held, heldJSON{h.Kind.String(), h.Name, h.From})
+		}
 	}
 	for _, t := range w.Tasks {
 		j.Activities = append(j.Activities, taskJSON{t.ID, t.Name, t.Version, t.Attempt, t.Running, t.NoHandler, stamp(t.NextRetry)})
@@ -163,12 +178,7 @@ func printWaits(out io.Writer, j *waitsJSON) {
 	}
 	line := func(format string, args ...any) { fmt.Fprintf(out, "  "+format+"\n", args...) }
 	fmt.Fprintln(out, "waiting for:")
-	if j.Quarantine != "" {
-		line("quarantined: %s", j.Quarantine)
-		if e := j.Evidence; e != nil {
-			line("  at %s, by a %s %s from %q: %s", e.Time, e.Event, e.Name, e.From, e.Payload+e.Failure)
-		}
-	}
+	printQuarantine(line, j)
 	if j.NoHandler != "" {
 		line("no handler for %s", j.NoHandler)
 	}
@@ -212,5 +222,29 @@ func printWaits(out io.Writer, j *waitsJSON) {
 	}
 	for _, e := range j.Events {
 		line("event %s", e)
+	}
+}
+
+// printQuarantine prints why an instance is set aside, and what a retry applies.
+func printQuarantine(line func(format string, args ...any), j *waitsJSON) {
+	if j.Quarantine == "" {
+		return
+	}
+	line("quarantined: %s", j.Quarantine)
+	if e := j.Evidence; e != nil {
+		line("  at %s, by a %s %s from %q: %s", e.Time, e.Event, e.Name, e.From, e.Payload+e.Failure)
+		if e.Retry != "" {
+			line("  a retry %s", e.Retry)
+		}
+	}
+	for _, h := range j.Held {
+		from := ""
+		if h.From != "" {
+			from = fmt.Sprintf(" from %q", h.From)
+		}
+		line("  held for a retry: %s", strings.TrimSpace(h.Event+" "+h.Name)+from)
+	}
+	if more := j.HeldCount - int64(len(j.Held)); more > 0 {
+		line("  held for a retry: %d more", more)
 	}
 }

@@ -196,7 +196,7 @@ func (h *host) admit(ev partition.Event) {
 		hook(h.id, ev)
 	}
 	b.stepping = true
-	h.forgive(ev)
+	h.applying(h.state.Held(ev))
 	h.state.Step(in, &b.fx)
 	for {
 		keys, more := h.state.FollowUp(b.keys[:0])
@@ -207,6 +207,7 @@ func (h *host) admit(ev partition.Event) {
 		if err := h.loadKeys(keys); err != nil {
 			panic(loadError{err})
 		}
+		h.applying(h.state.Following)
 		h.state.Continue(&b.fx)
 	}
 	if h.replica != nil {
@@ -228,6 +229,15 @@ func (h *host) admit(ev partition.Event) {
 	}
 	if len(b.records) >= pieceBytes {
 		h.cut()
+	}
+}
+
+// applying shows tests what is applied under a record beside its own event.
+func (h *host) applying(messages func(yield func(*model.Message) bool)) {
+	if hook := h.n.opts.beforeMessage; hook != nil {
+		for m := range messages {
+			hook(h.id, m)
+		}
 	}
 }
 

@@ -109,19 +109,28 @@ func (e *Engine) Resume(ctx context.Context, instance, reason string) error {
 
 // Rewind implements engine.Client.
 func (e *Engine) Rewind(ctx context.Context, instance, reason string) error {
-	return e.reasoned(ctx, "rewind", partition.OpRewind, instance, reason)
+	err := invalid(model.ValidateInstanceID(instance)) // entities that are quarantined are tried again, too
+	if err == nil {
+		err = e.sendReason(ctx, partition.OpRewind, instance, reason)
+	}
+	return describe("rewind", instance, err)
 }
 
-// reasoned sends a command whose payload is a reason.
+// reasoned sends an orchestration a command whose payload is a reason.
 func (e *Engine) reasoned(ctx context.Context, what string, op partition.Op, instance, reason string) error {
 	err := e.checkOrchestration(instance)
 	if err == nil {
-		err = e.checkPayload("reason", []byte(reason))
+		err = e.sendReason(ctx, op, instance, reason)
 	}
+	return describe(what, instance, err)
+}
+
+func (e *Engine) sendReason(ctx context.Context, op partition.Op, instance, reason string) error {
+	err := e.checkPayload("reason", []byte(reason))
 	if err == nil {
 		_, err = e.command(ctx, &partition.Command{Op: op, Instance: instance, Payload: []byte(reason)}, otherIntake)
 	}
-	return describe(what, instance, err)
+	return err
 }
 
 // Terminate implements engine.Client.

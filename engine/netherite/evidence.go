@@ -2,6 +2,7 @@ package netherite
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -11,9 +12,10 @@ import (
 // maxEvidence bounds what a quarantine keeps of the payload that was consumed.
 const maxEvidence = 4 << 10
 
-// withEvidence adds to the reason of a quarantine what was being applied: as
-// properties, so that it is in the log and in the instance's row with the reason.
-func withEvidence(reason *model.Failure, ev partition.Event, now model.Time) *model.Failure {
+// withEvidence adds to the reason of a quarantine what was being applied, and what a
+// retry does about it: as properties, so that it is in the log and in the instance's
+// row with the reason. Before what was applied comes how the instance is concerned.
+func withEvidence(reason *model.Failure, ev partition.Event, how string, retry func(partition.Event) string, now model.Time) *model.Failure {
 	f := *reason
 	f.Properties = map[string][]byte{}
 	set := func(name, value string) {
@@ -30,35 +32,55 @@ func withEvidence(reason *model.Failure, ev partition.Event, now model.Time) *mo
 	}
 	set("time", now.Std().UTC().Format("2006-01-02T15:04:05.000Z"))
 	switch e := ev.(type) {
+	case *partition.Start, *partition.Command:
+		set("event", how+"a request")
 	case *partition.Received:
 		m := e.Messages[0]
-		set("event", "message "+m.Event.Kind.String())
+		set("event", how+"message "+m.Event.Kind.String())
 		set("from", m.From)
 		set("to", m.To)
 		set("name", m.Event.Name)
 		set("payload", strings.ToValidUTF8(string(m.Event.Payload), "?"))
 	case *partition.TaskDone:
-		set("event", "result of an activity")
+		set("event", how+"result of an activity")
 		set("payload", strings.ToValidUTF8(string(e.Result), "?"))
 		if e.Failure != nil {
 			set("failure", e.Failure.Error())
 		}
 	case *partition.StepDone:
-		set("event", "result of a step")
+		set("event", how+"result of a step")
 	case *partition.EntityDone:
-		set("event", "result of a batch of operations")
+		set("event", how+"result of a batch of operations")
 	case *partition.TimersFired:
-		set("event", "timer")
+		set("event", how+"timer")
+	}
+	if how != "" {
+		set("retry", "goes on where it was")
+	} else {
+		set("retry", retry(ev))
 	}
 	return &f
 }
 
-// forgive lets an instance that is tried again be quarantined again.
-func (h *host) forgive(ev partition.Event) {
-	c, ok := ev.(*partition.Command)
-	if !ok || c.Op != partition.OpRewind || len(h.aside) == 0 {
-		return
+// onRetry says what a retry does about an event.
+func onRetry(ev partition.Event) string {
+	switch ev.(type) {
+	case *partition.StepDone:
+		return "makes the step again"
+	case *partition.EntityDone:
+		return "runs the operations again"
+	case *partition.Received, *partition.TaskDone:
+		return "delivers it"
+	case *partition.TimersFired:
+		return "fires it"
 	}
-	delete(h.aside, partition.Key{ID: c.Instance})
-	delete(h.aside, partition.Key{Ord: h.state.Ordinal(c.Instance)})
+	return ""
+}
+
+// tooLarge says what a retry does about an event that could not be kept.
+func tooLarge(ev partition.Event, n int) string {
+	if _, ok := ev.(*partition.TaskDone); ok {
+		return fmt.Sprintf("runs the activity again: the result, in a record of %d bytes, was too large to be kept", n)
+	}
+	return fmt.Sprintf("does not deliver it: in a record of %d bytes it was too large to be kept", n)
 }

@@ -12,6 +12,10 @@ import (
 // BeforeStep sets the hook that tests use to make a Step panic.
 func (o *Options) BeforeStep(f func(partition int, ev partition.Event)) { o.beforeStep = f }
 
+// BeforeMessage sets the hook that tests use to make a message panic that is applied
+// under the record of another event.
+func (o *Options) BeforeMessage(f func(partition int, m *model.Message)) { o.beforeMessage = f }
+
 // KeeperTick sets how often checkpoints are considered.
 func (o *Options) KeeperTick(d time.Duration) { o.keeperTick = d }
 

@@ -59,8 +59,7 @@ type host struct {
 	holding  atomic.Bool   // some orchestrations wait to begin; not part of hands, which is replaced while others look
 	alarm    alarm
 	replica  *replica
-	rebuild  *rebuild               // in progress after a panic
-	aside    map[partition.Key]bool // quarantined in this incarnation
+	rebuild  *rebuild // in progress after a panic
 	// guard says which records a repair must not replay, by the instances that they
 	// are about; nil but in repairs.
 	guard func([]partition.Key) error

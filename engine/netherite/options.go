@@ -9,6 +9,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 )
@@ -145,6 +146,9 @@ type Options struct {
 	maxRecord int
 	// beforeStep, for tests, is called with every admitted event.
 	beforeStep func(partition int, ev partition.Event)
+	// beforeMessage, for tests, is called with what is applied under a record beside
+	// its own event: what follows from it, and what a retry applies.
+	beforeMessage func(partition int, m *model.Message)
 	// CheckReplay rebuilds, for each record, the touched instances from their
 	// encodings, applies the decoded record, and compares. It multiplies the
 	// cost of everything and is meant for tests. A difference panics.

@@ -3,7 +3,10 @@ package netherite
 import (
 	"errors"
 	"fmt"
-	"runtime/debug"
+	"maps"
+	"runtime"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
@@ -33,10 +36,21 @@ func (r *rebuild) release() {
 
 // panicFailure describes a recovered panic.
 func panicFailure(r any) *model.Failure {
-	stack := debug.Stack()
-	return &model.Failure{
-		Type: model.FailureQuarantined, Message: fmt.Sprint(r), Stack: string(stack[:min(len(stack), maxPanicText)]),
+	return &model.Failure{Type: model.FailureQuarantined, Message: cutText(fmt.Sprint(r), maxPanicText), Stack: callers()}
+}
+
+// callers is the stack, without what is another in each run: it is going to be in
+// the log.
+func callers() string {
+	var pcs [64]uintptr
+	var b strings.Builder
+	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs[:])])
+	for more := true; more && b.Len() < maxPanicText; {
+		var f runtime.Frame
+		f, more = frames.Next()
+		fmt.Fprintf(&b, "%s\n\t%s:%d\n", f.Function, f.File, f.Line)
 	}
+	return b.String()[:min(b.Len(), maxPanicText)]
 }
 
 // setAside deals with input at of the batch, which panicked with r. It reports
@@ -96,11 +110,14 @@ func (h *host) appendBefore() {
 func (h *host) deferUntilRebuilt(in []input) {
 	r := h.rebuild
 	r.deferred = append(r.deferred, in...)
-	if !r.durable.Load() {
+	if !r.durable.Load() || !h.running() {
 		return
 	}
 	h.forgetVolatile()
-	if err := guarded(h.reload); err != nil {
+	if err := guarded(h.reload); err != nil && !isDamage(err) {
+		h.broken(err) // clients post to the next node what was deferred
+		return
+	} else if err != nil {
 		h.rebuild = nil
 		h.park(fmt.Errorf("rebuild after a panic (%s): %w", r.reason.Message, err))
 		h.turnAway(append(r.deferred, r.poison), h.parked.Load().err)
@@ -109,49 +126,114 @@ func (h *host) deferUntilRebuilt(in []input) {
 	h.rebuild = nil
 	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
 	rest = append(rest, r.deferred...)
-	for id, waiting := range h.waiters {
-		for _, c := range waiting {
+	for _, id := range slices.Sorted(maps.Keys(h.waiters)) {
+		for _, c := range h.waiters[id] {
 			rest = append(rest, input{call: c})
 		}
-		delete(h.waiters, id)
 	}
+	clear(h.waiters)
 	h.process(rest)
 }
 
-// handlePoison returns what is to be processed in place of the poisonous input.
+// handlePoison returns what is to be processed in place of the poisonous input. If
+// the panic came from what the input causes in another instance, that one is set
+// aside, and the input is taken again. Else its own instance is, with the input.
 func (h *host) handlePoison(r *rebuild) []input {
-	q := &partition.Quarantined{Reason: withEvidence(r.reason, r.poison.ev, h.n.now())}
-	keys := r.poison.ev.Keys(nil)
-	switch ev := r.poison.ev.(type) {
+	ev := r.poison.ev
+	switch e := ev.(type) {
 	case *partition.Received:
-		if len(ev.Messages) > 1 { // find out which one it is
-			return single(ev)
+		if len(e.Messages) > 1 { // find out which one it is
+			return single(e)
 		}
-		q.Origin, q.Through = ev.Origin, ev.First
-	case *partition.StepDone, *partition.EntityDone, *partition.TaskDone, *partition.TimersFired:
-	case *partition.Start, *partition.Command, *partition.Purged, *partition.Cleaned:
-		if c := callOf(&r.poison); c != nil {
-			c.ans.Err = internal(r.reason)
-			c.release()
+	case *partition.TimersFired:
+		if len(e.Timers) > 1 {
+			return singleTimers(e)
 		}
+	case *partition.StepDone, *partition.EntityDone, *partition.TaskDone, *partition.Start, *partition.Command:
+	case *partition.Purged, *partition.Cleaned:
+		h.refusePoison(r)
 		return nil
 	default:
 		h.park(internal(r.reason))
 		return nil
 	}
-	for _, k := range append([]partition.Key{r.culprit}, keys...) {
-		if k != (partition.Key{}) && !h.aside[k] {
-			if h.aside == nil {
-				h.aside = map[partition.Key]bool{}
-			}
-			h.aside[k] = true
-			q.Instance = k
-			h.log.Error("instance is quarantined", "instance", k.ID, "ordinal", k.Ord, "panic", r.reason.Message)
-			return []input{{ev: q}}
+	own := ev.Keys(nil)[0]
+	keys := []partition.Key{own}
+	if r.culprit != (partition.Key{}) {
+		keys = append(keys, r.culprit)
+	}
+	if err := h.loadKeys(keys); err != nil {
+		h.broken(err)
+		return []input{r.poison}
+	}
+	defer h.state.ForgetAbsent()
+	if other := keys[len(keys)-1]; !h.state.Same(own, other) {
+		if there, holds := h.state.IsSetAside(other); there && !holds {
+			q := &partition.Quarantined{Instance: other, Reason: withEvidence(r.reason, ev, "what follows from ", onRetry, h.n.now())}
+			return []input{h.aside(q), r.poison}
 		}
 	}
-	h.park(fmt.Errorf("setting instances aside does not help: %w", internal(r.reason)))
-	return nil
+	if callOf(&r.poison) != nil {
+		h.refusePoison(r)
+		return nil
+	}
+	q := h.poisonous(r, own)
+	if _, holds := h.state.IsSetAside(own); holds && q.Input == nil && q.Through == 0 {
+		h.park(fmt.Errorf("setting instances aside does not help: %w", internal(r.reason)))
+		return nil
+	}
+	return []input{h.aside(q)}
+}
+
+// poisonous makes the quarantine of the input's own instance. It keeps the input for
+// a retry unless that comes again by itself, or the record were too large for the
+// log.
+func (h *host) poisonous(r *rebuild, own partition.Key) *partition.Quarantined {
+	ev, now := r.poison.ev, h.n.now()
+	q := &partition.Quarantined{Instance: own, Reason: withEvidence(r.reason, ev, "", onRetry, now)}
+	switch e := ev.(type) {
+	case *partition.Received:
+		q.Origin, q.Through, q.Input = e.Origin, e.First, e
+	case *partition.TaskDone, *partition.TimersFired:
+		q.Input = e
+	default:
+		return q
+	}
+	if n := len(partition.AppendRecord(nil, q, now)); n > h.n.opts.maxRecord {
+		q.Input = nil
+		q.Reason = withEvidence(r.reason, ev, "", func(ev partition.Event) string { return tooLarge(ev, n) }, now)
+	}
+	return q
+}
+
+// aside logs that an instance is set aside.
+func (h *host) aside(q *partition.Quarantined) input {
+	h.log.Error("instance is quarantined", "instance", q.Instance.ID, "ordinal", q.Instance.Ord, "panic", q.Reason.Message)
+	return input{ev: q}
+}
+
+// refusePoison answers a request that panicked: nothing of it was done.
+func (h *host) refusePoison(r *rebuild) {
+	c := callOf(&r.poison)
+	if c == nil {
+		return
+	}
+	c.ans.Err = internal(r.reason)
+	if e, ok := r.poison.ev.(*partition.Command); ok && e.Op == partition.OpRewind {
+		if _, holds := h.state.IsSetAside(partition.Key{ID: e.Instance}); holds {
+			c.ans.Err = fmt.Errorf("%w, and stays so: what it holds cannot be applied yet: %s", engine.ErrQuarantined, r.reason.Message)
+		}
+	}
+	c.release()
+}
+
+// singleTimers splits timers that have fired into events of one each.
+func singleTimers(ev *partition.TimersFired) []input {
+	in := make([]input, len(ev.Timers))
+	for i := range in {
+		in[i].ev = &partition.TimersFired{Timers: []partition.TimerRef{ev.Timers[i]}}
+	}
+	return in
 }
 
 // single splits received messages into events of one each.

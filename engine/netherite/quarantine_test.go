@@ -62,61 +62,6 @@ func startBad(t *testing.T, e *netherite.Engine) {
 	}
 }
 
-// A quarantined instance keeps what it was at, says what could not be applied,
-// and goes on by a logged request once the cause is gone; if it is not, it is
-// quarantined again and nothing else suffers.
-func TestQuarantinedInstanceIsTriedAgain(t *testing.T) {
-	storage := newMemory(2)
-	var mended atomic.Bool
-	var panics atomic.Int64
-	e := openHub(t, storage, func(o *netherite.Options) {
-		o.BeforeStep(func(_ int, ev partition.Event) {
-			if r, ok := ev.(*partition.TaskDone); ok && string(r.Result) == "poison" && !mended.Load() {
-				panics.Add(1)
-				panic("poisonous result")
-			}
-		})
-	})
-	startBad(t, e)
-	ctx := t.Context()
-	quarantined := func(round int64) {
-		t.Helper()
-		for panics.Load() < round {
-			startAndWait(t, e, "Hello5", 10, 4)
-		}
-		startAndWait(t, e, "Hello5", 10, 4)
-		i, err := e.Get(ctx, "bad", engine.GetOptions{Waits: true})
-		if err != nil || i.Waits.Quarantine == nil {
-			t.Fatalf("%+v, %v", i, err)
-		}
-		p := i.Waits.Quarantine.Properties
-		if string(p["event"]) != `"result of an activity"` || string(p["payload"]) != `"poison"` || len(p["time"]) == 0 {
-			t.Errorf("evidence: %q", p)
-		}
-		if s := e.Stats(); s.Parked != 0 {
-			t.Fatalf("%d partitions are parked", s.Parked)
-		}
-	}
-	quarantined(1)
-	if err := e.Rewind(ctx, "bad", "try again"); err != nil {
-		t.Fatal(err)
-	}
-	quarantined(2)
-	e.Kill(true)
-	e = openHub(t, storage)
-	serveBad(t, e)
-	if i, err := e.Get(ctx, "bad", engine.GetOptions{Waits: true}); err != nil || i.Waits.Quarantine == nil {
-		t.Fatalf("after a crash: %+v, %v", i, err)
-	}
-	mended.Store(true)
-	if err := e.Rewind(ctx, "bad", "mended"); err != nil {
-		t.Fatal(err)
-	}
-	if i, err := ended(ctx, e, "bad"); err != nil || i.Status != model.Completed {
-		t.Errorf("%+v, %v", i, err)
-	}
-}
-
 func TestPanicOnARequestIsAnErrorForItsClientOnly(t *testing.T) {
 	e := openHub(t, newMemory(2), func(o *netherite.Options) {
 		o.BeforeStep(func(_ int, ev partition.Event) {

@@ -354,6 +354,8 @@ func (h *host) open() {
 // reload rebuilds the partition's memory from the store and the log, all of
 // which is durable, and begins a new epoch.
 func (h *host) reload() error {
+	h.n.keeping.begin() // what is needed of the log stays until it was read
+	defer h.n.keeping.end()
 	stamp, err := h.n.store.Stamp(h.id)
 	if err != nil {
 		return err
@@ -369,7 +371,7 @@ func (h *host) reload() error {
 		}
 		from = note.covered
 	}
-	if from < end {
+	if from = max(from, h.n.wal.Begin()); from < end { // while it logged nothing, the log went without it
 		err = h.n.wal.Replay(from, func(at substrate.Offset, group []byte) error {
 			if at >= end {
 				return errEnough

@@ -81,6 +81,9 @@ func (s *State) checkTask(e *TaskDone) Verdict {
 		mark.Hit(mark.TaskResultStale)
 		return Drop
 	}
+	if inst.holdsResult(e.Task) {
+		return Drop
+	}
 	return Admit
 }
 
@@ -88,13 +91,23 @@ func (s *State) checkTask(e *TaskDone) Verdict {
 func (s *State) taskDone(e *TaskDone) {
 	s.culprit = Key{Ord: e.Ord}
 	inst := s.find(s.culprit)
+	ev := resultOf(e)
+	if inst.holds { // its task stays until it is told
+		s.hold(inst, &model.Message{To: inst.id, Event: ev})
+		return
+	}
 	s.touch(inst)
 	s.removeTask(inst, e.Task)
+	s.push(inst, "", ev)
+}
+
+// resultOf is how an orchestration is told the result of an activity.
+func resultOf(e *TaskDone) model.Event {
 	ev := model.Event{Kind: model.TaskCompleted, ID: model.NoID, Ref: e.Task, Payload: e.Result}
 	if e.Failure != nil {
 		ev.Kind, ev.Payload, ev.Failure = model.TaskFailed, nil, e.Failure
 	}
-	s.push(inst, "", ev)
+	return ev
 }
 
 func (s *State) removeTask(inst *instance, id int32) {

@@ -214,7 +214,8 @@ func BenchmarkReplay(b *testing.B) { replayGroup.Bench(b) }
 func eventNames() []string {
 	return []string{
 		"opened", "start", "start-plain", "signal", "purge-command", "step", "step-empty", "entity", "entity-plain",
-		"activity", "activity-failed", "received", "acked", "timers", "purged", "cleaned", "quarantined-id", "quarantined-ordinal",
+		"activity", "activity-failed", "received", "acked", "timers", "purged", "cleaned", "quarantined-v1-id", "quarantined-v1-ordinal",
+		"quarantined", "quarantined-message", "quarantined-result", "quarantined-timer",
 	}
 }
 
@@ -231,7 +232,7 @@ var (
 			r := model.NewOwnedReader(row)
 			return func() {
 				r.Reset(row)
-				if _, err := decodeRecord(r, epochTime); err != nil {
+				if _, err := decodeRecord(r, Version, epochTime); err != nil {
 					tb.Fatal(err)
 				}
 			}

@@ -18,7 +18,11 @@ func (c *chaos) quiesce() {
 		for _, p := range c.h.parts {
 			p.applied()
 			for _, ord := range sortedOrds(p.replica) {
-				if inst := p.replica.byOrd[ord]; inst != nil && !inst.ended() && !inst.isEntity() {
+				inst := p.replica.byOrd[ord]
+				if inst != nil && inst.quarantine != nil && (inst.holds || !inst.ended()) && (inst.isEntity() || c.one("retry", 2)) {
+					p.apply(&Command{Op: OpRewind, Instance: inst.id})
+				}
+				if inst = p.replica.byOrd[ord]; inst != nil && !inst.ended() && !inst.isEntity() {
 					p.apply(&Command{Op: OpTerminate, Instance: inst.id})
 				}
 			}
@@ -50,7 +54,7 @@ func (c *chaos) checkEnd() {
 		c.checkQuery(p)
 		for _, ord := range sortedOrds(p.replica) {
 			inst := p.replica.byOrd[ord]
-			if ent := inst.entity; ent != nil && (ent.section != "" || len(ent.backlog)+len(inst.inbox) > 0) {
+			if ent := inst.entity; ent != nil && (ent.section != "" || len(ent.backlog)+len(inst.inbox)+len(inst.held) > 0) {
 				c.h.failed("at rest, but not %s", showInstance(p.replica, ord))
 			}
 			if !inst.isEntity() && !inst.ended() {

@@ -45,7 +45,14 @@ func (c *chaos) work(p *testPart) {
 		if c.one("fails", 4) {
 			ev.Result, ev.Failure = nil, &model.Failure{Type: "Oops"}
 		}
-		p.apply(ev)
+		if !c.one("poison", 8) {
+			p.apply(ev)
+			return
+		}
+		p.load(p.state, p.store, ev.Keys(nil))
+		if p.state.Check(ev, c.h.now, &p.ans) == Admit {
+			p.apply(&Quarantined{Instance: Key{Ord: ev.Ord}, Reason: testReason, Input: ev})
+		}
 	}
 }
 

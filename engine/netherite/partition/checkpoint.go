@@ -205,6 +205,13 @@ func (s *State) encodeElements(w Writer, inst *instance) {
 		s.encodeEntries(w, inst, inst.entity.backlog)
 	}
 	p := s.cfg.Partition
+	for i := range inst.held {
+		if h := &inst.held[i]; !h.stored {
+			h.stored = true
+			s.scratch = appendHeld(s.scratch[:0], h, inst.created)
+			w.SetMain(subKey(s.keyBuf, p, inst.ord, subHeld, h.seq), s.scratch)
+		}
+	}
 	inst.tasks.all(func(id int32, t *task) bool {
 		if !t.stored || t.dirty {
 			t.stored, t.dirty = true, false

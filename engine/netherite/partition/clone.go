@@ -66,6 +66,11 @@ func (s *State) CloneInstance(k Key) (*Loaded, error) {
 			return nil, err
 		}
 	}
+	for i := range inst.held {
+		if err := c.addRow(subHeld, inst.held[i].seq, appendHeld(nil, &inst.held[i], inst.created)); err != nil {
+			return nil, err
+		}
+	}
 	add := func(sub byte, id int32, row []byte) bool {
 		err = c.addRow(sub, uint64(uint32(id)), row)
 		return err == nil

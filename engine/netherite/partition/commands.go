@@ -127,7 +127,7 @@ func (s *State) checkCommand(e *Command, ans *Answer) Verdict {
 		return Refuse
 	case e.Op == OpPurge:
 		return refuseUnless(inst.ended() || inst.isEntity() && inst.idle() || inst.quarantine != nil, ans, nil)
-	case inst.isEntity() && (e.Op != OpRewind || inst.quarantine == nil):
+	case inst.isEntity() && e.Op != OpRewind:
 		ans.Err = engine.ErrInvalid
 		return Refuse
 	}
@@ -141,7 +141,7 @@ func (s *State) checkCommand(e *Command, ans *Answer) Verdict {
 		}
 		return refuseUnless(inst.suspended != (e.Op == OpSuspend), ans, nil)
 	case OpRewind:
-		return refuseUnless(inst.status == model.Failed || inst.quarantine != nil && !inst.ended(), ans, engine.ErrNotFailed)
+		return refuseUnless(inst.status == model.Failed || inst.holds || inst.quarantine != nil && !inst.ended(), ans, engine.ErrNotFailed)
 	}
 	ans.Err = engine.ErrInvalid
 	return Refuse
@@ -163,7 +163,7 @@ func (s *State) command(e *Command) {
 	ans := Answer{Caller: e.Caller}
 	switch e.Op {
 	case OpRaise:
-		s.push(inst, "", model.Event{Kind: model.EventRaised, Name: e.Name, Payload: e.Payload})
+		s.tell(inst, model.Event{Kind: model.EventRaised, Name: e.Name, Payload: e.Payload})
 	case OpSignal:
 		s.deliverToEntity(inst, &model.Message{To: e.Instance, Event: model.Event{
 			Kind: model.EntitySignaled, ID: model.NoID, Instance: e.Instance, Name: e.Name, Payload: e.Payload, FireAt: e.At,
@@ -176,7 +176,7 @@ func (s *State) command(e *Command) {
 	case OpTerminate:
 		s.terminate(inst, e.Payload, e.Recursive)
 	case OpRewind:
-		if !inst.ended() {
+		if !inst.ended() || inst.holds {
 			s.release(inst)
 			break
 		}
@@ -199,14 +199,14 @@ func traceExt(t *model.Trace) *model.Ext {
 // after; a step in flight is still accepted.
 func (s *State) suspend(inst *instance, reason []byte) {
 	mark.Hit(mark.Suspended)
-	s.push(inst, "", model.Event{Kind: model.ExecutionSuspended, Payload: reason})
+	s.tell(inst, model.Event{Kind: model.ExecutionSuspended, Payload: reason})
 	inst.suspended = true
 	s.setStatus(inst, model.Suspended)
 }
 
 func (s *State) resume(inst *instance, reason []byte) {
 	mark.Hit(mark.Resumed)
-	s.push(inst, "", model.Event{Kind: model.ExecutionResumed, Payload: reason})
+	s.tell(inst, model.Event{Kind: model.ExecutionResumed, Payload: reason})
 	inst.suspended = false
 	if inst.steps == 0 {
 		mark.Hit(mark.ResumedBeforeItBegan)

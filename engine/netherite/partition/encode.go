@@ -20,6 +20,10 @@ func (s *State) EncodeInstance(k Key) []byte {
 	if inst.entity != nil {
 		b = appendEntries(b, inst, inst.entity.backlog)
 	}
+	for i := range inst.held {
+		b = model.AppendUvarint(append(b, subHeld), inst.held[i].seq)
+		b = appendHeld(b, &inst.held[i], inst.created)
+	}
 	inst.tasks.all(func(id int32, t *task) bool {
 		b = model.AppendVarint(append(b, subTask), int64(id))
 		b = appendTask(b, t, inst.created)

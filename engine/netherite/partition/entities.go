@@ -25,6 +25,10 @@ func isOperation(k model.Kind) bool { return k == model.EntitySignaled || k == m
 // deliverToEntity takes a message for an entity, which begins to exist with it.
 func (s *State) deliverToEntity(inst *instance, m *model.Message) {
 	ev := m.Event
+	if inst != nil && inst.holdsBack(&ev) {
+		s.hold(inst, m)
+		return
+	}
 	switch ev.Kind {
 	case model.EntitySignaled, model.EntityCalled, model.EntityLockRequested:
 	case model.EntityUnlockSent:
@@ -193,13 +197,19 @@ func (s *State) entitySent(inst *instance, ev *model.Event) {
 // turnAway answers what waits for an entity that is forgotten by force: calls
 // fail, and lock requests begin anew with the entity that takes its place.
 func (s *State) turnAway(inst *instance) {
-	for _, e := range slices.Concat(inst.inbox, inst.entity.backlog) {
+	waiting := slices.Concat(inst.inbox, inst.entity.backlog)
+	for i := range inst.held {
+		waiting = append(waiting, inst.held[i].entry)
+	}
+	for _, e := range waiting {
 		switch e.event.Kind {
 		case model.EntityCalled:
 			s.answerCall(inst, &e.event, &engine.OperationResult{Failure: &model.Failure{
 				Type: model.FailureQuarantined, Message: "the entity was set aside, and purged before it came to this call",
 			}})
 		case model.EntityLockRequested:
+			s.send(model.Message{To: inst.id, From: e.from, Event: e.event})
+		case model.EntityUnlockSent: // only held ones wait; it may take back one of the requests
 			s.send(model.Message{To: inst.id, From: e.from, Event: e.event})
 		}
 	}
@@ -208,5 +218,5 @@ func (s *State) turnAway(inst *instance) {
 // idle reports whether nothing would be lost if the entity did not exist.
 func (inst *instance) idle() bool {
 	ent := inst.entity
-	return ent.state == nil && ent.free() && len(inst.inbox) == 0 && len(ent.backlog) == 0 && inst.timers.live == 0
+	return ent.state == nil && ent.free() && !inst.holds && len(inst.inbox) == 0 && len(ent.backlog) == 0 && inst.timers.live == 0
 }

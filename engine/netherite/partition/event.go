@@ -35,18 +35,19 @@ type RecordKind uint8
 
 // The record kinds. The numbers are part of the on-disk format.
 const (
-	KindOpened      RecordKind = 1
-	KindStart       RecordKind = 2
-	KindCommand     RecordKind = 3
-	KindStepDone    RecordKind = 4
-	KindEntityDone  RecordKind = 5
-	KindTaskDone    RecordKind = 6
-	KindReceived    RecordKind = 7
-	KindAcked       RecordKind = 8
-	KindTimersFired RecordKind = 9
-	KindPurged      RecordKind = 10
-	KindCleaned     RecordKind = 11
-	KindQuarantined RecordKind = 12
+	KindOpened        RecordKind = 1
+	KindStart         RecordKind = 2
+	KindCommand       RecordKind = 3
+	KindStepDone      RecordKind = 4
+	KindEntityDone    RecordKind = 5
+	KindTaskDone      RecordKind = 6
+	KindReceived      RecordKind = 7
+	KindAcked         RecordKind = 8
+	KindTimersFired   RecordKind = 9
+	KindPurged        RecordKind = 10
+	KindCleaned       RecordKind = 11
+	KindQuarantinedV1 RecordKind = 12
+	KindQuarantined   RecordKind = 13
 )
 
 // Client identifies a request for deduplication: a session's dense counter, or a
@@ -190,16 +191,6 @@ type Orphan struct {
 	Section string
 }
 
-// Quarantined sets an instance aside because Step panicked on an event for it.
-// The event counts as consumed.
-type Quarantined struct {
-	Instance Key
-	Reason   *model.Failure
-	// What was consumed: messages of Origin through Through (when Through > 0).
-	Origin  int
-	Through uint64
-}
-
 // Kind implements Event.
 func (*Opened) Kind() RecordKind { return KindOpened }
 
@@ -233,9 +224,6 @@ func (*Purged) Kind() RecordKind { return KindPurged }
 // Kind implements Event.
 func (*Cleaned) Kind() RecordKind { return KindCleaned }
 
-// Kind implements Event.
-func (*Quarantined) Kind() RecordKind { return KindQuarantined }
-
 // Keys implements Event.
 func (*Opened) Keys(dst []Key) []Key { return dst }
 
@@ -256,9 +244,6 @@ func (e *TaskDone) Keys(dst []Key) []Key { return append(dst, Key{Ord: e.Ord}) }
 
 // Keys implements Event.
 func (*Acked) Keys(dst []Key) []Key { return dst }
-
-// Keys implements Event.
-func (e *Quarantined) Keys(dst []Key) []Key { return append(dst, e.Instance) }
 
 // Keys implements Event.
 func (e *Received) Keys(dst []Key) []Key {

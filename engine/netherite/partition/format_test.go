@@ -154,6 +154,9 @@ func showInstance(s *State, ord uint64) string {
 	if inst.quarantine != nil {
 		flags = append(flags, "quarantine="+inst.quarantine.Error())
 	}
+	if inst.holds {
+		flags = append(flags, "holds what comes")
+	}
 	if len(flags) > 0 {
 		line("  %s", strings.Join(flags, " "))
 	}
@@ -170,6 +173,13 @@ func showElements(inst *instance, line func(string, ...any)) {
 	}
 	if len(inst.inbox) > 0 {
 		line("  inbox %s", showEntries(inst.inbox))
+	}
+	if len(inst.held) > 0 {
+		entries := make([]entry, len(inst.held))
+		for i := range entries {
+			entries[i] = inst.held[i].entry
+		}
+		line("  held %s", showEntries(entries))
 	}
 	inst.tasks.all(func(_ int32, t *task) bool {
 		line("  task %s scheduled by %d.%d", showEvent(t.event), t.name.Epoch, t.name.Number)

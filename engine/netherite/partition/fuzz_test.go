@@ -75,6 +75,10 @@ var rowKinds = map[string]func(row []byte) (again []byte, err error){
 		e, err := decodeEntry(row, 7)
 		return appendEntry(nil, &e, 7), err
 	},
+	"held": func(row []byte) ([]byte, error) {
+		h, err := decodeHeld(row, 7)
+		return appendHeld(nil, &h, 7), err
+	},
 	"task": func(row []byte) ([]byte, error) {
 		v, err := decodeTask(row, 7)
 		if err != nil {
@@ -117,7 +121,11 @@ var rowKinds = map[string]func(row []byte) (again []byte, err error){
 	"meta": func(row []byte) ([]byte, error) {
 		s := New(Config{Partitions: 2})
 		err := s.decodeMeta(row)
-		return s.appendMeta(nil), err
+		again := s.appendMeta(nil)
+		if err == nil && row[0] == rowVersion1 {
+			again[0] = rowVersion1 // version 2 is about other rows
+		}
+		return again, err
 	},
 	"history": func(row []byte) ([]byte, error) {
 		events, err := decodeChunk(nil, row)
@@ -274,7 +282,9 @@ func sampleRows(fatalf func(string, ...any)) *rowStore {
 		},
 	}})
 	p.apply(&Command{Op: OpSuspend, Instance: "a"})
-	p.apply(&Quarantined{Instance: Key{ID: "c"}, Reason: &model.Failure{Message: "m"}})
+	p.apply(&QuarantinedV1{Instance: Key{ID: "c"}, Reason: &model.Failure{Message: "m"}})
+	p.apply(&Quarantined{Instance: Key{ID: "a"}, Reason: &model.Failure{Message: "m"}})
+	p.apply(&Command{Op: OpRaise, Instance: "a", Name: "held", Payload: []byte("h")})
 	p.begin()
 	p.applied()
 	return p.store

@@ -343,6 +343,38 @@ func (h *testHub) receive(f frame) Verdict {
 	return v
 }
 
+// poisonFirst takes the first message of the first frame, which cannot be applied
+// if it is the next one.
+func (h *testHub) poisonFirst() {
+	f := &h.net[0]
+	p, m := h.parts[f.to], f.messages[0]
+	if f.first != p.state.Seen(f.from)+1 {
+		h.receive(frame{f.from, f.to, f.first, f.messages[:1]})
+	} else {
+		p.apply(&Quarantined{
+			Instance: Key{ID: m.To}, Reason: testReason, Origin: f.from, Through: f.first,
+			Input: &Received{Origin: f.from, First: f.first, Messages: []*model.Message{m}},
+		})
+		h.parts[f.from].acked[f.to] = max(h.parts[f.from].acked[f.to], f.first)
+	}
+	if f.first, f.messages = f.first+1, f.messages[1:]; len(f.messages) == 0 {
+		h.net = h.net[1:]
+	}
+}
+
+// poisonTimer fires a timer that is due as one that cannot be.
+func (p *testPart) poisonTimer() bool {
+	due := p.state.DueTimers(p.hub.now, 1, nil)
+	if len(due) == 0 {
+		return false
+	}
+	p.load(p.state, p.store, []Key{{Ord: due[0].Ord}})
+	if ev := (&TimersFired{Timers: due}); p.state.Check(ev, p.hub.now, &p.ans) == Admit {
+		p.apply(&Quarantined{Instance: Key{Ord: due[0].Ord}, Reason: testReason, Input: ev})
+	}
+	return true
+}
+
 // acknowledge logs what has been acknowledged.
 func (p *testPart) acknowledge() (n int) {
 	for dest, through := range p.acked {

@@ -35,6 +35,7 @@ type instance struct {
 	calls      []pendingCall
 	request    request // the client request that started it
 	quarantine *model.Failure
+	holds      bool // what comes is held until the quarantine ends; see quarantine.go
 	entity     *entity
 	events     int64 // of the current execution's history
 	bytes      int64
@@ -44,6 +45,7 @@ type instance struct {
 
 	// Durable: a row for each element.
 	inbox    []entry
+	held     []heldMessage
 	tasks    table[*task]
 	timers   table[*timer]
 	children table[*child]

@@ -21,18 +21,30 @@ const startSeq = 1
 func (s *State) create(id string, ev model.Event, req request) *instance {
 	x := ev.Extra()
 	inst := s.newInstance(id, x.Execution)
-	inst.name, inst.version, inst.input = ev.Name, ev.Version, ev.Payload
-	inst.tags, inst.parent, inst.trace, inst.request = x.Tags, x.Parent, x.Trace, req
+	inst.request = req
+	describeNew(inst, &ev)
 	inst.hist = s.ordinal()
+	s.admitStart(inst, ev)
+	return inst
+}
+
+// describeNew fills in what a new orchestration's ExecutionStarted says of it.
+func describeNew(inst *instance, ev *model.Event) {
+	x := ev.Extra()
+	inst.name, inst.version, inst.input = ev.Name, ev.Version, ev.Payload
+	inst.tags, inst.parent, inst.trace = x.Tags, x.Parent, x.Trace
 	inst.status = model.Pending
-	ev.Kind, ev.ID, ev.Instance = model.ExecutionStarted, model.NoID, id
+}
+
+// admitStart makes a new orchestration begin, now or when it is scheduled.
+func (s *State) admitStart(inst *instance, ev model.Event) {
+	ev.Kind, ev.ID, ev.Instance = model.ExecutionStarted, model.NoID, inst.id
 	if ev.FireAt > s.now {
 		inst.scheduled = ev.FireAt
 		s.wakeAt(inst, ev.FireAt, &entry{seq: startSeq, event: ev})
 	} else {
 		s.enqueueEntry(inst, entry{seq: startSeq, event: ev})
 	}
-	return inst
 }
 
 // newInstance adds an instance to memory.
@@ -61,6 +73,7 @@ func (s *State) finish(inst *instance, ev model.Event) {
 	if len(x.Tags) > 0 {
 		inst.tags = x.Tags
 	}
+	s.dropHeld(inst)
 	s.answerParent(inst)
 	s.forgetWork(inst)
 	s.dropInbox(inst)
@@ -114,6 +127,9 @@ func (s *State) answerParent(inst *instance) {
 func (s *State) terminate(inst *instance, output []byte, recurse bool) {
 	mark.Hit(mark.Terminated)
 	s.touch(inst)
+	if inst.hist == 0 { // it only stands in for one that could not begin
+		inst.hist = s.ordinal()
+	}
 	now := s.advance(inst)
 	s.record(inst, &model.Event{Kind: model.OrchestratorStarted, ID: model.NoID, Time: now})
 	if inst.events == 1 {
@@ -146,6 +162,9 @@ func (s *State) recordUnstarted(inst *instance, now model.Time) {
 		}
 		return start == nil
 	})
+	if start == nil {
+		start = inst.heldStart()
+	}
 	if start != nil {
 		ev := *start
 		ev.Time = now
@@ -230,6 +249,9 @@ func (s *State) newHistory(inst *instance) {
 // bury forgets an instance. Its rows are deleted with the next checkpoint.
 func (s *State) bury(inst *instance) {
 	s.touch(inst)
+	if s.dropHeld(inst) {
+		s.answerParent(inst)
+	}
 	inst.gone, s.buried = true, s.last
 	delete(s.byOrd, inst.ord)
 	delete(s.byID, inst.id)
@@ -259,29 +281,4 @@ func (s *State) setStatus(inst *instance, status model.Status) {
 		s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Ord: inst.ord, Status: status})
 	}
 	inst.status = status
-}
-
-// quarantined sets an instance aside: nothing of it runs until it is
-// terminated, rewound or purged.
-func (s *State) quarantined(e *Quarantined) {
-	if e.Through > 0 {
-		s.seen[e.Origin] = max(s.seen[e.Origin], e.Through)
-		s.acknowledge(e.Origin)
-	}
-	if inst := s.find(e.Instance); inst != nil {
-		s.touch(inst)
-		s.advance(inst)
-		inst.quarantine = e.Reason
-		s.takeBack(inst)
-	}
-}
-
-// release ends a quarantine: the instance goes on where it was.
-func (s *State) release(inst *instance) {
-	s.touch(inst)
-	s.advance(inst)
-	inst.quarantine = nil
-	if s.live {
-		s.Resume(inst.ord)
-	}
 }

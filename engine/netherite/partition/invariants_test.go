@@ -55,6 +55,12 @@ func checkInstance(h *testHub, s *State, inst *instance) {
 			}
 		}
 	}
+	if !slices.IsSortedFunc(inst.held, func(a, b heldMessage) int { return int(a.seq) - int(b.seq) }) || len(inst.held) > 0 && !inst.holds || inst.holds && inst.quarantine == nil {
+		h.failed("instance %s: set aside: %t, %v, holds %d messages", inst.id, inst.holds, inst.quarantine, len(inst.held))
+	}
+	if (inst.hist == 0) && !(inst.holds && inst.events == 0 || inst.isEntity()) {
+		h.failed("instance %s has no place for its history", inst.id)
+	}
 	if inst.ended() && (len(inst.inbox) > 0 || inst.tasks.live+inst.timers.live+len(inst.sections)+len(inst.calls) > 0 || inst.handout != (engine.Name{})) {
 		h.failed("instance %s has ended and still waits", inst.id)
 	}
@@ -79,6 +85,9 @@ func sizeOf(inst *instance) (n int64) {
 	add(inst.inbox)
 	if inst.entity != nil {
 		add(inst.entity.backlog)
+	}
+	for i := range inst.held {
+		n += eventSize(&inst.held[i].event)
 	}
 	inst.tasks.all(func(_ int32, t *task) bool { n += eventSize(t.event) + 64; return true })
 	inst.timers.all(func(_ int32, t *timer) bool {

@@ -54,6 +54,7 @@ const (
 	subTask  = 't'
 	subWake  = 'w'
 	subChild = 'c'
+	subHeld  = 'h'
 )
 
 // ParkedKey is the key under which the shell notes, in the main space, that a

@@ -34,7 +34,7 @@ func KnownRows(get func(key []byte) ([]byte, error), partition int) error {
 	if err != nil || row == nil {
 		return err
 	}
-	if _, err := rowReader(row); errors.Is(err, engine.ErrNewerFormat) {
+	if _, _, err := versionedReader(row); errors.Is(err, engine.ErrNewerFormat) {
 		return fmt.Errorf("the singletons of partition %d: %w", partition, err)
 	}
 	return nil

@@ -73,6 +73,9 @@ func fetchInstance(r Reader, partition int, ord uint64) (*instance, error) {
 	if err = firstError(err, bad); err != nil || inst == nil {
 		return nil, err
 	}
+	if len(inst.held) > 0 && !inst.holds {
+		return nil, fmt.Errorf("%w: it has held messages and does not hold any", engine.ErrDamaged)
+	}
 	inst.tail.first = inst.events
 	inst.stored = storedRows{
 		row: true, chunks: inst.events > 0,
@@ -100,6 +103,14 @@ func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
 		} else {
 			inst.inbox = append(inst.inbox, e)
 		}
+	case subHeld:
+		h, err := decodeHeld(value, inst.created)
+		if err != nil {
+			return err
+		}
+		h.seq, h.stored = number, true
+		inst.size += eventSize(&h.event)
+		inst.held = append(inst.held, h)
 	case subTask:
 		t, err := decodeTask(value, inst.created)
 		if err != nil {

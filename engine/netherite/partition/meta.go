@@ -84,7 +84,7 @@ func (s *State) appendMeta(b []byte) []byte {
 }
 
 func appendSession(b []byte, ses *session) []byte {
-	b = append(b, rowVersion)
+	b = append(b, rowVersion1)
 	b = model.AppendUvarint(b, ses.floor)
 	b = model.AppendVarint(b, int64(ses.used))
 	for i, word := range ses.window {
@@ -97,7 +97,7 @@ func appendSession(b []byte, ses *session) []byte {
 }
 
 func decodeSession(id [16]byte, row []byte) (*session, error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return nil, err
 	}
@@ -118,14 +118,14 @@ func decodeSession(id [16]byte, row []byte) (*session, error) {
 }
 
 func appendRequestKey(b []byte, k *requestKey) []byte {
-	b = append(b, rowVersion)
+	b = append(b, rowVersion1)
 	b = model.AppendUvarint(b, k.ord)
 	b = model.AppendVarint(b, int64(k.at))
 	return append(b, k.execution[:]...)
 }
 
 func decodeRequestKey(key string, row []byte) (*requestKey, error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return nil, err
 	}
@@ -163,7 +163,7 @@ func StoredPartitions(r Reader, partition int) (int, error) {
 	if err != nil || row == nil {
 		return 0, err
 	}
-	rd, err := rowReader(row)
+	rd, _, err := versionedReader(row)
 	if err != nil {
 		return 0, nil // no row that can be read
 	}
@@ -183,7 +183,7 @@ func (s *State) InstallMeta(m *Meta) {
 }
 
 func (s *State) decodeMeta(row []byte) error {
-	r, err := rowReader(row)
+	r, _, err := versionedReader(row)
 	if err != nil {
 		return err
 	}

@@ -150,11 +150,11 @@ func (s *State) Recall(r Reader, dest int, from uint64) error {
 }
 
 func appendOutbox(b []byte, m *model.Message) []byte {
-	return model.AppendMessage(append(b, rowVersion), m, 0)
+	return model.AppendMessage(append(b, rowVersion1), m, 0)
 }
 
 func decodeOutbox(row []byte) (m model.Message, err error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return m, err
 	}

@@ -138,6 +138,10 @@ func (s *State) sendOperation(inst *instance, ev model.Event) {
 func (s *State) deliver(m *model.Message) {
 	s.culprit = Key{ID: m.To}
 	inst := s.find(s.culprit)
+	if inst != nil && inst.holdsBack(&m.Event) {
+		s.hold(inst, m)
+		return
+	}
 	if model.IsEntity(m.To) {
 		s.deliverToEntity(inst, m)
 		return

@@ -95,6 +95,9 @@ func (c *chaos) act() {
 		p.acknowledge()
 	case 16, 17:
 		c.h.now = c.h.now.Add(time.Duration(c.num("seconds", -2, 10)) * time.Second)
+		if c.one("poison", 6) {
+			p.poisonTimer()
+		}
 		p.fire(c.num("timers", 1, 10))
 	case 18:
 		if !p.begin() {
@@ -157,6 +160,9 @@ func (c *chaos) request() {
 	case 11:
 		ev = &Command{Op: OpTerminate, Instance: id, Recursive: c.one("recursive", 2)}
 	case 12:
+		if c.one("entity", 3) {
+			id = c.entity()
+		}
 		ev = &Command{Op: OpRewind, Instance: id}
 	case 13:
 		ev = &Command{Op: OpPurge, Instance: id, Recursive: c.one("recursive", 2)}
@@ -175,10 +181,19 @@ func (c *chaos) maybeLater() model.Time {
 
 // maintenance is what the shell does by itself.
 func (c *chaos) maintenance(id string) Event {
-	if c.one("quarantine", 3) {
-		return &Quarantined{Instance: Key{ID: id}, Reason: &model.Failure{Type: "Quarantined"}}
-	}
 	p := c.part()
+	if c.one("quarantine", 3) {
+		if c.one("entity", 2) {
+			id = c.entity()
+		}
+		p = c.h.part(id)
+		if c.one("old", 4) {
+			p.apply(&QuarantinedV1{Instance: Key{ID: id}, Reason: testReason})
+		} else {
+			p.apply(&Quarantined{Instance: Key{ID: id}, Reason: testReason})
+		}
+		return nil
+	}
 	ev := &Purged{}
 	for range c.num("ordinals", 1, 4) {
 		ev.Ords = append(ev.Ords, uint64(c.num("ordinal", 1, int(p.state.nextOrd))))
@@ -249,7 +264,9 @@ func (c *chaos) disturb() {
 		return
 	}
 	i, j := c.num("frame", 0, len(net)-1), c.num("other", 0, len(net)-1)
-	switch c.num("how", 0, 2) {
+	switch c.num("how", 0, 4) {
+	case 3, 4:
+		c.h.poisonFirst()
 	case 0:
 		f := net[i]
 		c.h.net = slices.Delete(net, i, i+1)

@@ -61,13 +61,18 @@ func describe(inst *instance, o engine.GetOptions) *model.Instance {
 		m.Input, m.Output, m.CustomStatus = inst.input, inst.output, inst.custom
 	}
 	if ent := inst.entity; ent != nil {
-		m.Entity = &model.EntityState{LockedBy: ent.holder, Backlog: int64(len(inst.inbox) + len(ent.backlog))}
+		m.Entity = &model.EntityState{LockedBy: ent.holder, Backlog: int64(len(inst.inbox) + len(ent.backlog) + len(inst.held))}
 		if o.Payloads {
 			m.Entity.State = ent.state
 		}
 		for i := range ent.backlog {
 			if e := &ent.backlog[i]; e.event.Kind == model.EntityLockRequested {
 				m.Entity.LockQueue = append(m.Entity.LockQueue, e.from)
+			}
+		}
+		for i := range inst.held {
+			if x := inst.held[i].event.Extra(); inst.held[i].event.Kind == model.EntityLockRequested && x.Parent != nil {
+				m.Entity.LockQueue = append(m.Entity.LockQueue, x.Parent.Instance)
 			}
 		}
 	}
@@ -77,11 +82,19 @@ func describe(inst *instance, o engine.GetOptions) *model.Instance {
 	return m
 }
 
+// maxHeldShown is how many of the messages that an instance holds are described.
+const maxHeldShown = 100
+
 // waits says what keeps the instance from going on.
 func waits(inst *instance) *model.Waits {
 	w := &model.Waits{
-		Messages: int64(len(inst.inbox)), InFlight: inst.handout != (engine.Name{}),
+		Messages: int64(len(inst.inbox) + len(inst.held)), InFlight: inst.handout != (engine.Name{}),
 		Events: slices.Clone(inst.awaits), Quarantine: inst.quarantine,
+		HeldCount: int64(len(inst.held)),
+	}
+	for i := range inst.held[:min(len(inst.held), maxHeldShown)] {
+		h := &inst.held[i]
+		w.Held = append(w.Held, model.WaitHeld{Kind: h.event.Kind, Name: h.event.Name, From: h.from})
 	}
 	if inst.ended() {
 		return w

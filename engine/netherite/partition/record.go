@@ -1,90 +1,11 @@
 package partition
 
 import (
-	"errors"
 	"fmt"
 	"math"
 
-	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
-
-// A chunk is a run of records that one partition appended together. Its header
-// says once what the records share:
-//
-//	version    uvarint  step version
-//	partition  uvarint
-//	epoch      uvarint
-//	first      uvarint  number of the first record
-//	time       varint   wall time of all records, nanoseconds
-//	length     uvarint  bytes of records that follow
-//
-// A record is its kind (1 byte) and the kind's fields; it is as long as they
-// are. It holds what cannot be derived from the partition's checkpoint and its
-// earlier records: instances by ordinal, a step without the batch it consumed,
-// a receipt with the messages.
-
-// ChunkHeader is what the records of a chunk share.
-type ChunkHeader struct {
-	Partition int
-	First     engine.Name
-	Time      model.Time
-}
-
-// AppendChunk appends a header and the records, which must be encoded already.
-func AppendChunk(b []byte, h ChunkHeader, records []byte) []byte {
-	b = model.AppendUvarint(b, Version)
-	b = model.AppendUvarint(b, uint64(h.Partition))
-	b = model.AppendUvarint(b, h.First.Epoch)
-	b = model.AppendUvarint(b, h.First.Number)
-	b = model.AppendVarint(b, int64(h.Time))
-	return model.AppendBytes(b, records)
-}
-
-// Chunk reads the records of a chunk one by one.
-type Chunk struct {
-	ChunkHeader
-	r model.Reader // of the records; it copies, so that no event keeps a whole group in memory
-}
-
-// ReadChunk reads the next chunk of a log group. Its records are decoded as Next
-// comes to them, until when the group's memory may not change; the events do not
-// share it. A chunk of another step version is refused with
-// engine.ErrNewerFormat, a malformed one with engine.ErrDamaged.
-func ReadChunk(r *model.Reader) (Chunk, error) {
-	version := r.Uvarint()
-	if r.Err() == nil && version > Version {
-		return Chunk{}, fmt.Errorf("%w: records have step version %d, this program reads up to %d", engine.ErrNewerFormat, version, Version)
-	}
-	if version == 0 {
-		r.Fail("step version 0")
-	}
-	c := Chunk{ChunkHeader: ChunkHeader{
-		Partition: readPartition(r),
-		First:     engine.Name{Epoch: r.Uvarint(), Number: r.Uvarint()},
-		Time:      model.Time(r.Varint()),
-	}}
-	records := r.Bytes()
-	if err := r.Err(); err != nil {
-		return Chunk{}, fmt.Errorf("log chunk: %w", damaged(err))
-	}
-	c.r.Reset(records)
-	return c, nil
-}
-
-// Next decodes the next record; ok is false at the end.
-func (c *Chunk) Next() (in Input, ok bool, err error) {
-	if c.r.Len() == 0 && c.r.Err() == nil {
-		return Input{}, false, nil
-	}
-	ev, err := decodeRecord(&c.r, c.Time)
-	if err != nil {
-		return Input{}, false, fmt.Errorf("record %d of epoch %d, partition %d: %w", c.First.Number, c.First.Epoch, c.Partition, damaged(err))
-	}
-	in = Input{Name: c.First, Time: c.Time, Event: ev}
-	c.First.Number++
-	return in, true, nil
-}
 
 // AppendRecord appends the encoding of an event that was admitted.
 func AppendRecord(b []byte, ev Event, t model.Time) []byte {
@@ -128,12 +49,10 @@ func AppendRecord(b []byte, ev Event, t model.Time) []byte {
 			b = model.AppendUvarint(b, o.Ord)
 			b = model.AppendString(b, o.Section)
 		}
+	case *QuarantinedV1:
+		b = appendQuarantinedV1(b, e)
 	case *Quarantined:
-		b = model.AppendString(b, e.Instance.ID)
-		b = model.AppendUvarint(b, e.Instance.Ord)
-		b = model.AppendFailure(b, e.Reason)
-		b = model.AppendUvarint(b, uint64(e.Origin))
-		b = model.AppendUvarint(b, e.Through)
+		b = appendQuarantined(b, e, t)
 	default:
 		panic(fmt.Sprintf("partition: unknown event %T", ev))
 	}
@@ -294,18 +213,9 @@ func readID(r *model.Reader) int32 {
 	return int32(v)
 }
 
-// damaged says of an error of decoding that what is stored is damaged.
-func damaged(err error) error {
-	if errors.Is(err, model.ErrMalformed) {
-		return fmt.Errorf("%w: %w", engine.ErrDamaged, err)
-	}
-	return err
-}
-
-// decodeRecord reads one record of a chunk whose time is t.
-func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
-	var ev Event
-	switch kind := RecordKind(r.Byte()); kind {
+// decodeFields reads the fields of a record of a kind.
+func decodeFields(r *model.Reader, kind RecordKind, version uint64, t model.Time) (ev Event) {
+	switch kind {
 	case KindOpened:
 		ev = &Opened{Epoch: r.Uvarint()}
 	case KindStart:
@@ -338,15 +248,17 @@ func decodeRecord(r *model.Reader, t model.Time) (Event, error) {
 			e.Orphans = append(e.Orphans, Orphan{Ord: r.Uvarint(), Section: r.String()})
 		}
 		ev = e
+	case KindQuarantinedV1:
+		ev = decodeQuarantinedV1(r)
 	case KindQuarantined:
-		e := &Quarantined{Instance: Key{ID: r.String(), Ord: r.Uvarint()}}
-		e.Reason, _ = model.DecodeFailure(r)
-		e.Origin, e.Through = readPartition(r), r.Uvarint()
-		ev = e
+		if version < 2 {
+			r.Fail("a record of step version 2 in a chunk of version 1")
+		}
+		ev = decodeQuarantined(r, version, t)
 	default:
 		r.Fail(fmt.Sprintf("unknown record kind %d", kind))
 	}
-	return ev, r.Err()
+	return ev
 }
 
 func decodeReceived(r *model.Reader, t model.Time) *Received {

@@ -42,8 +42,12 @@ func sampleEvents() []Event {
 		&TimersFired{Timers: []TimerRef{{epochTime, 7, 2}, {epochTime.Add(1), 7, wakeBase}}},
 		&Purged{Ords: []uint64{1, 2, 300}},
 		&Cleaned{Empty: []uint64{4}, Orphans: []Orphan{{9, "S#1"}}},
-		&Quarantined{Instance: Key{ID: "a"}, Reason: failure, Origin: 1, Through: 4},
+		&QuarantinedV1{Instance: Key{ID: "a"}, Reason: failure, Origin: 1, Through: 4},
+		&QuarantinedV1{Instance: Key{Ord: 4}, Reason: failure},
 		&Quarantined{Instance: Key{Ord: 4}, Reason: failure},
+		&Quarantined{Instance: Key{ID: "a"}, Reason: failure, Origin: 1, Through: 4, Input: &Received{Origin: 1, First: 4, Messages: []*model.Message{{To: "a", From: "b", Event: out[0]}}}},
+		&Quarantined{Instance: Key{Ord: 4}, Reason: failure, Input: &TaskDone{Ord: 4, Task: 1, Result: []byte("r")}},
+		&Quarantined{Instance: Key{Ord: 4}, Reason: failure, Input: &TimersFired{Timers: []TimerRef{{epochTime, 4, 2}}}},
 	}
 }
 
@@ -143,7 +147,7 @@ func TestCorruptedLogNeverPanics(t *testing.T) {
 func TestNewerStepVersionIsRefusedByName(t *testing.T) {
 	b := model.AppendUvarint(nil, Version+1)
 	_, err := ReadChunk(model.NewReader(append(b, sampleLog()[1:]...)))
-	if !errors.Is(err, engine.ErrNewerFormat) || !strings.Contains(err.Error(), "step version 2") {
+	if !errors.Is(err, engine.ErrNewerFormat) || !strings.Contains(err.Error(), "step version 3") {
 		t.Errorf("error %v", err)
 	}
 }

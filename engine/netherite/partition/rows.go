@@ -8,8 +8,13 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// rowVersion begins every row.
-const rowVersion = 1
+// The versions of rows. Each begins with the first one that can say what it says.
+// Only the singletons always have the newest, so that an older program looks no
+// further.
+const (
+	rowVersion1 = 1
+	rowVersion  = 2 // quarantines that hold what comes
+)
 
 // Bits of a main row: which fields are not empty.
 const (
@@ -28,13 +33,14 @@ const (
 	rowVersionName
 	rowRequest
 	rowTrace
-	rowAll = 1<<iota - 1
+	rowHolds // since version 2
+	rowAll   = 1<<iota - 1
 )
 
 // appendRow appends an instance's main row.
 func appendRow(b []byte, inst *instance) []byte {
-	b = append(b, rowVersion)
 	bits := rowBits(inst)
+	b = append(b, versionOf(bits))
 	b = model.AppendUvarint(b, bits)
 	b = model.AppendUvarint(b, inst.hist)
 	b = model.AppendString(b, inst.id)
@@ -76,7 +82,16 @@ func rowBits(inst *instance) uint64 {
 	set(inst.version != "", rowVersionName)
 	set(inst.request.seq != 0, rowRequest)
 	set(inst.trace != nil, rowTrace)
+	set(inst.holds, rowHolds)
 	return bits
+}
+
+// versionOf is that of a main row with certain fields.
+func versionOf(bits uint64) byte {
+	if bits&rowHolds != 0 {
+		return rowVersion
+	}
+	return rowVersion1
 }
 
 // appendRare appends the fields that bits says are there.
@@ -140,12 +155,12 @@ func appendRare(b []byte, inst *instance, bits uint64) []byte {
 
 // decodeRow reads a main row.
 func decodeRow(ord uint64, row []byte) (*instance, error) {
-	r, err := rowReader(row)
+	r, version, err := versionedReader(row)
 	if err != nil {
 		return nil, fmt.Errorf("instance row %d: %w", ord, err)
 	}
 	bits := r.Uvarint()
-	if bits&^rowAll != 0 {
+	if bits&^rowAll != 0 || versionOf(bits) != version {
 		r.Fail("unknown field of instance")
 	}
 	inst := &instance{ord: ord}
@@ -164,10 +179,13 @@ func decodeRow(ord uint64, row []byte) (*instance, error) {
 		wakes = 0
 	}
 	inst.nextWake = wakeBase + int32(wakes)
-	inst.suspended, inst.more = bits&rowSuspended != 0, bits&rowMore != 0
+	inst.suspended, inst.more, inst.holds = bits&rowSuspended != 0, bits&rowMore != 0, bits&rowHolds != 0
 	decodeRare(r, inst, bits)
 	if err := r.Done(); err != nil {
 		return nil, fmt.Errorf("instance row %d: %w", ord, err)
+	}
+	if inst.holds && inst.quarantine == nil {
+		return nil, fmt.Errorf("instance row %d: %w: it holds messages and is not quarantined", ord, model.ErrMalformed)
 	}
 	if rowBits(inst) != bits {
 		return nil, fmt.Errorf("instance row %d: %w: a field is present but zero", ord, model.ErrMalformed)
@@ -221,16 +239,27 @@ func decodeRare(r *model.Reader, inst *instance, bits uint64) {
 	}
 }
 
-// rowReader checks a row's version: a newer one is engine.ErrNewerFormat.
-func rowReader(row []byte) (*model.Reader, error) {
+// versionedReader checks a row's version: a newer one is engine.ErrNewerFormat.
+func versionedReader(row []byte) (*model.Reader, byte, error) {
 	r := model.NewOwnedReader(row)
-	switch v := r.Byte(); {
+	v := r.Byte()
+	switch {
 	case r.Err() == nil && v > rowVersion:
-		return nil, newerRow("row", v, rowVersion)
+		return nil, v, newerRow("row", v, rowVersion)
 	case v < 1:
 		r.Fail("row version 0")
 	}
-	return r, r.Err()
+	return r, v, r.Err()
+}
+
+// rowReader is versionedReader for a row that has only ever had one version.
+func rowReader(row []byte, version byte) (*model.Reader, error) {
+	r, v, err := versionedReader(row)
+	if err == nil && v != version {
+		r.Fail("a version that this kind of row does not have")
+		err = r.Err()
+	}
+	return r, err
 }
 
 func newerRow(what string, version, known byte) error {

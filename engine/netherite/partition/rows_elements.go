@@ -12,14 +12,14 @@ import (
 
 // appendEntry appends an inbox or backlog row; base is the instance's creation.
 func appendEntry(b []byte, e *entry, base model.Time) []byte {
-	b = append(b, rowVersion)
+	b = append(b, rowVersion1)
 	b = model.AppendBool(b, e.backlog)
 	b = model.AppendString(b, e.from)
 	return model.AppendEvent(b, &e.event, base)
 }
 
 func decodeEntry(row []byte, base model.Time) (e entry, err error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return e, err
 	}
@@ -28,8 +28,26 @@ func decodeEntry(row []byte, base model.Time) (e entry, err error) {
 	return e, r.Done()
 }
 
-func appendTask(b []byte, t *task, base model.Time) []byte {
+// appendHeld appends the row of what an instance holds that is set aside.
+func appendHeld(b []byte, h *heldMessage, base model.Time) []byte {
 	b = append(b, rowVersion)
+	b = append(b, h.to[:]...)
+	b = model.AppendString(b, h.from)
+	return model.AppendEvent(b, &h.event, base)
+}
+
+func decodeHeld(row []byte, base model.Time) (h heldMessage, err error) {
+	r, err := rowReader(row, rowVersion)
+	if err != nil {
+		return h, err
+	}
+	h.to, h.from = r.Fixed16(), r.String()
+	h.event, _ = model.DecodeEvent(r, base)
+	return h, r.Done()
+}
+
+func appendTask(b []byte, t *task, base model.Time) []byte {
+	b = append(b, rowVersion1)
 	b = model.AppendUvarint(b, t.name.Epoch)
 	b = model.AppendUvarint(b, t.name.Number)
 	b = model.AppendBool(b, t.dropped)
@@ -37,7 +55,7 @@ func appendTask(b []byte, t *task, base model.Time) []byte {
 }
 
 func decodeTask(row []byte, base model.Time) (*task, error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return nil, err
 	}
@@ -48,7 +66,7 @@ func decodeTask(row []byte, base model.Time) (*task, error) {
 }
 
 func appendWake(b []byte, t *timer, base model.Time) []byte {
-	b = append(b, rowVersion)
+	b = append(b, rowVersion1)
 	b = model.AppendVarint(b, int64(t.fireAt-base))
 	if t.msg == nil {
 		b = model.AppendString(model.AppendBool(b, false), t.name)
@@ -61,7 +79,7 @@ func appendWake(b []byte, t *timer, base model.Time) []byte {
 }
 
 func decodeWake(id int32, row []byte, base model.Time) (*timer, error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return nil, err
 	}
@@ -80,14 +98,14 @@ func decodeWake(id int32, row []byte, base model.Time) (*timer, error) {
 }
 
 func appendChild(b []byte, c *child) []byte {
-	b = append(b, rowVersion)
+	b = append(b, rowVersion1)
 	b = model.AppendString(b, c.instance)
 	b = model.AppendString(b, c.name)
 	return model.AppendBool(b, c.done)
 }
 
 func decodeChild(id int32, row []byte) (*child, error) {
-	r, err := rowReader(row)
+	r, err := rowReader(row, rowVersion1)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +116,7 @@ func decodeChild(id int32, row []byte) (*child, error) {
 // elementNumber reads the end of an element's key. IDs of tasks, timers and
 // children have 32 bits.
 func elementNumber(sub byte, number uint64) (id int32, err error) {
-	if sub != subInbox && number != uint64(uint32(number)) {
+	if sub != subInbox && sub != subHeld && number != uint64(uint32(number)) {
 		return 0, fmt.Errorf("%w: element %q has the number %d", engine.ErrDamaged, sub, number)
 	}
 	return int32(uint32(number)), nil

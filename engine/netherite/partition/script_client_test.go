@@ -22,22 +22,27 @@ func init() {
 			sc.reset(Config{Partitions: n, MaxBatch: l.num("batch", 0), MaxEntityBatch: l.num("entity-batch", 0)})
 		},
 		// Client requests. Common options: session=C seq=N floor=N key=TEXT retry.
-		"start":     (*script).start,       // start ID NAME [INPUT] [at=+5s] [exists=fail|attach|any] [replaceable=S,..] [tags=k:v,..] [version=V]
-		"raise":     command(OpRaise),      // raise ID NAME [PAYLOAD]
-		"signal":    command(OpSignal),     // signal ENTITY OPERATION [INPUT] [at=+5s]
-		"suspend":   command(OpSuspend),    // suspend ID [REASON]
-		"resume":    command(OpResume),     // resume ID [REASON]
-		"terminate": command(OpTerminate),  // terminate ID [OUTPUT] [recursive]
-		"rewind":    command(OpRewind),     // rewind ID [REASON]
-		"purge":     command(OpPurge),      // purge ID [recursive]
-		"forget":    (*script).forget,      // forget ID...: as found by a query
-		"clean":     (*script).clean,       // clean [empty=ENTITY,..] [orphans=ENTITY:SECTION,..]
-		"set-aside": (*script).setAside,    // set-aside ID [origin=P through=N]: quarantine
-		"dispatch":  (*script).dispatch,    // dispatch [max=N]: hand out what is ready
-		"step":      (*script).step,        // step ID, then a line for each action
-		"batch":     (*script).entityBatch, // batch ENTITY, then a line for each result
-		"activity":  (*script).activity,    // activity ID TASK [RESULT] [fail=TYPE] [of=EPOCH.RECORD]
-		"give-back": (*script).giveBack,    // give-back ID [TASK]: a worker abandons an item
+		"start":        (*script).start,      // start ID NAME [INPUT] [at=+5s] [exists=fail|attach|any] [replaceable=S,..] [tags=k:v,..] [version=V]
+		"raise":        command(OpRaise),     // raise ID NAME [PAYLOAD]
+		"signal":       command(OpSignal),    // signal ENTITY OPERATION [INPUT] [at=+5s]
+		"suspend":      command(OpSuspend),   // suspend ID [REASON]
+		"resume":       command(OpResume),    // resume ID [REASON]
+		"terminate":    command(OpTerminate), // terminate ID [OUTPUT] [recursive]
+		"rewind":       command(OpRewind),    // rewind ID [REASON]
+		"purge":        command(OpPurge),     // purge ID [recursive]
+		"forget":       (*script).forget,     // forget ID...: as found by a query
+		"clean":        (*script).clean,      // clean [empty=ENTITY,..] [orphans=ENTITY:SECTION,..]
+		"set-aside":    (*script).setAside,   // set-aside ID: quarantine, for what comes again by itself
+		"set-aside-v1": (*script).setAsideV1, // set-aside-v1 ID [origin=P through=N]: as step version 1 had it
+		// What cannot be applied: the next message under way; a result; a timer that is due.
+		"poison-message":  (*script).poisonMessage,  // poison-message
+		"poison-activity": (*script).poisonActivity, // poison-activity ID TASK [RESULT]
+		"poison-timer":    (*script).poisonTimer,    // poison-timer
+		"dispatch":        (*script).dispatch,       // dispatch [max=N]: hand out what is ready
+		"step":            (*script).step,           // step ID, then a line for each action
+		"batch":           (*script).entityBatch,    // batch ENTITY, then a line for each result
+		"activity":        (*script).activity,       // activity ID TASK [RESULT] [fail=TYPE] [of=EPOCH.RECORD]
+		"give-back":       (*script).giveBack,       // give-back ID [TASK]: a worker abandons an item
 
 		"send":       (*script).send,       // send: what is unsent goes on its way
 		"lose":       (*script).lose,       // lose [N]: the N-th frame
@@ -164,11 +169,44 @@ func (sc *script) clean(l *line) {
 	sc.apply(p, ev)
 }
 
+var testReason = &model.Failure{Type: model.FailureQuarantined, Message: "test"}
+
 func (sc *script) setAside(l *line) {
-	sc.apply(sc.h.part(l.arg(0)), &Quarantined{
-		Instance: Key{ID: l.arg(0)}, Reason: &model.Failure{Type: model.FailureQuarantined, Message: "test"},
-		Origin: l.num("origin", 0), Through: uint64(l.num("through", 0)),
+	sc.apply(sc.h.part(l.arg(0)), &Quarantined{Instance: Key{ID: l.arg(0)}, Reason: testReason})
+}
+
+func (sc *script) setAsideV1(l *line) {
+	sc.apply(sc.h.part(l.arg(0)), &QuarantinedV1{
+		Instance: Key{ID: l.arg(0)}, Reason: testReason, Origin: l.num("origin", 0), Through: uint64(l.num("through", 0)),
 	})
+}
+
+func (sc *script) poisonMessage(*line) {
+	if len(sc.h.net) == 0 {
+		for _, p := range sc.h.parts {
+			p.send()
+		}
+	}
+	if len(sc.h.net) == 0 {
+		sc.say("nothing is under way")
+		return
+	}
+	sc.say("%s", showMessages(sc.h.net[0].messages[:1]))
+	sc.h.poisonFirst()
+}
+
+func (sc *script) poisonActivity(l *line) {
+	p, ord := sc.h.part(l.arg(0)), sc.ord(l.arg(0))
+	sc.apply(p, &Quarantined{Instance: Key{Ord: ord}, Reason: testReason, Input: &TaskDone{Ord: ord, Task: int32(number(l.arg(1))), Result: l.payload(2)}})
+}
+
+func (sc *script) poisonTimer(*line) {
+	for _, p := range sc.h.parts {
+		if p.poisonTimer() {
+			return
+		}
+	}
+	sc.say("none is due")
 }
 
 func (sc *script) time(l *line) { sc.h.now = sc.h.now.Add(mustDuration(l.arg(0))) }

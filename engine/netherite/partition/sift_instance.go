@@ -99,7 +99,10 @@ func (x *sifter) instance(ord uint64) error {
 	unsound, stub := len(reasons) > 0, inst == nil
 	switch n := x.named[ord]; {
 	case inst != nil:
-		if !inst.ended() && x.Lost(true, append(bytes.Clone(low), 0), high) {
+		if len(inst.held) > 0 && !inst.holds {
+			reasons, unsound, inst.holds = append(reasons, "it has held messages, and is not set aside"), true, true
+		}
+		if (inst.holds || !inst.ended()) && x.Lost(true, append(bytes.Clone(low), 0), high) {
 			reasons, unsound = append(reasons, "what it waits for or was sent may be missing: rows behind its main row were lost"), true
 		}
 	default:
@@ -134,7 +137,12 @@ func (x *sifter) setAside(inst *instance, reasons []string, unsound bool) {
 	if unsound {
 		x.out.unsound[inst.ord], x.out.ids[inst.id] = true, true
 	}
-	inst.quarantine = &model.Failure{Type: model.FailureQuarantined, Message: "damaged and repaired: " + text}
+	f := &model.Failure{Type: model.FailureQuarantined, Message: "damaged and repaired: " + text}
+	if before := inst.quarantine; before != nil { // a retry applies what is left of what it holds
+		f.Message += "; it was quarantined before: " + before.Message
+		f.Properties, f.Stack = before.Properties, before.Stack
+	}
+	inst.quarantine = f
 	x.To.SetMain(instanceKey(nil, x.Config.Partition, inst.ord), appendRow(nil, inst))
 	x.out.Instances = append(x.out.Instances, SiftedInstance{Ord: inst.ord, ID: inst.id, Kept: true, Reason: text})
 }
@@ -173,11 +181,15 @@ func (x *sifter) stub(ord uint64, n *naming) *instance {
 		ord: ord, hist: ord + 1, id: n.id, name: n.name, status: n.status, created: n.created, updated: n.created,
 		nextSeq: startSeq + 1, nextWake: wakeBase, steps: 1,
 	}
-	if inst.ended() {
+	switch {
+	case inst.ended():
 		inst.completed = inst.updated
+	case n.status == model.Pending: // it has no history, and may have stood in for one that could not begin
+		inst.hist, inst.holds = 0, true
 	}
 	if model.IsEntity(n.id) {
 		inst.entity, inst.status, inst.completed, inst.hist = &entity{}, model.Running, 0, 0
+		inst.holds = false
 		if e, err := model.ParseEntityID(n.id); err == nil {
 			inst.name = e.Name
 		}
@@ -189,7 +201,7 @@ func (x *sifter) stub(ord uint64, n *naming) *instance {
 // are others that say so, with the same numbers.
 func (x *sifter) history(inst *instance, stub bool) (reasons []string, err error) {
 	p := x.Config.Partition
-	if inst.events == 0 && !stub {
+	if inst.events == 0 && !stub || inst.hist == 0 {
 		return nil, nil
 	}
 	low, high := historyRange(p, inst.hist)

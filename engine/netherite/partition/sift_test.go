@@ -193,3 +193,125 @@ func TestSiftingMakesAnyRestBelongTogether(t *testing.T) {
 		}
 	}
 }
+
+// holding makes the rows of a partition with instances that are set aside and hold
+// messages: an orchestration, an entity, and one that could not begin.
+func holding(t *testing.T) (*rowStore, *State) {
+	t.Helper()
+	s := New(Config{Partition: 0, Partitions: 2})
+	seq := uint64(0)
+	in := func(ev Event) {
+		s.absentAll(ev)
+		s.Step(Input{Name: engine.Name{Epoch: 1, Number: s.last.Number + 1}, Time: 1000, Event: ev}, &Effects{})
+	}
+	message := func(to string, ev model.Event, poison bool) {
+		seq++
+		r := &Received{Origin: 1, First: seq, Messages: []*model.Message{{To: to, From: idIn(1, 0), Event: ev}}}
+		if poison {
+			in(&Quarantined{Instance: Key{ID: to}, Reason: testReason, Origin: 1, Through: seq, Input: r})
+			return
+		}
+		in(r)
+	}
+	raised := model.Event{Kind: model.EventRaised, ID: model.NoID, Name: "e"}
+	signal := model.Event{Kind: model.EntitySignaled, ID: model.NoID, Instance: heldEntity(), Name: "op"}
+	in(&Opened{Epoch: 1})
+	in(&Start{Request: engine.StartRequest{Instance: idIn(0, 0), Name: "N"}})
+	message(idIn(0, 0), raised, true)
+	message(idIn(0, 0), raised, false)
+	message(heldEntity(), signal, true)
+	message(heldEntity(), signal, false)
+	begin := model.Event{Kind: model.ExecutionStarted, ID: model.NoID, Name: "C", Instance: idIn(0, 1), Ext: &model.Ext{
+		Execution: model.ExecutionID{7}, Parent: &model.Parent{Instance: idIn(1, 0), ID: 1},
+	}}
+	in(&Start{Request: engine.StartRequest{Instance: idIn(0, 2), Name: "N"}})
+	message(idIn(0, 1), begin, true)
+	// The next execution's history comes behind the one that could not begin, and must
+	// not be taken for its own.
+	again := []model.Event{{Kind: model.ExecutionCompleted, ID: 0, Payload: []byte("i"), Ext: &model.Ext{Status: model.ContinuedAsNew}}}
+	for _, events := range [][]model.Event{again, nil} {
+		in(&StepDone{Ord: s.byID[idIn(0, 2)].ord, Consumed: 1, Result: &engine.OrchestrationResult{Events: events}})
+	}
+	if s.byID[idIn(0, 2)].hist != s.byID[idIn(0, 1)].ord+1 {
+		t.Fatal("it does not")
+	}
+	store, b := &rowStore{}, &rowBatch{}
+	s.BeginCapture(b)
+	s.CaptureSome(1 << 20)
+	b.applyTo(store)
+	s.CaptureApplied()
+	return store, s
+}
+
+func heldEntity() string {
+	for i := 0; ; i++ {
+		if id := fmt.Sprintf("@e@%d", i); model.PartitionOf(id, 2) == 0 {
+			return id
+		}
+	}
+}
+
+// Whatever rows are lost of instances that are set aside, the rest can be loaded and
+// tried again, and applies what is left of what they hold.
+func TestSiftedInstancesApplyWhatIsLeftOfWhatTheyHold(t *testing.T) {
+	whole, _ := holding(t)
+	keys := slices.Clone(whole.main.keys)
+	for i := -1; i < len(keys); i++ {
+		store, s := holding(t)
+		out := sifted(t, store, s.last, func(main bool, key []byte) bool { return main && i >= 0 && bytes.Equal(key, keys[i]) })
+		if i < 0 && !out.Harmless() {
+			t.Errorf("nothing was lost: %+v", out)
+		}
+		m, err := FetchMeta(store, Config{Partition: 0, Partitions: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := New(Config{Partition: 0, Partitions: 2})
+		after.InstallMeta(m)
+		for _, id := range []string{idIn(0, 0), heldEntity(), idIn(0, 1)} {
+			lost, row := "", []byte(nil)
+			if i >= 0 {
+				lost = fmt.Sprintf("row %x was lost: ", keys[i])
+			}
+			l, err := Fetch(store, 0, Key{ID: id})
+			if err != nil || l.inst == nil {
+				t.Fatalf("%s%s: %v", lost, id, err)
+			}
+			after.Install(l)
+			inst := l.inst
+			if row = instanceKey(nil, 0, inst.ord); inst.quarantine == nil {
+				t.Errorf("%s%s is not set aside", lost, id)
+			}
+			if inst.events != 0 {
+				t.Errorf("%s%s has %d events", lost, id, inst.events)
+			}
+			mine := i >= 0 && bytes.HasPrefix(keys[i], row)
+			named := slices.ContainsFunc(out.Instances, func(x SiftedInstance) bool { return x.ID == id })
+			if mine != named {
+				t.Errorf("%s%s: reported: %t", lost, id, named)
+			}
+			want := map[string]int{idIn(0, 0): 2, heldEntity(): 2, idIn(0, 1): 1}[id]
+			if mine {
+				want = len(inst.held)
+			}
+			if len(inst.held) != want {
+				t.Errorf("%s%s holds %d messages", lost, id, len(inst.held))
+			}
+			inbox := len(inst.inbox)
+			retry := &Command{Op: OpRewind, Instance: id}
+			if v := after.Check(retry, 2000, &Answer{}); v != Admit {
+				t.Fatalf("%s%s: the retry is not admitted: %v", lost, id, v)
+			}
+			after.Step(Input{Name: engine.Name{Epoch: 1, Number: after.last.Number + 1}, Time: 2000, Event: retry}, &Effects{})
+			if inst = after.byID[id]; inst == nil {
+				if want > 0 {
+					t.Errorf("%s%s is gone", lost, id)
+				}
+				continue
+			}
+			if inst.quarantine != nil || inst.holds || len(inst.inbox) != inbox+want || inst.hist == 0 && !inst.isEntity() {
+				t.Errorf("%s%s after the retry: inbox %d, history %d, %v", lost, id, len(inst.inbox), inst.hist, inst.quarantine)
+			}
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 // Version is the version of what Step derives from a record. Every chunk of
 // records carries it; a program replays the versions it knows exactly and
 // refuses others by name.
-const Version = 1
+const Version = 2
 
 // Limits of a step, from the design: what exceeds them fails the instance.
 const (
@@ -154,6 +154,8 @@ func (s *State) Step(in Input, fx *Effects) {
 		s.cleaned(e)
 	case *Quarantined:
 		s.quarantined(e)
+	case *QuarantinedV1:
+		s.quarantinedV1(e)
 	default:
 		bug("unknown event %T", in.Event)
 	}
@@ -182,7 +184,8 @@ func (s *State) FollowUp(dst []Key) ([]Key, bool) {
 	if len(s.followUps) == 0 {
 		return dst, false
 	}
-	return append(dst, Key{ID: s.followUps[s.nextUp].To}), true
+	s.culprit = Key{ID: s.followUps[s.nextUp].To}
+	return append(dst, s.culprit), true
 }
 
 // Continue runs the follow-up whose keys FollowUp named.

@@ -397,15 +397,15 @@ func TestDamagedStoreIsNamed(t *testing.T) {
 			p.store.main.deleteRange(instanceKey(nil, p.id, ord), instanceKey(nil, p.id, ord+1))
 		}, load, engine.ErrDamaged, "which is not there"},
 		"short ID row":    {func(p *testPart) { p.store.main.set(idKey(nil, p.id, "a"), []byte{1}) }, load, engine.ErrDamaged, "has 1 bytes"},
-		"cut row":         {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion, 0, 1}) }, load, engine.ErrDamaged, "instance row 1"},
-		"newer row":       {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion + 1}) }, load, engine.ErrNewerFormat, "version 2"},
+		"cut row":         {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion1, 0, 1}) }, load, engine.ErrDamaged, "instance row 1"},
+		"newer row":       {func(p *testPart) { p.store.main.set(instanceKey(nil, p.id, ord), []byte{rowVersion + 1}) }, load, engine.ErrNewerFormat, "version 3"},
 		"task of nobody":  {func(p *testPart) { p.store.main.deleteRange(instanceKey(nil, p.id, ord), subKey(nil, p.id, ord, 0, 0)) }, load, engine.ErrDamaged, "element without an instance"},
-		"unknown element": {func(p *testPart) { p.store.main.set(subKey(nil, p.id, ord, 'z', 1), []byte{rowVersion}) }, load, engine.ErrDamaged, "unknown element"},
+		"unknown element": {func(p *testPart) { p.store.main.set(subKey(nil, p.id, ord, 'z', 1), []byte{rowVersion1}) }, load, engine.ErrDamaged, "unknown element"},
 		"hole in outbox": {func(p *testPart) {
 			p.store.main.deleteRange(outboxKey(nil, p.id, 1-p.id, 0), outboxKey(nil, p.id, 1-p.id, 9))
 		}, meta, engine.ErrDamaged, "ends at 1, expected 2"},
 		"other partitions":  {func(p *testPart) { p.hub.cfg.Partitions = 3 }, meta, engine.ErrDamaged, "made for 2 partitions, opened with 3"},
-		"newer singletons":  {func(p *testPart) { p.store.main.set(tableKeyOf(nil, p.id, tableMeta), []byte{9}) }, meta, engine.ErrNewerFormat, "a row has version 9, this program reads up to 1"},
+		"newer singletons":  {func(p *testPart) { p.store.main.set(tableKeyOf(nil, p.id, tableMeta), []byte{9}) }, meta, engine.ErrNewerFormat, "a row has version 9, this program reads up to 2"},
 		"history is gone":   {func(p *testPart) { p.store.history = space{} }, past, engine.ErrDamaged, "history has 0 stored events"},
 		"malformed history": {func(p *testPart) { p.store.history.values[0] = []byte{chunkVersion, 0, 3} }, past, engine.ErrDamaged, "read history"},
 	}

@@ -197,17 +197,29 @@ func (s *State) timersFired(e *TimersFired) {
 }
 
 func (s *State) fire(inst *instance, t *timer) {
+	e := entry{event: model.Event{Kind: model.TimerFired, ID: model.NoID, Ref: t.id, FireAt: t.fireAt}}
+	if t.msg != nil {
+		e = *t.msg
+	}
 	switch {
+	case inst.holds:
+		s.hold(inst, &model.Message{To: inst.id, From: e.from, Event: e.event})
 	case t.msg == nil:
-		s.push(inst, "", model.Event{Kind: model.TimerFired, Ref: t.id, FireAt: t.fireAt})
+		s.push(inst, "", e.event)
 	case inst.isEntity():
 		mark.Hit(mark.SignalDue)
-		s.enter(inst, *t.msg)
+		s.enter(inst, e)
 	default:
-		e := *t.msg
-		e.event.ID, e.event.Time = model.NoID, s.advance(inst)
-		inst.inbox = append([]entry{e}, inst.inbox...)
-		inst.size += eventSize(&e.event)
-		s.wake(inst)
+		s.beginDue(inst, e.event)
 	}
+}
+
+// beginDue puts the ExecutionStarted of a scheduled start before what was raised
+// meanwhile.
+func (s *State) beginDue(inst *instance, ev model.Event) {
+	s.touch(inst)
+	ev.ID, ev.Time = model.NoID, s.advance(inst)
+	inst.inbox = append([]entry{{seq: startSeq, event: ev}}, inst.inbox...)
+	inst.size += eventSize(&ev)
+	s.wake(inst)
 }
