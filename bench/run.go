@@ -102,7 +102,7 @@ type counters struct {
 }
 
 func read(hub *netherite.Hub, dir string) counters {
-	return counters{at: time.Now(), cpu: cpuTime(), device: deviceBytes(dir), stats: hub.Stats()}
+	return counters{at: time.Now(), cpu: CPUTime(), device: deviceBytes(dir), stats: hub.Stats()}
 }
 
 // run warms up, measures the window, and checks.

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// cpuTime is the user and system time of this process so far.
-func cpuTime() time.Duration {
+// CPUTime is the user and system time of this process so far.
+func CPUTime() time.Duration {
 	var u syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
 		return 0

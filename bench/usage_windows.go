@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// cpuTime is the user and system time of this process so far.
-func cpuTime() time.Duration {
+// CPUTime is the user and system time of this process so far.
+func CPUTime() time.Duration {
 	var created, exited, kernel, user syscall.Filetime
 	p, err := syscall.GetCurrentProcess()
 	if err != nil || syscall.GetProcessTimes(p, &created, &exited, &kernel, &user) != nil {

@@ -3,17 +3,24 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/netherite-go/netherite/bench"
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/sim"
 	"github.com/spf13/cobra"
 )
 
-// A batch of so many seeds has to have come to every mark.
-const markedSeeds = 100
+// A batch of so many seeds has to have come to every mark, and its seeds to so much
+// on average: less is too little to prove anything.
+const (
+	judgedSeeds = 100
+	aimedEvents = 2_000
+	aimedFaults = 10
+)
 
 // simCollector is how far the heap may grow between two collections, in percent:
 // a run makes much garbage and keeps little.
@@ -37,29 +44,30 @@ func newSim() *cobra.Command {
 			if o.Without, err = sim.ParseFaults(without); err != nil {
 				return usagef("--without: %w", err)
 			}
-			if seeds < 1 || o.Operations < 0 {
-				return usagef("--seeds %d --operations %d: want at least one seed, and no negative number", seeds, o.Operations)
-			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "sim: seed=%d commit=%s\n", seed, version())
-			if trace {
-				if seeds != 1 {
-					return usagef("--trace is for one seed")
-				}
+			switch {
+			case seeds < 1 || o.Operations < 0:
+				return usagef("--seeds %d --operations %d: want at least one seed, and no negative number", seeds, o.Operations)
+			case uint64(seeds-1) > math.MaxUint64-seed:
+				return usagef("--seed %d --seeds %d: there are no seeds above %d", seed, seeds, uint64(math.MaxUint64))
+			case trace && seeds != 1:
+				return usagef("--trace is for one seed, --seeds says %d", seeds)
+			case trace:
 				o.Trace = out
 			}
+			fmt.Fprintf(out, "sim: seed=%d commit=%s\n", seed, version())
 			defer debug.SetGCPercent(debug.SetGCPercent(simCollector))
 			mark.Count()
-			var total simTotal
+			total := simTotal{cpu: -bench.CPUTime()}
 			sim.Batch(cmd.Context(), seed, seeds, o, func(r sim.Result) (more bool) {
 				total.add(out, &r, &o)
 				if r.Err != nil && shrink {
-					least, last := sim.Shrink(r.Seed, o)
-					fmt.Fprintf(out, "shrunk: %s: %v\n", reproOf(r.Seed, &least), last.Err)
+					printShrunk(out, &r, o)
 				}
 				return r.Err == nil || !stop
 			})
-			if err := total.conclude(out, len(o.Without) == 0 && o.Operations == 0); err != nil || cmd.Context().Err() == nil {
+			total.cpu += bench.CPUTime()
+			if err := total.conclude(out, &o); err != nil || cmd.Context().Err() == nil {
 				return err
 			}
 			return fmt.Errorf("interrupted: %d of %d seeds were run", total.seeds, seeds)
@@ -76,10 +84,20 @@ func newSim() *cobra.Command {
 	return cmd
 }
 
+// printShrunk prints the least of a seed that still fails.
+func printShrunk(out io.Writer, r *sim.Result, o sim.Options) {
+	least, last := sim.Shrink(r.Seed, o)
+	if last.Err == nil {
+		fmt.Fprintf(out, "shrunk: seed %d has not failed again\n", r.Seed)
+		return
+	}
+	fmt.Fprintf(out, "shrunk: %s: %v\n", reproOf(r.Seed, &least), last.Err)
+}
+
 // simTotal sums up a batch.
 type simTotal struct {
 	seeds, failed, events, faults int
-	virtual                       time.Duration
+	virtual, cpu                  time.Duration
 }
 
 // add prints a seed's line and counts it.
@@ -97,26 +115,46 @@ func (t *simTotal) add(out io.Writer, r *sim.Result, o *sim.Options) {
 	}
 }
 
-// conclude prints the last line. A batch that is large enough fails if it has
-// not come to every mark, since what no run does is not tested.
-func (t *simTotal) conclude(out io.Writer, all bool) error {
+// conclude prints what the batch comes to. One that is large enough, and that
+// nothing was left out of, fails if it has not come to every mark, since what no run
+// does is not tested, or if its seeds do too little.
+func (t *simTotal) conclude(out io.Writer, o *sim.Options) error {
 	var missed []string
 	for _, m := range mark.All() {
 		if m.Hits() == 0 {
 			missed = append(missed, m.String())
 		}
 	}
-	judged := all && t.seeds >= markedSeeds && len(missed) > 0
-	if judged {
+	judged := t.seeds >= judgedSeeds && len(o.Without) == 0 && o.Operations == 0
+	failed := t.failed > 0
+	if judged && len(missed) > 0 {
+		failed = true
 		fmt.Fprintf(out, "marks never reached: %s\n", strings.Join(missed, " "))
 	}
+	if n := max(t.seeds, 1); judged && (t.events < n*aimedEvents || t.faults < n*aimedFaults) {
+		failed = true
+		fmt.Fprintf(out, "too little: a seed is to have %d events and %d faults on average\n", aimedEvents, aimedFaults)
+	}
+	t.means(out, o)
 	marks := len(mark.All())
 	fmt.Fprintf(out, "sim: seeds=%d failed=%d events=%d virtual_hours=%d faults=%d marks=%d/%d\n",
 		t.seeds, t.failed, t.events, int(t.virtual.Hours()), t.faults, marks-len(missed), marks)
-	if t.failed > 0 || judged {
+	if failed {
 		return &quiet{exitFailed}
 	}
 	return nil
+}
+
+// means prints what a seed comes to on average. The processor's time is of one run
+// of a seed; nothing is judged by it, as it depends on the machine.
+func (t *simTotal) means(out io.Writer, o *sim.Options) {
+	n := float64(max(t.seeds, 1))
+	runs := n
+	if o.Twice {
+		runs = 2 * n
+	}
+	fmt.Fprintf(out, "means: events=%.0f faults=%.1f cpu_ms=%.1f\n",
+		math.Floor(float64(t.events)/n), float64(t.faults)/n, t.cpu.Seconds()*1000/runs)
 }
 
 // reproOf is the command that repeats a run.
@@ -131,6 +169,9 @@ func reproOf(seed uint64, o *sim.Options) string {
 	}
 	if o.Operations > 0 {
 		b += fmt.Sprintf(" --operations %d", o.Operations)
+	}
+	if o.Twice {
+		b += " --twice"
 	}
 	return b
 }

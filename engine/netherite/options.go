@@ -144,6 +144,9 @@ type Options struct {
 	fullPause time.Duration
 	// maxRecord is the largest record in bytes; only tests lower it.
 	maxRecord int
+	// window bounds the unacknowledged bytes of each pair of partitions; 0: by the
+	// memory.
+	window int64
 	// beforeStep, for tests, is called with every admitted event.
 	beforeStep func(partition int, ev partition.Event)
 	// beforeMessage, for tests, is called with what is applied under a record beside

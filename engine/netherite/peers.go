@@ -199,7 +199,11 @@ func (h *host) drainOutbox() []Frame {
 			continue
 		}
 		size := messageBytes(out.Message)
-		if !p.connected || p.unacked > 0 && p.unacked+size > h.n.window {
+		if !p.connected {
+			mark.Hit(mark.PairNotConnected)
+			break
+		}
+		if p.unacked > 0 && p.unacked+size > h.n.window {
 			mark.Hit(mark.WindowClosed)
 			break
 		}

@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -55,7 +56,7 @@ func openNode(e *Engine) (n *node, err error) {
 func newNode(e *Engine, wal substrate.Log, store substrate.Store) *node {
 	n := &node{
 		e: e, opts: &e.opts, params: e.params, clock: e.opts.Clock, log: e.log, wal: wal, store: store,
-		window:  windowBytes(e.opts.Memory, e.params.Partitions),
+		window:  cmp.Or(e.opts.window, windowBytes(e.opts.Memory, e.params.Partitions)),
 		drained: make(chan struct{}, 1), failed: make(chan struct{}), stop: make(chan struct{}),
 	}
 	n.commit = newCommitter(wal, n.clock, n.opts.Gather, n.working)

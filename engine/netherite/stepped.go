@@ -38,6 +38,9 @@ type SteppedOptions struct {
 	// KeeperTick is how often checkpoints are considered, FullPause how long the
 	// committer waits on a full disk. Default as for Options.
 	KeeperTick, FullPause time.Duration
+	// Window bounds, in bytes, what a partition has under way to another one
+	// without an acknowledgement; a larger message goes alone. 0: by the memory.
+	Window int64
 	// EvictAlways writes and evicts after every batch whatever can be.
 	EvictAlways bool
 }
@@ -61,7 +64,7 @@ const (
 
 // OpenStepped is Open for a stepped engine. It may park.
 func OpenStepped(o SteppedOptions) (*Stepped, error) {
-	o.Options.park, o.Options.beforeStep, o.Options.EvictAlways = o.Park, o.OnEvent, o.EvictAlways
+	o.Options.park, o.Options.beforeStep, o.Options.EvictAlways, o.Options.window = o.Park, o.OnEvent, o.EvictAlways, o.Window
 	o.Options.keeperTick, o.Options.fullPause = o.KeeperTick, o.FullPause
 	e, n, err := open(o.Options)
 	if err != nil {

@@ -64,7 +64,8 @@ const (
 	HelloAnswered                       // a hello is answered
 	ResendAsked                         // a partition is asked to send again
 	AckWorthARecord                     // an acknowledgement is worth a record
-	WindowClosed                        // a message waits for the connection or for its window
+	WindowClosed                        // a message waits for its window
+	PairNotConnected                    // a message waits for the connection
 	PeerAskedAgain                      // a partition that is silent is asked what it has seen
 	ConnectionClosed                    // a result comes over a closed connection
 	ResultStale                         // a result is of an item that is not the worker's any more
@@ -166,6 +167,7 @@ var names = [...]string{
 	ResendAsked:             "ResendAsked",
 	AckWorthARecord:         "AckWorthARecord",
 	WindowClosed:            "WindowClosed",
+	PairNotConnected:        "PairNotConnected",
 	PeerAskedAgain:          "PeerAskedAgain",
 	ConnectionClosed:        "ConnectionClosed",
 	ResultStale:             "ResultStale",

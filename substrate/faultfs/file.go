@@ -31,6 +31,7 @@ func (f *file) Close() error {
 		return pathError("close", f.name, fs.ErrClosed)
 	}
 	f.closed = true
+	delete(f.fs.open, f)
 	return nil
 }
 

@@ -25,6 +25,7 @@ type FS struct {
 	counts   map[Kind]int
 	capacity int64
 	locks    map[string]bool
+	open     map[*file]bool
 	killed   bool
 }
 
@@ -34,7 +35,7 @@ var _ vfs.FS = (*FS)(nil)
 func New() *FS { return newFS(newDir()) }
 
 func newFS(root *inode) *FS {
-	return &FS{root: root, counts: make(map[Kind]int), locks: make(map[string]bool), capacity: math.MaxInt64}
+	return &FS{root: root, counts: make(map[Kind]int), locks: make(map[string]bool), open: make(map[*file]bool), capacity: math.MaxInt64}
 }
 
 // SetFault installs a fault, or removes it if nil.
@@ -209,7 +210,9 @@ func (f *FS) Create(name string, _ vfs.DiskWriteCategory) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{fs: f, node: n, name: name, writable: true}, nil
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.handle(n, name, true), nil
 }
 
 // Link implements vfs.FS.
@@ -229,12 +232,12 @@ func (f *FS) Link(from, to string) error {
 
 // Open implements vfs.FS.
 func (f *FS) Open(name string, _ ...vfs.OpenOption) (vfs.File, error) {
-	return f.open(name, false)
+	return f.openFile(name, false)
 }
 
 // OpenReadWrite implements vfs.FS.
 func (f *FS) OpenReadWrite(name string, c vfs.DiskWriteCategory, _ ...vfs.OpenOption) (vfs.File, error) {
-	file, err := f.open(name, true)
+	file, err := f.openFile(name, true)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f.Create(name, c)
 	}
@@ -242,9 +245,9 @@ func (f *FS) OpenReadWrite(name string, c vfs.DiskWriteCategory, _ ...vfs.OpenOp
 }
 
 // OpenDir implements vfs.FS.
-func (f *FS) OpenDir(name string) (vfs.File, error) { return f.open(name, false) }
+func (f *FS) OpenDir(name string) (vfs.File, error) { return f.openFile(name, false) }
 
-func (f *FS) open(name string, writable bool) (vfs.File, error) {
+func (f *FS) openFile(name string, writable bool) (vfs.File, error) {
 	if err := f.before(OpOpen, name, 0); err != nil {
 		return nil, pathError("open", name, err)
 	}
@@ -254,7 +257,30 @@ func (f *FS) open(name string, writable bool) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &file{fs: f, node: n, name: name, writable: writable && !n.isDir()}, nil
+	return f.handle(n, name, writable && !n.isDir()), nil
+}
+
+// handle makes an open file. f.mu is held.
+func (f *FS) handle(n *inode, name string, writable bool) *file {
+	h := &file{fs: f, node: n, name: clean(name), writable: writable}
+	f.open[h] = true
+	return h
+}
+
+// Handles lists the files and directories that are open, and the locks that are
+// held, by name, in order; one that is open twice is there twice.
+func (f *FS) Handles() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	names := make([]string, 0, len(f.open)+len(f.locks))
+	for h := range f.open { // order-free: sorted below
+		names = append(names, h.name)
+	}
+	for name := range f.locks { // order-free: sorted below
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // Remove implements vfs.FS.
@@ -312,7 +338,7 @@ func (f *FS) ReuseForWrite(from, to string, _ vfs.DiskWriteCategory) (vfs.File, 
 	if err := f.Rename(from, to); err != nil {
 		return nil, err
 	}
-	return f.open(to, true)
+	return f.openFile(to, true)
 }
 
 // MkdirAll implements vfs.FS.

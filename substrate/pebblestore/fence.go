@@ -34,6 +34,7 @@ type fence struct {
 	spare  spare
 	pace   pacer
 	watch  watch
+	files  handles
 
 	written, syncs atomic.Int64
 }
@@ -56,7 +57,7 @@ func (f *fence) mayChange() bool {
 // then. They cost the memory of the dead store until the process ends.
 func (f *fence) check() {
 	if !f.mayChange() {
-		select {}
+		stay()
 	}
 }
 
@@ -144,7 +145,7 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 	if f.watch.note(err) != nil {
 		return nil, err
 	}
-	return &fencedDir{File: file, fence: f}, nil
+	return &fencedDir{File: f.files.add(file), fence: f}, nil
 }
 
 // fencedDir is a directory that Pebble may sync.
@@ -207,7 +208,7 @@ func (f *fence) wrap(name string, file vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fencedFile{File: file, fence: f, name: name}, nil
+	return &fencedFile{File: f.files.add(file), fence: f, name: name}, nil
 }
 
 // fencedFile is a file that Pebble may write to.

@@ -132,6 +132,7 @@ func (s *Store) abandon() {
 		}
 	}
 	s.fence.dead.Store(true)
+	s.fence.files.release()
 	s.cache.Unref()
 }
 
@@ -241,6 +242,7 @@ func (s *Store) Close() error {
 		err = nil // it could not end files that nobody needs; what is flushed is durable
 	}
 	s.fence.dead.Store(true)
+	s.fence.files.release()
 	s.cache.Unref()
 	if err != nil {
 		return fmt.Errorf("close the state store: %w", err)

@@ -51,10 +51,14 @@ func (w *watch) end(database string, err error) error {
 // Open implements vfs.FS.
 func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	file, err := f.FS.Open(name, opts...)
-	if f.watch.note(err) == nil && f.watch.on.Load() {
+	if f.watch.note(err) != nil {
+		return nil, err
+	}
+	file = f.files.add(file)
+	if f.watch.on.Load() {
 		file = &watchedFile{File: file, watch: &f.watch}
 	}
-	return file, err
+	return file, nil
 }
 
 // List implements vfs.FS.

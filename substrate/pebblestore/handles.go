@@ -1,0 +1,156 @@
+package pebblestore
+
+import (
+	"sync"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
+
+// handles are the files that Pebble has open. A dead store's goroutines never
+// close theirs: the store does when it is closed itself, so that a host whose disk
+// fails now and then does not run out of them.
+type handles struct {
+	mu       sync.Mutex
+	open     map[*handle]bool
+	released bool
+}
+
+// add takes note of a file that has just been opened.
+func (h *handles) add(file vfs.File) vfs.File {
+	n := &handle{File: file, of: h}
+	h.mu.Lock()
+	released := h.released
+	if !released {
+		if h.open == nil {
+			h.open = map[*handle]bool{}
+		}
+		h.open[n] = true
+	}
+	h.mu.Unlock()
+	if released {
+		_ = file.Close() // nobody will use it
+		stay()
+	}
+	return n
+}
+
+// release closes what is still open. Nobody but goroutines that a dead store has
+// left behind may use it then: they stop where they are. A file that the system
+// does not answer for is left open rather than waited for.
+func (h *handles) release() {
+	h.mu.Lock()
+	h.released = true
+	left := h.open
+	h.open = nil
+	h.mu.Unlock()
+	for n := range left { // order-free: closes each
+		if n.busy.TryLock() {
+			n.closed = true
+			_ = n.File.Close() // nothing depends on what it has
+			n.busy.Unlock()
+		}
+	}
+}
+
+// stay never returns. See fence.check for why an error would not do.
+func stay() { select {} }
+
+// handle is an open file, which is not closed in the middle of a call.
+type handle struct {
+	vfs.File
+	of     *handles
+	busy   sync.RWMutex // held by calls, and to close
+	closed bool
+}
+
+func (n *handle) begin() {
+	n.busy.RLock()
+	if n.closed {
+		n.busy.RUnlock()
+		stay()
+	}
+}
+
+// Close implements vfs.File.
+func (n *handle) Close() error {
+	n.of.mu.Lock()
+	delete(n.of.open, n)
+	n.of.mu.Unlock()
+	n.busy.Lock()
+	defer n.busy.Unlock()
+	if n.closed {
+		return nil
+	}
+	n.closed = true
+	return n.File.Close()
+}
+
+// Read implements vfs.File.
+func (n *handle) Read(p []byte) (int, error) {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.Read(p)
+}
+
+// ReadAt implements vfs.File.
+func (n *handle) ReadAt(p []byte, at int64) (int, error) {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.ReadAt(p, at)
+}
+
+// Write implements vfs.File.
+func (n *handle) Write(p []byte) (int, error) {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.Write(p)
+}
+
+// WriteAt implements vfs.File.
+func (n *handle) WriteAt(p []byte, at int64) (int, error) {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.WriteAt(p, at)
+}
+
+// Preallocate implements vfs.File.
+func (n *handle) Preallocate(offset, length int64) error {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.Preallocate(offset, length)
+}
+
+// Prefetch implements vfs.File.
+func (n *handle) Prefetch(offset, length int64) error {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.Prefetch(offset, length)
+}
+
+// Stat implements vfs.File.
+func (n *handle) Stat() (vfs.FileInfo, error) {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.Stat()
+}
+
+// Sync implements vfs.File.
+func (n *handle) Sync() error {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.Sync()
+}
+
+// SyncData implements vfs.File.
+func (n *handle) SyncData() error {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.SyncData()
+}
+
+// SyncTo implements vfs.File.
+func (n *handle) SyncTo(length int64) (fullSync bool, err error) {
+	n.begin()
+	defer n.busy.RUnlock()
+	return n.File.SyncTo(length)
+}
