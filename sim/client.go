@@ -29,9 +29,9 @@ var (
 	errUnknown      = errors.New("what came of it cannot be known any more")
 )
 
-// once makes a request to the process that serves. The key names a request whose
-// acknowledgement is checked; empty for none.
-func (c *client) once(key string, request func(context.Context, *netherite.Engine) error) (err error) {
+// once makes a request about an instance, or about all of them, to the process
+// that serves. Its names are those by which the record is known that it leads to.
+func (c *client) once(instance string, names []string, request func(context.Context, *netherite.Engine) error) (err error) {
 	w, t := c.w, c.w.task
 	w.park(func() bool { return w.serving() != nil })
 	p := w.serving()
@@ -61,28 +61,39 @@ func (c *client) once(key string, request func(context.Context, *netherite.Engin
 			cancel(errImpatient)
 		})()
 	}
-	late := p.superseded
+	late, q := p.superseded, p.asked(instance)
 	err = request(ctx, p.eng.Engine())
-	answered := err == nil || errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrExists)
-	switch {
-	case answered && late:
-		w.fail("zombie: process %d has answered what it was asked after another one had opened the log", p.nr)
-	case err == nil && key != "":
-		w.acks.answered(p, key)
+	if !isAnswer(err) {
+		return err
 	}
+	if late {
+		w.fail("zombie: process %d has answered what it was asked after another one had opened the log", p.nr)
+	}
+	p.answered(q, names...)
 	return err
 }
 
+// isAnswer reports whether what came of a request tells of the hub's state.
+func isAnswer(err error) bool {
+	for _, refusal := range []error{nil, engine.ErrNotFound, engine.ErrExists, engine.ErrEnded, engine.ErrNotFailed, engine.ErrReplaced} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
 // request repeats a request until it has been answered.
-func (c *client) request(what string, request func(context.Context, *netherite.Engine, string) error) error {
+func (c *client) request(what, instance string, request func(context.Context, *netherite.Engine, string) error) error {
 	w := c.w
 	c.keys++
 	key := fmt.Sprintf("%d-%d", c.nr, c.keys)
-	c.asks = what
+	c.asks = what + " " + instance
+	names := []string{key, c.asks}
 	defer func() { c.asks = "" }()
 	for attempt := 0; ; attempt++ {
-		err := c.once(key, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
-		w.note("answer to "+what, uint64(c.nr), uint64(c.keys))
+		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
+		w.note("answer to "+c.asks, uint64(c.nr), uint64(c.keys))
 		switch {
 		case errors.Is(err, engine.ErrOutcomeUnknown):
 			return errUnknown
@@ -126,7 +137,7 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 	if wait > 0 {
 		at = model.TimeOf(c.w.wall().Add(wait))
 	}
-	err := c.request("start "+id, func(ctx context.Context, e *netherite.Engine, key string) error {
+	err := c.request("start", id, func(ctx context.Context, e *netherite.Engine, key string) error {
 		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), At: at, Key: key, IfExists: engine.FailIfExists})
 		return err
 	})
@@ -143,7 +154,7 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 
 // command makes a request about an instance, of which some errors are expected.
 func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) {
-	err := c.request(what+" "+id, f)
+	err := c.request(what, id, f)
 	if err != nil && !errors.Is(err, errUnknown) && !(expected != nil && errors.Is(err, expected)) {
 		c.w.fail("client: %s of %q: %w", what, id, err)
 	}
@@ -151,7 +162,7 @@ func (c *client) command(what, id string, expected error, f func(ctx context.Con
 
 // see reads an instance, and has it compared with what was known of it.
 func (c *client) see(id string) (got *model.Instance) {
-	err := c.request("get "+id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("get", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true})
 		return err
 	})
@@ -160,7 +171,7 @@ func (c *client) see(id string) (got *model.Instance) {
 
 // await waits for the end of an instance.
 func (c *client) await(id string) (got *model.Instance) {
-	err := c.request("wait for "+id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("wait for", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
 		return err
 	})
@@ -311,7 +322,7 @@ func (c *client) post(entity, op string) {
 			w.latest = due
 		}
 	}
-	err := c.request("post", func(ctx context.Context, e *netherite.Engine, key string) error {
+	err := c.request("post", entity, func(ctx context.Context, e *netherite.Engine, key string) error {
 		return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Post", Input: encode(op), At: at, Key: key})
 	})
 	switch {
@@ -461,7 +472,7 @@ func (c *client) query() {
 	q := engine.Query{IDPrefix: [...]string{"", "captive-", "transfer-"}[w.work.IntN(3)], PageSize: 1 + w.work.IntN(50)}
 	for range 4 {
 		var page engine.Page
-		c.command("query", q.IDPrefix, nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+		c.command("query", "", nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 			page, err = e.Query(ctx, q)
 			return err
 		})
@@ -477,7 +488,7 @@ func (c *client) query() {
 	if w.work.IntN(3) > 0 {
 		return
 	}
-	c.command("purge", "captive-", nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	c.command("purge by query", "", nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		_, _, err := e.PurgeWhere(ctx, engine.Query{IDPrefix: "captive-", Statuses: []model.Status{model.Terminated}})
 		return err
 	})

@@ -414,7 +414,7 @@ func (w *world) lateness() time.Duration {
 }
 
 func (w *world) readHistory(c *client, id string) {
-	err := c.request("history", func(ctx context.Context, e *netherite.Engine, _ string) error {
+	err := c.request("history of", id, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		events, err := e.History(ctx, id)
 		if err != nil {
 			return err
@@ -429,7 +429,7 @@ func (w *world) readHistory(c *client, id string) {
 
 // entity reads an entity; nil if there is none.
 func (w *world) entity(c *client, id string, fresh bool) (got *model.Instance) {
-	err := c.request("read", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("read", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true, Fresh: fresh})
 		return err
 	})

@@ -39,7 +39,6 @@ type world struct {
 	store   *mem.StoreDisk
 	prefix  check.Prefix
 	ledger  *check.Ledger
-	acks    ackCheck
 	procs   []*process // alive, zombies too; the last is the one that clients use
 	opened  int
 	chaos   bool
@@ -65,7 +64,6 @@ func newWorld(seed uint64, p plan) *world {
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, poison: map[string]bool{},
 	}
-	w.acks.w = w
 	return w
 }
 
