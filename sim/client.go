@@ -5,11 +5,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
 )
@@ -91,6 +94,7 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 	c.asks = what + " " + instance
 	names := []string{key, c.asks}
 	defer func() { c.asks = "" }()
+	leaps := w.leaps
 	for attempt := 0; ; attempt++ {
 		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
 		w.note("answer to "+c.asks, uint64(c.nr), uint64(c.keys))
@@ -102,12 +106,17 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			return fmt.Errorf("parked: %w", err)
 		case err == nil || !transient(err):
 			return err
+		case w.leaps != leaps && slices.Contains(notRepeatable, what):
+			return errUnknown // what is remembered for an hour may be forgotten by now
 		case attempt > 2000:
 			return fmt.Errorf("no answer after %d attempts: %w", attempt, err)
 		}
 		w.sleep(time.Duration(1+w.work.IntN(2000)) * time.Millisecond)
 	}
 }
+
+// notRepeatable are the requests that only their key makes one.
+var notRepeatable = []string{"raise", "post", "probe"}
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
@@ -133,6 +142,7 @@ func (c *client) start(id, name string, input, want any) *check.Instance {
 // startAt is start, of something that begins after a while.
 func (c *client) startAt(id, name string, input, want any, wait time.Duration) *check.Instance {
 	i := c.w.ledger.Begin(id, name, model.Completed, string(encode(want)))
+	i.Since = c.w.wall().Add(-2 * mostSkew)
 	var at model.Time
 	if wait > 0 {
 		at = model.TimeOf(c.w.wall().Add(wait))
@@ -152,12 +162,17 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 	return nil
 }
 
-// command makes a request about an instance, of which some errors are expected.
-func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) {
+// command makes a request about an instance, of which some errors are expected. It
+// reports whether it has been acknowledged.
+func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) (acked bool) {
 	err := c.request(what, id, f)
-	if err != nil && !errors.Is(err, errUnknown) && !(expected != nil && errors.Is(err, expected)) {
+	switch {
+	case err == nil || errors.Is(err, errUnknown) || expected != nil && errors.Is(err, expected):
+	case errors.Is(err, engine.ErrNotFound) && c.w.ledger.Retired(id, c.w.latestWall):
+	default:
 		c.w.fail("client: %s of %q: %w", what, id, err)
 	}
+	return err == nil
 }
 
 // see reads an instance, and has it compared with what was known of it.
@@ -188,7 +203,7 @@ func (c *client) saw(id string, got *model.Instance, err error) *model.Instance 
 		c.w.fail("client: read of %q: %w", id, err)
 		return nil
 	}
-	if err := c.w.ledger.Saw(id, got); err != nil {
+	if err := c.w.ledger.Saw(id, got, c.w.latestWall); err != nil {
 		c.w.fail("%w", err)
 	}
 	return got
@@ -344,12 +359,15 @@ func (c *client) doze(id string) {
 	for range 1 + w.work.IntN(3) {
 		n.Each = append(n.Each, time.Duration(w.work.IntN(90_000))*time.Millisecond)
 	}
-	if c.startAt(id, "Nap", n, "rested", wait) == nil || w.work.IntN(2) == 0 {
+	i := c.startAt(id, "Nap", n, "rested", wait)
+	if i == nil || w.work.IntN(2) == 0 {
 		return
 	}
-	c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
+	i.Held = c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
+	i.Suspended = i.Held
 	w.sleep(time.Duration(w.work.IntN(5_000)) * time.Millisecond)
 	c.see(id)
+	i.Held = false
 	c.command("resume", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Resume(ctx, id, "go on") })
 }
 
@@ -364,14 +382,40 @@ func (c *client) collect(id, name string) {
 	for i := range want {
 		want[i] = i
 	}
-	if c.start(id, name, input, want) == nil {
+	i := c.start(id, name, input, want)
+	if i == nil {
 		return
 	}
-	for i := range want {
-		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
-			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Parcel", Payload: encode(i), Key: key})
-		})
+	for n := range want {
+		if !c.raise(i, id, "Parcel", n, name == "Collect") {
+			c.giveUpOn(i, id)
+			return
+		}
 	}
+}
+
+// raise raises an event until it is acknowledged. It returns false if that cannot
+// be known. If it is kept, it has to be in the history at the end.
+func (c *client) raise(i *check.Instance, id, event string, value any, kept bool) (acked bool) {
+	payload := encode(value)
+	if kept {
+		i.Raise(string(payload), false)
+	}
+	acked = c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
+		return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: event, Payload: payload, Key: key})
+	})
+	if kept && acked {
+		i.Raise(string(payload), true)
+	}
+	return acked
+}
+
+// giveUpOn terminates an instance that may have missed what it waits for.
+func (c *client) giveUpOn(i *check.Instance, id string) {
+	i.Want, i.Any = "", true
+	i.Stopped = c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("given up")})
+	})
 }
 
 // mend rewinds an orchestration that has failed.
@@ -400,9 +444,9 @@ func (c *client) captive(id string) {
 		return
 	}
 	if n == 0 && w.work.IntN(3) == 0 {
-		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
-			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
-		})
+		if !c.raise(i, id, "Free", "free", true) {
+			c.giveUpOn(i, id)
+		}
 		return
 	}
 	i.Status, i.Want = model.Terminated, string(encode("enough"))
@@ -410,7 +454,7 @@ func (c *client) captive(id string) {
 	if strings.HasPrefix(id, "captive-") { // a query may purge it, also between two attempts
 		i.Purged, gone = true, engine.ErrNotFound
 	}
-	c.command("terminate", id, gone, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	i.Stopped = c.command("terminate", id, gone, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("enough"), Recursive: true})
 	})
 	c.await(id)
@@ -436,7 +480,7 @@ func (c *client) cutShort(id string) {
 	}
 	i.Want, i.Any = "", true // it may end by itself before
 	w.sleep(time.Duration(w.work.IntN(100)) * time.Millisecond)
-	c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	i.Stopped = c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("cut")})
 	})
 }
@@ -455,34 +499,60 @@ func (c *client) again(id string) {
 		})
 		return s
 	}
+	i.Restarted = true
 	reuse(engine.FailIfExists, engine.ErrExists)
 	reuse(engine.ReplaceAny, nil)
 	reuse(engine.AttachIfExists, nil)
-	c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
-		return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
-	})
-	if got := c.await(id); got == nil && w.failure == nil {
+	if !c.raise(i, id, "Free", "free", true) {
+		c.giveUpOn(i, id)
+	}
+	if got := c.await(id); got == nil && w.failure == nil && !w.ledger.Retired(id, w.latestWall) {
 		w.fail("ledger: %q was started, but there is no such instance", id)
 	}
+}
+
+// thereAndLasting lists the instances of which clients know that they are there,
+// and that nobody purges or starts anew.
+func (w *world) thereAndLasting(prefix string) (ids []string) {
+	for _, id := range slices.Sorted(maps.Keys(w.ledger.Instances)) {
+		if strings.HasPrefix(id, prefix) && w.lasting(id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+func (w *world) lasting(id string) bool {
+	i := w.ledger.Instances[id]
+	return i.Acked && !i.Purged && !i.Restarted && !w.ledger.Retired(id, w.latestWall)
 }
 
 // query reads pages of instances, and may purge what was terminated.
 func (c *client) query() {
 	w := c.w
 	q := engine.Query{IDPrefix: [...]string{"", "captive-", "transfer-"}[w.work.IntN(3)], PageSize: 1 + w.work.IntN(50)}
+	there, pages := w.thereAndLasting(q.IDPrefix), check.NewPages(q.IDPrefix != "")
 	for range 4 {
 		var page engine.Page
 		c.command("query", "", nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 			page, err = e.Query(ctx, q)
 			return err
 		})
-		for n, got := range page.Instances {
-			if n > 0 && got.ID == page.Instances[n-1].ID {
-				w.fail("query: %q is listed twice", got.ID)
-			}
+		if err := pages.Page(page.Instances); err != nil {
+			w.fail("%w", err)
+		}
+		if q.Token != "" {
+			mark.Hit(mark.PageContinued)
 		}
 		if q.Token = page.Token; q.Token == "" || w.failure != nil {
 			break
+		}
+	}
+	if q.Token == "" {
+		mark.Hit(mark.LastPageRead)
+		there = slices.DeleteFunc(there, func(id string) bool { return !w.lasting(id) })
+		if err := pages.Complete(there); err != nil {
+			w.fail("%w", err)
 		}
 	}
 	if w.work.IntN(3) > 0 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/histories"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
 )
@@ -214,9 +215,12 @@ func (w *world) fillDisk() {
 	})
 }
 
-// mostSkew bounds how wrong the wall clock is, so that what is remembered for an
-// hour is remembered for as long as clients try.
-const mostSkew = 15 * time.Minute
+// mostSkew bounds how wrong the wall clock is. A jump by as much as a leap may have
+// things forgotten that are remembered for an hour.
+const (
+	mostSkew = time.Hour
+	leap     = 15 * time.Minute
+)
 
 // jump sets the wall clock.
 func (w *world) jump() {
@@ -226,6 +230,10 @@ func (w *world) jump() {
 	}
 	by := to - w.skew
 	w.skew = to
+	if by > leap {
+		w.leaps++
+	}
+	w.showTime()
 	w.fault("clock jump", uint64(by), 0)
 }
 
@@ -420,7 +428,10 @@ func (w *world) readHistory(c *client, id string) {
 			return err
 		}
 		w.same("history of "+id, events)
-		return check.History(id, events)
+		if err := histories.Check(events); err != nil {
+			return fmt.Errorf("history of %q: %w", id, err)
+		}
+		return cmp.Or(check.History(id, events), w.ledger.Heard(id, events))
 	})
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
 		w.fail("%w", err)

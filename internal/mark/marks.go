@@ -102,6 +102,11 @@ const (
 	ActivityStopped                     // an activity that was cancelled is given back
 	LiveCopyOutdated                    // a live copy is of another past
 	LiveCopyEvicted                     // a live copy is given up for another one
+	PageContinued                       // a query goes on after a page
+	LastPageRead                        // the last page of a query is read
+	FramesHeld                          // messages wait for their commit
+	StepsHeld                           // work items wait for their commit
+	Retired                             // instances are purged after their retention
 	count
 )
 
@@ -203,4 +208,9 @@ var names = [...]string{
 	ActivityStopped:         "ActivityStopped",
 	LiveCopyOutdated:        "LiveCopyOutdated",
 	LiveCopyEvicted:         "LiveCopyEvicted",
+	PageContinued:           "PageContinued",
+	LastPageRead:            "LastPageRead",
+	FramesHeld:              "FramesHeld",
+	StepsHeld:               "StepsHeld",
+	Retired:                 "Retired",
 }

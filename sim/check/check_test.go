@@ -9,6 +9,8 @@ import (
 	"github.com/netherite-go/netherite/substrate/mem"
 )
 
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func TestPrefixFindsWhatALogLacksOrHasInstead(t *testing.T) {
 	disk := mem.NewLogDisk()
 	l, err := disk.Open()
@@ -45,17 +47,17 @@ func TestPrefixFindsWhatALogLacksOrHasInstead(t *testing.T) {
 func TestLedgerFindsWhatIsLostOrDoneTwice(t *testing.T) {
 	l := check.NewLedger()
 	l.Begin("a", "Nap", model.Completed, `"rested"`).Acked = true
-	if err := l.Saw("a", nil); err == nil {
+	if err := l.Saw("a", nil, epoch); err == nil {
 		t.Error("an acknowledged start may be lost")
 	}
 	ended := &model.Instance{ID: "a", Status: model.Completed, Completed: 5, Output: []byte(`"rested"`)}
-	if err := l.Saw("a", ended); err != nil {
+	if err := l.Saw("a", ended, epoch); err != nil {
 		t.Error(err)
 	}
 	if err := l.Ended("a", ended); err != nil {
 		t.Error(err)
 	}
-	if err := l.Saw("a", &model.Instance{ID: "a", Status: model.Running}); err == nil {
+	if err := l.Saw("a", &model.Instance{ID: "a", Status: model.Running}, epoch); err == nil {
 		t.Error("what has completed may run again")
 	}
 	l.Post("e", "1", true)
