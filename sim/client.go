@@ -106,12 +106,14 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			return fmt.Errorf("parked: %w", err)
 		case err == nil || !transient(err):
 			return err
-		case w.leaps != leaps && slices.Contains(notRepeatable, what):
-			return errUnknown // what is remembered for an hour may be forgotten by now
 		case attempt > 2000:
 			return fmt.Errorf("no answer after %d attempts: %w", attempt, err)
 		}
 		w.sleep(time.Duration(1+w.work.IntN(2000)) * time.Millisecond)
+		if w.leaps != leaps && slices.Contains(notRepeatable, what) {
+			mark.Hit(mark.RequestGivenUp)
+			return errUnknown // what is remembered for an hour may be forgotten by now
+		}
 	}
 }
 
@@ -142,7 +144,9 @@ func (c *client) start(id, name string, input, want any) *check.Instance {
 // startAt is start, of something that begins after a while.
 func (c *client) startAt(id, name string, input, want any, wait time.Duration) *check.Instance {
 	i := c.w.ledger.Begin(id, name, model.Completed, string(encode(want)))
-	i.Since = c.w.wall().Add(-2 * mostSkew)
+	if i.Since = c.w.wall(); c.w.plan.has(ClockJumps) {
+		i.Since = i.Since.Add(-2 * mostSkew)
+	}
 	var at model.Time
 	if wait > 0 {
 		at = model.TimeOf(c.w.wall().Add(wait))
@@ -413,7 +417,11 @@ func (c *client) raise(i *check.Instance, id, event string, value any, kept bool
 // giveUpOn terminates an instance that may have missed what it waits for.
 func (c *client) giveUpOn(i *check.Instance, id string) {
 	i.Want, i.Any = "", true
-	i.Stopped = c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	var gone error
+	if strings.HasPrefix(id, "captive-") { // a query may purge it
+		i.Purged, gone = true, engine.ErrNotFound
+	}
+	i.Stopped = c.command("terminate", id, gone, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("given up")})
 	})
 }

@@ -28,6 +28,7 @@ type process struct {
 	worker     *worker.Worker
 	jobs       []netherite.Job
 	dead       bool
+	retaining  bool // instances that have reached their retention are being purged
 	hung       bool // its worker does nothing
 	replaced   bool // somebody else opens the hub: a zombie
 	superseded bool // somebody else has opened its log since
@@ -86,6 +87,7 @@ func (w *world) open() {
 		}
 		p.eng = s
 		w.connect(p)
+		w.retain(p)
 		w.note("opened", uint64(p.nr), uint64(p.durable))
 	})
 }

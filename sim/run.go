@@ -60,6 +60,7 @@ func run(seed uint64, o Options) Result {
 	w := newWorld(seed, newPlan(seed, o))
 	w.trace = o.Trace
 	w.workload = newWorkload(w)
+	w.ledger.Retention = w.plan.retention
 	w.ledger.Money = opening * int64(w.plan.accounts)
 	w.guarded(func() {
 		w.open()
@@ -288,6 +289,7 @@ func (w *world) quiesce() {
 		}
 		if left = w.serving().eng.Residue(); left == nil {
 			w.atRest()
+			w.retired()
 			return
 		}
 		w.run(w.now+time.Second, func() bool { return false })

@@ -107,6 +107,7 @@ const (
 	FramesHeld                          // messages wait for their commit
 	StepsHeld                           // work items wait for their commit
 	Retired                             // instances are purged after their retention
+	RequestGivenUp                      // a request is not repeated, as it may have been forgotten
 	count
 )
 
@@ -213,4 +214,5 @@ var names = [...]string{
 	FramesHeld:              "FramesHeld",
 	StepsHeld:               "StepsHeld",
 	Retired:                 "Retired",
+	RequestGivenUp:          "RequestGivenUp",
 }
