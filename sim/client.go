@@ -96,10 +96,16 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 	defer func() { c.asks = "" }()
 	leaps := w.leaps
 	for attempt := 0; ; attempt++ {
-		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
+		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error {
+			if attempt > 0 && w.leaps != leaps && slices.Contains(notRepeatable, what) {
+				mark.Hit(mark.RequestGivenUp)
+				return errUnknown // what is remembered for an hour may be forgotten by now
+			}
+			return request(ctx, e, key)
+		})
 		w.note("answer to "+c.asks, uint64(c.nr), uint64(c.keys))
 		switch {
-		case errors.Is(err, engine.ErrOutcomeUnknown):
+		case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, errUnknown):
 			return errUnknown
 		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
 		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
@@ -110,10 +116,6 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			return fmt.Errorf("no answer after %d attempts: %w", attempt, err)
 		}
 		w.sleep(time.Duration(1+w.work.IntN(2000)) * time.Millisecond)
-		if w.leaps != leaps && slices.Contains(notRepeatable, what) {
-			mark.Hit(mark.RequestGivenUp)
-			return errUnknown // what is remembered for an hour may be forgotten by now
-		}
 	}
 }
 
@@ -368,7 +370,9 @@ func (c *client) doze(id string) {
 		return
 	}
 	i.Held = c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
-	i.Suspended = i.Held
+	if i.Held && w.work.IntN(4) == 0 {
+		return // the judge looks whether it has stayed so
+	}
 	w.sleep(time.Duration(w.work.IntN(5_000)) * time.Millisecond)
 	c.see(id)
 	i.Held = false

@@ -90,6 +90,7 @@ type plan struct {
 	checkReplay bool
 	retention   time.Duration
 	reread      bool // everything is read again after a last kill
+	backup      bool // the hub is copied while it runs, and the copy tried
 	accounts    int
 	slow        time.Duration // the longest sync of a slow disk
 }
@@ -130,6 +131,7 @@ func newPlan(seed uint64, o Options) plan {
 	if p.has(LostFrames) || p.has(TwinFrames) || p.has(LateFrames) {
 		p.resend = time.Duration(pick(200, 1000)) * time.Millisecond
 	}
+	p.backup = r.IntN(6) == 0
 	p.operations = o.Operations
 	for _, f := range o.Without {
 		p.faults[f] = false

@@ -154,6 +154,7 @@ func (w *world) scheduleFaults() {
 	}
 	w.days++
 	day := w.days
+	w.backUp()
 	for _, k := range kinds {
 		if !w.plan.has(k.f) {
 			continue
@@ -290,6 +291,7 @@ func (w *world) quiesce() {
 		if left = w.serving().eng.Residue(); left == nil {
 			w.atRest()
 			w.retired()
+			w.restored()
 			return
 		}
 		w.run(w.now+time.Second, func() bool { return false })
@@ -362,6 +364,11 @@ func (w *world) judge(c *client) {
 				continue
 			}
 		}
+		if i.Held {
+			c.see(id)
+			i.Held = false
+			c.command("resume", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Resume(ctx, id, "at last") })
+		}
 		got := c.await(id)
 		if w.failure != nil {
 			return
@@ -378,6 +385,12 @@ func (w *world) judge(c *client) {
 	}
 	w.ranOnce()
 	w.sleep(w.latest.Sub(w.wall()) + w.lateness())
+	w.count(c)
+}
+
+// count reads all entities: what was posted is in the journals, and the money is
+// in the bank.
+func (w *world) count(c *client) {
 	for _, entity := range slices.Sorted(maps.Keys(w.ledger.Posts)) {
 		var j journal
 		w.readEntity(c, entity, &j)

@@ -57,6 +57,7 @@ type world struct {
 	workload              *workload
 	final                 map[string]uint64 // digest of what was read of each instance at the end; nil: not yet
 	failure               error
+	copied                *copied // nil: none yet
 }
 
 func newWorld(seed uint64, p plan) *world {

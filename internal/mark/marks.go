@@ -108,6 +108,7 @@ const (
 	StepsHeld                           // work items wait for their commit
 	Retired                             // instances are purged after their retention
 	RequestGivenUp                      // a request is not repeated, as it may have been forgotten
+	BackupRestored                      // a copy of the running hub is opened
 	count
 )
 
@@ -215,4 +216,5 @@ var names = [...]string{
 	StepsHeld:               "StepsHeld",
 	Retired:                 "Retired",
 	RequestGivenUp:          "RequestGivenUp",
+	BackupRestored:          "BackupRestored",
 }

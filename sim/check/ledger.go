@@ -28,7 +28,6 @@ type Instance struct {
 	Any       bool            // it may end in any way
 	Stopped   bool            // its termination was acknowledged
 	Held      bool            // its suspension was acknowledged, and nobody has asked to resume it
-	Suspended bool            // a suspension of it was acknowledged
 	Restarted bool            // it may have been started again
 	Raised    map[string]bool // by payload: events raised for it, and whether that was acknowledged
 	Since     time.Time       // nothing of it happened before
@@ -38,6 +37,42 @@ type Instance struct {
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
 	return &Ledger{Retention: -1, Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}}
+}
+
+// AsOf is the ledger of a copy of the hub that was begun when the ledger was as
+// before, and is complete now: what has been acknowledged or seen since may be in
+// the copy or not.
+func (l *Ledger) AsOf(before *Ledger) *Ledger {
+	c := l.Clone()
+	for id, i := range c.Instances {
+		was := before.Instances[id]
+		if was == nil {
+			was = &Instance{}
+		}
+		i.Acked, i.Stopped, i.seen = was.Acked, was.Stopped, was.seen
+		i.Held = i.Held && was.Held
+	}
+	for entity, posts := range c.Posts {
+		for op := range posts {
+			posts[op] = before.Posts[entity][op]
+		}
+	}
+	return c
+}
+
+// Clone is a copy that does not change any more.
+func (l *Ledger) Clone() *Ledger {
+	c := *l
+	c.Instances, c.Posts = make(map[string]*Instance, len(l.Instances)), make(map[string]map[string]bool, len(l.Posts))
+	for id, i := range l.Instances {
+		copied := *i
+		copied.Raised = maps.Clone(i.Raised)
+		c.Instances[id] = &copied
+	}
+	for entity, posts := range l.Posts {
+		c.Posts[entity] = maps.Clone(posts)
+	}
+	return &c
 }
 
 // Begin notes that a client is about to start an instance, which is to end so.
@@ -143,33 +178,27 @@ func (l *Ledger) Ended(id string, got *model.Instance) error {
 	return nil
 }
 
-// Heard compares the history of an instance with the events that were raised for
-// it and with its suspensions: each event is there once, if it was acknowledged; at
-// most once if not.
+// Heard compares the history of an instance that has ended with the events that
+// were raised for it: each is there once, if it was acknowledged; at most once if
+// not, or if the instance may have ended before.
 func (l *Ledger) Heard(id string, events []model.Event) error {
 	i := l.Instances[id]
 	if i == nil {
 		return nil
 	}
-	count, suspended := map[string]int{}, false
+	count := map[string]int{}
 	for n := range events {
-		switch events[n].Kind {
-		case model.EventRaised:
+		if events[n].Kind == model.EventRaised {
 			count[string(events[n].Payload)]++
-		case model.ExecutionSuspended:
-			suspended = true
 		}
 	}
 	for _, payload := range slices.Sorted(maps.Keys(i.Raised)) {
 		switch n := count[payload]; {
 		case n > 1:
 			return fmt.Errorf("ledger: %q has got the event %s %d times", id, payload, n)
-		case n == 0 && i.Raised[payload]:
+		case n == 0 && i.Raised[payload] && !i.Any:
 			return fmt.Errorf("ledger: %q has not got the event %s, which was acknowledged", id, payload)
 		}
-	}
-	if i.Suspended && !suspended {
-		return fmt.Errorf("ledger: the suspension of %q was acknowledged, but is not in its history", id)
 	}
 	return nil
 }
