@@ -267,7 +267,11 @@ func (c *conn) again(kind string, hand func() error) {
 	if !w.chaos || !w.plan.has(TwinResults) || w.workers.IntN(20) > 0 {
 		return
 	}
-	w.after(time.Duration(w.workers.IntN(50))*time.Millisecond, func() {
+	soon := 50
+	if w.workers.IntN(4) == 0 {
+		soon = 5000 // the connection may be closed by then
+	}
+	w.after(time.Duration(w.workers.IntN(soon))*time.Millisecond, func() {
 		if c.p.dead {
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -43,8 +44,7 @@ func (w *world) retired() {
 			c.see(id)
 		}
 	})
-	// What ended while the clock was ahead counts from then on.
-	w.run(w.now+w.plan.retention+2*mostSkew, func() bool { return false })
+	w.run(w.now+w.plan.retention+time.Minute, func() bool { return false })
 	w.visit("archivist", 4001, func(c *client) {
 		err := c.request("query", "", func(ctx context.Context, e *netherite.Engine, _ string) error {
 			page, err := e.Query(ctx, engine.Query{PageSize: 1})
