@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
 )
@@ -29,9 +31,9 @@ var (
 	errUnknown      = errors.New("what came of it cannot be known any more")
 )
 
-// once makes a request to the process that serves. The key names a request whose
-// acknowledgement is checked; empty for none.
-func (c *client) once(key string, request func(context.Context, *netherite.Engine) error) (err error) {
+// once makes a request about an instance, or about all of them, to the process
+// that serves. Its names are those by which the record is known that it leads to.
+func (c *client) once(instance string, names []string, request func(context.Context, *netherite.Engine) error) (err error) {
 	w, t := c.w, c.w.task
 	w.park(func() bool { return w.serving() != nil })
 	p := w.serving()
@@ -61,30 +63,48 @@ func (c *client) once(key string, request func(context.Context, *netherite.Engin
 			cancel(errImpatient)
 		})()
 	}
-	late := p.superseded
+	late, q := p.superseded, p.asked(instance)
 	err = request(ctx, p.eng.Engine())
-	answered := err == nil || errors.Is(err, engine.ErrNotFound) || errors.Is(err, engine.ErrExists)
-	switch {
-	case answered && late:
-		w.fail("zombie: process %d has answered what it was asked after another one had opened the log", p.nr)
-	case err == nil && key != "":
-		w.acks.answered(p, key)
+	if !isAnswer(err) {
+		return err
 	}
+	if late {
+		w.fail("zombie: process %d has answered what it was asked after another one had opened the log", p.nr)
+	}
+	p.answered(q, names...)
 	return err
 }
 
+// isAnswer reports whether what came of a request tells of the hub's state.
+func isAnswer(err error) bool {
+	for _, refusal := range []error{nil, engine.ErrNotFound, engine.ErrExists, engine.ErrEnded, engine.ErrNotFailed, engine.ErrReplaced} {
+		if errors.Is(err, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
 // request repeats a request until it has been answered.
-func (c *client) request(what string, request func(context.Context, *netherite.Engine, string) error) error {
+func (c *client) request(what, instance string, request func(context.Context, *netherite.Engine, string) error) error {
 	w := c.w
 	c.keys++
 	key := fmt.Sprintf("%d-%d", c.nr, c.keys)
-	c.asks = what
+	c.asks = what + " " + instance
+	names := []string{key, c.asks}
 	defer func() { c.asks = "" }()
+	leaps := w.leaps
 	for attempt := 0; ; attempt++ {
-		err := c.once(key, func(ctx context.Context, e *netherite.Engine) error { return request(ctx, e, key) })
-		w.note("answer to "+what, uint64(c.nr), uint64(c.keys))
+		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error {
+			if attempt > 0 && w.leaps != leaps && slices.Contains(notRepeatable, what) {
+				mark.Hit(mark.RequestGivenUp)
+				return errUnknown // what is remembered for an hour may be forgotten by now
+			}
+			return request(ctx, e, key)
+		})
+		w.note("answer to "+c.asks, uint64(c.nr), uint64(c.keys))
 		switch {
-		case errors.Is(err, engine.ErrOutcomeUnknown):
+		case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, errUnknown):
 			return errUnknown
 		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
 		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
@@ -97,6 +117,9 @@ func (c *client) request(what string, request func(context.Context, *netherite.E
 		w.sleep(time.Duration(1+w.work.IntN(2000)) * time.Millisecond)
 	}
 }
+
+// notRepeatable are the requests that only their key makes one.
+var notRepeatable = []string{"raise", "post", "probe"}
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
@@ -122,11 +145,14 @@ func (c *client) start(id, name string, input, want any) *check.Instance {
 // startAt is start, of something that begins after a while.
 func (c *client) startAt(id, name string, input, want any, wait time.Duration) *check.Instance {
 	i := c.w.ledger.Begin(id, name, model.Completed, string(encode(want)))
+	if i.Since = c.w.wall(); c.w.plan.has(ClockJumps) {
+		i.Since = i.Since.Add(-2 * mostSkew)
+	}
 	var at model.Time
 	if wait > 0 {
 		at = model.TimeOf(c.w.wall().Add(wait))
 	}
-	err := c.request("start "+id, func(ctx context.Context, e *netherite.Engine, key string) error {
+	err := c.request("start", id, func(ctx context.Context, e *netherite.Engine, key string) error {
 		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), At: at, Key: key, IfExists: engine.FailIfExists})
 		return err
 	})
@@ -141,17 +167,22 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 	return nil
 }
 
-// command makes a request about an instance, of which some errors are expected.
-func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) {
-	err := c.request(what+" "+id, f)
-	if err != nil && !errors.Is(err, errUnknown) && !(expected != nil && errors.Is(err, expected)) {
+// command makes a request about an instance, of which some errors are expected. It
+// reports whether it has been acknowledged.
+func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) (acked bool) {
+	err := c.request(what, id, f)
+	switch {
+	case err == nil || errors.Is(err, errUnknown) || expected != nil && errors.Is(err, expected):
+	case errors.Is(err, engine.ErrNotFound) && c.w.ledger.Retired(id, c.w.latestWall):
+	default:
 		c.w.fail("client: %s of %q: %w", what, id, err)
 	}
+	return err == nil
 }
 
 // see reads an instance, and has it compared with what was known of it.
 func (c *client) see(id string) (got *model.Instance) {
-	err := c.request("get "+id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("get", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true})
 		return err
 	})
@@ -160,7 +191,7 @@ func (c *client) see(id string) (got *model.Instance) {
 
 // await waits for the end of an instance.
 func (c *client) await(id string) (got *model.Instance) {
-	err := c.request("wait for "+id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("wait for", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
 		return err
 	})
@@ -177,7 +208,7 @@ func (c *client) saw(id string, got *model.Instance, err error) *model.Instance 
 		c.w.fail("client: read of %q: %w", id, err)
 		return nil
 	}
-	if err := c.w.ledger.Saw(id, got); err != nil {
+	if err := c.w.ledger.Saw(id, got, c.w.latestWall); err != nil {
 		c.w.fail("%w", err)
 	}
 	return got
@@ -311,7 +342,7 @@ func (c *client) post(entity, op string) {
 			w.latest = due
 		}
 	}
-	err := c.request("post", func(ctx context.Context, e *netherite.Engine, key string) error {
+	err := c.request("post", entity, func(ctx context.Context, e *netherite.Engine, key string) error {
 		return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Post", Input: encode(op), At: at, Key: key})
 	})
 	switch {
@@ -333,12 +364,17 @@ func (c *client) doze(id string) {
 	for range 1 + w.work.IntN(3) {
 		n.Each = append(n.Each, time.Duration(w.work.IntN(90_000))*time.Millisecond)
 	}
-	if c.startAt(id, "Nap", n, "rested", wait) == nil || w.work.IntN(2) == 0 {
+	i := c.startAt(id, "Nap", n, "rested", wait)
+	if i == nil || w.work.IntN(2) == 0 {
 		return
 	}
-	c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
+	i.Held = c.command("suspend", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Suspend(ctx, id, "for now") })
+	if i.Held && w.work.IntN(4) == 0 {
+		return // the judge looks whether it has stayed so
+	}
 	w.sleep(time.Duration(w.work.IntN(5_000)) * time.Millisecond)
 	c.see(id)
+	i.Held = false
 	c.command("resume", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Resume(ctx, id, "go on") })
 }
 
@@ -353,13 +389,15 @@ func (c *client) collect(id, name string) {
 	for i := range want {
 		want[i] = i
 	}
-	if c.start(id, name, input, want) == nil {
+	i := c.start(id, name, input, want)
+	if i == nil {
 		return
 	}
-	for i := range want {
-		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
-			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Parcel", Payload: encode(i), Key: key})
-		})
+	for n := range want {
+		if !c.raise(i, id, "Parcel", n, name == "Collect") {
+			c.giveUpOn(i, id)
+			return
+		}
 	}
 }
 
@@ -389,9 +427,9 @@ func (c *client) captive(id string) {
 		return
 	}
 	if n == 0 && w.work.IntN(3) == 0 {
-		c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
-			return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
-		})
+		if !c.raise(i, id, "Free", "free", true) {
+			c.giveUpOn(i, id)
+		}
 		return
 	}
 	i.Status, i.Want = model.Terminated, string(encode("enough"))
@@ -399,7 +437,7 @@ func (c *client) captive(id string) {
 	if strings.HasPrefix(id, "captive-") { // a query may purge it, also between two attempts
 		i.Purged, gone = true, engine.ErrNotFound
 	}
-	c.command("terminate", id, gone, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	i.Stopped = c.command("terminate", id, gone, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("enough"), Recursive: true})
 	})
 	c.await(id)
@@ -425,7 +463,7 @@ func (c *client) cutShort(id string) {
 	}
 	i.Want, i.Any = "", true // it may end by itself before
 	w.sleep(time.Duration(w.work.IntN(100)) * time.Millisecond)
-	c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
+	i.Stopped = c.command("terminate", id, nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		return e.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: encode("cut")})
 	})
 }
@@ -444,41 +482,14 @@ func (c *client) again(id string) {
 		})
 		return s
 	}
+	i.Restarted = true
 	reuse(engine.FailIfExists, engine.ErrExists)
 	reuse(engine.ReplaceAny, nil)
 	reuse(engine.AttachIfExists, nil)
-	c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
-		return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: "Free", Payload: encode("free"), Key: key})
-	})
-	if got := c.await(id); got == nil && w.failure == nil {
+	if !c.raise(i, id, "Free", "free", true) {
+		c.giveUpOn(i, id)
+	}
+	if got := c.await(id); got == nil && w.failure == nil && !w.ledger.Retired(id, w.latestWall) {
 		w.fail("ledger: %q was started, but there is no such instance", id)
 	}
-}
-
-// query reads pages of instances, and may purge what was terminated.
-func (c *client) query() {
-	w := c.w
-	q := engine.Query{IDPrefix: [...]string{"", "captive-", "transfer-"}[w.work.IntN(3)], PageSize: 1 + w.work.IntN(50)}
-	for range 4 {
-		var page engine.Page
-		c.command("query", q.IDPrefix, nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
-			page, err = e.Query(ctx, q)
-			return err
-		})
-		for n, got := range page.Instances {
-			if n > 0 && got.ID == page.Instances[n-1].ID {
-				w.fail("query: %q is listed twice", got.ID)
-			}
-		}
-		if q.Token = page.Token; q.Token == "" || w.failure != nil {
-			break
-		}
-	}
-	if w.work.IntN(3) > 0 {
-		return
-	}
-	c.command("purge", "captive-", nil, func(ctx context.Context, e *netherite.Engine, _ string) error {
-		_, _, err := e.PurgeWhere(ctx, engine.Query{IDPrefix: "captive-", Statuses: []model.Status{model.Terminated}})
-		return err
-	})
 }

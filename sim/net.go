@@ -15,11 +15,8 @@ type link struct {
 	closed  bool
 }
 
-// transport makes a link, or nothing where frames always arrive at once.
+// transport makes links.
 func (w *world) transport(p *process) netherite.NewTransport {
-	if w.plan.resend == 0 {
-		return nil
-	}
 	return func(deliver func([]netherite.Frame)) netherite.Transport {
 		return &link{w: w, p: p, deliver: deliver}
 	}
@@ -31,7 +28,8 @@ func (l *link) Send(frames []netherite.Frame) {
 		return
 	}
 	w := l.w
-	if !w.chaos {
+	l.p.leaves(frames)
+	if !w.chaos || w.plan.resend == 0 {
 		l.deliver(frames)
 		return
 	}

@@ -90,6 +90,7 @@ type plan struct {
 	checkReplay bool
 	retention   time.Duration
 	reread      bool // everything is read again after a last kill
+	backup      bool // the hub is copied while it runs, and the copy tried
 	accounts    int
 	slow        time.Duration // the longest sync of a slow disk
 	window      int64         // bytes under way between two partitions; 0: what is usual
@@ -131,6 +132,7 @@ func newPlan(seed uint64, o Options) plan {
 	if p.has(LostFrames) || p.has(TwinFrames) || p.has(LateFrames) {
 		p.resend = time.Duration(pick(200, 1000)) * time.Millisecond
 	}
+	p.backup = r.IntN(6) == 0
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10)) // the last draw, so that it does not reshuffle the rest
 	p.operations = o.Operations
 	for _, f := range o.Without {

@@ -28,6 +28,7 @@ type process struct {
 	worker     *worker.Worker
 	jobs       []netherite.Job
 	dead       bool
+	retaining  bool // instances that have reached their retention are being purged
 	hung       bool // its worker does nothing
 	replaced   bool // somebody else opens the hub: a zombie
 	superseded bool // somebody else has opened its log since
@@ -84,11 +85,9 @@ func (w *world) open() {
 			w.after(time.Duration(1+w.faulty.IntN(2000))*time.Millisecond, w.openIfClosed)
 			return
 		}
-		if p.durable = 0; p.log != nil {
-			p.durable = p.log.End()
-		}
 		p.eng = s
 		w.connect(p)
+		w.retain(p)
 		w.note("opened", uint64(p.nr), uint64(p.durable))
 	})
 }
@@ -160,14 +159,13 @@ func (p *process) disconnect() {
 // onEvent is called with every event that a partition admits.
 func (w *world) onEvent(p *process, id int, ev partition.Event) {
 	w.steps++
+	p.log.releases.admitted(ev)
 	var subject uint64
 	switch e := ev.(type) {
 	case *partition.Start:
 		subject = digest(e.Request.Instance)
-		w.acks.stepped(p, id, e.Client.Key)
 	case *partition.Command:
 		subject = digest(e.Instance)
-		w.acks.stepped(p, id, e.Client.Key)
 	case *partition.StepDone:
 		subject = e.Ord
 	case *partition.EntityDone:
@@ -197,8 +195,9 @@ func (p *process) job(j netherite.Job) {
 	w := p.w
 	w.note("job", uint64(p.nr), uint64(j.Kind)<<8|uint64(j.Partition))
 	if j.Kind == netherite.RunPartition {
+		p.log.releases.before(p)
 		p.eng.Do(j)
-		w.acks.appended(p, j.Partition)
+		p.log.releases.appended(p, j.Partition)
 		return
 	}
 	if j.Kind == netherite.RunRecovery {
@@ -251,7 +250,7 @@ type feed struct {
 
 // Connect implements engine.Feed.
 func (f *feed) Connect(w engine.Worker) (engine.Connection, error) {
-	c, err := f.e.Connect(w)
+	c, err := f.e.Connect(&offers{w, f.p})
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +268,11 @@ func (c *conn) again(kind string, hand func() error) {
 	if !w.chaos || !w.plan.has(TwinResults) || w.workers.IntN(20) > 0 {
 		return
 	}
-	w.after(time.Duration(w.workers.IntN(50))*time.Millisecond, func() {
+	soon := 50
+	if w.workers.IntN(4) == 0 {
+		soon = 5000 // the connection may be closed by then
+	}
+	w.after(time.Duration(w.workers.IntN(soon))*time.Millisecond, func() {
 		if c.p.dead {
 			return
 		}
@@ -304,35 +307,4 @@ func (c *conn) CompleteEntity(r *engine.EntityResult) error {
 	err := c.Connection.CompleteEntity(r)
 	c.again("batch", func() error { return c.Connection.CompleteEntity(&twin) })
 	return err
-}
-
-// ackCheck checks that nothing is acknowledged before its record is durable.
-type ackCheck struct {
-	w     *world
-	fresh []string                    // keys of requests admitted in the batch in progress
-	at    map[string]substrate.Offset // where the records of requests end
-}
-
-func (a *ackCheck) stepped(_ *process, _ int, key string) {
-	if key != "" {
-		a.fresh = append(a.fresh, key)
-	}
-}
-
-// appended follows a batch.
-func (a *ackCheck) appended(p *process, id int) {
-	if a.at == nil {
-		a.at = map[string]substrate.Offset{}
-	}
-	for _, key := range a.fresh {
-		a.at[key] = p.eng.Appended(id)
-	}
-	a.fresh = a.fresh[:0]
-}
-
-// answered is called when a client has got an answer from a process.
-func (a *ackCheck) answered(p *process, key string) {
-	if at, ok := a.at[key]; ok && at > p.durable {
-		a.w.fail("answer before durable: request %s ends in the log at %d, of which %d is durable", key, at, p.durable)
-	}
 }

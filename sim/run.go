@@ -15,6 +15,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/histories"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
 )
@@ -59,6 +60,7 @@ func run(seed uint64, o Options) Result {
 	w := newWorld(seed, newPlan(seed, o))
 	w.trace = o.Trace
 	w.workload = newWorkload(w)
+	w.ledger.Retention = w.plan.retention
 	w.ledger.Money = opening * int64(w.plan.accounts)
 	w.guarded(func() {
 		w.open()
@@ -152,6 +154,7 @@ func (w *world) scheduleFaults() {
 	}
 	w.days++
 	day := w.days
+	w.backUp()
 	for _, k := range kinds {
 		if !w.plan.has(k.f) {
 			continue
@@ -214,9 +217,12 @@ func (w *world) fillDisk() {
 	})
 }
 
-// mostSkew bounds how wrong the wall clock is, so that what is remembered for an
-// hour is remembered for as long as clients try.
-const mostSkew = 15 * time.Minute
+// mostSkew bounds how wrong the wall clock is. A jump by as much as a leap may have
+// things forgotten that are remembered for an hour.
+const (
+	mostSkew = time.Hour
+	leap     = 15 * time.Minute
+)
 
 // jump sets the wall clock.
 func (w *world) jump() {
@@ -226,6 +232,10 @@ func (w *world) jump() {
 	}
 	by := to - w.skew
 	w.skew = to
+	if by > leap {
+		w.leaps++
+	}
+	w.showTime()
 	w.fault("clock jump", uint64(by), 0)
 }
 
@@ -249,10 +259,12 @@ func (w *world) loseWorker() {
 	})
 }
 
-// heal ends all faults.
+// heal ends all faults. The clock is set to the latest time that it has shown, so
+// that nobody has to wait an hour for what was meant to be soon.
 func (w *world) heal() {
 	w.note("heal", 0, 0)
-	w.chaos, w.storeFull, w.crashIn, w.skew = false, false, 0, 0
+	w.chaos, w.storeFull, w.crashIn = false, false, 0
+	w.skew = w.latestWall.Sub(start) - w.now
 	clear(w.poison)
 	w.fs.SetCapacity(1 << 40)
 	for _, p := range slices.Clone(w.procs) {
@@ -280,6 +292,8 @@ func (w *world) quiesce() {
 		}
 		if left = w.serving().eng.Residue(); left == nil {
 			w.atRest()
+			w.retired()
+			w.restored()
 			return
 		}
 		w.run(w.now+time.Second, func() bool { return false })
@@ -352,6 +366,11 @@ func (w *world) judge(c *client) {
 				continue
 			}
 		}
+		if i.Held {
+			c.see(id)
+			i.Held = false
+			c.command("resume", id, engine.ErrEnded, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Resume(ctx, id, "at last") })
+		}
 		got := c.await(id)
 		if w.failure != nil {
 			return
@@ -368,6 +387,12 @@ func (w *world) judge(c *client) {
 	}
 	w.ranOnce()
 	w.sleep(w.latest.Sub(w.wall()) + w.lateness())
+	w.count(c)
+}
+
+// count reads all entities: what was posted is in the journals, and the money is
+// in the bank.
+func (w *world) count(c *client) {
 	for _, entity := range slices.Sorted(maps.Keys(w.ledger.Posts)) {
 		var j journal
 		w.readEntity(c, entity, &j)
@@ -414,13 +439,16 @@ func (w *world) lateness() time.Duration {
 }
 
 func (w *world) readHistory(c *client, id string) {
-	err := c.request("history", func(ctx context.Context, e *netherite.Engine, _ string) error {
+	err := c.request("history of", id, func(ctx context.Context, e *netherite.Engine, _ string) error {
 		events, err := e.History(ctx, id)
 		if err != nil {
 			return err
 		}
 		w.same("history of "+id, events)
-		return check.History(id, events)
+		if err := histories.Check(events); err != nil {
+			return fmt.Errorf("history of %q: %w", id, err)
+		}
+		return cmp.Or(check.History(id, events), w.ledger.Heard(id, events))
 	})
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
 		w.fail("%w", err)
@@ -429,7 +457,7 @@ func (w *world) readHistory(c *client, id string) {
 
 // entity reads an entity; nil if there is none.
 func (w *world) entity(c *client, id string, fresh bool) (got *model.Instance) {
-	err := c.request("read", func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
+	err := c.request("read", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true, Fresh: fresh})
 		return err
 	})

@@ -46,7 +46,7 @@ func (s *storage) OpenLog() (substrate.Log, error) {
 		return nil, err
 	}
 	l := &wal{Log: inner, w: s.w, p: s.p}
-	s.p.log = l
+	s.p.log, s.p.durable = l, inner.End() // what an opening finds is durable
 	for _, other := range s.w.procs {
 		other.superseded = other != s.p
 	}
@@ -78,12 +78,18 @@ type wal struct {
 	substrate.Log
 	w *world
 	p *process
+
+	releases releases
 }
 
 // Write implements substrate.Log.
 func (l *wal) Write(group []byte) error {
 	at := l.End()
-	if err := l.Log.Write(group); err != nil {
+	err := l.Log.Write(group)
+	if l.releases.lacking = errors.Is(err, substrate.ErrDiskFull); l.releases.lacking {
+		l.releases.lacks++
+	}
+	if err != nil {
 		return err
 	}
 	if l.p.superseded {

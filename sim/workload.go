@@ -13,6 +13,9 @@ import (
 // opening is what each account of the bank begins with.
 const opening = 100
 
+// patient is the activity that is never to start before its call is durable.
+const patient = "SquareLater"
+
 // account is an entity of the bank. Holder is the orchestration that is in a
 // critical section with it, Intruded one whose section somebody else's operation
 // has got into.
@@ -81,7 +84,7 @@ type workload struct {
 
 func newWorkload(w *world) *workload {
 	l := &workload{w: w, mended: map[string]bool{}}
-	square := durable.Activity("Square", l.square)
+	square, later := durable.Activity("Square", l.square), durable.Activity(patient, l.square)
 	fragile := durable.Activity("Fragile", l.fragile)
 	var grow *durable.OrchestrationOf[tree, int]
 	grow = durable.Orchestration("Tree", func(ctx *durable.Context, t tree) (int, error) {
@@ -113,17 +116,17 @@ func newWorkload(w *world) *workload {
 		return free.Wait(ctx, durable.Forever)
 	})
 	l.handlers = []durable.Handler{
-		accounts, journals, frails, square, fragile, grow, loop,
+		accounts, journals, frails, square, later, fragile, grow, loop,
 		durable.Orchestration("Errand", errand), durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
 		durable.Orchestration("Nap", l.doze), durable.Orchestration("Collect", collect),
 		durable.Orchestration("FanOut", func(ctx *durable.Context, n int) (int, error) {
 			calls := make([]*durable.Future[int], n)
 			for i := range calls {
-				opts := []durable.ActivityOption{patch, durable.Timeout(5 * time.Second)}
 				if i%3 == 0 {
-					opts = append(opts, durable.AfterCommit)
+					calls[i] = later.Call(ctx, i, patch, durable.Timeout(5*time.Second), durable.AfterCommit)
+				} else {
+					calls[i] = square.Call(ctx, i, patch, durable.Timeout(5*time.Second))
 				}
-				calls[i] = square.Call(ctx, i, opts...)
 			}
 			squares, err := durable.All(ctx, calls...)
 			return sum(squares), err

@@ -26,20 +26,21 @@ type world struct {
 	// not reshuffle the others.
 	disk, net, clocks, work, schedule, workers, faulty *rand.Rand
 
-	now    time.Duration
-	skew   time.Duration // of the wall clock
-	serial uint64
-	heap   eventHeap
-	tasks  []*task // parked
-	idle   []*task // have ended; their coroutines are used again
-	task   *task   // running; nil: none
-	ready  []choice
+	now        time.Duration
+	skew       time.Duration // of the wall clock
+	leaps      int           // forward, of that
+	latestWall time.Time     // that it has shown
+	serial     uint64
+	heap       eventHeap
+	tasks      []*task // parked
+	idle       []*task // have ended; their coroutines are used again
+	task       *task   // running; nil: none
+	ready      []choice
 
 	fs      *faultfs.FS
 	store   *mem.StoreDisk
 	prefix  check.Prefix
 	ledger  *check.Ledger
-	acks    ackCheck
 	procs   []*process // alive, zombies too; the last is the one that clients use
 	opened  int
 	chaos   bool
@@ -56,6 +57,7 @@ type world struct {
 	workload              *workload
 	final                 map[string]uint64 // digest of what was read of each instance at the end; nil: not yet
 	failure               error
+	copied                *copied // nil: none yet
 }
 
 func newWorld(seed uint64, p plan) *world {
@@ -65,12 +67,18 @@ func newWorld(seed uint64, p plan) *world {
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, poison: map[string]bool{},
 	}
-	w.acks.w = w
 	return w
 }
 
 // wall is the time on the wall clock of the machine.
 func (w *world) wall() time.Time { return start.Add(w.now + w.skew) }
+
+// showTime notes how late the wall clock says that it is.
+func (w *world) showTime() {
+	if t := w.wall(); t.After(w.latestWall) {
+		w.latestWall = t
+	}
+}
 
 // note adds to the trace what has happened.
 func (w *world) note(what string, a, b uint64) {
@@ -209,10 +217,12 @@ func (w *world) run(until time.Duration, done func() bool) {
 				return
 			}
 			w.now = min(e.at, until)
+			w.showTime()
 			continue
 		}
 		c := w.ready[w.schedule.IntN(len(w.ready))]
 		w.now += time.Duration(1000 + w.schedule.IntN(30_000))
+		w.showTime()
 		w.do(c)
 	}
 }

@@ -408,6 +408,7 @@ func (f *frameBatch) release() { f.n.net.Send(f.frames) }
 // holdFrames queues outgoing frames to be sent when the batch is durable.
 func (h *host) holdFrames() {
 	for frames := h.drainOutbox(); len(frames) > 0; frames = h.drainOutbox() {
+		mark.Hit(mark.FramesHeld)
 		h.batch.out = append(h.batch.out, &frameBatch{h.n, append([]Frame(nil), frames...)})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -356,6 +357,7 @@ func (h *host) hold(it *engine.Items) {
 	if len(it.Orchestrations)+len(it.Activities)+len(it.Entities) == 0 {
 		return
 	}
+	mark.Hit(mark.StepsHeld)
 	h.state.Hold(it)
 	h.batch.out = append(h.batch.out, &itemBatch{h, *it})
 	*it = engine.Items{}

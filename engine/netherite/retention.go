@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -42,6 +43,9 @@ func (e *Engine) retire(ctx context.Context) {
 	for {
 		deleted, token, err := e.PurgeWhere(ctx, q)
 		e.metrics.retired.Add(int64(deleted))
+		if deleted > 0 {
+			mark.Hit(mark.Retired)
+		}
 		var partial *engine.PartialError
 		if err != nil && !errors.As(err, &partial) { // what is missing is no news
 			if ctx.Err() == nil && !errors.Is(err, engine.ErrClosed) {

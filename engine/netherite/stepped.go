@@ -97,6 +97,19 @@ func (s *Stepped) Appended(partition int) substrate.Offset {
 	return substrate.Offset(s.n.hosts[partition].appended.Load())
 }
 
+// Last names the last record that a partition has made.
+func (s *Stepped) Last(partition int) engine.Name { return s.n.hosts[partition].name }
+
+// HandOuts is the number of the last hand-out of a step by a partition, in the
+// epoch of its last record.
+func (s *Stepped) HandOuts(partition int) uint64 { return s.n.hosts[partition].state.HandOuts() }
+
+// Emitted is the number of the last message from one partition to another.
+func (s *Stepped) Emitted(from, to int) uint64 {
+	_, next := s.n.hosts[from].state.OutboxRange(to)
+	return next - 1
+}
+
 // Residue says what is left to do, once all work should have come to its end:
 // inputs, messages without an acknowledgement, items with workers or waiting for
 // one, clients that wait.

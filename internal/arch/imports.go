@@ -59,7 +59,7 @@ var importRules = []importRule{
 		why: "a door is a protocol over the contract: it knows no language, no engine and no other door"},
 	{packages: "sim/check", ours: []string{"model", "substrate"},
 		why: "who judges a simulation knows the contracts, and not how an engine keeps them"},
-	{packages: "sim", ours: []string{"sim/check", "durable", "worker", "model", "engine", "engine/netherite", "engine/netherite/partition", "substrate/..."},
+	{packages: "sim", ours: []string{"sim/check", "durable", "worker", "model", "engine", "engine/netherite", "engine/netherite/partition", "substrate/..."}, theirs: []string{pebble + "/vfs"},
 		why: "a simulation wires the production code to substrates that misbehave; no doors"},
 	{packages: "bench/report", ours: []string{"bench", "bench/rows"}, theirs: []string{"github.com/go-analyze/charts"},
 		why: "charts are drawn in one place, which only the command links"},

@@ -103,6 +103,13 @@ const (
 	ActivityStopped                     // an activity that was cancelled is given back
 	LiveCopyOutdated                    // a live copy is of another past
 	LiveCopyEvicted                     // a live copy is given up for another one
+	PageContinued                       // a query goes on after a page
+	LastPageRead                        // the last page of a query is read
+	FramesHeld                          // messages wait for their commit
+	StepsHeld                           // work items wait for their commit
+	Retired                             // instances are purged after their retention
+	RequestGivenUp                      // a request is not repeated, as it may have been forgotten
+	BackupRestored                      // a copy of the running hub is opened
 	count
 )
 
@@ -205,4 +212,11 @@ var names = [...]string{
 	ActivityStopped:         "ActivityStopped",
 	LiveCopyOutdated:        "LiveCopyOutdated",
 	LiveCopyEvicted:         "LiveCopyEvicted",
+	PageContinued:           "PageContinued",
+	LastPageRead:            "LastPageRead",
+	FramesHeld:              "FramesHeld",
+	StepsHeld:               "StepsHeld",
+	Retired:                 "Retired",
+	RequestGivenUp:          "RequestGivenUp",
+	BackupRestored:          "BackupRestored",
 }

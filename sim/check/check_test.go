@@ -6,8 +6,11 @@ import (
 
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
+	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/mem"
 )
+
+var epoch = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestPrefixFindsWhatALogLacksOrHasInstead(t *testing.T) {
 	disk := mem.NewLogDisk()
@@ -45,17 +48,17 @@ func TestPrefixFindsWhatALogLacksOrHasInstead(t *testing.T) {
 func TestLedgerFindsWhatIsLostOrDoneTwice(t *testing.T) {
 	l := check.NewLedger()
 	l.Begin("a", "Nap", model.Completed, `"rested"`).Acked = true
-	if err := l.Saw("a", nil); err == nil {
+	if err := l.Saw("a", nil, epoch); err == nil {
 		t.Error("an acknowledged start may be lost")
 	}
 	ended := &model.Instance{ID: "a", Status: model.Completed, Completed: 5, Output: []byte(`"rested"`)}
-	if err := l.Saw("a", ended); err != nil {
+	if err := l.Saw("a", ended, epoch); err != nil {
 		t.Error(err)
 	}
 	if err := l.Ended("a", ended); err != nil {
 		t.Error(err)
 	}
-	if err := l.Saw("a", &model.Instance{ID: "a", Status: model.Running}); err == nil {
+	if err := l.Saw("a", &model.Instance{ID: "a", Status: model.Running}, epoch); err == nil {
 		t.Error("what has completed may run again")
 	}
 	l.Post("e", "1", true)
@@ -88,5 +91,99 @@ func TestTimersAreNotEarly(t *testing.T) {
 	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	if check.NotEarly(model.TimeOf(now), now) != nil || check.NotEarly(model.TimeOf(now.Add(1)), now) == nil {
 		t.Error("the moment is not told from the one after it")
+	}
+}
+
+func TestWhatHasJustComeToBeMayNotLeave(t *testing.T) {
+	var c check.Causes
+	c.Grown(3, 0)
+	c.Grown(5, 100)
+	c.Grown(5, 200)
+	for _, k := range []struct {
+		number  uint64
+		durable int64
+		ok      bool
+	}{{3, 0, true}, {4, 99, false}, {5, 100, true}, {6, 1000, false}} {
+		if err := c.Durable(k.number, substrate.Offset(k.durable)); (err == nil) != k.ok {
+			t.Errorf("number %d, durable %d: %v", k.number, k.durable, err)
+		}
+	}
+}
+
+func TestPagesListEachInstanceOnce(t *testing.T) {
+	a, b := &model.Instance{ID: "a"}, &model.Instance{ID: "b"}
+	p := check.NewPages(true)
+	if err := p.Page([]*model.Instance{a, b}); err != nil {
+		t.Error(err)
+	}
+	if p.Complete([]string{"b"}) != nil || p.Complete([]string{"c"}) == nil {
+		t.Error("what is listed is not told from what is missing")
+	}
+	if p.Page([]*model.Instance{b}) == nil {
+		t.Error("an instance may be on two pages")
+	}
+	byTime := check.NewPages(false)
+	if byTime.Page([]*model.Instance{a}) != nil || byTime.Page([]*model.Instance{{ID: "a", Created: 1}}) != nil || byTime.Page([]*model.Instance{a}) == nil {
+		t.Error("one that was created anew is not another one, or the same is")
+	}
+}
+
+func TestAcknowledgedCommandsAreNotUndone(t *testing.T) {
+	l := check.NewLedger()
+	i := l.Begin("a", "Nap", model.Completed, "")
+	running := &model.Instance{ID: "a", Status: model.Running}
+	i.Held = true
+	if l.Saw("a", running, epoch) == nil || l.Saw("a", &model.Instance{ID: "a", Status: model.Suspended}, epoch) != nil {
+		t.Error("a suspension may be undone, or may not be there")
+	}
+	i.Held, i.Stopped = false, true
+	if l.Saw("a", running, epoch) == nil {
+		t.Error("a termination may be undone")
+	}
+	i.Raise("1", true)
+	i.Raise("2", false)
+	raised := func(payload string) model.Event {
+		return model.Event{Kind: model.EventRaised, ID: model.NoID, Payload: []byte(payload)}
+	}
+	for _, c := range []struct {
+		events []model.Event
+		ok     bool
+	}{
+		{nil, false},
+		{[]model.Event{raised("1")}, true},
+		{[]model.Event{raised("1"), raised("2"), raised("2")}, false},
+	} {
+		if err := l.Heard("a", c.events); (err == nil) != c.ok {
+			t.Errorf("%v: %v", c.events, err)
+		}
+	}
+}
+
+func TestOnlyWhatHasReachedItsRetentionMayBeGone(t *testing.T) {
+	l := check.NewLedger()
+	i := l.Begin("a", "Nap", model.Completed, "")
+	i.Acked, i.Since = true, epoch
+	if l.Saw("a", nil, epoch.Add(time.Hour)) == nil {
+		t.Error("something is gone although there is no retention")
+	}
+	l.Retention = time.Hour
+	if l.Saw("a", nil, epoch.Add(time.Hour-1)) == nil || l.Saw("a", nil, epoch.Add(time.Hour)) != nil {
+		t.Error("the retention is not told from less")
+	}
+}
+
+func TestACopyHoldsWhatWasAcknowledgedBeforeIt(t *testing.T) {
+	l := check.NewLedger()
+	l.Begin("a", "Nap", model.Completed, "").Acked = true
+	l.Post("e", "1", true)
+	before := l.Clone()
+	l.Begin("b", "Nap", model.Completed, "").Acked = true
+	l.Post("e", "2", true)
+	c := l.AsOf(before)
+	if c.Saw("b", nil, epoch) != nil || c.Saw("a", nil, epoch) == nil {
+		t.Error("what was acknowledged before the copy is not told from what was later")
+	}
+	if c.Applied("e", []string{"1"}) != nil || c.Applied("e", []string{"1", "2"}) != nil || c.Applied("e", nil) == nil {
+		t.Error("posts before the copy are not told from later ones")
 	}
 }

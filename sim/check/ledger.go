@@ -15,22 +15,64 @@ type Ledger struct {
 	Instances map[string]*Instance
 	Posts     map[string]map[string]bool // by entity: operation, whether it was acknowledged
 	Money     int64
+	Retention time.Duration // after which what has ended may be gone; negative: never
 }
 
 // Instance is what clients know of an orchestration.
 type Instance struct {
-	Kind   string
-	Want   string // the output, as JSON; empty: whatever it is
-	Status model.Status
-	Acked  bool // the start was acknowledged
-	Purged bool // somebody may have purged it
-	Any    bool // it may end in any way
-	seen   *model.Instance
+	Kind      string
+	Want      string // the output, as JSON; empty: whatever it is
+	Status    model.Status
+	Acked     bool            // the start was acknowledged
+	Purged    bool            // somebody may have purged it
+	Any       bool            // it may end in any way
+	Stopped   bool            // its termination was acknowledged
+	Held      bool            // its suspension was acknowledged, and nobody has asked to resume it
+	Restarted bool            // it may have been started again
+	Raised    map[string]bool // by payload: events raised for it, and whether that was acknowledged
+	Since     time.Time       // nothing of it happened before
+	seen      *model.Instance
 }
 
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
-	return &Ledger{Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}}
+	return &Ledger{Retention: -1, Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}}
+}
+
+// AsOf is the ledger of a copy of the hub that was begun when the ledger was as
+// before, and is complete now: what has been acknowledged or seen since may be in
+// the copy or not.
+func (l *Ledger) AsOf(before *Ledger) *Ledger {
+	c := l.Clone()
+	for id, i := range c.Instances {
+		was := before.Instances[id]
+		if was == nil {
+			was = &Instance{}
+		}
+		i.Acked, i.Stopped, i.seen = was.Acked, was.Stopped, was.seen
+		i.Held = i.Held && was.Held
+	}
+	for entity, posts := range c.Posts {
+		for op := range posts {
+			posts[op] = before.Posts[entity][op]
+		}
+	}
+	return c
+}
+
+// Clone is a copy that does not change any more.
+func (l *Ledger) Clone() *Ledger {
+	c := *l
+	c.Instances, c.Posts = make(map[string]*Instance, len(l.Instances)), make(map[string]map[string]bool, len(l.Posts))
+	for id, i := range l.Instances {
+		copied := *i
+		copied.Raised = maps.Clone(i.Raised)
+		c.Instances[id] = &copied
+	}
+	for entity, posts := range l.Posts {
+		c.Posts[entity] = maps.Clone(posts)
+	}
+	return &c
 }
 
 // Begin notes that a client is about to start an instance, which is to end so.
@@ -48,11 +90,36 @@ func (l *Ledger) Post(entity, op string, acked bool) {
 	l.Posts[entity][op] = acked
 }
 
+// Raise notes an event for an instance, and whether it has been acknowledged.
+func (i *Instance) Raise(payload string, acked bool) {
+	if i.Raised == nil {
+		i.Raised = map[string]bool{}
+	}
+	i.Raised[payload] = acked
+}
+
+// Retired reports whether an instance may be gone because its retention has
+// passed, where now is the latest time that any clock has shown.
+func (l *Ledger) Retired(id string, now time.Time) bool {
+	i := l.Instances[id]
+	if l.Retention < 0 || i == nil {
+		return false
+	}
+	last := i.Since
+	if i.seen != nil && i.seen.LastUpdated.Std().After(last) {
+		last = i.seen.LastUpdated.Std()
+	}
+	return now.Sub(last) >= l.Retention
+}
+
 // Saw compares what a client has read, nil for nothing, with what had been read
-// before and what had been acknowledged.
-func (l *Ledger) Saw(id string, got *model.Instance) error {
+// before and what had been acknowledged. Now is the latest time that any clock has
+// shown.
+func (l *Ledger) Saw(id string, got *model.Instance, now time.Time) error {
 	i := l.Instances[id]
 	switch {
+	case got == nil && l.Retired(id, now):
+		return nil
 	case i == nil:
 		return nil
 	case got == nil && i.Acked && !i.Purged:
@@ -74,6 +141,12 @@ func (l *Ledger) Saw(id string, got *model.Instance) error {
 		}
 	}
 	i.seen = got
+	switch {
+	case i.Stopped && !got.Status.Ended():
+		return fmt.Errorf("ledger: the termination of %q was acknowledged, but it is %v", id, got.Status)
+	case i.Held && got.Status != model.Suspended && !got.Status.Ended():
+		return fmt.Errorf("ledger: the suspension of %q was acknowledged, but it is %v", id, got.Status)
+	}
 	return nil
 }
 
@@ -101,6 +174,31 @@ func (l *Ledger) Ended(id string, got *model.Instance) error {
 	}
 	if i.Want != "" && string(got.Output) != i.Want {
 		return fmt.Errorf("outcome: %s %q ended with %s, want %s", i.Kind, id, got.Output, i.Want)
+	}
+	return nil
+}
+
+// Heard compares the history of an instance that has ended with the events that
+// were raised for it: each is there once, if it was acknowledged; at most once if
+// not, or if the instance may have ended before.
+func (l *Ledger) Heard(id string, events []model.Event) error {
+	i := l.Instances[id]
+	if i == nil {
+		return nil
+	}
+	count := map[string]int{}
+	for n := range events {
+		if events[n].Kind == model.EventRaised {
+			count[string(events[n].Payload)]++
+		}
+	}
+	for _, payload := range slices.Sorted(maps.Keys(i.Raised)) {
+		switch n := count[payload]; {
+		case n > 1:
+			return fmt.Errorf("ledger: %q has got the event %s %d times", id, payload, n)
+		case n == 0 && i.Raised[payload] && !i.Any:
+			return fmt.Errorf("ledger: %q has not got the event %s, which was acknowledged", id, payload)
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package check
 import (
 	"fmt"
 	"hash/crc32"
+	"slices"
 	"sort"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -47,6 +48,12 @@ func (p *Prefix) Opened(l substrate.Log) error {
 	p.groups = p.groups[:sort.Search(len(p.groups), func(i int) bool { return p.groups[i].at >= end })]
 	p.synced = end
 	return nil
+}
+
+// AsOf is a copy for a copy of the log, which holds at least what was durable
+// before it was begun.
+func (p *Prefix) AsOf(synced substrate.Offset) Prefix {
+	return Prefix{groups: slices.Clone(p.groups), synced: synced}
 }
 
 // Holds reports how a log differs from what was written, or that it ends before

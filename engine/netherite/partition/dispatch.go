@@ -55,6 +55,9 @@ func (s *State) Unbegun() int { return len(s.fresh) }
 // the longer the more there are. That none waits for ever is what the turn is for.
 const freshTurn = 16
 
+// HandOuts is the number of the last hand-out of a step.
+func (s *State) HandOuts() uint64 { return s.handouts }
+
 // DispatchAfterCommit builds the items of tasks whose schedule must be durable
 // before they start.
 func (s *State) DispatchAfterCommit(items *engine.Items) {
