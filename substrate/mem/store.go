@@ -27,7 +27,8 @@ type StoreDisk struct {
 	mu      sync.Mutex
 	faults  faults
 	durable contents
-	open    []*Store // in the order of their openings
+	open    []*Store
+	last    *Store // the one that was opened last, if nothing has crashed since
 	exports map[string]contents
 }
 
@@ -49,6 +50,7 @@ func (d *StoreDisk) Open() (*Store, error) {
 	defer d.mu.Unlock()
 	s := &Store{disk: d, base: d.durable}
 	d.open = append(d.open, s)
+	d.last = s
 	return s, nil
 }
 
@@ -60,14 +62,16 @@ func (d *StoreDisk) Open() (*Store, error) {
 func (d *StoreDisk) Crash(keep, ahead Keep) (lost int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var applied []version
 	for _, s := range d.open {
 		if s.err == nil {
 			s.err = fmt.Errorf("%w: the store has crashed", substrate.ErrFailed)
 		}
-		applied = s.applied
 	}
-	d.open = nil
+	var applied []version
+	if d.last != nil {
+		applied = d.last.applied
+	}
+	d.open, d.last = nil, nil
 	n := len(applied)
 	kept := min(max(keep(n), 0), n)
 	if kept > 0 {

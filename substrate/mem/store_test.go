@@ -100,3 +100,37 @@ func TestEarlierOpeningOfAStoreIsNotCutOff(t *testing.T) {
 		}
 	}
 }
+
+// What an earlier opening has applied is in the memory of its process alone, also
+// once the later one is closed.
+func TestPowerFailureKeepsNothingOfAnEarlierOpening(t *testing.T) {
+	d := mem.NewStoreDisk()
+	put := func(s *mem.Store, stamp substrate.Offset) {
+		t.Helper()
+		if err := s.Apply(s.NewBatch(), 0, substrate.Stamp{Offset: stamp}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(old, 1)
+	later, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(later, 2)
+	if err := later.Close(); err != nil {
+		t.Fatal(err)
+	}
+	all := func(n int) int { return n }
+	d.Crash(all, all)
+	s, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if at, err := s.Stamp(0); err != nil || at.Offset != 2 {
+		t.Errorf("the store is stamped %d, want 2, which was flushed: %v", at.Offset, err)
+	}
+}
