@@ -453,11 +453,11 @@ func (c *client) captive(id string) {
 // cutShort terminates what holds locks or waits for an activity, at some time.
 func (c *client) cutShort(id string) {
 	w := c.w
-	name, input := "Hurry", 7
+	name, input, alone := "Hurry", 7, "hurried" // what it ends with by itself
 	if w.work.IntN(2) == 0 {
-		name, input = "Loiter", w.plan.accounts
+		name, input, alone = "Loiter", w.plan.accounts, "gone"
 	}
-	i := c.start(id, name, input, "")
+	i := c.start(id, name, input, alone)
 	if i == nil {
 		return
 	}
