@@ -148,7 +148,7 @@ func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
 		if usage, err := fsys.GetDiskUsage(dir); err == nil && usage.AvailBytes < uint64(size) {
 			return nil, fmt.Errorf("%w: a segment needs %d bytes, there are %d", substrate.ErrDiskFull, size, usage.AvailBytes)
 		}
-		if err := createZeroed(fsys, dir, segmentName(ordinal), size); err != nil {
+		if err := l.createZeroed(segmentName(ordinal), size); err != nil {
 			return nil, fmt.Errorf("make %s of %d bytes: %w", segmentName(ordinal), size, spaceError(err))
 		}
 		seg = &segment{size: size}
@@ -206,7 +206,8 @@ func (p *prepared) discard(l *Log) {
 				small = i
 			}
 		}
-		if err := l.opts.FS.Remove(l.opts.FS.PathJoin(l.opts.Dir, segmentName(p.free[small].ordinal))); err != nil {
+		// A later opening may use it, if what came before took long.
+		if l.owned() != nil || l.opts.FS.Remove(l.opts.FS.PathJoin(l.opts.Dir, segmentName(p.free[small].ordinal))) != nil {
 			return
 		}
 		p.remove(small)

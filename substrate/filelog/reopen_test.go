@@ -3,6 +3,7 @@ package filelog_test
 import (
 	"errors"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -90,5 +91,39 @@ func TestAnEarlierOpeningIsRefusedWhateverItTries(t *testing.T) {
 	again, err := filelog.Open(small(fs, "/hub/log"))
 	if err != nil || again.End() != end+5 {
 		t.Fatalf("the log ends at %d, want %d: %v", again.End(), end+5, err)
+	}
+}
+
+// A new segment takes a while to be made. Who has opened the log meanwhile writes
+// to one of the same name.
+func TestSegmentThatTookTooLongReplacesNoneOfALaterOpening(t *testing.T) {
+	fs := faultfs.New()
+	old, err := filelog.Open(small(fs, "/hub/log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var later substrate.Log
+	fs.SetFault(func(op faultfs.Op) error {
+		if later == nil && strings.HasSuffix(op.Path, ".tmp") && !strings.Contains(op.Path, "identity") {
+			fs.SetFault(nil)
+			if later, err = filelog.Open(small(fs, "/hub/log")); err != nil {
+				t.Fatal(err)
+			}
+			write(t, later, "of the later one", true)
+		}
+		return nil
+	})
+	for later == nil {
+		if err := old.Write(make([]byte, 1000)); err != nil {
+			break
+		}
+	}
+	end := later.End()
+	found, err := filelog.Open(small(fs.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1}), "/hub/log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found.End() != end {
+		t.Errorf("the log ends at %d, the later opening had synced it up to %d", found.End(), end)
 	}
 }

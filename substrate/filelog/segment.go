@@ -103,10 +103,13 @@ var zeros = make([]byte, 256<<10)
 // the log's own syncs never wait behind a long one.
 const fillStep = 1 << 20
 
-// createZeroed makes a file of zeros, synced, under the temporary name and gives
-// it its final one. The directory is not synced yet.
-func createZeroed(fsys vfs.FS, dir, name string, size int64) error {
-	tmp := fsys.PathJoin(dir, name+tmpSuffix)
+// createZeroed makes a file of zeros, synced, under a temporary name that no other
+// opening uses, and gives it its final one if the log is still its own then: that
+// takes a while, and a later opening may write to a file of that name by now. The
+// directory is not synced yet.
+func (l *Log) createZeroed(name string, size int64) error {
+	fsys, dir := l.opts.FS, l.opts.Dir
+	tmp := fsys.PathJoin(dir, fmt.Sprintf("%s.%d%s", name, l.incarnation, tmpSuffix))
 	f, err := fsys.OpenReadWrite(tmp, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
@@ -116,6 +119,9 @@ func createZeroed(fsys vfs.FS, dir, name string, size int64) error {
 		err = f.Sync()
 	}
 	err = errors.Join(err, f.Close())
+	if err == nil {
+		err = l.owned()
+	}
 	if err == nil {
 		err = fsys.Rename(tmp, fsys.PathJoin(dir, name))
 	}
