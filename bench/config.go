@@ -53,6 +53,9 @@ func (c *Config) length() string {
 	return c.Duration.String()
 }
 
+// minWindow is the shortest window: in less than that nothing may be completed.
+const minWindow = 100 * time.Millisecond
+
 // Bounds of Config.Rate.
 const (
 	minRate = 0.001
@@ -98,8 +101,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("--clients %d: 1 to 100,000 are possible", c.Clients)
 	case c.Count < 0 || c.Count > 100_000_000:
 		return fmt.Errorf("--count %d: 1 to 100,000,000 are possible", c.Count)
-	case c.Count == 0 && c.Duration <= 0:
-		return fmt.Errorf("--duration %v: it must be positive", c.Duration)
+	case c.Count == 0 && c.Duration < minWindow:
+		return fmt.Errorf("--duration %v: %v to %v are possible", c.Duration, minWindow, maxLength)
 	case c.Duration < 0:
 		return fmt.Errorf("--duration %v: it cannot be negative", c.Duration)
 	case c.Duration > maxLength:

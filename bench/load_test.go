@@ -213,6 +213,7 @@ func TestValidate(t *testing.T) {
 		"negative count":     func(c *Config) { c.Count = -1 },
 		"huge count":         func(c *Config) { c.Count = 100_000_001 },
 		"no duration":        func(c *Config) { c.Duration = 0 },
+		"hardly a duration":  func(c *Config) { c.Duration = time.Nanosecond },
 		"negative duration":  func(c *Config) { c.Count, c.Duration = 1, -1 },
 		"negative warmup":    func(c *Config) { c.Warmup = -1 },
 		"endless warmup":     func(c *Config) { c.Warmup = maxWarmup + 1 },

@@ -55,7 +55,7 @@ type world struct {
 	activities            map[string]int  // runs, by idempotency key
 	poison                map[string]bool // entities for which nothing can be applied
 	workload              *workload
-	final                 map[string]uint64 // digest of what was read of each instance at the end; nil: not yet
+	final                 map[string]string // digest of what was read of each instance at the end; nil: not yet
 	failure               error
 	copied                *copied // nil: none yet
 }

@@ -177,7 +177,10 @@ func (s *sheet) notes() (list []string) {
 func (s *sheet) commands() (list []string) {
 	for i := range s.rows {
 		r := &s.rows[i]
-		parts := []string{"netherite bench", s.name, fmt.Sprint("--clients ", r.Clients)}
+		parts := []string{"netherite bench", s.name}
+		if r.Rate == 0 {
+			parts = append(parts, fmt.Sprint("--clients ", r.Clients))
+		}
 		if r.Count > 0 {
 			parts = append(parts, fmt.Sprint("--count ", r.Count))
 		} else {

@@ -121,6 +121,12 @@ func (f *benchFlags) meaningless(cmd *cobra.Command) error {
 	}
 	switch waiting := f.Workload == "waiting"; {
 	case f.child:
+	case f.Rate == 0 && given("rate"):
+		return usagef("--rate 0: 0.001 to 10,000,000 operations a second are possible; without --rate clients are kept busy")
+	case f.Rate != 0 && len(f.clients) > 1:
+		return usagef("--rate with %d numbers of --clients: an open loop starts what is due and has no clients, leave one of the flags out", len(f.clients))
+	case f.Dir == "" && given("dir"), f.Profile == "" && given("profile"):
+		return usagef("--dir and --profile cannot be empty: leave them out, or give a directory, and one of cpu, mem and trace")
 	case f.Memory == 0:
 		return usagef("--memory 0: give the limit in MiB; without --memory it is %d", bench.DefaultMemory)
 	case given("duration") && given("count") && !waiting:
