@@ -97,7 +97,8 @@ type Log interface {
 	// in whole segments.
 	Trim(before Offset) error
 	// LowOnSpace reports that the disk is so full that new work should be
-	// refused; the reserve is for work that is under way.
+	// refused; the reserve is for work that is under way. False once the log has
+	// failed: the next Write says so.
 	LowOnSpace() bool
 	Stats() LogStats
 	// Close makes everything durable, unless the log has failed, and releases it.

@@ -65,12 +65,13 @@ func (l *Log) End() substrate.Offset {
 }
 
 // LowOnSpace implements substrate.Log: no segment could be prepared ahead of
-// need. What is left of the present one is the reserve.
+// need. What is left of the present one is the reserve. A log that has failed has no
+// need of any: whoever writes next hears of it, which nobody would who waits for space.
 func (l *Log) LowOnSpace() bool {
 	if l.opts.Inline && l.low.Load() {
 		l.pool.ahead(l) // there is no goroutine that tries now and then
 	}
-	return l.low.Load()
+	return l.low.Load() && l.failed.Load() == nil
 }
 
 // Stats implements substrate.Log.

@@ -2,6 +2,7 @@ package filelog_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -81,4 +82,39 @@ func TestPreparationInTheBackgroundKeepsAheadOfNeed(t *testing.T) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// Nobody writes to a log that is low on space. So who would hear that it has failed?
+func TestLogThatFailsWhileItIsLowOnSpaceIsNotLowOnSpaceForEver(t *testing.T) {
+	fs := faultfs.New()
+	l, err := filelog.Open(small(fs, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	usage, err := fs.GetDiskUsage(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetCapacity(int64(usage.UsedBytes))
+	for !l.LowOnSpace() {
+		mustWrite(t, l, true, string(make([]byte, 100)))
+	}
+	fs.SetCapacity(1 << 30)
+	fs.SetFault(func(op faultfs.Op) error {
+		if strings.HasSuffix(op.Path, ".tmp") {
+			return errors.New("the disk reports an error")
+		}
+		return nil
+	})
+	for range 3 {
+		if !l.LowOnSpace() {
+			break
+		}
+	}
+	if l.LowOnSpace() {
+		t.Fatal("still low on space, although the log has failed")
+	}
+	if err := l.Write([]byte("group")); !errors.Is(err, substrate.ErrFailed) {
+		t.Errorf("write to a log that has failed: %v", err)
+	}
 }
