@@ -26,23 +26,26 @@ func (m *memory) OpenLog() (substrate.Log, error)          { return m.log.Open()
 func (m *memory) OpenStore(int64) (substrate.Store, error) { return m.store.Open() }
 func (m *memory) Close() error                             { return nil }
 
-// files is a hub on a file system.
+// files is a hub on a file system. An opening that was killed, with its goroutines
+// left behind, changes nothing any more once there is a later one.
 type files struct {
 	fs         vfs.FS
 	dir        string
 	partitions int
+	log        *filelog.Log // as last opened
 }
 
 func (f *files) Parameters() netherite.Parameters {
 	return netherite.Parameters{Hub: [16]byte{1}, Partitions: f.partitions}
 }
 
-func (f *files) OpenLog() (substrate.Log, error) {
-	return filelog.Open(filelog.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "log"), Hub: [16]byte{1}})
+func (f *files) OpenLog() (l substrate.Log, err error) {
+	f.log, err = filelog.Open(filelog.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "log"), Hub: [16]byte{1}})
+	return f.log, err
 }
 
 func (f *files) OpenStore(memory int64) (substrate.Store, error) {
-	return pebblestore.Open(pebblestore.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "store"), MemoryBytes: memory})
+	return pebblestore.Open(pebblestore.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "store"), MemoryBytes: memory, Owned: f.log.Owned})
 }
 
 func (f *files) Close() error { return nil }
