@@ -2,6 +2,7 @@ package netherite_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -114,7 +115,7 @@ func content(dir string, partitions int) (string, error) {
 		fmt.Fprintln(&b, p, stamps[p])
 	}
 	sequence := core.NewSequence(stamps)
-	err = filelog.Groups(vfs.Default, filepath.Join(dir, "log"), 0, func(at substrate.Offset, group []byte) error {
+	err = filelog.Groups(vfs.Default, filepath.Join(dir, "log"), 0, func(at substrate.Offset, group []byte, _ filelog.Place) error {
 		return core.ReadGroup(at, group, func(run core.Run) {
 			if pending, _ := sequence.Add(run); pending {
 				fmt.Fprintf(&b, "%d %v\n", at, run)
@@ -122,6 +123,33 @@ func content(dir string, partitions int) (string, error) {
 		})
 	})
 	return b.String(), err
+}
+
+// Records that nobody can read are damage also where the log, by its own account, is whole.
+func TestUndecodableRecordsAreNamedWithFileAndOffset(t *testing.T) {
+	dir := t.TempDir()
+	hub := open(t, dir, netherite.Partitions(2))
+	visit(t, hub, durable.ID("a"))
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	l, err := filelog.Open(filelog.Options{FS: vfs.Default, Dir: filepath.Join(dir, "log"), Hub: verified(t, dir).Hub})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nonsense = "nobody can read this"
+	if err := errors.Join(l.Write([]byte(nonsense)), l.Sync(), l.Close()); err != nil {
+		t.Fatal(err)
+	}
+	r, err := netherite.Inspect(dir)
+	if err != nil || len(r.Damage) != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	d := r.Damage[0]
+	data, err := os.ReadFile(filepath.Join(dir, d.File))
+	if err != nil || !bytes.HasPrefix(data[d.Offset:], []byte(nonsense)) {
+		t.Errorf("what cannot be read is not at offset %d of %s: %v", d.Offset, d.File, err)
+	}
 }
 
 // sweepDamage changes files of a hub, one at a time, in every way, and wants

@@ -152,11 +152,12 @@ func (r *Report) records(d *directory) error {
 	if err != nil {
 		return err
 	}
-	return filelog.Groups(d.fs, d.fs.PathJoin(d.dir, logName), r.LogBegin, func(at substrate.Offset, group []byte) error {
+	return filelog.Groups(d.fs, d.fs.PathJoin(d.dir, logName), r.LogBegin, func(at substrate.Offset, group []byte, in filelog.Place) error {
+		file := d.fs.PathJoin(logName, in.File)
 		err := core.ReadGroup(at, group, func(run core.Run) {
 			r.Records += int64(run.Records)
 			if run.Partition >= len(aside) || run.End > aside[run.Partition] {
-				r.add(sequence, run, logName)
+				r.add(sequence, run, file, in.Offset+int64(run.End-at))
 			}
 		})
 		if err != nil {
@@ -164,20 +165,21 @@ func (r *Report) records(d *directory) error {
 			if errors.Is(err, engine.ErrNewerFormat) {
 				kind = "version"
 			}
-			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(at), Kind: kind, Detail: err.Error(), Partition: -1})
+			r.Damage = append(r.Damage, Damage{File: file, Offset: in.Offset, Kind: kind, Detail: err.Error(), Partition: -1})
 		}
 		return nil
 	})
 }
 
-// add checks a run of records of one partition against those before.
-func (r *Report) add(sequence *core.Sequence, run core.Run, file string) {
+// add checks a run of records of one partition, which ends at a place in a file,
+// against those before.
+func (r *Report) add(sequence *core.Sequence, run core.Run, file string, end int64) {
 	pending, err := sequence.Add(run)
 	if pending {
 		r.Pending[run.Partition] += int64(run.Records)
 	}
 	if err != nil && !r.lost[-1] && !r.lost[run.Partition] {
-		r.Damage = append(r.Damage, Damage{File: file, Offset: int64(run.End), Kind: "chain", Detail: err.Error(), Partition: run.Partition})
+		r.Damage = append(r.Damage, Damage{File: file, Offset: end, Kind: "chain", Detail: err.Error(), Partition: run.Partition})
 	}
 }
 
@@ -194,7 +196,7 @@ func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset
 			ends[p] = end
 			return core.ReadGroup(end-substrate.Offset(len(chunk)), chunk, func(run core.Run) {
 				r.Records += int64(run.Records)
-				r.add(sequence, run, d.fs.PathJoin(sideName, sidefile.Name(p)))
+				r.add(sequence, run, d.fs.PathJoin(sideName, sidefile.Name(p)), 0)
 			})
 		})
 		hurt := &substrate.Damage{File: sidefile.Name(p)}

@@ -336,7 +336,7 @@ func TestVerifyChangesNothingAndCounts(t *testing.T) {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	n := 0
-	if err := filelog.Groups(fs, dir, r.Begin, func(_ substrate.Offset, g []byte) error {
+	if err := filelog.Groups(fs, dir, r.Begin, func(_ substrate.Offset, g []byte, _ filelog.Place) error {
 		if string(g) != want[n] {
 			t.Fatalf("group %d differs", n)
 		}

@@ -16,7 +16,7 @@ func (l *Log) Replay(from substrate.Offset, f func(at substrate.Offset, group []
 		return fmt.Errorf("replay the log from offset %d: %w", from, err)
 	}
 	defer l.unpin()
-	return walk(l.opts.FS, l.opts.Dir, l.hub, used, from, end, f)
+	return walk(l.opts.FS, l.opts.Dir, l.hub, used, from, end, func(at substrate.Offset, group []byte, _ Place) error { return f(at, group) })
 }
 
 // pin returns the segments as they are now and keeps them from being reused.
@@ -42,9 +42,15 @@ func (l *Log) unpin() {
 	l.mu.Unlock()
 }
 
+// Place is where a group lies in the files of a log.
+type Place struct {
+	File   string // in the log's directory
+	Offset int64  // of the group's first byte
+}
+
 // walk calls f for each group of the segments that contains or lies beyond from
 // and before end.
-func walk(fsys vfs.FS, dir string, hub HubID, used []segment, from, end substrate.Offset, f func(substrate.Offset, []byte) error) error {
+func walk(fsys vfs.FS, dir string, hub HubID, used []segment, from, end substrate.Offset, f func(substrate.Offset, []byte, Place) error) error {
 	w := window{hub: hub}
 	defer w.close()
 	for i := range used {
@@ -62,7 +68,7 @@ func walk(fsys vfs.FS, dir string, hub HubID, used []segment, from, end substrat
 	return nil
 }
 
-func walkSegment(w *window, seg *segment, from, end substrate.Offset, f func(substrate.Offset, []byte) error) error {
+func walkSegment(w *window, seg *segment, from, end substrate.Offset, f func(substrate.Offset, []byte, Place) error) error {
 	at := seg.first
 	for place := int64(0); at < end; {
 		var h header
@@ -75,7 +81,7 @@ func walkSegment(w *window, seg *segment, from, end substrate.Offset, f func(sub
 				Detail: fmt.Sprintf("offset %d is unreadable, it was whole when the log was opened or written", at)}
 		}
 		if h.advance() > 0 && h.end() > from {
-			if err := f(h.at, payload); err != nil {
+			if err := f(h.at, payload, Place{segmentName(seg.ordinal), place + headerBytes}); err != nil {
 				return err
 			}
 		}

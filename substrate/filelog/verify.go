@@ -52,8 +52,8 @@ func Verify(fsys vfs.FS, dir string) (Report, error) {
 }
 
 // Groups calls f for each group of a log that nobody has open, from an offset
-// on, and changes nothing. It ends with f's first error; damage is an error.
-func Groups(fsys vfs.FS, dir string, from substrate.Offset, f func(at substrate.Offset, group []byte) error) error {
+// on, with the place in its files, and changes nothing. It ends with f's first error; damage is an error.
+func Groups(fsys vfs.FS, dir string, from substrate.Offset, f func(at substrate.Offset, group []byte, in Place) error) error {
 	s, err := look(fsys, dir, false)
 	if err == nil {
 		err = s.first()
