@@ -14,6 +14,7 @@ import (
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
@@ -277,3 +278,30 @@ func TestAnyMissingDirectoryIsNamed(t *testing.T) {
 }
 
 func partitionOf(id string) int { return model.PartitionOf(id, 2) }
+
+// All partitions share one log, and each has to know that what it replays is all
+// there is: damage in the middle of it keeps the hub closed.
+func TestDamageInTheMiddleOfTheLogKeepsTheHubClosedByName(t *testing.T) {
+	dir := t.TempDir()
+	hub := open(t, dir, netherite.Partitions(2))
+	for i := range 20 {
+		visit(t, hub, durable.ID(fmt.Sprint(i)))
+	}
+	hub.Kill()
+	segments, err := filepath.Glob(filepath.Join(dir, "log", "*.log"))
+	if err != nil || len(segments) == 0 {
+		t.Fatal(segments, err)
+	}
+	data, err := os.ReadFile(segments[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[600] ^= 1 // in the second frame, with many after it
+	if err := os.WriteFile(segments[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err = netherite.Open(dir)
+	if !errors.Is(err, engine.ErrDamaged) || !strings.Contains(err.Error(), "file="+filepath.Base(segments[0])+" offset=512") {
+		t.Errorf("open: %v", err)
+	}
+}
