@@ -262,7 +262,7 @@ func (h *host) cut() {
 	if b.count == 0 {
 		return
 	}
-	_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, nil)
+	_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, nil, &h.appended)
 	h.afterAppend()
 }
 
@@ -272,7 +272,6 @@ func (h *host) header() partition.ChunkHeader {
 
 func (h *host) afterAppend() {
 	b := &h.batch
-	h.appended.Store(uint64(h.tail))
 	h.marks.add(h.tail, h.name, substrate.Offset(h.n.commit.durable.Load()))
 	h.n.keeper.touch()
 	h.n.e.metrics.records.Add(int64(b.count))
@@ -341,7 +340,7 @@ func (h *host) finish() {
 func (h *host) appendBatch() {
 	b := &h.batch
 	if b.count > 0 {
-		_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, b.out)
+		_, h.tail = h.n.commit.append(h.header(), b.records, b.count, b.must, b.out, &h.appended)
 		h.afterAppend()
 	} else {
 		h.releaseDurable()

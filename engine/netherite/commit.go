@@ -128,8 +128,9 @@ func newCommitter(log substrate.Log, clock substrate.Clock, gather time.Duration
 
 // append gives a chunk of n records its place in the log: from start to end. The
 // effects in out are released once end is durable. With must unset nobody waits
-// for the records themselves.
-func (c *committer) append(h partition.ChunkHeader, records []byte, n int, must bool, out []released) (start, end substrate.Offset) {
+// for the records themselves. appended is set to end before anything of it can be
+// durable: what is durable, and not known to be appended, the keeper would let go.
+func (c *committer) append(h partition.ChunkHeader, records []byte, n int, must bool, out []released, appended *atomic.Uint64) (start, end substrate.Offset) {
 	c.mu.Lock()
 	g := c.open
 	b := g.piece(len(records))
@@ -142,6 +143,7 @@ func (c *committer) append(h partition.ChunkHeader, records []byte, n int, must 
 	g.out = append(g.out, out...)
 	c.backlog.Add(int64(size))
 	c.records.Add(int64(n))
+	appended.Store(uint64(end))
 	c.demand(must || len(out) > 0)
 	c.mu.Unlock()
 	return start, end

@@ -1,7 +1,9 @@
 package netherite
 
 import (
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/substrate"
@@ -50,8 +52,10 @@ func (l *keeperLog) tick() (captured []int, flushed bool) {
 
 func TestKeeperDoesNotSleepOverWhatCameWhileItLooked(t *testing.T) {
 	for name, come := range map[string]func(*node){
-		"nothing":     func(*node) {},
-		"a record":    func(n *node) { n.commit.append(partition.ChunkHeader{}, make([]byte, 10), 1, true, nil) },
+		"nothing": func(*node) {},
+		"a record": func(n *node) {
+			n.commit.append(partition.ChunkHeader{}, make([]byte, 10), 1, true, nil, new(atomic.Uint64))
+		},
 		"held starts": func(n *node) { n.hosts[1].holding.Store(true) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -130,4 +134,33 @@ func TestQuietPartitionIsCapturedAndThenLeftAlone(t *testing.T) {
 	if l.k.parts[7].flushed.Offset == 0 {
 		t.Error("its record keeps the log")
 	}
+}
+
+// Whoever lets the log go looks at what is durable, and then at what of it the store
+// lacks. So how far a partition has appended is known before that can be committed.
+func TestNothingCanBeCommittedBeforeItIsKnownToBeAppended(t *testing.T) {
+	log, err := new(mem.LogDisk).Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newCommitter(log, sysclock.New(), -1, func(time.Duration) bool { return false })
+	var appended atomic.Uint64
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 50_000 {
+			c.append(partition.ChunkHeader{}, []byte("record"), 1, false, nil, &appended)
+		}
+	}()
+	for !isClosed(done) {
+		c.mu.Lock()
+		end := c.open.end // a commit would take all of it
+		known := substrate.Offset(appended.Load())
+		c.mu.Unlock()
+		if known < end {
+			t.Errorf("%d could be committed, and %d is known to be appended", end, known)
+			break
+		}
+	}
+	<-done
 }
