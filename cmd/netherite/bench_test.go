@@ -68,11 +68,15 @@ func TestBenchPrintsOneObjectWithTheDocumentedFields(t *testing.T) {
 	for name, want := range map[string]any{
 		"workload": "hello5", "unit": "orchestration", "clients": 4.0, "partitions": 2.0, "release": "partition", "memory_mib": 64.0,
 		"completed": 100.0, "calls": 100.0, "failed": 0.0, "refused": 0.0, "check": "ok", "version": version(),
-		"checkpoints": 0.0, "counts": false, "why_not": "the window holds 0 of 2 checkpoints, a larger --count has more",
+		"checkpoints": 0.0, "counts": false,
 	} {
 		if got[name] != want {
 			t.Errorf("%s is %v, want %v", name, got[name], want)
 		}
+	}
+	// The race detector takes more memory than a row that counts may have.
+	if why, _ := got["why_not"].(string); !strings.HasPrefix(why, "the window holds 0 of 2 checkpoints, a larger --count has more") {
+		t.Errorf("why_not is %q", why)
 	}
 	for _, name := range []string{
 		"seconds", "per_second", "p50_ms", "p95_ms", "p99_ms", "max_ms", "cpu_us_per_op", "log_bytes_per_op", "store_bytes_per_op",

@@ -4,12 +4,17 @@ package chaos
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -120,9 +125,29 @@ func (h *host) ended() bool {
 	}
 }
 
-// stop and resume suspend the process, and let it go on.
-func (h *host) stop() error   { return h.cmd.Process.Signal(syscall.SIGSTOP) }
+// stop suspends the process, and resume lets it go on. The signal is only on its way
+// when it has been sent: where the system shows threads, all of them stand still when
+// stop returns.
+func (h *host) stop() error {
+	err := h.cmd.Process.Signal(syscall.SIGSTOP)
+	for err == nil && !h.ended() && h.threadRuns() {
+		runtime.Gosched()
+	}
+	return err
+}
+
 func (h *host) resume() error { return h.cmd.Process.Signal(syscall.SIGCONT) }
+
+// threadRuns reports whether a thread of the process is not stopped, as far as the
+// system shows it.
+func (h *host) threadRuns() bool {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", h.pid()))
+	return slices.ContainsFunc(threads, func(name string) bool {
+		b, err := os.ReadFile(name)
+		after := bytes.LastIndexByte(b, ')') // the name before may contain anything
+		return err == nil && after >= 0 && !bytes.HasPrefix(b[after+1:], []byte(" T")) && !bytes.HasPrefix(b[after+1:], []byte(" Z"))
+	})
+}
 
 // kill ends the process at once, also one that is stopped.
 func (h *host) kill() {
