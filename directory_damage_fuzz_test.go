@@ -33,7 +33,7 @@ func FuzzDamagedDirectory(f *testing.F) {
 		for edits = edits[:min(len(edits), 25)]; len(edits) >= 5; edits = edits[5:] {
 			disk.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
 		}
-		fuzztest.Bounded(t, 128<<20, 1, func() {
+		fuzztest.Bounded(t, 192<<20, 1, func() {
 			again := disk.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
 			damage, err := inspectOn(again)
 			named(t, "inspect", err)

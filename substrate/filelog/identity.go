@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io"
 	"io/fs"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -131,9 +132,12 @@ func loadIdentity(fsys vfs.FS, dir string) (identity, error) {
 	buf := make([]byte, identityBytes)
 	n, err := f.ReadAt(buf, 0)
 	_ = f.Close() // opened for reading: nothing can be lost
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return identity{}, fmt.Errorf("read %s: %w", identityName, err) // it may be whole
+	}
 	if n < identityBytes {
 		return identity{}, &substrate.Damage{File: identityName, Offset: int64(n), Kind: kindShort,
-			Detail: fmt.Sprintf("%d bytes, want %d (%v)", n, identityBytes, err)}
+			Detail: fmt.Sprintf("%d bytes, want %d", n, identityBytes)}
 	}
 	return parseIdentity(buf)
 }

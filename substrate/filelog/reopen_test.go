@@ -127,3 +127,29 @@ func TestSegmentThatTookTooLongReplacesNoneOfALaterOpening(t *testing.T) {
 		t.Errorf("the log ends at %d, the later opening had synced it up to %d", found.End(), end)
 	}
 }
+
+// What cannot be read once may be whole: it is not taken for damage, which is for ever.
+func TestReadThatFailsIsNoDamage(t *testing.T) {
+	for n := 1; ; n++ {
+		fs := faultfs.New()
+		l, err := filelog.Open(small(fs, "/hub/log"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		write(t, l, "first", true)
+		write(t, l, "second", false)
+		before := fs.Count(faultfs.OpRead)
+		fs.SetFault(faultfs.FailNth(faultfs.OpRead, before+n, errors.New("the disk reports an error")))
+		later, err := filelog.Open(small(fs, "/hub/log"))
+		if errors.Is(err, substrate.ErrDamaged) {
+			t.Errorf("read %d of an opening has failed: %v", n, err)
+		}
+		if err == nil && fs.Count(faultfs.OpRead) < before+n {
+			_ = later.Close()
+			return // it reads no more often
+		}
+		if n > 1000 {
+			t.Fatal("it never succeeds")
+		}
+	}
+}

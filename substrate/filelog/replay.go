@@ -69,7 +69,7 @@ func walk(fsys vfs.FS, dir string, hub HubID, used []segment, from, end substrat
 }
 
 func walkSegment(w *window, seg *segment, from, end substrate.Offset, f func(substrate.Offset, []byte, Place) error) error {
-	at := seg.first
+	at, name := seg.first, segmentName(seg.ordinal)
 	for place := int64(0); at < end; {
 		var h header
 		payload, v, err := w.frame(place, &h)
@@ -81,7 +81,7 @@ func walkSegment(w *window, seg *segment, from, end substrate.Offset, f func(sub
 				Detail: fmt.Sprintf("offset %d is unreadable, it was whole when the log was opened or written", at)}
 		}
 		if h.advance() > 0 && h.end() > from {
-			if err := f(h.at, payload, Place{segmentName(seg.ordinal), place + headerBytes}); err != nil {
+			if err := f(h.at, payload, Place{name, place + headerBytes}); err != nil {
 				return err
 			}
 		}
