@@ -1,7 +1,9 @@
 package pebblestore
 
 import (
+	"context"
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 )
@@ -34,20 +36,34 @@ func (h *handles) add(file vfs.File) vfs.File {
 	return n
 }
 
+// releaseWithin is how long release waits for calls that are under way.
+const releaseWithin = time.Second
+
 // release closes what is still open. Nobody but goroutines that a dead store has
 // left behind may use it then: they stop where they are. A file that the system
-// does not answer for is left open rather than waited for.
+// does not answer for is closed when it does, and not waited for.
 func (h *handles) release() {
 	h.mu.Lock()
 	h.released = true
 	left := h.open
 	h.open = nil
 	h.mu.Unlock()
+	limit, cancel := context.WithTimeout(context.Background(), releaseWithin)
+	defer cancel()
 	for n := range left { // order-free: closes each
-		if n.busy.TryLock() {
-			n.closed = true
-			_ = n.File.Close() // nothing depends on what it has
-			n.busy.Unlock()
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			n.busy.Lock()
+			defer n.busy.Unlock()
+			if !n.closed {
+				n.closed = true
+				_ = n.File.Close() // nothing depends on what it has
+			}
+		}()
+		select {
+		case <-closed:
+		case <-limit.Done():
 		}
 	}
 }
