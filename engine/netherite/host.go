@@ -34,7 +34,7 @@ type host struct {
 	mu    sync.Mutex
 	in    []input
 	spare []input
-	awake bool
+	awake atomic.Bool // changes with mu held
 	wake  chan struct{}
 
 	blocked  atomic.Bool // the outbox waits for an acknowledgement
@@ -124,10 +124,10 @@ func (h *host) do(f func(*host)) { h.post(input{fn: f}) }
 
 // rouse wakes the host if it sleeps. h.mu is held.
 func (h *host) rouse() {
-	if h.awake {
+	if h.awake.Load() {
 		return
 	}
-	h.awake = true
+	h.awake.Store(true)
 	h.n.busy.Add(1)
 	select {
 	case h.wake <- struct{}{}:
@@ -163,8 +163,8 @@ func (h *host) run(stop <-chan struct{}) {
 func (h *host) Tick() bool {
 	h.mu.Lock()
 	if len(h.in) == 0 {
-		if h.awake {
-			h.awake = false
+		if h.awake.Load() {
+			h.awake.Store(false)
 			h.n.busy.Add(-1)
 		}
 		h.mu.Unlock()

@@ -174,7 +174,7 @@ func (s *Stepped) Jobs(list []Job) []Job {
 		return list
 	}
 	for id, h := range n.hosts {
-		if h.awakened() {
+		if h.awake.Load() {
 			list = append(list, Job{RunPartition, id})
 		}
 	}
@@ -225,13 +225,6 @@ func (s *Stepped) commit() {
 	case err != nil:
 		n.fail(err)
 	}
-}
-
-// awakened reports whether Tick has anything to do.
-func (h *host) awakened() bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.awake
 }
 
 // due reports whether step has anything to do.

@@ -233,7 +233,11 @@ func (s *scan) mark(to substrate.Offset) {
 		s.crc = s.tail[n].crc
 		n++
 	}
-	s.tail = s.tail[n:]
+	if n < len(s.tail)-n {
+		s.tail = s.tail[n:]
+		return
+	}
+	s.tail = slices.Delete(s.tail, 0, n) // keeps the room for those to come
 }
 
 // nextSegment moves on if the log goes on at the beginning of the next segment,

@@ -12,8 +12,12 @@ import (
 	"github.com/netherite-go/netherite/internal/planted"
 )
 
-// windowBytes is how much of a segment is read at once.
-const windowBytes = 256 << 10
+// windowBytes is how much of a segment is read at once, at most; firstBytes is how
+// much of it is read first, as many segments end soon. Each read is twice the last.
+const (
+	windowBytes = 256 << 10
+	firstBytes  = 16 << 10
+)
 
 // windows has the buffers of windows that were closed: opening a log of small
 // segments would be making little else.
@@ -28,6 +32,7 @@ type window struct {
 	pooled  *[windowBytes]byte // behind buf, unless a frame needed more
 	buf     []byte
 	start   int64 // file offset of buf[0]
+	next    int   // how much is read next
 }
 
 // open points the window at a segment; the buffer is kept.
@@ -38,7 +43,7 @@ func (w *window) open(fsys vfs.FS, dir string, s *segment) error {
 		return fmt.Errorf("open segment %s: %w", segmentName(s.ordinal), err)
 	}
 	w.file, w.size, w.ordinal = f, s.size, s.ordinal
-	w.buf, w.start = w.buf[:0], 0
+	w.buf, w.start, w.next = w.buf[:0], 0, firstBytes
 	return nil
 }
 
@@ -70,7 +75,8 @@ func (w *window) at(offset int64, n int) ([]byte, error) {
 		from := offset - w.start
 		return w.buf[from : from+int64(n)], nil
 	}
-	want := int(min(int64(max(n, windowBytes)), w.size-offset))
+	want := int(min(int64(max(n, w.next)), w.size-offset))
+	w.next = min(2*w.next, windowBytes)
 	switch {
 	case cap(w.buf) >= want:
 	case want <= windowBytes && w.pooled == nil:

@@ -50,10 +50,14 @@ func (b *batch) add(c change) {
 	if c.kind != changeDeleteRange && (len(c.low) == 0 || c.low[0] == 0xff) {
 		b.err = errBadKey
 	}
-	c.low = append([]byte{}, c.low...)
-	c.high = append([]byte{}, c.high...)
-	c.value = append([]byte{}, c.value...)
-	b.size += len(c.low) + len(c.high) + len(c.value)
+	size := len(c.low) + len(c.high) + len(c.value)
+	own := make([]byte, 0, size) // one piece of memory for all three
+	for _, part := range []*[]byte{&c.low, &c.high, &c.value} {
+		from := len(own)
+		own = append(own, *part...)
+		*part = own[from:len(own):len(own)]
+	}
+	b.size += size
 	b.changes = append(b.changes, c)
 }
 
@@ -63,13 +67,13 @@ func (b *batch) Len() int { return len(b.changes) }
 // Size implements substrate.Batch.
 func (b *batch) Size() int { return b.size }
 
-func (c *change) apply(t *tree) *tree {
+func (c *change) apply(e edit, t *tree) *tree {
 	switch c.kind {
 	case changeSet:
-		return t.set(c.low, c.value)
+		return t.set(e, c.low, c.value)
 	case changeDelete:
-		return t.remove(c.low)
+		return t.remove(e, c.low)
 	default:
-		return t.removeRange(c.low, c.high)
+		return t.removeRange(e, c.low, c.high)
 	}
 }

@@ -82,7 +82,7 @@ func (d *StoreDisk) Crash(keep, ahead Keep) (lost int) {
 		for i := range v.batch.changes {
 			// Deletions of history wait until Main is durable.
 			if c := &v.batch.changes[i]; c.space == substrate.History && c.kind == changeSet {
-				d.durable.spaces[substrate.History] = c.apply(d.durable.spaces[substrate.History])
+				d.durable.spaces[substrate.History] = c.apply(newEdit(), d.durable.spaces[substrate.History])
 			}
 		}
 	}
@@ -187,9 +187,10 @@ func (s *Store) Apply(b substrate.Batch, partition int, stamp substrate.Stamp) e
 	}
 	changes.used = true
 	next := s.newest()
+	e := newEdit()
 	for i := range changes.changes {
 		c := &changes.changes[i]
-		next.spaces[c.space] = c.apply(next.spaces[c.space])
+		next.spaces[c.space] = c.apply(e, next.spaces[c.space])
 	}
 	next.stamps = maps.Clone(next.stamps)
 	if next.stamps == nil {

@@ -3,6 +3,7 @@ package mem
 import (
 	"bytes"
 	"hash/fnv"
+	"sync/atomic"
 )
 
 // tree is an ordered map whose versions share what they have in common: a change
@@ -14,6 +15,25 @@ type tree struct {
 	key, value  []byte
 	priority    uint64
 	left, right *tree
+	made        edit
+}
+
+// edit is a batch of changes: the nodes that it has made are in no older tree, so
+// it changes them where they are. No two edits are equal.
+type edit uint64
+
+var edits atomic.Uint64
+
+func newEdit() edit { return edit(edits.Add(1)) }
+
+// own returns the node for e to change.
+func (t *tree) own(e edit) *tree {
+	if t.made == e {
+		return t
+	}
+	n := *t
+	n.made = e
+	return &n
 }
 
 func priorityOf(key []byte) uint64 {
@@ -40,8 +60,8 @@ func (t *tree) get(key []byte) (value []byte, ok bool) {
 }
 
 // set returns the tree with the key set. It keeps both slices.
-func (t *tree) set(key, value []byte) *tree {
-	return t.insert(&tree{key: key, value: value, priority: priorityOf(key)})
+func (t *tree) set(e edit, key, value []byte) *tree {
+	return t.insert(&tree{key: key, value: value, priority: priorityOf(key), made: e})
 }
 
 // insert returns the tree with a node, which it keeps, in its place, or in that of
@@ -56,83 +76,83 @@ func (t *tree) insert(n *tree) *tree {
 		n.left, n.right = t.left, t.right
 		return n
 	case n.priority > t.priority:
-		n.left, n.right = t.split(n.key)
+		n.left, n.right = t.split(n.made, n.key)
 		return n
 	}
-	top := *t
+	top := t.own(n.made)
 	if c < 0 {
 		top.left = t.left.insert(n)
 	} else {
 		top.right = t.right.insert(n)
 	}
-	return &top
+	return top
 }
 
-func (t *tree) remove(key []byte) *tree {
+func (t *tree) remove(e edit, key []byte) *tree {
 	if _, ok := t.get(key); !ok {
 		return t
 	}
-	less, rest := t.split(key)
-	_, more := rest.splitAfter(key)
-	return merge(less, more)
+	less, rest := t.split(e, key)
+	_, more := rest.splitAfter(e, key)
+	return merge(e, less, more)
 }
 
 // removeRange removes [low, high); an empty high means to the end.
-func (t *tree) removeRange(low, high []byte) *tree {
-	less, rest := t.split(low)
+func (t *tree) removeRange(e edit, low, high []byte) *tree {
+	if len(high) > 0 && bytes.Compare(low, high) >= 0 {
+		return t
+	}
+	less, rest := t.split(e, low)
 	if len(high) == 0 {
 		return less
 	}
-	if bytes.Compare(low, high) >= 0 {
-		return t
-	}
-	_, more := rest.split(high)
-	return merge(less, more)
+	_, more := rest.split(e, high)
+	return merge(e, less, more)
 }
 
 // split returns the keys before key, and the others.
-func (t *tree) split(key []byte) (less, rest *tree) {
+func (t *tree) split(e edit, key []byte) (less, rest *tree) {
 	if t == nil {
 		return nil, nil
 	}
-	n := *t
+	n := t.own(e)
 	if bytes.Compare(t.key, key) < 0 {
-		n.right, rest = t.right.split(key)
-		return &n, rest
+		n.right, rest = t.right.split(e, key)
+		return n, rest
 	}
-	less, n.left = t.left.split(key)
-	return less, &n
+	less, n.left = t.left.split(e, key)
+	return less, n
 }
 
 // splitAfter returns the keys up to and with key, and the others.
-func (t *tree) splitAfter(key []byte) (upTo, more *tree) {
+func (t *tree) splitAfter(e edit, key []byte) (upTo, more *tree) {
 	if t == nil {
 		return nil, nil
 	}
-	n := *t
+	n := t.own(e)
 	if bytes.Compare(t.key, key) <= 0 {
-		n.right, more = t.right.splitAfter(key)
-		return &n, more
+		n.right, more = t.right.splitAfter(e, key)
+		return n, more
 	}
-	upTo, n.left = t.left.splitAfter(key)
-	return upTo, &n
+	upTo, n.left = t.left.splitAfter(e, key)
+	return upTo, n
 }
 
 // merge joins two trees; all keys of a come before those of b.
-func merge(a, b *tree) *tree {
+func merge(e edit, a, b *tree) *tree {
 	switch {
 	case a == nil:
 		return b
 	case b == nil:
 		return a
 	case a.priority > b.priority:
-		n := *a
-		n.right = merge(a.right, b)
-		return &n
+		n := a.own(e)
+		n.right = merge(e, a.right, b)
+		return n
 	}
-	n := *b
-	n.left = merge(a, b.left)
-	return &n
+	n := b.own(e)
+	n.left = merge(e, a, b.left)
+	return n
 }
 
 // scan calls f for the keys in [low, high) in order until it returns false; an
