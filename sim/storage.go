@@ -90,6 +90,9 @@ func (l *wal) Write(group []byte) error {
 		l.releases.lacks++
 	}
 	if err != nil {
+		if !l.p.superseded {
+			l.w.prefix.Tried(at, group)
+		}
 		return err
 	}
 	if l.p.superseded {

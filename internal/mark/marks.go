@@ -86,6 +86,7 @@ const (
 	NodeReplaced                        // a failed node is replaced
 	RecoveryTriedAgain                  // a recovery is tried again
 	LoadedFromStore                     // an instance is loaded from the store
+	LogStateSettled                     // the log's state is made durable once more
 	LogFenced                           // an earlier opening of the log is refused
 	CheckpointFenced                    // an earlier opening of the log may not change store or side files
 	TailDropped                         // an unfinished tail of the log is dropped
@@ -195,6 +196,7 @@ var names = [...]string{
 	NodeReplaced:            "NodeReplaced",
 	RecoveryTriedAgain:      "RecoveryTriedAgain",
 	LoadedFromStore:         "LoadedFromStore",
+	LogStateSettled:         "LogStateSettled",
 	LogFenced:               "LogFenced",
 	CheckpointFenced:        "CheckpointFenced",
 	TailDropped:             "TailDropped",

@@ -45,6 +45,30 @@ func TestPrefixFindsWhatALogLacksOrHasInstead(t *testing.T) {
 	}
 }
 
+func TestPrefixTakesWhatAFailedWriteMayHaveLeft(t *testing.T) {
+	disk := mem.NewLogDisk()
+	l, err := disk.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var p check.Prefix
+	p.Tried(l.End(), []byte("one"))
+	p.Tried(l.End(), []byte("two"))
+	if err := p.Holds(l, 0); err != nil {
+		t.Errorf("without it: %v", err)
+	}
+	if err := l.Write([]byte("two")); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Holds(l, 0); err != nil {
+		t.Errorf("with it: %v", err)
+	}
+	p.Wrote(0, []byte("one"))
+	if err := p.Holds(l, 0); err == nil {
+		t.Error("a group is taken that a later one has replaced")
+	}
+}
+
 func TestLedgerFindsWhatIsLostOrDoneTwice(t *testing.T) {
 	l := check.NewLedger()
 	l.Begin("a", "Nap", model.Completed, `"rested"`).Acked = true

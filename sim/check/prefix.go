@@ -12,7 +12,7 @@ import (
 // Prefix checks that a log, whenever it is opened, holds a prefix of what was
 // written to it, with all that was reported durable (G5).
 type Prefix struct {
-	groups []group
+	groups []group // by offset; several at one are alternatives
 	synced substrate.Offset
 }
 
@@ -29,6 +29,11 @@ func (p *Prefix) Wrote(at substrate.Offset, data []byte) {
 	for n := len(p.groups); n > 0 && p.groups[n-1].at >= at; n-- {
 		p.groups = p.groups[:n-1]
 	}
+	p.groups = append(p.groups, group{at, len(data), crc32.Checksum(data, castagnoli)})
+}
+
+// Tried notes a group that a log has failed to write: it may be there or not.
+func (p *Prefix) Tried(at substrate.Offset, data []byte) {
 	p.groups = append(p.groups, group{at, len(data), crc32.Checksum(data, castagnoli)})
 }
 
@@ -70,7 +75,7 @@ func (p *Prefix) Holds(l substrate.Log, least substrate.Offset) error {
 			return fmt.Errorf("a group at %d follows what ends at %d", at, next)
 		case i == len(p.groups) || p.groups[i].at != at:
 			return fmt.Errorf("nothing was written at %d, yet there is a group of %d bytes", at, len(data))
-		case p.groups[i].len != len(data) || p.groups[i].sum != crc32.Checksum(data, castagnoli):
+		case !slices.Contains(p.at(i), group{at, len(data), crc32.Checksum(data, castagnoli)}):
 			return fmt.Errorf("the group at %d is not what was written there", at)
 		}
 		next = at + substrate.Offset(len(data))
@@ -80,6 +85,15 @@ func (p *Prefix) Holds(l substrate.Log, least substrate.Offset) error {
 		err = fmt.Errorf("the log says that it ends at %d, its groups end at %d", l.End(), next)
 	}
 	return err
+}
+
+// at returns the groups that may be where the i-th is; it is the first of them.
+func (p *Prefix) at(i int) []group {
+	end := i
+	for end < len(p.groups) && p.groups[end].at == p.groups[i].at {
+		end++
+	}
+	return p.groups[i:end]
 }
 
 // BeforeLast is where the last group begins that was reported durable: damage of

@@ -21,6 +21,8 @@
 //
 // The other two hold the state; they are written in turn, so that a torn write
 // leaves one of them. The higher sequence number counts.
+// An opening writes the newer one anew first, in its place, unless a file
+// is gone that the older one needs: a sync of it may have failed.
 //
 //	 0  magic "NthrLgS\n"
 //	 8  checksum(4) of the rest of the sector

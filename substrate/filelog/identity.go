@@ -45,6 +45,7 @@ type claim struct {
 type identity struct {
 	hub     HubID
 	state   state
+	before  *state  // of the other slot, if it holds one
 	spoiled []int64 // offsets of slots that hold something else than a state
 }
 
@@ -165,7 +166,11 @@ func parseIdentity(buf []byte) (identity, error) {
 		}
 	}
 	switch {
-	case okA && (!okB || a.sequence > b.sequence):
+	case okA && okB && a.sequence > b.sequence:
+		id.state, id.before = a, &b
+	case okA && okB:
+		id.state, id.before = b, &a
+	case okA:
 		id.state = a
 	case okB:
 		id.state = b

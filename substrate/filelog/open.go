@@ -54,6 +54,9 @@ func open(opts Options) (*Log, error) {
 			return nil, fmt.Errorf("remove unfinished %s: %w", name, err)
 		}
 	}
+	if err := settle(opts, &id, files); err != nil {
+		return nil, err
+	}
 	l := &Log{opts: opts, hub: id.hub, state: id.state}
 	if err := l.take(); err != nil {
 		return nil, err

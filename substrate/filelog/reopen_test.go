@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/vfs"
+
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/filelog"
@@ -46,6 +48,78 @@ func TestOpeningDoesNotBuildOnWhatAFailedOpeningLeftInThePageCache(t *testing.T)
 			}
 		}
 	}
+}
+
+// A sync of the log's state that fails leaves that state in the page cache, where
+// the next opening finds it; what a crash leaves is the one before, in the slot
+// that is written next.
+func TestOpeningDoesNotBuildOnAStateThatIsInThePageCacheOnly(t *testing.T) {
+	for fail := 1; fail < 50; fail++ {
+		for crash, ended := 1, false; !ended; crash++ {
+			fs := faultfs.New()
+			l, err := filelog.Open(tiny(fs))
+			if err != nil {
+				t.Fatal(err)
+			}
+			fs.SetFault(faultfs.FailNth(faultfs.OpSync, fs.Count(faultfs.OpSync)+fail, errors.New("the disk reports an error")))
+			durable := fill(l)
+			left := reopen(fs, crash)
+			ended = left == nil
+			for i, disk := range left {
+				found, err := filelog.Open(tiny(disk))
+				if err != nil {
+					t.Fatalf("sync %d failed, power lost at operation %d of the next opening, disk %d: %v", fail, crash, i, err)
+				}
+				if found.End() < durable {
+					t.Fatalf("sync %d failed, power lost at operation %d of the next opening, disk %d: the log ends at %d, %d was durable", fail, crash, i, found.End(), durable)
+				}
+			}
+		}
+	}
+}
+
+// reopen opens the log on a disk that loses its power before an operation, and
+// returns what may be left; nothing if the opening has come to its end before.
+func reopen(fs *faultfs.FS, crash int) (left []*faultfs.FS) {
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpRead || op.Kind == faultfs.OpOpen {
+			return nil
+		}
+		crash--
+		for seed := uint64(0); crash == 0 && seed < 6; seed++ {
+			left = append(left, fs.CrashClone(faultfs.Crash{Rand: rand.New(rand.NewPCG(seed, 1)), KeepSectors: float64(seed%3) / 2, KeepNames: 1, Fill: faultfs.FillAny}))
+		}
+		if crash <= 0 {
+			return faultfs.ErrKilled
+		}
+		return nil
+	})
+	if _, err := filelog.Open(tiny(fs)); err == nil {
+		return nil
+	}
+	return left
+}
+
+// fill writes, syncs and trims until the log fails, or a hundred times, and returns
+// what was durable.
+func fill(l substrate.Log) (durable substrate.Offset) {
+	for range 100 {
+		if l.Write(make([]byte, 900)) != nil || l.Sync() != nil {
+			return durable
+		}
+		durable = l.End()
+		if l.Trim(durable-1000) != nil {
+			return durable
+		}
+	}
+	return durable
+}
+
+// tiny is a log whose segments are all of a size, so that each is used again soon.
+func tiny(fs vfs.FS) filelog.Options {
+	o := small(fs, "/hub/log")
+	o.MaxSegmentBytes = o.MinSegmentBytes
+	return o
 }
 
 func write(t *testing.T, l substrate.Log, group string, sync bool) {
