@@ -157,7 +157,7 @@ func (h *Hub) begin(s *settings, dir string) (err error) {
 		}
 	}
 	if s.meter != nil {
-		if h.metrics, err = register(s.meter, h); err != nil {
+		if h.metrics, err = register(s.meter, s.meterAttrs, h); err != nil {
 			return err
 		}
 	}
@@ -175,6 +175,10 @@ func (h *Hub) begin(s *settings, dir string) (err error) {
 // Engine is the engine's client interface: what the handles of package durable
 // use, and all there is for instances without a handle.
 func (h *Hub) Engine() engine.Client { return h.engine }
+
+// Feed is the engine's feed of work items, for workers of another kind than the
+// code given with Serve: those that a door lets in.
+func (h *Hub) Feed() engine.Feed { return h.engine }
 
 // Codec is what turns values into payloads; nil is JSON.
 func (h *Hub) Codec() durable.Codec { return h.codec }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
@@ -32,7 +33,11 @@ type settings struct {
 	segments   [2]int64 // bytes of the log's first and largest segment
 	ballast    int64    // bytes; negative for none
 	meter      metric.MeterProvider
+	meterAttrs []attribute.KeyValue
 	wrong      error // of an option that could not be applied
+
+	elsewhere     []any // see ForElsewhere
+	elsewhereOnly bool
 }
 
 // Serve gives the hub its code: all that Open has to run work with. It may be
@@ -90,6 +95,23 @@ func Memory(bytes int64) Option { return func(s *settings) { s.engine.Memory = b
 // Default 30 days; negative keeps them for ever.
 func Retention(d time.Duration) Option { return func(s *settings) { s.engine.Retention = d } }
 
+// RetentionRule says how long some of the orchestrations that have ended are kept,
+// by their names and by how they ended.
+type RetentionRule = core.RetentionRule
+
+// RetentionRules say how long ended orchestrations are kept. The first that fits
+// one counts; Retention is for those that none fits.
+func RetentionRules(rules ...RetentionRule) Option {
+	return func(s *settings) { s.engine.RetentionRules = append(s.engine.RetentionRules, rules...) }
+}
+
+// RetentionRate bounds how many instances a second are purged when their retention
+// is over, so that the work for clients goes on meanwhile. Default 10,000; zero
+// leaves it.
+func RetentionRate(perSecond int) Option {
+	return func(s *settings) { s.engine.RetentionRate = perSecond }
+}
+
 // ReleaseLevel says when effects leave a partition. Default ReleaseNode. It may
 // differ from one Open to the next.
 func ReleaseLevel(r Release) Option { return func(s *settings) { s.engine.Release = r } }
@@ -138,8 +160,12 @@ func Clock(c substrate.Clock) Option {
 	return func(s *settings) { s.engine.Clock, s.worker.Clock = c, c }
 }
 
-// Meter reports the figures of Stats as OpenTelemetry metrics named "netherite.*".
-func Meter(p metric.MeterProvider) Option { return func(s *settings) { s.meter = p } }
+// Meter reports the figures of Stats as OpenTelemetry metrics named "netherite.*",
+// each with the given attributes: a program with several hubs tells them apart by
+// these.
+func Meter(p metric.MeterProvider, attrs ...attribute.KeyValue) Option {
+	return func(s *settings) { s.meter, s.meterAttrs = p, attrs }
+}
 
 // Tracer makes OpenTelemetry spans of what the hub runs, in the traces of those
 // who asked for it: of each execution of an orchestration, each attempt of an
@@ -186,6 +212,8 @@ func (s *settings) check() error {
 	switch {
 	case s.wrong != nil:
 		return s.wrong
+	case s.checkElsewhere() != nil:
+		return s.checkElsewhere()
 	case s.engine.Memory != 0 && s.engine.Memory < minMemory:
 		return fmt.Errorf("%w: memory limit of %d bytes, at least %d are needed", engine.ErrInvalid, s.engine.Memory, minMemory)
 	case s.engine.MaxPayload < 0 || s.engine.MaxPayload > maxPayloadLimit:

@@ -68,6 +68,9 @@ type Items struct {
 //
 // CompleteOrchestration and CompleteActivity copy the result: the worker may use
 // its memory again, but not what it points to.
+//
+// CompleteEntity refuses a result that breaks a limit or asks for what there cannot
+// be with ErrTooLarge or ErrInvalid. The batch is still the worker's then.
 type Connection interface {
 	CompleteOrchestration(*OrchestrationResult) error
 	CompleteActivity(*ActivityResult) error
@@ -119,6 +122,8 @@ type OrchestrationItem struct {
 	NewEvents []model.Event
 	// PastEvents counts the events that History would return.
 	PastEvents int64
+	// Past is the engine's: what History needs, if it is at hand.
+	Past []byte
 }
 
 // OrchestrationResult is one step's outcome, committed all or nothing.

@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -156,4 +158,23 @@ func (r registry) find(kind engine.ItemKind, name, version string) *Code {
 		}
 	}
 	return r[codeKey{kind, name, ""}]
+}
+
+// Served names code that a worker has.
+type Served struct {
+	Kind    engine.ItemKind
+	Name    string
+	Version string // "": every version that has no code of its own
+}
+
+// Serves lists the code that the worker has, in order.
+func (w *Worker) Serves() []Served {
+	list := make([]Served, 0, len(w.code))
+	for k := range w.code { // order-free: sorted below
+		list = append(list, Served{k.kind, k.name, k.version})
+	}
+	slices.SortFunc(list, func(a, b Served) int {
+		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version))
+	})
+	return list
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/mark"
@@ -216,12 +217,16 @@ func (w *Worker) finishBatch(j *stepJob) {
 		mark.Hit(mark.StateForgotten)
 		w.states.forget(item.Instance, item.Token.Name)
 		w.refused(err, engine.EntityKind, item.Instance)
+		_ = w.conn.Abandon(engine.EntityKind, item.Token, refusedDelay) // unless it is stale, it is still here
 		return
 	}
 	if b.traced != nil {
 		b.traced.end()
 	}
 }
+
+// refusedDelay is how long a batch waits whose result was refused.
+const refusedDelay = time.Second
 
 // logFailedSignals tells what nobody is answered.
 func (w *Worker) logFailedSignals(item *engine.EntityItem, r *engine.EntityResult) {

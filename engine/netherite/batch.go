@@ -47,6 +47,7 @@ func (h *host) process(in []input) {
 	}
 	b := &h.batch
 	b.at, b.work = 0, b.work[:0]
+	h.state.Watch(h.n.e.watches.on.Load())
 	b.now, b.mono, b.must = h.n.now(), h.n.clock.Mono(), false
 	b.work = h.ackEvents(b.work[:0], false)
 	b.work = append(b.work, in...)
@@ -310,6 +311,7 @@ func (h *host) finish() {
 		h.holdItems()
 	}
 	h.holdCommitted()
+	h.holdNews()
 	h.appendBatch()
 
 	h.sendAcks()

@@ -176,6 +176,9 @@ func (e *Engine) Signal(ctx context.Context, r engine.SignalRequest) error {
 
 // command sends a command and returns how much it deleted.
 func (e *Engine) command(ctx context.Context, ev *partition.Command, k intakeKind) (int, error) {
+	if len(ev.Client.Key) > model.MaxName {
+		return 0, fmt.Errorf("%w: request key has %d bytes, at most %d", engine.ErrInvalid, len(ev.Client.Key), model.MaxName)
+	}
 	if err := e.admit(k, len(ev.Payload)); err != nil {
 		return 0, err
 	}

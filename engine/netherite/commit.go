@@ -49,6 +49,10 @@ type group struct {
 	written int // pieces already in the log
 }
 
+// firstBytes is what a buffer has to begin with: a process may have many hubs that
+// hardly ever write. It grows by what is appended.
+const firstBytes = 4 << 10
+
 // piece returns the buffer to append n more bytes to.
 func (g *group) piece(n int) *[]byte {
 	if last := len(g.pieces) - 1; last >= 0 && len(g.pieces[last])+n <= pieceBytes {
@@ -60,7 +64,7 @@ func (g *group) piece(n int) *[]byte {
 		*last = (*last)[:0]
 		return last
 	}
-	g.pieces = append(g.pieces, make([]byte, 0, 64<<10))
+	g.pieces = append(g.pieces, make([]byte, 0, firstBytes))
 	return &g.pieces[len(g.pieces)-1]
 }
 

@@ -32,6 +32,21 @@ type hands struct {
 	lastTo  []*conn
 	rounds  map[*conn]*round
 	order   []*round // the same, in the order in which the connections came
+	// refused counts, by instance, how often workers have given its work back.
+	refused map[uint64]uint64
+}
+
+// maxRefused bounds what is known of work that workers gave back.
+const maxRefused = 4_096
+
+// again offers work once more that a worker could not do, and first to the next one.
+func (h *host) again(kind engine.ItemKind, t engine.Token) {
+	hd := &h.hands
+	if hd.refused == nil || len(hd.refused) >= maxRefused {
+		hd.refused = map[uint64]uint64{}
+	}
+	hd.refused[t.Instance]++
+	h.state.Abandon(kind, t)
 }
 
 // round is what one dispatch hands to one connection.
@@ -87,6 +102,7 @@ func (h *host) handOut() {
 	hd := &h.hands
 	if v := h.n.e.feed.version.Load(); v != hd.version || hd.routes == nil {
 		hd.version, hd.routes, hd.lastTo, hd.last = v, map[handler][]*conn{}, nil, handler{}
+		clear(hd.refused)
 		if hd.rounds == nil {
 			hd.rounds = map[*conn]*round{}
 		}
@@ -153,7 +169,7 @@ func place[T any](h *host, backlog []T, k kindOf[T]) []T {
 			}
 			continue
 		}
-		r := h.slot(to, k.kind, k.token(item).Instance, len(backlog)-i)
+		r := h.slot(to, k.kind, h.hands.turn(k.kind, k.token(item)), len(backlog)-i)
 		if r == nil {
 			if len(h.hands.rounds) <= 1 { // nobody else to try for the rest
 				kept += copy(backlog[kept:], backlog[i:])
@@ -189,11 +205,23 @@ func (h *host) destinations(k handler) (to []*conn, known bool) {
 	return to, true
 }
 
-// slot finds a free slot for an item, first at the connection that is likely to
-// have a live copy of the instance. want is how many may follow.
-func (h *host) slot(to []*conn, kind engine.ItemKind, ord uint64, want int) *round {
+// turn says which of several connections an item is first tried at: the steps of
+// an instance always at the same, which is likely to have a live copy of it,
+// unless that has given them back; its activities at one after the other, so that
+// workers share a fan-out.
+func (hd *hands) turn(kind engine.ItemKind, t engine.Token) uint64 {
+	n := t.Instance + hd.refused[t.Instance]
+	if kind == engine.ActivityKind {
+		n += uint64(t.Task)
+	}
+	return n
+}
+
+// slot finds a free slot for an item, first at the connection whose turn it is.
+// want is how many may follow.
+func (h *host) slot(to []*conn, kind engine.ItemKind, turn uint64, want int) *round {
 	for i := range to {
-		c := to[(ord+uint64(i))%uint64(len(to))]
+		c := to[(turn+uint64(i))%uint64(len(to))]
 		r := h.round(c)
 		if r == nil {
 			continue

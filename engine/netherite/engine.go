@@ -21,6 +21,7 @@ type Engine struct {
 	log     *slog.Logger
 	session *session
 	feed    *feed
+	watches watches
 	metrics metrics
 	ids     atomic.Uint64 // of instances that the engine names
 	inbound atomic.Int64  // payload bytes of calls under way
@@ -96,6 +97,7 @@ func (e *Engine) enter(n *node) {
 	e.changed = make(chan struct{})
 	e.mu.Unlock()
 	e.feed.attach(n)
+	e.watches.lose() // of what the last node had made durable and not told
 	n.begin()
 }
 

@@ -298,10 +298,7 @@ func (c *conn) CompleteEntity(r *engine.EntityResult) error {
 		return c.Abandon(engine.EntityKind, r.Token, abandonDelay)
 	}
 	if err := c.f.e.checkEntityResult(r); err != nil {
-		if stale := c.Abandon(engine.EntityKind, r.Token, abandonDelay); stale != nil {
-			return stale
-		}
-		return fmt.Errorf("complete entity: %w", err)
+		return fmt.Errorf("complete entity: %w", err) // it stays with the worker
 	}
 	a, h, err := c.settle(engine.EntityKind, r.Token)
 	if err != nil {
@@ -319,11 +316,10 @@ func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration
 		return err
 	}
 	mark.Hit(mark.ItemAbandoned)
-	again := func() { h.do(func(h *host) { h.state.Abandon(kind, t) }) }
 	if after > 0 {
-		a.n.clock.AfterFunc(after, again)
+		a.n.clock.AfterFunc(after, func() { h.do(func(h *host) { h.again(kind, t) }) })
 	} else {
-		again()
+		h.do(func(h *host) { h.state.Abandon(kind, t) })
 	}
 	a.free(kind, 1)
 	return nil
@@ -335,6 +331,9 @@ func (c *conn) History(ctx context.Context, item *engine.OrchestrationItem) ([]m
 	a := c.at.Load()
 	if a == nil || int(item.Token.Partition) >= len(a.n.hosts) {
 		return nil, c.stale(engine.OrchestrationKind, item.Token)
+	}
+	if len(item.Past) > 0 {
+		return partition.PastOf(item) // as it was when the item was handed out, which is all the same
 	}
 	events, err := c.f.e.history(ctx, int(item.Token.Partition), func() *call {
 		return &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{Ord: item.Token.Instance}, live: true}

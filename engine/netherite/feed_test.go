@@ -149,6 +149,49 @@ func TestWorkOfAClosedConnectionGoesToAnother(t *testing.T) {
 	}
 }
 
+func TestTheActivitiesOfOneInstanceAreSharedByAllWorkers(t *testing.T) {
+	e := openHub(t, newMemory(1))
+	a, b := newHoarder("", engine.Limits{}), newHoarder("", engine.Limits{})
+	ca, cb := a.connect(t, e), b.connect(t, e)
+	defer ca.Close()
+	defer cb.Close()
+	start(t, e, "X", 1)
+	select {
+	case <-a.stirred:
+		if err := ca.CompleteOrchestration(schedule(a.step(0), 20)); err != nil {
+			t.Fatal(err)
+		}
+	case <-b.stirred:
+		if err := cb.CompleteOrchestration(schedule(b.step(0), 20)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, w := range []*hoarder{a, b} {
+		w.await(t, "half of the activities", func() bool { return len(w.tasks) == 10 })
+	}
+}
+
+func TestWhatAWorkerGivesBackIsOfferedToTheNextOne(t *testing.T) {
+	e := openHub(t, newMemory(1))
+	a, b := newHoarder("", engine.Limits{}), newHoarder("", engine.Limits{})
+	ca, cb := a.connect(t, e), b.connect(t, e)
+	defer ca.Close()
+	defer cb.Close()
+	start(t, e, "X", 1)
+	var err error
+	select {
+	case <-a.stirred:
+		err = ca.Abandon(engine.OrchestrationKind, a.step(0).Token, time.Millisecond)
+		b.await(t, "what the other gave back", func() bool { return len(b.steps) == 1 })
+	case <-b.stirred:
+		err = cb.Abandon(engine.OrchestrationKind, b.step(0).Token, time.Millisecond)
+		a.await(t, "what the other gave back", func() bool { return len(a.steps) == 1 })
+	}
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestLimitsBoundWhatAWorkerHasAndNoPartitionStarves(t *testing.T) {
 	e := openHub(t, newMemory(4))
 	w := newHoarder("", engine.Limits{Orchestrations: 3, Activities: 5, Entities: 1})

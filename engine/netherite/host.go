@@ -260,6 +260,7 @@ func (h *host) park(err error) {
 		}
 	}
 	clear(h.waiters)
+	h.n.e.watches.lose()
 	h.upkeep.cancel()
 	h.n.keeper.wake() // it may wait for a checkpoint that will not come
 	h.standDown()

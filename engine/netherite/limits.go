@@ -138,8 +138,9 @@ func (e *Engine) boundActivity(r *engine.ActivityResult) {
 	}
 }
 
-// checkEntityResult refuses a batch with a payload beyond the limit. The worker
-// has to see to that itself, since it alone can undo an operation.
+// checkEntityResult refuses a batch with a payload beyond the limit, or a message
+// to what cannot be. The worker has to see to that itself, since it alone can undo
+// an operation.
 func (e *Engine) checkEntityResult(r *engine.EntityResult) error {
 	err := e.checkPayload("entity state", r.State)
 	for i := range r.Results {
@@ -149,7 +150,24 @@ func (e *Engine) checkEntityResult(r *engine.EntityResult) error {
 		}
 	}
 	for i := range r.Events {
-		err = cmp.Or(err, e.checkPayload("message of an operation", r.Events[i].Payload), checkTags(r.Events[i].Extra().Tags))
+		err = cmp.Or(err, e.checkPayload("message of an operation", r.Events[i].Payload), e.checkEntitySent(&r.Events[i]))
 	}
 	return err
+}
+
+// checkEntitySent refuses what an operation cannot send.
+func (e *Engine) checkEntitySent(ev *model.Event) error {
+	switch ev.Kind {
+	case model.EntitySignaled:
+		return cmp.Or(e.checkEntity(ev.Instance), invalid(model.ValidateName("operation", ev.Name)), checkTrace(ev.Extra().Trace))
+	case model.ChildCreated:
+		var err error
+		if ev.Instance != "" { // else it is derived
+			err = e.checkOrchestration(ev.Instance)
+		}
+		return cmp.Or(err, invalid(model.ValidateName("orchestration", ev.Name)), invalid(model.ValidateVersion(ev.Version)), checkTags(ev.Extra().Tags), checkTrace(ev.Extra().Trace))
+	case model.EventSent:
+		return cmp.Or(e.checkOrchestration(ev.Instance), invalid(model.ValidateName("event", ev.Name)))
+	}
+	return fmt.Errorf("%w: an operation cannot ask for %s", engine.ErrInvalid, ev.Kind)
 }

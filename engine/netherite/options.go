@@ -115,10 +115,15 @@ type Options struct {
 	Memory int64
 	// MaxPayload bounds one payload in bytes. Default 2 MiB.
 	MaxPayload int
-	// Retention is how long ended orchestrations are kept; negative for ever.
-	// Default 30 days.
-	Retention  time.Duration
-	Checkpoint Checkpoint
+	// Retention is how long ended orchestrations are kept that no rule is about;
+	// negative for ever. Default 30 days. Of the rules the first that fits an
+	// orchestration counts.
+	Retention      time.Duration
+	RetentionRules []RetentionRule
+	// RetentionRate is how many instances a second are purged at most when their
+	// retention is over. Default 10,000.
+	RetentionRate int
+	Checkpoint    Checkpoint
 	// Gather is how long a commit waits for work that is under way. Default 100
 	// microseconds.
 	Gather time.Duration
@@ -169,6 +174,14 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if p := o.Storage.Parameters().Partitions; p < MinPartitions || p > MaxPartitions {
 		return o, fmt.Errorf("open hub: %w: %d partitions, want %d to %d", engine.ErrInvalid, p, MinPartitions, MaxPartitions)
+	}
+	if o.RetentionRate < 0 {
+		return o, fmt.Errorf("open hub: %w: %d instances a second purged by retention, want a positive number, or zero for the default", engine.ErrInvalid, o.RetentionRate)
+	}
+	for i := range o.RetentionRules {
+		if err := o.RetentionRules[i].check(); err != nil {
+			return o, fmt.Errorf("open hub: %w", err)
+		}
 	}
 	if o.Clock == nil {
 		o.Clock = sysclock.New()

@@ -124,6 +124,7 @@ func (h *host) deferUntilRebuilt(in []input) {
 		return
 	}
 	h.rebuild = nil
+	h.n.e.watches.lose() // of what was noticed in the memory that is gone
 	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
 	rest = append(rest, r.deferred...)
 	for _, id := range slices.Sorted(maps.Keys(h.waiters)) {

@@ -10,7 +10,14 @@ import (
 // been told and has asked for: an action that is missing or is there twice, an
 // answer to nothing, a second answer, anything after the end.
 func Check(history []model.Event) error {
-	c := checker{asked: map[int32]model.Kind{}, requested: map[string]model.Kind{}, answered: map[string]int{}}
+	return newChecker().check(history)
+}
+
+func newChecker() *checker {
+	return &checker{asked: map[int32]model.Kind{}, requested: map[string]model.Kind{}, answered: map[string]int{}}
+}
+
+func (c *checker) check(history []model.Event) error {
 	for i := range history {
 		if err := c.event(&history[i]); err != nil {
 			return fmt.Errorf("event %d of %d, %v: %w", i, len(history), history[i].Kind, err)
@@ -26,6 +33,7 @@ func Check(history []model.Event) error {
 }
 
 type checker struct {
+	foreign        bool // actions are numbered by other rules
 	started, ended bool
 	failed         bool                  // is how it ended
 	after          bool                  // a step has begun after that: it has to be a rewind
@@ -75,6 +83,9 @@ func (c *checker) action(ev *model.Event) error {
 	if ev.ID == model.NoID && ev.Kind == model.ExecutionCompleted {
 		c.end(ev) // by the engine: it was terminated, or its worker could not go on
 		return nil
+	}
+	if c.foreign {
+		return c.foreignAction(ev)
 	}
 	if ev.ID != c.next {
 		return fmt.Errorf("action %d, want action %d", ev.ID, c.next)

@@ -73,3 +73,23 @@ func TestCanonicalHistoriesDifferInWhatWasAskedAndTold(t *testing.T) {
 		t.Error("another activity makes no difference")
 	}
 }
+
+func TestAForeignHistoryMayUseTheNumberOfWhatIsAnsweredAgain(t *testing.T) {
+	failed := []model.Event{
+		{Kind: model.OrchestratorStarted}, {Kind: model.ExecutionStarted}, {Kind: model.TaskScheduled, ID: 1},
+		{Kind: model.OrchestratorStarted}, {Kind: model.TaskFailed, Ref: 1},
+	}
+	again := slices.Concat(failed, []model.Event{{Kind: model.TaskScheduled, ID: 1}, {Kind: model.OrchestratorStarted}, {Kind: model.TaskCompleted, Ref: 1}})
+	if err := histories.CheckForeign(again); err != nil {
+		t.Error(err)
+	}
+	for what, history := range map[string][]model.Event{
+		"a second action with its number": slices.Concat(failed[:3], []model.Event{{Kind: model.TaskScheduled, ID: 1}}),
+		"a second answer":                 slices.Concat(failed, []model.Event{{Kind: model.TaskCompleted, Ref: 1}}),
+		"a third answer":                  slices.Concat(again, []model.Event{{Kind: model.TaskCompleted, Ref: 1}}),
+	} {
+		if err := histories.CheckForeign(history); err == nil {
+			t.Errorf("%s: nothing was found", what)
+		}
+	}
+}

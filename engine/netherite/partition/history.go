@@ -3,6 +3,7 @@ package partition
 import (
 	"math/bits"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -55,6 +56,21 @@ func timeBytes(ev *model.Event, base model.Time) (n int64) {
 
 func varintBytes(v int64) int64 {
 	return int64(bits.Len64(uint64(v)<<1^uint64(v>>63)|1)+6) / 7
+}
+
+// whole is the history, encoded, if nothing of it has been stored yet; else nil.
+// What is recorded later does not change it.
+func (t *tail) whole() []byte {
+	if t.first != 0 || t.held != nil {
+		return nil
+	}
+	return t.buf[:len(t.buf):len(t.buf)]
+}
+
+// PastOf decodes the past of a hand-out that came with it. An engine that finds
+// none asks for HistoryOf.
+func PastOf(item *engine.OrchestrationItem) ([]model.Event, error) {
+	return decodeChunk(make([]model.Event, 0, item.PastEvents), item.Past)
 }
 
 // restart forgets the tail: another history begins.

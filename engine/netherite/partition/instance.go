@@ -70,6 +70,7 @@ type instance struct {
 	size     int64  // of its queues, see footprint
 	counted  int64  // footprint as counted by the lru
 	resized  bool   // in State.resized
+	noticed  bool   // in State.noticed
 	node     lruNode
 }
 
@@ -168,6 +169,7 @@ func (s *State) takeBack(inst *instance) {
 // advance ratchets the instance's clock and returns it.
 func (s *State) advance(inst *instance) model.Time {
 	inst.updated = max(inst.updated, s.now)
+	s.notice(inst)
 	return inst.updated
 }
 

@@ -58,6 +58,7 @@ func (s *State) newInstance(id string, execution model.ExecutionID) *instance {
 	delete(s.absent, Key{ID: id})
 	delete(s.absent, Key{Ord: inst.ord})
 	s.touch(inst)
+	s.notice(inst)
 	return inst
 }
 
@@ -253,6 +254,7 @@ func (s *State) bury(inst *instance) {
 		s.answerParent(inst)
 	}
 	inst.gone, s.buried = true, s.last
+	s.notice(inst)
 	delete(s.byOrd, inst.ord)
 	delete(s.byID, inst.id)
 	s.lru.remove(inst)
@@ -281,4 +283,5 @@ func (s *State) setStatus(inst *instance, status model.Status) {
 		s.fx.Changes = append(s.fx.Changes, Change{Instance: inst.id, Ord: inst.ord, Status: status})
 	}
 	inst.status = status
+	s.notice(inst)
 }

@@ -27,6 +27,11 @@ func checkResult(r *engine.OrchestrationResult, tags map[string]string) *model.F
 			size += len(ev.Ext.CarryOver[j].Payload)
 		}
 	}
+	if r.Rewound != nil {
+		if what := wrongHistory(r.Rewound); what != "" {
+			return wrongStep("a step yielded a history, %s", what)
+		}
+	}
 	for i := range r.Terminate {
 		rest += len(r.Terminate[i].Instance) + len(r.Terminate[i].Output)
 	}
@@ -95,8 +100,8 @@ func wrongStep(format string, args ...any) *model.Failure {
 // wrongAction says why an orchestration with these tags cannot ask for ev; "" if
 // it can.
 func wrongAction(ev *model.Event, last bool, tags map[string]string) string {
-	if n := max(len(ev.Name), len(ev.Version)); n > model.MaxName {
-		return fmt.Sprintf("whose name or version has %d bytes, at most %d are allowed", n, model.MaxName)
+	if n := max(len(ev.Name), len(ev.Version), len(ev.RequestID)); n > model.MaxName {
+		return fmt.Sprintf("whose name, version or request ID has %d bytes, at most %d are allowed", n, model.MaxName)
 	}
 	if ev.Ext != nil && len(ev.Ext.Tags) > 0 {
 		if ev.Kind != model.ChildCreated {
@@ -179,6 +184,34 @@ func wrongID(id int32) string {
 func wrongEntity(instance string) string {
 	if _, err := model.ParseEntityID(instance); err != nil || len(instance) > model.MaxInstanceID {
 		return fmt.Sprintf("but %.40q is not an entity", instance)
+	}
+	if err := model.ValidateInstanceID(instance); err != nil {
+		return "but there cannot be that entity: " + err.Error()
+	}
+	return ""
+}
+
+// wrongHistory says why an orchestration cannot go on from a history that its worker
+// hands in; "" if it can.
+func wrongHistory(history []model.Event) string {
+	begun := false
+	for i := range history {
+		ev := &history[i]
+		switch {
+		case ev.Kind == model.ExecutionStarted && begun:
+			return "which begins twice"
+		case ev.Kind == model.ExecutionStarted:
+			begun = true
+		case ev.Kind == model.ExecutionCompleted:
+			return "which has ended"
+		case ev.Kind.Outgoing():
+			if what := wrongAction(ev, false, nil); what != "" {
+				return fmt.Sprintf("with event %d of kind %s, %s", ev.ID, ev.Kind, what)
+			}
+		}
+	}
+	if !begun {
+		return "which does not begin"
 	}
 	return ""
 }

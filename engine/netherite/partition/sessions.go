@@ -133,8 +133,26 @@ func (s *State) runnable(inst *instance) (n int, ok bool) {
 			n--
 		}
 	}
-	n = min(n, s.cfg.MaxBatch)
+	n = fitting(inst.inbox[:min(n, s.cfg.MaxBatch)])
 	return n, n > 0 || inst.more && !inst.suspended
+}
+
+// maxBatchBytes bounds the messages that a step is told at once, beyond the first:
+// remote workers take no more at a time than a few MiB.
+const maxBatchBytes = 1 << 20
+
+// fitting is how many of the entries, from the first one on, go into one step.
+func fitting(inbox []entry) int {
+	if len(inbox) < 2 {
+		return len(inbox)
+	}
+	size := 0
+	for i := range inbox {
+		if size += EventBytes(&inbox[i].event); size > maxBatchBytes && i > 0 {
+			return i
+		}
+	}
+	return len(inbox)
 }
 
 // stepDone applies the result of an orchestration's step.

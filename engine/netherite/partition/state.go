@@ -59,6 +59,8 @@ type State struct {
 	dirty      []*instance
 	buried     engine.Name // last record that removed an instance
 	resized    []*instance // to be counted again
+	watched    bool        // changes are to be noticed
+	noticed    []*instance // changed since the last Noticed
 	ended      []*instance // stored by the last capture, for EvictEnded
 	metaDirty  bool
 	timers     timerHeap
