@@ -1,0 +1,4 @@
+package durabletask
+
+// Single serves one hub under whatever name, as Register does.
+func Single(hub Hub) Hubs { return single{hub} }

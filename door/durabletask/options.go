@@ -1,0 +1,22 @@
+package durabletask
+
+import "google.golang.org/grpc"
+
+const (
+	// handlers is how many goroutines wait for calls, so that most calls need not
+	// begin with a new one, whose stack grows again each time. Clients that wait for
+	// instances occupy one each; calls beyond that get one of their own.
+	handlers = 256
+	// Buffers and windows of this size keep the number of system calls, and of
+	// updates of windows, low where much is sent at a time.
+	bufferBytes = 64 << 10
+	windowBytes = 1 << 20
+)
+
+// ServerOptions are options of a gRPC server that make it fast for this service.
+func ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.NumStreamWorkers(handlers), grpc.ReadBufferSize(bufferBytes), grpc.WriteBufferSize(bufferBytes),
+		grpc.InitialWindowSize(windowBytes), grpc.InitialConnWindowSize(windowBytes),
+	}
+}

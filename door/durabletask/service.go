@@ -1,0 +1,97 @@
+package durabletask
+
+import (
+	"cmp"
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/types/known/emptypb"
+
+	"github.com/netherite-go/netherite/door/durabletask/extra"
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/sysclock"
+)
+
+// Options are the settings of a Service.
+type Options struct {
+	Hubs  Hubs            // required
+	Clock substrate.Clock // required: tells when a silent stream is due a sign of life
+	// Ping is how long a stream of work is silent at most. SDKs give up a stream
+	// after 120 s of silence. Default 30 s.
+	Ping time.Duration
+	// Version is that of the server, for clients that want to know. Default: devel.
+	Version string
+}
+
+// Service is the service that the SDKs call.
+type Service struct {
+	wire.UnimplementedTaskHubSidecarServiceServer
+	opts Options
+	ctx  context.Context // ends with Close
+	end  context.CancelFunc
+
+	mu   sync.Mutex
+	hubs map[Hub]*desk // of the hubs that have workers
+}
+
+var _ wire.TaskHubSidecarServiceServer = (*Service)(nil)
+
+const defaultPing = 30 * time.Second
+
+// New makes a service.
+func New(o Options) *Service {
+	if o.Ping <= 0 {
+		o.Ping = defaultPing
+	}
+	o.Version = cmp.Or(o.Version, "devel")
+	s := &Service{opts: o, hubs: map[Hub]*desk{}}
+	s.ctx, s.end = context.WithCancel(context.Background())
+	return s
+}
+
+// Close ends the streams of all workers, which give back what they have, and the
+// calls of clients that wait for something: a gRPC server that is to stop
+// gracefully waits for both.
+func (s *Service) Close() { s.end() }
+
+// Register adds a service to a gRPC server, for one hub, whichever task hub the
+// callers name. It is to be closed before the server is stopped.
+func Register(server grpc.ServiceRegistrar, hub Hub) *Service {
+	s := New(Options{Hubs: single{hub}, Clock: sysclock.New()})
+	wire.RegisterTaskHubSidecarServiceServer(server, s)
+	return s
+}
+
+// client is the engine of the hub that a call is for.
+func (s *Service) client(ctx context.Context) (engine.Client, error) {
+	hub, err := s.hub(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return hub.Engine(), nil
+}
+
+// hub is the one that a call is for.
+func (s *Service) hub(ctx context.Context) (Hub, error) {
+	name := hubName(ctx)
+	hub, err := s.opts.Hubs.Hub(ctx, name)
+	if err != nil {
+		return nil, describeHub(name, err)
+	}
+	return hub, nil
+}
+
+// Hello is the first call of every worker. It says which server this is, and fails
+// if there is no task hub of the name that the caller gives.
+func (s *Service) Hello(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
+	_ = grpc.SetHeader(ctx, metadata.Pairs(extra.ServerHeader, s.opts.Version)) // fails without a server only
+	if _, err := s.hub(ctx); err != nil {
+		return nil, err
+	}
+	return &emptypb.Empty{}, nil
+}

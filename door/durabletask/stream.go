@@ -1,0 +1,273 @@
+package durabletask
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"slices"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/engine"
+)
+
+// session is one worker's stream of work.
+type session struct {
+	*reader
+	id      string // random: part of the tokens of its items
+	d       *desk
+	conn    engine.Connection
+	filter  *filter
+	limits  engine.Limits
+	streams bool // the worker reads long histories by itself
+	extras  bool // it is one of this project
+	send    func(*wire.WorkItem) error
+	stir    chan struct{}
+	ping    chan struct{}
+	given   uint64
+	fields  []byte                 // memory for the next item
+	held    map[engine.Token]*held // guarded by d.mu
+
+	mu      sync.Mutex
+	queue   []any // items, not yet sent
+	dropped []engine.Token
+	sends   uint64 // begun
+	sending bool
+	seen    uint64 // sends at the last tick
+	stuck   int    // ticks that found the same message under way
+	stalled bool
+	stop    func() // the next tick
+}
+
+// GetWorkItems is a worker's stream. What it has is offered to others once the
+// stream has ended.
+func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerStreamingServer[wire.WorkItem]) error {
+	ctx := stream.Context()
+	hub, err := s.hub(ctx)
+	if err != nil {
+		return err
+	}
+	w := &session{
+		reader: newReader(ctx), id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
+		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
+	}
+	for _, c := range q.GetCapabilities() {
+		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING
+	}
+	w.readExtra(q)
+	s.enter(hub, w)
+	defer s.leave(hub, w)
+	if w.conn, err = hub.Feed().Connect(w); err != nil {
+		return statusOf(err)
+	}
+	defer w.conn.Close()
+	if err := stream.SendHeader(nil); err != nil { // tells the worker that it is connected
+		return statusOf(err)
+	}
+	return w.run(ctx, s, hub)
+}
+
+func newSessionID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// limitsOf reads how much a worker takes at a time. Zero is not nothing, but what
+// the engine thinks good.
+func limitsOf(q *wire.GetWorkItemsRequest) engine.Limits {
+	n := func(v int32) int { return min(max(int(v), 0), maxConcurrent) }
+	return engine.Limits{
+		Orchestrations: n(q.GetMaxConcurrentOrchestrationWorkItems()), Activities: n(q.GetMaxConcurrentActivityWorkItems()),
+		Entities: n(q.GetMaxConcurrentEntityWorkItems()),
+	}
+}
+
+// maxConcurrent bounds how much of a kind one worker can ask to have at a time.
+const maxConcurrent = 10_000
+
+// Limits implements engine.Worker.
+func (w *session) Limits() engine.Limits { return w.limits }
+
+// Handles implements engine.Worker.
+func (w *session) Handles(kind engine.ItemKind, name, version string) bool {
+	return w.filter.handles(kind, name, version)
+}
+
+// Offer implements engine.Worker.
+func (w *session) Offer(items engine.Items) {
+	w.mu.Lock()
+	for _, i := range items.Orchestrations {
+		w.queue = append(w.queue, i)
+	}
+	for _, i := range items.Activities {
+		w.queue = append(w.queue, i)
+	}
+	for _, i := range items.Entities {
+		w.queue = append(w.queue, i)
+	}
+	w.mu.Unlock()
+	w.wake()
+}
+
+func (w *session) wake() {
+	select {
+	case w.stir <- struct{}{}:
+	default:
+	}
+}
+
+// Cancel implements engine.Worker. Nobody can tell an SDK, but what its activity
+// fails with from now on is no outcome. One that has not been sent is not.
+func (w *session) Cancel(t engine.Token) {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.queue, func(item any) bool {
+		a, ok := item.(*engine.ActivityItem)
+		return ok && a.Token == t
+	})
+	if i >= 0 {
+		w.queue, w.dropped = slices.Delete(w.queue, i, i+1), append(w.dropped, t)
+	}
+	w.mu.Unlock()
+	if i >= 0 {
+		w.wake()
+		return
+	}
+	if h := w.d.cancel(w, t); h != nil {
+		w.tellCancelled(h)
+	}
+}
+
+// errStalled ends the stream of a worker that did not read it.
+var errStalled = status.Error(codes.Unavailable, "the worker has not read its work items for too long: they were given to others")
+
+// run sends what is offered, and signs of life in between.
+func (w *session) run(ctx context.Context, s *Service, hub Hub) error {
+	w.arm(s)
+	defer w.disarm()
+	for {
+		select {
+		case <-ctx.Done():
+			return statusOf(ctx.Err())
+		case <-s.ctx.Done():
+			return nil // to SDKs the end of a server that stops
+		case <-w.gone:
+			return errRefused
+		case <-w.ping:
+			if err := s.still(ctx, hub); err != nil {
+				return err
+			}
+			if err := w.sendOne(&wire.WorkItem{Request: &wire.WorkItem_HealthPing{HealthPing: &wire.HealthPing{}}}); err != nil {
+				return statusOf(err)
+			}
+		case <-w.stir:
+			if err := w.flush(ctx); err != nil {
+				return statusOf(err)
+			}
+		}
+	}
+}
+
+// still reports whether a stream without work is that of its hub as it is now: one
+// that was deleted has none, and one that was made anew does not know the worker.
+func (s *Service) still(ctx context.Context, hub Hub) error {
+	switch now, err := s.opts.Hubs.Hub(ctx, hubName(ctx)); {
+	case err != nil:
+		return statusOf(err)
+	case now != hub:
+		return status.Error(codes.Unavailable, "the task hub was closed and opened again: ask for work again")
+	}
+	return nil
+}
+
+// arm makes the next tick come.
+func (w *session) arm(s *Service) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop = s.opts.Clock.AfterFunc(s.opts.Ping, func() { w.tick(s) })
+}
+
+// disarm ends the ticks.
+func (w *session) disarm() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.stop()
+	w.stalled = true
+}
+
+// maxStuck is for how many ticks on end a message may be under way.
+const maxStuck = 2
+
+// tick looks what has become of the stream since the last one. If nothing was sent
+// it is time for a sign of life. If one message could not be sent all the time,
+// the worker does not read: what it has is given to others.
+func (w *session) tick(s *Service) {
+	w.mu.Lock()
+	still := w.sends == w.seen
+	if w.seen = w.sends; still && w.sending {
+		w.stuck++
+	} else {
+		w.stuck = 0
+	}
+	switch {
+	case w.stalled:
+		w.mu.Unlock()
+		return
+	case w.stuck == maxStuck:
+		w.stalled, w.queue = true, nil
+		w.mu.Unlock()
+		w.conn.Close()
+		w.d.leave(w)
+		return
+	}
+	quiet := still && !w.sending
+	w.mu.Unlock()
+	if quiet {
+		select {
+		case w.ping <- struct{}{}:
+		default:
+		}
+	}
+	w.arm(s)
+}
+
+// sendOne sends a message. While it does not go, ticks count.
+func (w *session) sendOne(m *wire.WorkItem) error {
+	w.mu.Lock()
+	w.sends++
+	w.sending = true
+	w.mu.Unlock()
+	err := w.send(m)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.sending = false; w.stalled {
+		return errStalled
+	}
+	return err
+}
+
+// flush sends all that is queued.
+func (w *session) flush(ctx context.Context) error {
+	for {
+		w.mu.Lock()
+		queue, dropped := w.queue, w.dropped
+		w.queue, w.dropped = nil, nil
+		w.mu.Unlock()
+		for _, t := range dropped {
+			_ = w.conn.Abandon(engine.ActivityKind, t, 0) // it may be stale, which is all the same
+		}
+		if len(queue) == 0 {
+			return nil
+		}
+		for n, item := range queue {
+			if err := w.next(ctx, item); err != nil {
+				return err
+			}
+			queue[n] = nil
+		}
+	}
+}
