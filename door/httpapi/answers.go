@@ -1,0 +1,130 @@
+package httpapi
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"unicode/utf8"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
+)
+
+// codes are the status codes of the contract's errors.
+var codes = []struct {
+	err  error
+	code int
+}{
+	{engine.ErrNotFound, http.StatusNotFound},
+	{engine.ErrEnded, http.StatusGone},
+	{engine.ErrReplaced, http.StatusGone},
+	{engine.ErrExists, http.StatusConflict},
+	{engine.ErrNotFailed, http.StatusPreconditionFailed},
+	{engine.ErrQuarantined, http.StatusConflict},
+	{engine.ErrInvalid, http.StatusBadRequest},
+	{engine.ErrTooLarge, http.StatusRequestEntityTooLarge},
+	{engine.ErrBusy, http.StatusTooManyRequests},
+	{engine.ErrDiskFull, http.StatusInsufficientStorage},
+	{engine.ErrUnavailable, http.StatusServiceUnavailable},
+	{engine.ErrClosed, http.StatusServiceUnavailable},
+}
+
+// fail answers with an error.
+func (c *call) fail(err error) {
+	if e, ok := errors.AsType[*Refusal](err); ok {
+		refuse(c.w, e.Code, e.Text)
+		return
+	}
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuse(c.w, http.StatusRequestEntityTooLarge, err.Error())
+		return
+	}
+	for _, k := range codes {
+		if errors.Is(err, k.err) {
+			refuse(c.w, k.code, err.Error())
+			return
+		}
+	}
+	refuse(c.w, http.StatusInternalServerError, err.Error())
+}
+
+// problem is the body of an error, with the names that Durable Functions uses.
+type problem struct {
+	Message          string
+	ExceptionMessage string
+	ExceptionType    string
+}
+
+func refuse(w http.ResponseWriter, code int, text string) {
+	writeJSON(w, code, problem{Message: http.StatusText(code), ExceptionMessage: text, ExceptionType: exceptionType(code)})
+}
+
+func exceptionType(code int) string {
+	if code == http.StatusBadRequest {
+		return "System.ArgumentException"
+	}
+	return "System.Exception"
+}
+
+// writeJSON answers with a value. That the caller is gone is nobody's error.
+func writeJSON(w http.ResponseWriter, code int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil { // only what is made here is written
+		code, body = http.StatusInternalServerError, []byte("{}")
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(body)
+}
+
+// body reads a body of JSON; null if it is empty.
+func (c *call) body() ([]byte, error) {
+	b, err := io.ReadAll(c.r.Body)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(b) == 0:
+		return []byte("null"), nil
+	case !json.Valid(b):
+		return nil, badRequest("the body is not JSON")
+	}
+	return b, nil
+}
+
+// isJSON reports whether the request says that its body is JSON.
+func (c *call) isJSON() bool {
+	kind, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+	return err == nil && kind == "application/json"
+}
+
+// value shows a payload: as it is if it is JSON, else as a string; null if there is none.
+func value(payload []byte) json.RawMessage {
+	switch {
+	case payload == nil:
+		return json.RawMessage("null")
+	case json.Valid(payload):
+		return payload
+	case utf8.Valid(payload):
+		text, _ := json.Marshal(string(payload)) // a string always can
+		return text
+	}
+	text, _ := json.Marshal(payload) // in base64
+	return text
+}
+
+// moment shows a time, to the second; null if there is none.
+func moment(t model.Time) *string {
+	if t == 0 {
+		return nil
+	}
+	s := t.Std().Format("2006-01-02T15:04:05Z")
+	return &s
+}
+
+// quoteAlways is a text as a JSON string, whatever it is.
+func quoteAlways(text []byte) []byte {
+	b, _ := json.Marshal(string(text)) // a string always can
+	return b
+}
