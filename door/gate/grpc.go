@@ -1,0 +1,213 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"runtime/debug"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+	"google.golang.org/grpc/tap"
+	"google.golang.org/protobuf/proto"
+)
+
+// ServerOptions are what a gRPC server needs to let nobody past the gate.
+func (g *Gate) ServerOptions() []grpc.ServerOption {
+	return []grpc.ServerOption{grpc.InTapHandle(g.Tap), grpc.UnaryInterceptor(g.Unary), grpc.StreamInterceptor(g.Stream)}
+}
+
+type visitKey struct{}
+
+// Tap sees each call when its header has come, before anything of its message is
+// read: who may not come in cannot make the server hold messages either. Its
+// connection stands still meanwhile, so it does not wait for anybody.
+func (g *Gate) Tap(ctx context.Context, info *tap.Info) (context.Context, error) {
+	v := &visit{operation: info.FullMethodName, hub: hubOf(info.Header), from: addressOf(ctx)}
+	c := fromRPC(ctx, info.Header)
+	c.Quick = true
+	err := g.arrive(v, c)
+	if errors.Is(err, errLater) {
+		select {
+		case g.later <- struct{}{}:
+			v.later = true
+			context.AfterFunc(ctx, func() { <-g.later })
+			err = nil
+		default:
+			err = refuse(codes.Unavailable, "too many callers come with tokens whose keys have to be fetched: try again")
+		}
+	}
+	if err != nil {
+		g.refused(v, err)
+		return ctx, refusalOf(err).GRPCStatus().Err()
+	}
+	return context.WithValue(ctx, visitKey{}, v), nil
+}
+
+func (g *Gate) arrive(v *visit, c *Credentials) error {
+	if err := g.begin(v, c); err != nil {
+		return err
+	}
+	return g.permit(v)
+}
+
+// visitor is the visit of a call, whose caller is known by now.
+func (g *Gate) visitor(ctx context.Context) (*visit, error) {
+	v, ok := ctx.Value(visitKey{}).(*visit)
+	if !ok {
+		return nil, status.Error(codes.Internal, "the call has not come through the gate")
+	}
+	if v.later {
+		md, _ := metadata.FromIncomingContext(ctx)
+		if err := g.arrive(v, fromRPC(ctx, md)); err != nil {
+			g.refused(v, err)
+			return nil, refusalOf(err).GRPCStatus().Err()
+		}
+	}
+	return v, nil
+}
+
+// Unary is what each remote call goes through.
+func (g *Gate) Unary(ctx context.Context, q any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (answer any, err error) {
+	v, err := g.visitor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.openCall(v); err != nil {
+		g.refused(v, err)
+		return nil, err
+	}
+	defer g.calls.leave(v.caller)
+	if g.audited(v) {
+		defer func() { g.done(v, instanceOf(q), status.Code(err).String()) }()
+	}
+	defer g.recovered(v, &err)
+	answer, err = next(ctx, q)
+	if m, ok := answer.(proto.Message); ok && err == nil {
+		if n := proto.Size(m); n > g.opts.Answer {
+			return nil, tooLarge(n, g.opts.Answer)
+		}
+	}
+	return answer, err
+}
+
+func tooLarge(size, most int) error {
+	return status.Errorf(codes.ResourceExhausted, "the answer has %d bytes, and clients take no more than %d: ask for less at a time, "+
+		"or without inputs and outputs, which the HTTP API can still show", size, most)
+}
+
+// Stream is what each stream goes through.
+func (g *Gate) Stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) (err error) {
+	v, err := g.visitor(stream.Context())
+	if err != nil {
+		return err
+	}
+	if err := g.openStream(v); err != nil {
+		g.refused(v, err)
+		return err
+	}
+	defer g.streams.leave(v.caller)
+	defer func() { g.done(v, "", status.Code(err).String()) }()
+	md, _ := metadata.FromIncomingContext(stream.Context())
+	return g.watched(v, fromRPC(stream.Context(), md), srv, stream, next)
+}
+
+// recovered turns a panic of a handler into an error: one call must not end the
+// server for all. What it was is written down without its text, which might have
+// something of the message.
+func (g *Gate) recovered(v *visit, err *error) {
+	r := recover()
+	if r == nil {
+		return
+	}
+	what := fmt.Sprintf("%T", r)
+	if e, ok := r.(interface {
+		error
+		RuntimeError()
+	}); ok {
+		what = e.Error()
+	}
+	g.opts.Audit.Error("a call has failed by a fault of the server", "operation", v.operation, "panic", what, "stack", string(debug.Stack()))
+	*err = status.Error(codes.Internal, "the call has failed by a fault of the server, which has written down where")
+}
+
+// instanceOf is the instance that a request names, or the first ones of several.
+func instanceOf(q any) string {
+	if r, ok := q.(interface{ GetInstanceId() string }); ok && r.GetInstanceId() != "" {
+		return r.GetInstanceId()
+	}
+	m, ok := q.(proto.Message)
+	if !ok {
+		return ""
+	}
+	batch := m.ProtoReflect()
+	field := batch.Descriptor().Fields().ByName("instanceBatch")
+	if field == nil || field.Message() == nil {
+		return ""
+	}
+	batch = batch.Get(field).Message()
+	if field = batch.Descriptor().Fields().ByName("instanceIds"); field == nil || !field.IsList() {
+		return ""
+	}
+	list := batch.Get(field).List()
+	var b strings.Builder
+	for i := range min(list.Len(), batchLogged) {
+		fmt.Fprintf(&b, "%s ", list.Get(i).String())
+	}
+	if list.Len() > batchLogged {
+		fmt.Fprintf(&b, "and %d more", list.Len()-batchLogged)
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// batchLogged is how many instances of a batch are named in the audit log.
+const batchLogged = 10
+
+// addressOf is the address that a call comes from, without its port.
+func addressOf(ctx context.Context) string {
+	from, ok := peer.FromContext(ctx)
+	if !ok {
+		return "unknown"
+	}
+	if a, ok := from.Addr.(*net.TCPAddr); ok {
+		return a.AddrPort().Addr().Unmap().String()
+	}
+	return hostOf(from.Addr.String())
+}
+
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+// fromRPC reads the credentials of a call.
+func fromRPC(ctx context.Context, header metadata.MD) *Credentials {
+	c := &Credentials{Ctx: ctx}
+	if v := header.Get("authorization"); len(v) > 0 {
+		c.Token = bearer(v[0])
+	}
+	if from, ok := peer.FromContext(ctx); ok {
+		if tls, ok := from.AuthInfo.(credentials.TLSInfo); ok {
+			c.Chains = tls.State.VerifiedChains
+		}
+	}
+	return c
+}
+
+// hubOf is the task hub that a call names, as package durabletask reads it.
+func hubOf(header metadata.MD) string {
+	for _, key := range [...]string{"taskhub", "durable-taskhub"} {
+		if v := header.Get(key); len(v) > 0 && v[0] != "" {
+			return strings.TrimSpace(v[0])
+		}
+	}
+	return ""
+}

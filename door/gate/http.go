@@ -1,0 +1,217 @@
+package gate
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// HTTP lets requests through to an API that asks Admit about each of them.
+func (g *Gate) HTTP(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.pages.answerHeaders(w.Header(), r)
+		if g.pages.preflight(w, r) {
+			return
+		}
+		v := &visit{from: hostOf(r.RemoteAddr)}
+		if err := g.greet(v, r); err != nil {
+			g.refused(v, err)
+			Answer(w, err)
+			return
+		}
+		defer g.calls.leave(v.caller)
+		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), visitKey{}, v))
+		defer cancel()
+		v.end = cancel
+		out := &recorder{ResponseWriter: w}
+		defer func() {
+			if v.streams {
+				v.guard.stop()
+				g.streams.leave(v.caller)
+			}
+			if v.need.Role != None {
+				g.done(v, instanceAt(v.operation, r.URL.EscapedPath()), out.outcome())
+			}
+		}()
+		if r.ContentLength != 0 {
+			r.Body = &timedBody{ReadCloser: r.Body, g: g, rc: http.NewResponseController(w)}
+		}
+		next.ServeHTTP(out, r.WithContext(ctx))
+	})
+}
+
+func (g *Gate) greet(v *visit, r *http.Request) error {
+	if err := g.pages.admits(r); err != nil {
+		return err
+	}
+	if err := g.begin(v, fromHTTP(r)); err != nil {
+		return err
+	}
+	return g.openCall(v)
+}
+
+// Admit decides whether a request that has come through HTTP may do an operation in
+// a task hub; empty is that of callers that name none. The error is a Refusal.
+func (g *Gate) Admit(r *http.Request, operation, hub string) error {
+	v, ok := r.Context().Value(visitKey{}).(*visit)
+	if !ok {
+		return refuse(codes.PermissionDenied, "the request has not come through the gate")
+	}
+	v.operation, v.hub = operation, hub
+	err := g.permit(v)
+	if err == nil && v.need.Stream {
+		if err = g.openStream(v); err == nil {
+			v.guard = g.guard(v, fromHTTP(r), func(error) { v.end() })
+		}
+	}
+	if err != nil {
+		g.refused(v, err)
+		v.need = Need{} // nothing has been done
+	}
+	return err
+}
+
+// Admins lets through to an operator's pages, such as figures and profiles, who has
+// the role Admin for all task hubs. Web pages of others have no way in either.
+func (g *Gate) Admins(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		g.pages.answerHeaders(w.Header(), r)
+		v := &visit{from: hostOf(r.RemoteAddr), operation: "admin " + r.Method + " " + r.URL.Path, hub: Everywhere}
+		err := g.greet(v, r)
+		if err == nil {
+			defer g.calls.leave(v.caller)
+			if !v.principal.May(Everywhere, Admin) {
+				err = refuse(codes.PermissionDenied, "%s does not have the role %s for all task hubs, which is needed here", v.principal.Name, Admin)
+			}
+		}
+		if err != nil {
+			g.refused(v, err)
+			Answer(w, err)
+			return
+		}
+		out := &recorder{ResponseWriter: w}
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			v.need = Need{Role: Admin, Audit: true}
+			defer func() { g.done(v, "", out.outcome()) }()
+		}
+		next.ServeHTTP(out, r)
+	})
+}
+
+// fromHTTP reads the credentials of a request. Durable Functions clients send
+// their key as "code" or in a header of its own; there only API keys are taken.
+func fromHTTP(r *http.Request) *Credentials {
+	c := &Credentials{Ctx: r.Context(), Token: bearer(r.Header.Get("Authorization"))}
+	for _, key := range [...]string{r.Header.Get("x-functions-key"), r.URL.Query().Get("code")} {
+		if c.Token == "" && strings.HasPrefix(key, keyPrefix) {
+			c.Token = key
+		}
+	}
+	if r.TLS != nil {
+		c.Chains = r.TLS.VerifiedChains
+	}
+	return c
+}
+
+// Answer answers a request with an error, in the form of Durable Functions.
+func Answer(w http.ResponseWriter, err error) {
+	r := refusalOf(err)
+	code := r.HTTP()
+	if code == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="netherite"`)
+	}
+	body, _ := json.Marshal(map[string]string{ // texts always can
+		"Message": http.StatusText(code), "ExceptionMessage": r.Text, "ExceptionType": "System.UnauthorizedAccessException",
+	})
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(body) // that the caller is gone is nobody's error
+}
+
+// bodyTime bounds how long the body of a request may take to come, once somebody
+// reads it.
+const bodyTime = 2 * time.Minute
+
+// timedBody is a body with a time limit. A limit of the whole request would end
+// those that wait, as net/http goes on reading to notice that the caller is gone.
+type timedBody struct {
+	io.ReadCloser
+	g     *Gate
+	rc    *http.ResponseController
+	begun bool
+}
+
+// Read implements io.Reader. That a connection takes no deadline is nobody's error.
+func (b *timedBody) Read(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		_ = b.rc.SetReadDeadline(b.g.opts.Clock.Wall().Add(bodyTime))
+	}
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	return n, err
+}
+
+// recorder notes the status code of an answer.
+type recorder struct {
+	http.ResponseWriter
+	code int
+}
+
+// WriteHeader implements http.ResponseWriter.
+func (r *recorder) WriteHeader(code int) {
+	if r.code == 0 {
+		r.code = code
+	}
+	r.ResponseWriter.WriteHeader(code)
+}
+
+// Unwrap is for http.ResponseController.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// Flush implements http.Flusher.
+func (r *recorder) Flush() { _ = http.NewResponseController(r.ResponseWriter).Flush() }
+
+func (r *recorder) outcome() string {
+	if r.code == 0 {
+		return "200"
+	}
+	return strconv.Itoa(r.code)
+}
+
+// instanceAt finds the instance in the path of a request: the parameters after
+// "instances" or "entities".
+func instanceAt(operation, path string) string {
+	_, pattern, _ := strings.Cut(operation, " ")
+	want := strings.Split(pattern, "/")
+	segments := strings.Split(strings.TrimSuffix(path, "/"), "/")
+	if len(segments) < len(want) || len(want) < 2 {
+		return ""
+	}
+	segments = segments[len(segments)-len(want):]
+	part := func(i int) string {
+		s, err := url.PathUnescape(segments[i])
+		if err != nil {
+			return segments[i]
+		}
+		return s
+	}
+	switch want[0] {
+	case "instances":
+		return part(1)
+	case "entities":
+		if len(want) > 2 {
+			return "@" + strings.ToLower(part(1)) + "@" + part(2)
+		}
+	}
+	return ""
+}
