@@ -1,0 +1,156 @@
+package durablehttp
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// hosts are those that may be called.
+type hosts []hostRule
+
+// hostRule is one host, or all below a domain, at one port or the usual ones.
+type hostRule struct {
+	name   string // in lower case; empty with below: any
+	below  bool   // all whose name ends in "." + name
+	port   int    // 0: that of the scheme
+	secure bool   // by https only
+}
+
+// parseHost reads HOST, *.DOMAIN or *, with http:// or https:// before it and :PORT
+// after it if need be. Without http:// it is https.
+func parseHost(text string) (r hostRule, err error) {
+	rest, plain := strings.CutPrefix(strings.ToLower(text), "http://")
+	if !plain {
+		rest = strings.TrimPrefix(rest, "https://")
+	}
+	r.secure = !plain
+	if host, port, err := net.SplitHostPort(rest); err == nil {
+		n, err := strconv.ParseUint(port, 10, 16)
+		if err != nil || n == 0 {
+			return r, fmt.Errorf("%q is no host that may be called: %q is no port", text, port)
+		}
+		rest, r.port = host, int(n)
+	}
+	r.name = strings.Trim(rest, "[]")
+	switch {
+	case r.name == "*":
+		r.name, r.below = "", true
+	case strings.HasPrefix(r.name, "*."):
+		r.name, r.below = r.name[2:], true
+	}
+	if r.name == "" && rest != "*" || strings.ContainsAny(r.name, "*/?#@ ") {
+		return r, fmt.Errorf("%q is no host that may be called: such are api.example.com, *.example.com, http://internal:8080 and *", text)
+	}
+	return r, nil
+}
+
+func parseHosts(list []string) (hosts, error) {
+	var all hosts
+	for _, text := range list {
+		r, err := parseHost(text)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, r)
+	}
+	return all, nil
+}
+
+// allow refuses an address whose host is not listed.
+func (h hosts) allow(u *url.URL) error {
+	name := strings.TrimSuffix(strings.ToLower(u.Hostname()), ".")
+	for _, r := range h {
+		if r.matches(u, name) {
+			return nil
+		}
+	}
+	return &refusedError{fmt.Sprintf("%s://%s may not be called: it is not among the hosts that the server lists", u.Scheme, u.Host)}
+}
+
+func (r *hostRule) matches(u *url.URL, name string) bool {
+	switch {
+	case r.secure && u.Scheme != "https":
+		return false
+	case r.below && r.name != "" && !strings.HasSuffix(name, "."+r.name), !r.below && name != r.name:
+		return false
+	case r.port == 0:
+		return u.Port() == "" || u.Port() == usualPort(u.Scheme)
+	}
+	return portOf(u) == strconv.Itoa(r.port)
+}
+
+func usualPort(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
+}
+
+func portOf(u *url.URL) string {
+	if p := u.Port(); p != "" {
+		return p
+	}
+	return usualPort(u.Scheme)
+}
+
+// refusedError is what no retry helps against.
+type refusedError struct{ text string }
+
+// Error implements error.
+func (e *refusedError) Error() string { return e.text }
+
+// forbidden are the addresses that are refused whatever their name: this machine,
+// its link, services of clouds that tell their machines secrets, and what is no
+// address of one machine.
+var forbidden = parsePrefixes(
+	"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/4", "240.0.0.0/4", "100.100.100.200/32", "168.63.129.16/32",
+	"::/128", "::1/128", "fe80::/10", "fec0::/10", "ff00::/8", "fd00:ec2::254/128", "fd20:ce::254/128",
+)
+
+func parsePrefixes(list ...string) (all []netip.Prefix) {
+	for _, p := range list {
+		all = append(all, netip.MustParsePrefix(p))
+	}
+	return all
+}
+
+// embedded are prefixes whose addresses hold one of the older kind: where, in bytes.
+var embedded = []struct {
+	prefix netip.Prefix
+	at     int
+}{
+	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("64:ff9b:1::/48"), 12}, {netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12},
+}
+
+// checkAddress refuses an address that a connection is about to be made to.
+func checkAddress(a netip.Addr, exempt []netip.Prefix) error {
+	a = a.Unmap().WithZone("")
+	for _, p := range exempt {
+		if p.Contains(a) {
+			return nil
+		}
+	}
+	if !a.IsValid() || within(a, forbidden) {
+		return &refusedError{fmt.Sprintf("the address %s may not be called: it is of the server's machine, its link, or no address of one machine", a)}
+	}
+	for _, e := range embedded {
+		if e.prefix.Contains(a) && a != netip.IPv6Unspecified() {
+			b := a.As16()
+			return checkAddress(netip.AddrFrom4([4]byte(b[e.at:e.at+4])), exempt)
+		}
+	}
+	return nil
+}
+
+func within(a netip.Addr, list []netip.Prefix) bool {
+	for _, p := range list {
+		if p.Contains(a) {
+			return true
+		}
+	}
+	return false
+}
