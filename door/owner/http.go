@@ -100,6 +100,10 @@ func (s *Server) handler(c engine.Client, m Manager) http.Handler {
 			return
 		}
 		defer s.calls.end()
+		if r.URL.Path == version+watchName {
+			s.watched(c, w, r)
+			return
+		}
 		result, err := s.answer(c, m, r)
 		var partial *engine.PartialError
 		if errors.As(err, &partial) {
@@ -121,12 +125,9 @@ func (s *Server) answer(c engine.Client, m Manager, r *http.Request) (any, error
 	if !ok || run == nil && manage == nil {
 		return nil, fmt.Errorf("%w: this hub's program does not know the call %q: use the same version", engine.ErrInvalid, r.URL.Path)
 	}
-	raw, err := io.ReadAll(io.LimitReader(r.Body, int64(s.limit)+1))
+	raw, err := s.body(r)
 	if err != nil {
-		return nil, fmt.Errorf("read the request: %w", err)
-	}
-	if len(raw) > s.limit {
-		return nil, oversized(s.limit)
+		return nil, err
 	}
 	if manage != nil && m == nil {
 		return nil, fmt.Errorf("%w: this hub cannot be asked for %s", engine.ErrInvalid, name)
@@ -135,6 +136,30 @@ func (s *Server) answer(c engine.Client, m Manager, r *http.Request) (any, error
 		return manage(r.Context(), m, raw)
 	}
 	return run(r.Context(), c, raw)
+}
+
+// body reads a request.
+func (s *Server) body(r *http.Request) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(r.Body, int64(s.limit)+1))
+	if err != nil {
+		return nil, fmt.Errorf("read the request: %w", err)
+	}
+	if len(raw) > s.limit {
+		return nil, oversized(s.limit)
+	}
+	return raw, nil
+}
+
+// watched answers a Watch.
+func (s *Server) watched(c engine.Client, w http.ResponseWriter, r *http.Request) {
+	raw, err := s.body(r)
+	if err == nil {
+		err = tell(w, r, c, raw)
+	}
+	if err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+		writeJSON(w, news{Error: encodeError(err)})
+	}
 }
 
 // writeJSON writes an answer; a caller that has gone away does not read it.
@@ -159,6 +184,7 @@ func Dial(dir string) (*Client, error) {
 		post: func(ctx context.Context, method string, args, result any) error {
 			return post(ctx, hc, method, args, result)
 		},
+		watch: func(o engine.WatchOptions) (engine.Watch, error) { return newWatch(hc, o) },
 	}, nil
 }
 

@@ -93,8 +93,9 @@ func withArgs[A any](raw json.RawMessage, run func(A) (any, error)) (any, error)
 
 // Client reaches a hub through its owner's socket. It implements engine.Client.
 type Client struct {
-	post func(ctx context.Context, method string, args, result any) error
-	done func()
+	post  func(ctx context.Context, method string, args, result any) error
+	watch func(engine.WatchOptions) (engine.Watch, error)
+	done  func()
 }
 
 var _ engine.Client = (*Client)(nil)

@@ -1,0 +1,185 @@
+package server
+
+import (
+	"cmp"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	netherite "github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/durable/durablehttp"
+)
+
+// Config says what to serve, and to whom.
+type Config struct {
+	Data string   // the data directory; empty keeps everything in memory
+	GRPC []string // addresses, HOST:PORT
+	HTTP string   // of the management API and the probes
+	// Admin is the address of the figures and profiles; empty: there is none.
+	Admin string
+	// OnDemand makes a task hub when somebody names one that there is not, and
+	// the default one at the start.
+	OnDemand bool
+	// OtherPorts takes another port where one is taken already.
+	OtherPorts bool
+	Hub        string // the hub of callers that name none
+	Partitions int    // of new hubs
+	Memory     int64  // limit of each hub, in bytes; 0 is the hub's default
+	Payload    int    // limit of one payload, in bytes; 0 is the hub's default
+	Streams    int    // limit of streams of one caller; 0 is the gate's default
+
+	Retention      time.Duration   // of what no rule is about; 0 is the hub's default, negative for ever
+	RetentionRules []RetentionRule // the first that fits counts
+	RetentionRate  int             // instances purged a second in each hub; 0 is the hub's default
+
+	Cert, Key string // files of the server's certificate and its key
+	ClientCA  string // file of the certificates that sign those of clients
+	Insecure  bool   // others may reach it although it cannot tell who they are
+
+	// Who may call, in one or several ways; none lets everybody in, which only
+	// listeners of this machine alone may.
+	Keys         []gate.Key
+	KeysFile     string // of more API keys, read again by Reload
+	Tokens       *gate.TokenOptions
+	Certificates map[string]map[string]gate.Role // roles by name in the certificate, and hub
+	// AuditAll writes down each start, event and signal, too.
+	AuditAll bool
+	// Hosts are names under which the HTTP API is reached beside those of this
+	// machine, Origins the origins of web pages that may use it.
+	Hosts, Origins []string
+	Limits         Limits
+
+	ReadyFile string
+	Level     *slog.LevelVar // what the admin listener changes; nil: it cannot
+	Version   string         // of the program, for its figures
+
+	// Calls says what orchestrations may call by HTTP; nothing without hosts.
+	Calls durablehttp.Options
+}
+
+// RetentionRule is how long some ended orchestrations of some hubs are kept.
+type RetentionRule struct {
+	Hub string // empty: of all hubs
+	netherite.RetentionRule
+}
+
+// Limits bound what callers may ask of the server. Zero is the default of each.
+type Limits struct {
+	Connections int // at a time, to all doors; default 10,000
+	Calls       int // of one caller at a time; default 10,000
+	Rate        int // calls of one caller in a second; default 100,000
+	Message     int // bytes of a message to the gRPC door; default 64 MiB
+	Header      int // bytes of a request's header; default 16 KiB
+	// Patience is how long a caller may leave unread what it is sent; default 30 s.
+	Patience time.Duration
+}
+
+func (l *Limits) defaults() {
+	l.Message = cmp.Or(l.Message, 64<<20)
+	l.Header = cmp.Or(l.Header, 16<<10)
+	l.Patience = cmp.Or(l.Patience, gate.DefaultPatience)
+}
+
+// Check refuses what cannot, and what must not be served, as Start does, but
+// opens nothing.
+func (c *Config) Check() error {
+	if _, err := c.authenticators(); err != nil {
+		return err
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	_, err := c.tlsConfig()
+	return err
+}
+
+// authenticators are what tells who calls.
+func (c *Config) authenticators() (list []gate.Authenticator, err error) {
+	if c.KeysFile != "" {
+		k, err := newLiveKeys(c.KeysFile, c.Keys)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+	} else if len(c.Keys) > 0 {
+		k, err := gate.NewKeys(c.Keys)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, k)
+	}
+	if c.Tokens != nil {
+		t, err := gate.NewTokens(*c.Tokens)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, t)
+	}
+	if len(c.Certificates) > 0 {
+		if c.ClientCA == "" {
+			return nil, errors.New("client certificates are listed, but there is no file of the certificates that sign them (client-ca)")
+		}
+		list = append(list, &gate.Certificates{Names: c.Certificates})
+	}
+	return list, nil
+}
+
+// check refuses what must not be served.
+func (c *Config) check() error {
+	if err := checkName(c.Hub); err != nil {
+		return err
+	}
+	for _, address := range append([]string{c.HTTP, c.Admin}, c.GRPC...) {
+		if address == "" {
+			continue
+		}
+		if err := c.checkAddress(address); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkAddress(address string) error {
+	return gate.CheckListener(gate.Listener{Address: address, TLS: c.Cert != "", Authenticated: c.authenticated(), Insecure: c.Insecure})
+}
+
+// authenticated reports whether callers have to say who they are.
+func (c *Config) authenticated() bool {
+	return len(c.Keys) > 0 || c.KeysFile != "" || c.Tokens != nil || len(c.Certificates) > 0
+}
+
+// tlsConfig is the server's side of TLS 1.3; nil without a certificate.
+func (c *Config) tlsConfig() (*tls.Config, error) {
+	if c.Cert == "" {
+		if c.ClientCA != "" || c.Key != "" {
+			return nil, errors.New("there is a key or a file of client certificates, but no certificate (tls-cert)")
+		}
+		return nil, nil
+	}
+	cert, err := tls.LoadX509KeyPair(c.Cert, c.Key)
+	if err != nil {
+		return nil, fmt.Errorf("read the server's certificate (tls.cert, tls.key): %w", err)
+	}
+	t := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
+	if c.ClientCA == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(c.ClientCA)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates that sign those of clients: %w", err)
+	}
+	t.ClientCAs, t.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
+	if len(c.Certificates) > 0 && (len(c.Keys) > 0 || c.KeysFile != "" || c.Tokens != nil) {
+		t.ClientAuth = tls.VerifyClientCertIfGiven // there are other ways to say who one is
+	}
+	if !t.ClientCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s has no certificates", c.ClientCA)
+	}
+	return t, nil
+}

@@ -1,0 +1,85 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+func (v *values) wrong(format string, args ...any) {
+	v.errs = append(v.errs, fmt.Errorf(format, args...))
+}
+
+// contradictions finds settings that are out of bounds, or do not go together.
+func (v *values) contradictions() {
+	v.missing()
+	v.bounds()
+	for _, pair := range [][2]string{{"tls.cert", "tls.key"}, {"tls.key", "tls.cert"}, {"tls.client-ca", "tls.cert"}, {"certificates", "tls.client-ca"}} {
+		if v.given(pair[0]) && !v.given(pair[1]) {
+			v.wrong("%s: it needs %s, which is not set", v.said(pair[0]), pair[1])
+		}
+	}
+	jwt := []string{"jwt.issuer", "jwt.audience", "jwt.keys-url"}
+	for _, key := range append([]string{"jwt.algorithms", "jwt.claim"}, jwt...) {
+		if !v.given(key) {
+			continue
+		}
+		for _, other := range jwt {
+			if !v.given(other) {
+				v.wrong("%s: it needs %s, which is not set", v.said(key), other)
+			}
+		}
+		break
+	}
+	v.wrongCalls()
+	if get[bool](v, "memory") && v.given("data") {
+		v.wrong("%s keeps nothing, %s says where to keep it: leave one of them out", v.said("memory"), v.said("data"))
+	}
+}
+
+// missing finds what a server has to be told.
+func (v *values) missing() {
+	if v.command != Server {
+		return
+	}
+	for _, s := range v.list {
+		if s.Required && v.origin[s.Key] == "" {
+			v.wrong("%s is missing (--%s, %s, or in the file): %s", s.Key, s.Flag(), s.Variable(), missing[s.Key])
+		}
+	}
+	if v.origin["data"] != "" && get[string](v, "data") == "" {
+		v.wrong("%s: it is empty", v.said("data"))
+	}
+}
+
+// missing says what to do about a setting that has to be there.
+var missing = map[string]string{
+	"data": "a server in production has no data directory by default; netherite dev has",
+	"grpc": "a server in production says where it listens, such as 127.0.0.1:4001,127.0.0.1:8080",
+	"http": "a server in production says where it listens, such as 127.0.0.1:8082, or off",
+}
+
+// bounds finds what is too large or too small.
+func (v *values) bounds() {
+	within := func(key string, n, least, most int64, unit string) {
+		if n < least || n > most {
+			v.wrong("%s: it is %d%s, and must be %d to %d", v.said(key), n, unit, least, most)
+		}
+	}
+	within("partitions", int64(get[int](v, "partitions")), 1, 256, "")
+	within("limits.memory", get[int64](v, "limits.memory"), 16<<20, 1<<40, " bytes")
+	within("limits.payload", get[int64](v, "limits.payload"), 1, 16<<20, " bytes")
+	within("limits.streams", int64(get[int](v, "limits.streams")), 1, 1<<20, "")
+	within("limits.connections", int64(get[int](v, "limits.connections")), 1, 1<<20, "")
+	within("limits.calls", int64(get[int](v, "limits.calls")), 1, 1<<20, "")
+	within("limits.rate", int64(get[int](v, "limits.rate")), 1, 1<<30, "")
+	within("limits.message", get[int64](v, "limits.message"), 64<<10, 256<<20, " bytes")
+	within("limits.patience", int64(get[time.Duration](v, "limits.patience")/time.Second), 1, 3600, " s")
+	within("retention.rate", int64(get[int](v, "retention.rate")), 1, 1<<20, "")
+	if f := get[string](v, "log.format"); f != "text" && f != "json" {
+		v.wrong("%s: %q is neither text nor json", v.said("log.format"), f)
+	}
+	if hub := get[string](v, "hub"); strings.TrimSpace(hub) != hub || hub == "" {
+		v.wrong("%s: %q is no name of a task hub", v.said("hub"), hub)
+	}
+}

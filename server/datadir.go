@@ -1,0 +1,125 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	netherite "github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/dirsync"
+)
+
+// hubsDir is the folder of the hubs in a data directory.
+const hubsDir = "hubs"
+
+// FindHubs lists the hubs in a data directory, in order.
+func FindHubs(data string) (names []string, err error) {
+	if data == "" {
+		return nil, nil
+	}
+	found, err := os.ReadDir(filepath.Join(data, hubsDir))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("look for task hubs: %w", err)
+	}
+	for _, e := range found {
+		if e.IsDir() && checkName(e.Name()) == nil && netherite.Exists(filepath.Join(data, hubsDir, e.Name())) {
+			names = append(names, e.Name())
+		}
+	}
+	return names, nil
+}
+
+// LockData takes the lock of a data directory, so that one server, or one command
+// without a server, works with it at a time. It makes the directory if it may and
+// the parent is there: what is missing above it is more likely a slip of the pen,
+// or a disk that is not mounted.
+func LockData(data string, create bool) (*dirlock.Lock, error) {
+	if data == "" {
+		return nil, nil
+	}
+	if netherite.Exists(data) {
+		return nil, fmt.Errorf("data directory %s: it is a task hub itself; that of a server has task hubs below %s: %w", data, filepath.Join(data, hubsDir), engine.ErrForeign)
+	}
+	info, err := os.Stat(data)
+	switch {
+	case err == nil && !info.IsDir():
+		return nil, fmt.Errorf("data directory %s: it is no directory: %w", data, engine.ErrForeign)
+	case errors.Is(err, fs.ErrNotExist) && create:
+		if err = os.Mkdir(data, 0o700); err == nil {
+			err = dirsync.Sync(vfs.Default, filepath.Dir(data))
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	l, err := dirlock.Acquire(data)
+	if err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	if err := removeDeleted(data); err != nil {
+		return nil, errors.Join(fmt.Errorf("data directory: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// deleted begins the names of folders of hubs that are being deleted.
+const deleted = ".deleted-"
+
+// removeDeleted removes what is left of hubs whose deletion a crash has broken off.
+func removeDeleted(data string) error {
+	left, err := filepath.Glob(filepath.Join(data, hubsDir, deleted+"*"))
+	for _, dir := range left {
+		err = errors.Join(err, os.RemoveAll(dir))
+	}
+	return err
+}
+
+// checkName bounds the names of hubs to what is a folder's name everywhere.
+func checkName(name string) error {
+	for i, c := range name {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
+		if !letter && (i == 0 || c != '-' && c != '_' && c != '.') {
+			return fmt.Errorf("%w: %q is no name of a task hub: it has letters, digits, and after the first one dashes, dots and underscores", engine.ErrInvalid, name)
+		}
+	}
+	if len(name) < 1 || len(name) > 64 {
+		return fmt.Errorf("%w: %q is no name of a task hub: it has 1 to 64 characters", engine.ErrInvalid, name)
+	}
+	return nil
+}
+
+// HubDir is the folder of a hub in a data directory.
+func HubDir(data, name string) (string, error) {
+	if err := checkName(name); err != nil {
+		return "", err
+	}
+	return filepath.Join(data, hubsDir, name), nil
+}
+
+// DeleteHub deletes the folder of a hub that is not open. A name that begins with
+// a dot is no hub's: what a crash leaves of it is not taken for one.
+func DeleteHub(data, name string) error {
+	dir, err := HubDir(data, name)
+	if err != nil {
+		return err
+	}
+	lock, err := dirlock.Acquire(dir)
+	if err != nil {
+		return fmt.Errorf("delete task hub %q: %w", name, err)
+	}
+	defer lock.Close()
+	gone := filepath.Join(data, hubsDir, deleted+name)
+	if err := errors.Join(os.RemoveAll(gone), os.Rename(dir, gone)); err != nil {
+		return fmt.Errorf("delete task hub %q: %w", name, err)
+	}
+	if err := errors.Join(dirsync.Sync(vfs.Default, filepath.Dir(dir)), os.RemoveAll(gone)); err != nil {
+		return fmt.Errorf("delete task hub %q: %w", name, err)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package server
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/keepalive"
+
+	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/door/httpapi"
+)
+
+const (
+	// readHeader bounds how long a request's header may take to come, and idle how
+	// long a connection without requests is kept.
+	readHeader = 10 * time.Second
+	idle       = 15 * time.Minute
+	// slack is how much net/http adds to the limit of a header.
+	slack = 4 << 10
+	// handshake bounds how long a connection may take to be one.
+	handshake = 20 * time.Second
+	// probe is after how much silence a connection is asked whether it lives, and
+	// probeAnswer how long it has to answer: the work of a machine that has gone
+	// without a word is offered to others after that.
+	probe, probeAnswer = 30 * time.Second, 15 * time.Second
+	// minProbe is how often clients may ask. Some do so every ten seconds, and some
+	// also while nothing is under way.
+	minProbe = 5 * time.Second
+	// rpcsOfConnection bounds what one connection has under way.
+	rpcsOfConnection = 10_000
+)
+
+// gate makes the gate that all doors are behind.
+func (c *Config) gate(auth []gate.Authenticator, log *slog.Logger) (*gate.Gate, error) {
+	return gate.New(gate.Options{
+		Authenticators: auth, DefaultHub: c.Hub, Streams: c.Streams, Calls: c.Limits.Calls, Rate: c.Limits.Rate, Patience: c.Limits.Patience,
+		Hosts: c.Hosts, Origins: c.Origins, Audit: log.With("audit", true), AuditAll: c.AuditAll,
+	})
+}
+
+// warn says what is open, at every start.
+func (c *Config) warn(log *slog.Logger) {
+	if !c.Insecure {
+		return
+	}
+	log.Warn("INSECURE: --insecure allows listeners that other machines can reach although what is sent can be read on the way, or nobody is asked who they are",
+		"tls", c.Cert != "", "authenticated", c.authenticated(), "grpc", c.GRPC, "http", c.HTTP, "admin", c.Admin)
+}
+
+// rpcLimits are the limits of the gRPC door.
+func (c *Config) rpcLimits() []grpc.ServerOption {
+	return []grpc.ServerOption{
+		grpc.MaxRecvMsgSize(c.Limits.Message), grpc.MaxHeaderListSize(uint32(c.Limits.Header)), grpc.MaxConcurrentStreams(rpcsOfConnection),
+		grpc.ConnectionTimeout(handshake),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minProbe, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idle, Time: probe, Timeout: probeAnswer}),
+	}
+}
+
+// httpServer is the server of the HTTP API. It has no limit for whole requests and
+// answers, as some wait and some are streams: the gate bounds how long a body may
+// take to come, and the listener how long each write takes.
+func (c *Config) httpServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: readHeader, IdleTimeout: idle,
+		MaxHeaderBytes: max(c.Limits.Header-slack, 1),
+		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}
+
+// admit asks the gate for the HTTP API.
+func admit(g *gate.Gate) func(*http.Request, string, string) error {
+	return func(r *http.Request, operation, hub string) error {
+		err := g.Admit(r, operation, hub)
+		if e, ok := errors.AsType[*gate.Refusal](err); ok {
+			return &httpapi.Refusal{Code: e.HTTP(), Text: e.Text}
+		}
+		return err
+	}
+}

@@ -1,0 +1,211 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
+	"github.com/netherite-go/netherite/door/durabletask"
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/door/httpapi"
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/sysclock"
+)
+
+// Server serves task hubs.
+type Server struct {
+	c         Config
+	clock     substrate.Clock
+	log       *slog.Logger
+	audit     *slog.Logger
+	keys      *liveKeys // nil: there are none
+	telemetry *telemetry
+	figures   *figures
+	hubs      *Hubs
+	service   *durabletask.Service
+	rpc       *grpc.Server
+	http      *http.Server
+	admin     *http.Server // nil: there is none
+	api       api
+	listening *listeners
+	lock      *dirlock.Lock // of the data directory; nil in memory
+	ready     atomic.Bool
+	retrying  sync.Mutex
+	stopping  bool   // no more retries
+	retry     func() // stops the next one; may be nil
+	wg        sync.WaitGroup
+	failed    chan error
+	place     Place
+	stopOnce  sync.Once
+	stopErr   error
+}
+
+// Start opens the hubs and begins to serve. When it returns all is ready, unless a
+// hub could not be opened: the others are served then. Before, the probes answer
+// already, that it is not.
+func Start(c Config, log *slog.Logger) (s *Server, err error) {
+	auth, err := c.authenticators()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	secure, err := c.tlsConfig()
+	if err != nil {
+		return nil, err
+	}
+	c.Limits.defaults()
+	c.warn(log)
+	s = &Server{c: c, clock: sysclock.New(), log: log, audit: log.With("audit", true), failed: make(chan error, 8)}
+	for _, a := range auth {
+		if k, ok := a.(*liveKeys); ok {
+			s.keys = k
+		}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop(context.Background()))
+		}
+	}()
+	if s.telemetry, err = newTelemetry(c.Version); err != nil {
+		return s, err
+	}
+	if s.figures, err = newFigures(s.telemetry.meters, c.Version, func() int { return s.hubs.count() }); err != nil {
+		return s, err
+	}
+	if err := s.listen(secure); err != nil {
+		return s, err
+	}
+	if s.lock, err = LockData(c.Data, true); err != nil {
+		return s, err
+	}
+	s.hubs = newHubs(&s.c, s.telemetry, log)
+	if err := s.prepare(auth, secure); err != nil {
+		return s, err
+	}
+	s.serveHTTP(s.listening)
+	if err := s.hubs.openAll(context.Background()); err != nil {
+		return s, err
+	}
+	s.serveRPC(s.listening)
+	s.retrying.Lock()
+	defer s.retrying.Unlock()
+	return s, s.becomeReady()
+}
+
+// reopenEvery is how often hubs that could not be opened are tried again: somebody
+// may have repaired them, or closed them elsewhere.
+const reopenEvery = 5 * time.Second
+
+// becomeReady says that the server is ready if all of its hubs are open, or looks
+// again later. s.retrying is held.
+func (s *Server) becomeReady() error {
+	if s.hubs.retryBroken(context.Background()) > 0 {
+		s.retry = s.clock.AfterFunc(reopenEvery, func() {
+			s.retrying.Lock()
+			defer s.retrying.Unlock()
+			if s.stopping {
+				return
+			}
+			if err := s.becomeReady(); err != nil {
+				s.log.Error("the server is ready, and cannot say so", "error", err)
+			}
+		})
+		return nil
+	}
+	s.ready.Store(true)
+	return s.writeReady()
+}
+
+// prepare makes what answers at the listeners.
+func (s *Server) prepare(auth []gate.Authenticator, secure *tls.Config) error {
+	g, err := s.c.gate(auth, s.log)
+	if err != nil {
+		return err
+	}
+	counted := []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.figures.unary), grpc.ChainStreamInterceptor(s.figures.stream)}
+	opts := slices.Concat(durabletask.ServerOptions(), counted, g.ServerOptions(), s.c.rpcLimits())
+	if secure != nil {
+		opts = append(opts, grpc.Creds(credentials.NewTLS(secure)))
+	}
+	s.rpc = grpc.NewServer(opts...)
+	s.service = durabletask.New(durabletask.Options{Hubs: s.hubs, Clock: s.clock})
+	wire.RegisterTaskHubSidecarServiceServer(s.rpc, s.service)
+	registerHubList(s.rpc, s.hubs)
+	doors := httpapi.New(func(ctx context.Context, name string) (httpapi.Hub, error) {
+		if err := checkName(name); name != "" && err != nil {
+			return nil, &httpapi.Refusal{Code: http.StatusBadRequest, Text: err.Error()}
+		}
+		hub, err := s.hubs.find(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		return hub, nil
+	}, httpapi.Options{Admit: admit(g)})
+	s.api.begin(g.HTTP(doors), doors.Drain)
+	s.http = s.c.httpServer(s.probes(s.figures.http(&s.api)), s.log)
+	s.http.BaseContext = func(net.Listener) context.Context { return s.api.ctx }
+	if s.c.Admin != "" {
+		s.admin = s.c.httpServer(s.adminHandler(auth), s.log)
+	}
+	return nil
+}
+
+// listeners are those of the doors, open.
+type listeners struct {
+	rpc         []net.Listener
+	http, admin net.Listener // each nil if there is none
+}
+
+func (s *Server) run(what string, f func() error) {
+	s.wg.Go(func() {
+		if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+			s.failed <- fmt.Errorf("serve %s: %w", what, err)
+		}
+	})
+}
+
+func (s *Server) serveHTTP(l *listeners) {
+	if l.http != nil {
+		s.run("HTTP at "+l.http.Addr().String(), func() error { return s.http.Serve(l.http) })
+	}
+	if l.admin != nil {
+		s.run("figures at "+l.admin.Addr().String(), func() error { return s.admin.Serve(l.admin) })
+	}
+}
+
+func (s *Server) serveRPC(l *listeners) {
+	s.api.open()
+	for _, r := range l.rpc {
+		s.run("gRPC at "+r.Addr().String(), func() error { return s.rpc.Serve(r) })
+	}
+}
+
+// Failed tells of a door that has stopped serving by itself.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// Reload reads the API keys again. If it cannot, those of before stay.
+func (s *Server) Reload() error {
+	if s.keys == nil {
+		return nil
+	}
+	if err := s.keys.reload(); err != nil {
+		return err
+	}
+	s.log.Info("the API keys were read again", "file", s.keys.path)
+	return nil
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// apiGrace is how long HTTP requests that are under way may go on when the server
+// stops, before their contexts end.
+const apiGrace = time.Second
+
+// api is the HTTP API, which is not there yet before the hubs are, and no more
+// once the server stops, while the probes at the same address answer all along.
+type api struct {
+	handler http.Handler
+	drain   func()          // ends its streams
+	ctx     context.Context // of all requests
+	cancel  context.CancelFunc
+
+	mu      sync.Mutex
+	isOpen  bool
+	closed  bool
+	running int
+	idle    chan struct{} // closed when it is closed and nothing runs
+}
+
+func (a *api) begin(h http.Handler, drain func()) {
+	a.handler, a.drain, a.idle = h, drain, make(chan struct{})
+	a.ctx, a.cancel = context.WithCancel(context.Background())
+}
+
+func (a *api) open() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.isOpen = true
+}
+
+func (a *api) enter() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.isOpen || a.closed {
+		return false
+	}
+	a.running++
+	return true
+}
+
+func (a *api) leave() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.running--; a.closed && a.running == 0 {
+		close(a.idle)
+	}
+}
+
+// close refuses what comes from now on; idle tells when nothing runs any more.
+func (a *api) close() (idle <-chan struct{}) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !a.closed && a.running == 0 {
+		close(a.idle)
+	}
+	a.closed = true
+	return a.idle
+}
+
+// ServeHTTP implements http.Handler.
+func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if !a.enter() {
+		w.Header().Set("Retry-After", "1")
+		answerJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the server is starting or stopping"})
+		return
+	}
+	defer a.leave()
+	a.handler.ServeHTTP(w, r)
+}
+
+// Stop stops serving: no new work is taken or given out, what runs may end until
+// ctx does, and the hubs are closed, so that the next start replays nothing. The
+// probes say all along that the server is not ready, and go last. A second call
+// returns what the first did.
+func (s *Server) Stop(ctx context.Context) error {
+	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
+	return s.stopErr
+}
+
+func (s *Server) stop(ctx context.Context) error {
+	s.retrying.Lock()
+	if s.stopping = true; s.retry != nil {
+		s.retry()
+	}
+	s.retrying.Unlock()
+	s.ready.Store(false)
+	err := s.removeReady()
+	if s.service != nil {
+		s.service.Close()
+	}
+	if s.rpc != nil {
+		s.drainDoors(ctx)
+	}
+	if s.hubs != nil {
+		err = errors.Join(err, s.hubs.Close(ctx))
+	}
+	for _, h := range []*http.Server{s.http, s.admin} {
+		if h != nil && h.Shutdown(ctx) != nil {
+			err = errors.Join(err, h.Close())
+		}
+	}
+	s.wg.Wait()
+	if s.listening != nil {
+		s.listening.close() // what was never served
+	}
+	if s.lock != nil {
+		err = errors.Join(err, s.lock.Close())
+	}
+	if s.telemetry != nil {
+		err = errors.Join(err, s.telemetry.stop(ctx))
+	}
+	return err
+}
+
+// drainDoors waits for what callers have under way.
+func (s *Server) drainDoors(ctx context.Context) {
+	idle := s.api.close()
+	s.api.drain()
+	stopGrace := s.clock.AfterFunc(apiGrace, s.api.cancel)
+	defer stopGrace()
+	stopped := make(chan struct{})
+	go func() {
+		s.rpc.GracefulStop()
+		close(stopped)
+	}()
+	select {
+	case <-stopped:
+	case <-ctx.Done():
+		s.rpc.Stop()
+		<-stopped
+	}
+	select {
+	case <-idle:
+	case <-ctx.Done():
+	}
+	s.api.cancel()
+}
