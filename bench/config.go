@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"fmt"
 	"runtime"
 	"slices"
@@ -27,6 +28,11 @@ type Config struct {
 	// ProfileFile where: for go tool pprof, or go tool trace.
 	Profile     string
 	ProfileFile string
+	// Connect, if not nil, starts a server, with its data in Dir, and a worker, in
+	// processes of their own, and connects to it. Home is then the hub's directory
+	// within Dir.
+	Connect func(context.Context, *Config) (*Served, error)
+	Home    string
 	// SkipProbe leaves unmeasured what is measured before the window: the speed of
 	// the disk, of the processors, of a lone event. It takes a few seconds.
 	SkipProbe bool

@@ -48,7 +48,7 @@ func (w Work) UntilKilled(ctx context.Context, report io.Writer) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, hub.Close(context.WithoutCancel(ctx))) }()
-	e, b := &env{hub: hub, cfg: &Config{Partitions: hub.Partitions()}}, newBank()
+	e, b := &env{hub: &own{hub}, cfg: &Config{Partitions: hub.Partitions()}}, newBank()
 	if err := b.setup(ctx, e); err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (w Work) Audit(ctx context.Context, l *Ledger, movedBefore int64) (a Afterm
 	}
 	defer func() { err = errors.Join(err, hub.Close(context.WithoutCancel(ctx))) }()
 	// The kill may have come before all accounts were opened.
-	if err := newBank().setup(ctx, &env{hub: hub}); err != nil {
+	if err := newBank().setup(ctx, &env{hub: &own{hub}}); err != nil {
 		return a, err
 	}
 	return w.audit(ctx, hub, l, movedBefore)

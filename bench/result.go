@@ -80,6 +80,14 @@ type Result struct {
 	// second: how steady the run was.
 	WorstSecond float64 `json:"worst_second_p999_over_p50"`
 
+	// With --remote only: a server, its worker and the clients are processes of
+	// their own. CPUPerOp is that of all, PeakRSS the server's.
+	Remote         bool    `json:"remote"`
+	ServerCPUPerOp float64 `json:"server_cpu_us_per_op"`
+	WorkerCPUPerOp float64 `json:"worker_cpu_us_per_op"`
+	ReadyMillis    float64 `json:"ready_ms"`       // from the server's start until it could be used
+	IdleRSS        int64   `json:"idle_rss_bytes"` // of the server then
+
 	// What only some workloads and settings measure; 0 otherwise.
 
 	// OfPlainLoop is the throughput of CollisionSearch over that of its plain

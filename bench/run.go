@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"time"
 
@@ -42,17 +43,22 @@ func Run(ctx context.Context, cfg Config, done func(*Result)) (err error) {
 		}
 	}
 	d := w.make()
-	hub, err := open(&cfg, d)
+	on, err := start(ctx, &cfg, d)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, hub.Close(context.WithoutCancel(ctx))) }()
-	e := &env{hub: hub, cfg: &cfg, runID: runID()}
+	defer func() { err = errors.Join(err, on.Close(context.WithoutCancel(ctx))) }()
+	e := &env{hub: on, cfg: &cfg, runID: runID()}
 	if err := prepare(ctx, e, d); err != nil {
 		return err
 	}
 	if err := r.run(ctx, e, d, w); err != nil {
 		return err
+	}
+	if s, ok := on.(*Served); ok {
+		if err := s.Kill(); err != nil {
+			return fmt.Errorf("kill the server: %w", err)
+		}
 	}
 	done(r)
 	return nil
@@ -65,17 +71,25 @@ func runID() string {
 	return "r" + hex.EncodeToString(b[:])
 }
 
+// start opens the hub here, or has it served.
+func start(ctx context.Context, cfg *Config, d driver) (hub, error) {
+	if cfg.Connect != nil {
+		return cfg.Connect(ctx, cfg)
+	}
+	h, err := open(cfg, d)
+	return &own{h}, err
+}
+
+// home is the hub's directory: a server has several hubs in its own.
+func (c *Config) home() string { return filepath.Join(c.Dir, c.Home) }
+
 // open opens the hub with the workload's code.
 func open(cfg *Config, d driver) (*netherite.Hub, error) {
 	release, err := netherite.ParseRelease(cfg.Release)
 	if err != nil {
 		return nil, err
 	}
-	handlers := d.handlers()
-	if cfg.Preload > 0 && cfg.Workload != "hello5" {
-		handlers = append(handlers, (&hello{}).handlers()...)
-	}
-	return netherite.Open(cfg.Dir, netherite.Serve(handlers...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release),
+	return netherite.Open(cfg.home(), netherite.Serve(cfg.handlers(d)...), netherite.Partitions(cfg.Partitions), netherite.ReleaseLevel(release),
 		netherite.Memory(int64(cmp.Or(cfg.Memory, DefaultMemory))<<20))
 }
 
@@ -99,10 +113,16 @@ type counters struct {
 	cpu    time.Duration
 	device int64
 	stats  netherite.Stats
+	server time.Duration // CPU of the other processes
+	worker time.Duration
 }
 
-func read(hub *netherite.Hub, dir string) counters {
-	return counters{at: time.Now(), cpu: CPUTime(), device: deviceBytes(dir), stats: hub.Stats()}
+func read(h hub, dir string) counters {
+	c := counters{at: time.Now(), cpu: CPUTime(), device: deviceBytes(dir), stats: h.Stats()}
+	if s, ok := h.(*Served); ok {
+		c.at, c.server, c.worker = time.Now(), s.last().server.CPU, s.last().worker.CPU
+	}
+	return c
 }
 
 // run warms up, measures the window, and checks.
@@ -115,6 +135,9 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 	r.Clients = cfg.Clients
 	l := &load{cfg: &cfg, gauges: func() gauges {
 		s := e.hub.Stats()
+		if far, ok := e.hub.(*Served); ok {
+			return gauges{rss: far.last().server.RSS, checkpoints: s.CaughtUp, segments: s.Log.SegmentsBegun}
+		}
 		return gauges{rss: residentBytes(), checkpoints: s.CaughtUp, segments: s.Log.SegmentsBegun}
 	}, op: func(ctx context.Context, client, n int) (int64, error) { return d.op(ctx, e, client, n) }}
 	e.admit = l.admitted
@@ -128,7 +151,7 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		cfg.phase("warm-up, %v", cfg.Warmup)
 	}
 	l.warmUp(ctx)
-	stop, err := startProfile(cfg.Profile, cfg.ProfileFile)
+	stop, err := e.hub.profile(cfg.Profile, cfg.ProfileFile)
 	if err != nil {
 		return err
 	}
@@ -145,7 +168,7 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 		return fmt.Errorf("final checkpoint: %w", err)
 	}
 	end := read(e.hub, cfg.Dir)
-	r.fill(l, h, begin, end, seconds)
+	r.fill(l, e.hub, h, begin, end, seconds)
 	r.Checkpoints = within
 	r.Began = begin.at.UTC().Format(time.RFC3339)
 	if probes {
@@ -169,7 +192,7 @@ func (r *Result) run(ctx context.Context, e *env, d driver, w *workload) error {
 }
 
 // fill computes the figures of the window.
-func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, seconds float64) {
+func (r *Result) fill(l *load, on hub, h *hdrhistogram.Histogram, begin, end counters, seconds float64) {
 	units := max(l.units.Load(), 1)
 	r.Completed, r.Failed, r.Refused, r.Calls = l.units.Load(), l.failed.Load(), l.refused.Load(), l.calls.Load()
 	r.RefusedWhy = l.refusedWhy()
@@ -186,6 +209,9 @@ func (r *Result) fill(l *load, h *hdrhistogram.Histogram, begin, end counters, s
 	r.SyncsPerOp = perOp(r.Syncs)
 	r.PartitionCheckpoints = end.stats.Checkpoints - begin.stats.Checkpoints
 	r.PeakRSS = peakRSS()
+	if s, ok := on.(*Served); ok {
+		r.fillServed(s, begin, end)
+	}
 }
 
 // probe measures the disk under the directory's lock: the hub of another process

@@ -5,13 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
 // settle waits until an instance has ended, and checks what it came to.
-func settle(ctx context.Context, hub *netherite.Hub, id string, withHistory bool) (o outcome, err error) {
+func settle(ctx context.Context, hub durable.Hub, id string, withHistory bool) (o outcome, err error) {
 	m, err := hub.Engine().Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
 	if err != nil {
 		return o, err

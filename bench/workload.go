@@ -5,7 +5,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 )
 
@@ -39,7 +38,7 @@ type prober interface {
 
 // env is what a driver works in.
 type env struct {
-	hub     *netherite.Hub
+	hub     hub
 	cfg     *Config
 	runID   string // unique to this run: instances and entities of runs do not meet
 	samples samples

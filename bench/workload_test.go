@@ -42,7 +42,7 @@ func inMemory(t *testing.T, cfg Config, handlers []durable.Handler) *env {
 		}
 	})
 	cfg.Partitions = 4
-	return &env{hub: hub, cfg: &cfg, runID: runID()}
+	return &env{hub: &own{hub}, cfg: &cfg, runID: runID()}
 }
 
 // runSmall makes n operations of a workload on a hub with the given code.

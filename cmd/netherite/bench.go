@@ -22,8 +22,11 @@ type benchFlags struct {
 	report  string   // file of the page
 	from    []string // files to make it of, instead of runs
 	compare bool
-	child   bool // this process is the one to be killed
-	phases  bool // and says what it is doing
+	child   bool   // this process is the one to be killed
+	phases  bool   // and says what it is doing
+	remote  bool   // the hub is a server's
+	part    string // this process is one of those of a remote run
+	address string // of its server
 }
 
 func newBench() *cobra.Command {
@@ -67,6 +70,11 @@ func newBench() *cobra.Command {
 	fl.BoolVar(&f.compare, "compare", false, "compare two files that --json printed")
 	fl.BoolVar(&f.child, "child", false, "")
 	fl.BoolVar(&f.phases, "phases", false, "")
+	fl.BoolVar(&f.remote, "remote", false, "run a server and a worker as processes of their own, and speak gRPC with them")
+	fl.StringVar(&f.part, "part", "", "")
+	fl.StringVar(&f.address, "address", "", "")
+	_ = fl.MarkHidden("part")
+	_ = fl.MarkHidden("address")
 	_ = fl.MarkHidden("child") // exists: it was added above
 	_ = fl.MarkHidden("phases")
 	return cmd
@@ -96,6 +104,9 @@ func (f *benchFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if f.part != "" {
+		return f.runPart(configs[0], cmd.OutOrStdout(), cmd.InOrStdin())
+	}
 	if f.child {
 		return f.runChild(cmd.Context(), configs[0], cmd.OutOrStdout(), cmd.ErrOrStderr(), cmd.InOrStdin())
 	}
@@ -120,7 +131,7 @@ func (f *benchFlags) meaningless(cmd *cobra.Command) error {
 		f.clients = []int{1}
 	}
 	switch waiting := f.Workload == "waiting"; {
-	case f.child:
+	case f.child, f.part != "":
 	case f.Rate == 0 && given("rate"):
 		return usagef("--rate 0: 0.001 to 10,000,000 operations a second are possible; without --rate clients are kept busy")
 	case f.Rate != 0 && len(f.clients) > 1:
@@ -133,6 +144,10 @@ func (f *benchFlags) meaningless(cmd *cobra.Command) error {
 		return usagef("--duration and --count: a run ends after the one or the other, leave one of them out")
 	case given("warmup") && waiting:
 		return usagef("--warmup: starting the orchestrations that wait is the warm-up of waiting, leave --warmup out")
+	case f.remote && !slices.Equal(f.releases, []string{"node"}):
+		return usagef("--release with --remote: a server releases by node, leave --release out")
+	case f.remote && f.Reuse:
+		return usagef("--reuse with --remote: a server's run begins with a directory of its own, leave --reuse out")
 	case f.Reuse && f.Dir == "":
 		return usagef("--reuse without --dir: say which directory has the hub, --dir DIR")
 	}
@@ -158,6 +173,9 @@ func (f *benchFlags) configs(cmd *cobra.Command) (list []bench.Config, err error
 			for _, clients := range f.clients {
 				cfg := f.Config
 				cfg.Release, cfg.Partitions, cfg.Clients = release, partitions, clients
+				if f.remote {
+					cfg.Connect, cfg.Home = connect, remoteHome
+				}
 				if err := cfg.Validate(); err != nil {
 					return nil, usagef("%w", err)
 				}

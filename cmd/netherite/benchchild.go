@@ -49,7 +49,7 @@ func runAndKill(ctx context.Context, cfg *bench.Config, phases bool, stderr io.W
 	child := exec.CommandContext(ctx, self, "bench", cfg.Workload, "--child", fmt.Sprint("--phases=", phases),
 		fmt.Sprint("--clients=", cfg.Clients), fmt.Sprint("--duration=", cfg.Duration), fmt.Sprint("--count=", cfg.Count),
 		fmt.Sprint("--warmup=", cfg.Warmup), fmt.Sprint("--rate=", cfg.Rate), fmt.Sprint("--preload=", cfg.Preload),
-		fmt.Sprint("--partitions=", cfg.Partitions), fmt.Sprint("--memory=", cfg.Memory), fmt.Sprint("--release=", cfg.Release), fmt.Sprint("--dir=", cfg.Dir), fmt.Sprint("--reuse=", cfg.Reuse),
+		fmt.Sprint("--partitions=", cfg.Partitions), fmt.Sprint("--memory=", cfg.Memory), fmt.Sprint("--release=", cfg.Release), fmt.Sprint("--dir=", cfg.Dir), fmt.Sprint("--reuse=", cfg.Reuse), fmt.Sprint("--remote=", cfg.Connect != nil),
 		"--profile="+cfg.Profile, "--profile-file="+cfg.ProfileFile)
 	child.Stderr = stderr
 	stdin, err := child.StdinPipe()

@@ -19,11 +19,23 @@ import (
 type hubFlags struct {
 	dir     string
 	timeout time.Duration
+	at      serverAt // empty: it is a directory
+	context string
+	remote  bool // there are flags of servers
 }
 
 func (f *hubFlags) add(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&f.dir, "dir", ".netherite", "data directory of the hub")
 	cmd.PersistentFlags().DurationVar(&f.timeout, "timeout", 30*time.Second, "give up after this long; 0 waits for ever")
+}
+
+// addServers adds the flags of commands that work with the hub of a server as well.
+func (f *hubFlags) addServers(cmd *cobra.Command) {
+	f.add(cmd)
+	f.remote = true
+	f.at.add(cmd)
+	cmd.PersistentFlags().StringVar(&f.context, "context", "", "the server that netherite context keeps under this name; also NETHERITE_CONTEXT")
+	_ = cmd.RegisterFlagCompletionFunc("context", suggestContexts)
 }
 
 // target is a hub to work with: one that runs, through its owner's socket, or
@@ -46,7 +58,7 @@ func (f *hubFlags) with(cmd *cobra.Command, run func(context.Context, *target) e
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	t, err := f.connect(ctx, cmd.ErrOrStderr())
+	t, err := f.meant(ctx, cmd)
 	if err != nil {
 		return err
 	}
@@ -55,6 +67,29 @@ func (f *hubFlags) with(cmd *cobra.Command, run func(context.Context, *target) e
 		return fmt.Errorf("timed out after %v (--timeout): %w", f.timeout, err)
 	}
 	return err
+}
+
+// meant connects to the hub that is meant: a server's, or that of a directory.
+func (f *hubFlags) meant(ctx context.Context, cmd *cobra.Command) (*target, error) {
+	if f.remote {
+		at, err := f.resolve(cmd)
+		if err != nil {
+			return nil, err
+		}
+		if at != nil {
+			return at.connect(ctx)
+		}
+	}
+	return f.connect(ctx, cmd.ErrOrStderr())
+}
+
+// untilDeadline is how long a context has left; 0 if it has no end.
+func untilDeadline(ctx context.Context) time.Duration {
+	end, ok := ctx.Deadline()
+	if !ok {
+		return 0
+	}
+	return max(time.Until(end), time.Millisecond)
 }
 
 // A hub that is held and does not answer may be about to open or close its
@@ -80,12 +115,33 @@ func (f *hubFlags) connect(ctx context.Context, stderr io.Writer) (*target, erro
 	}
 }
 
+// connectRunning connects to a hub that is being run; it opens none.
+func (f *hubFlags) connectRunning(ctx context.Context, cmd *cobra.Command) (*target, error) {
+	if f.remote {
+		if at, err := f.resolve(cmd); err != nil {
+			return nil, err
+		} else if at != nil {
+			return at.connect(ctx)
+		}
+	}
+	return f.connectServed()
+}
+
+// connectServed connects to the process that has the directory open.
+func (f *hubFlags) connectServed() (*target, error) {
+	c, err := owner.Dial(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	return &target{Client: c, manage: c, served: true, close: func(context.Context) error { return c.Close() }}, nil
+}
+
 func (f *hubFlags) tryConnect(stderr io.Writer) (*target, error) {
 	if !netherite.Exists(f.dir) {
 		return nil, fmt.Errorf("no task hub in %q: name its data directory with --dir: %w", f.dir, os.ErrNotExist)
 	}
-	if c, err := owner.Dial(f.dir); err == nil {
-		return &target{Client: c, manage: c, served: true, close: func(context.Context) error { return c.Close() }}, nil
+	if t, err := f.connectServed(); err == nil {
+		return t, nil
 	}
 	quietly := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	// How long ended instances are kept is up to the program that runs the hub.

@@ -17,7 +17,7 @@ func newEntity() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := &hubFlags{}
-	f.add(cmd)
+	f.addServers(cmd)
 	list := &cobra.Command{Use: "list", Short: "List entities, a page at a time", Args: cobra.NoArgs}
 	cmd.AddCommand(listCommand(f, list, true), newEntityGet(f), newEntitySignal(f))
 	return cmd

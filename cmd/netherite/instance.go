@@ -19,26 +19,33 @@ func newInstance() *cobra.Command {
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f := &hubFlags{}
-	f.add(cmd)
+	f.addServers(cmd)
 	cmd.AddCommand(
 		newInstanceList(f), newInstanceShow(f), newInstanceHistory(f), newInstanceWait(f), newInstanceStart(f), newInstanceRaise(f),
-		newInstanceReason(f, "suspend", "Hold back an instance's messages", engine.Client.Suspend),
-		newInstanceReason(f, "resume", "Let a suspended instance go on", engine.Client.Resume),
-		newInstanceReason(f, "rewind", "Take back the failures of a failed instance and run it on", engine.Client.Rewind),
+		newInstanceReasons(f, "suspend", "suspended", "Hold back an instance's messages, or those of all that match", endedOr(model.Suspended), engine.Client.Suspend),
+		newInstanceReasons(f, "resume", "resumed", "Let a suspended instance go on, or all that match", but(model.Suspended), engine.Client.Resume),
+		newInstanceReasons(f, "rewind", "rewound", "Take back the failures of a failed instance and run it on, or all that match", but(model.Failed), engine.Client.Rewind),
 		newInstanceReason(f, "retry", "Let a quarantined instance or entity go on where it was", retry),
-		newInstanceTerminate(f), newInstanceRestart(f), newInstancePurge(f),
+		newInstanceTerminate(f), newInstanceRestart(f), newInstancePurge(f), newInstanceTail(f),
 	)
+	completeIDs(cmd, f)
 	return cmd
 }
 
-// outputFlag adds -o and returns a check of its value.
+// outputFlag adds -o and returns a check of its value. For YAML the command's output
+// is one that turns JSON into it.
 func outputFlag(cmd *cobra.Command) func() (asJSON bool, err error) {
-	format := cmd.Flags().StringP("output", "o", "table", "output format: table or json")
+	format := cmd.Flags().StringP("output", "o", "table", "output format: table, json or yaml")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	return func() (bool, error) {
-		if *format != "table" && *format != "json" {
-			return false, usagef("unknown output format %q: use table or json", *format)
+		switch *format {
+		case "table", "json":
+		case "yaml":
+			cmd.SetOut(yamlOut{cmd.OutOrStdout()})
+		default:
+			return false, usagef("unknown output format %q: use table, json or yaml", *format)
 		}
-		return *format == "json", nil
+		return *format != "table", nil
 	}
 }
 
@@ -190,6 +197,24 @@ func newInstanceReason(f *hubFlags, verb, short string, do func(engine.Client, c
 	return cmd
 }
 
+// newInstanceReasons makes a command for an operation that takes a reason, on one
+// instance or on all that match.
+func newInstanceReasons(f *hubFlags, verb, done, short string, skip func(model.Status) bool, do func(engine.Client, context.Context, string, string) error) *cobra.Command {
+	var b bulk
+	var reason string
+	cmd := &cobra.Command{
+		Use:   verb + " [ID]",
+		Short: short,
+		Args:  cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return b.run(cmd, f, args, bulkVerb{done, skip, func(ctx context.Context, t *target, id string) error { return do(t, ctx, id, reason) }})
+		},
+	}
+	b.add(cmd)
+	cmd.Flags().StringVar(&reason, "reason", "", "why, for the history")
+	return cmd
+}
+
 // retry ends a quarantine. To rewind does that; but an instance that has failed is
 // not to be rewound by mistake.
 func retry(c engine.Client, ctx context.Context, id, reason string) error {
@@ -204,13 +229,15 @@ func retry(c engine.Client, ctx context.Context, id, reason string) error {
 }
 
 func newInstanceTerminate(f *hubFlags) *cobra.Command {
+	var b bulk
 	var output string
 	var recursive bool
 	cmd := &cobra.Command{
-		Use:   "terminate ID",
-		Short: "End an instance at once",
-		Args:  cobra.ExactArgs(1),
+		Use:   "terminate [ID]",
+		Short: "End an instance at once, or all that match",
+		Args:  cobra.MaximumNArgs(1),
 	}
+	b.add(cmd)
 	cmd.Flags().StringVar(&output, "output", "", "the instance's output, JSON")
 	cmd.Flags().BoolVar(&recursive, "recursive", false, "end its living sub-orchestrations too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -218,9 +245,9 @@ func newInstanceTerminate(f *hubFlags) *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return f.with(cmd, func(ctx context.Context, t *target) error {
-			return t.Terminate(ctx, engine.TerminateRequest{Instance: args[0], Output: payload, Recursive: recursive})
-		})
+		return b.run(cmd, f, args, bulkVerb{"terminated", ended, func(ctx context.Context, t *target, id string) error {
+			return t.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: payload, Recursive: recursive})
+		}})
 	}
 	return cmd
 }

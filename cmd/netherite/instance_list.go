@@ -108,25 +108,29 @@ func printPage(out, stderr io.Writer, page engine.Page, asJSON bool) error {
 }
 
 func newInstancePurge(f *hubFlags) *cobra.Command {
-	q := &queryFlags{}
-	var recursive, all bool
+	var b bulk
+	var recursive bool
 	cmd := &cobra.Command{
 		Use:   "purge [ID]",
 		Short: "Forget an ended instance, or all ended ones that match",
 		Args:  cobra.MaximumNArgs(1),
 	}
-	q.add(cmd)
+	b.q.add(cmd)
+	b.addQuery(cmd)
 	cmd.Flags().BoolVar(&recursive, "recursive", false, "forget its ended sub-orchestrations too")
-	cmd.Flags().BoolVar(&all, "all", false, "needed to purge every ended instance")
+	cmd.Flags().BoolVar(&b.all, "all", false, "needed to purge every ended instance")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		eq, err := q.query()
-		if err == nil {
-			err = checkPurge(args, eq, recursive, all)
-		}
-		if err != nil {
+		eq, one, err := b.query(args)
+		switch {
+		case err != nil:
 			return err
+		case !one && recursive:
+			return usagef("--recursive is for a single instance: name it")
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
+			if b.dryRun {
+				return b.each(ctx, t, eq, bulkVerb{done: "purged", skip: func(s model.Status) bool { return !s.Ended() }}, cmd.OutOrStdout())
+			}
 			n, err := purge(ctx, t, args, eq, recursive)
 			if err == nil || n > 0 {
 				fmt.Fprintf(cmd.OutOrStdout(), "purged %d\n", n)
@@ -135,20 +139,6 @@ func newInstancePurge(f *hubFlags) *cobra.Command {
 		})
 	}
 	return cmd
-}
-
-// checkPurge makes sure that it was said clearly what to purge.
-func checkPurge(args []string, q engine.Query, recursive, all bool) error {
-	restricted := len(q.Names)+len(q.Statuses)+len(q.Tags) > 0 || q.IDPrefix != "" || q.CreatedFrom != 0 || q.CreatedTo != 0
-	switch one := len(args) == 1; {
-	case one && (restricted || all):
-		return usagef("name an instance, or say which to purge; not both")
-	case !one && recursive:
-		return usagef("--recursive is for a single instance: name it")
-	case !one && !restricted && !all:
-		return usagef("name an instance, restrict with --name, --status, --tag, --prefix or a time, or say --all")
-	}
-	return nil
 }
 
 func purge(ctx context.Context, t *target, args []string, q engine.Query, recursive bool) (int, error) {

@@ -1,6 +1,7 @@
 // Command netherite is the one binary of the project: it shows the engine
-// (demo), measures it (bench), inspects data directories (inspect) and works
-// with the instances and entities of a hub (instance, entity).
+// (demo), measures it (bench), inspects data directories (inspect), works with the
+// instances and entities of a hub (instance, entity), and serves hubs to programs
+// in any language (server, dev).
 //
 // Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 a check
 // failed, 2 usage, 3 not found, 4 held or not served, 5 timed out; bench ends with
@@ -53,7 +54,7 @@ func newRoot() *cobra.Command {
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
-	root.AddCommand(newDemo(), newBench(), newSim(), newInspect(), newBackup(), newRestore(), newRepair(), newInstance(), newEntity(), newVersion(), newChaosHost())
+	root.AddCommand(newDemo(), newBench(), newSim(), newInspect(), newBackup(), newRestore(), newRepair(), newInstance(), newEntity(), newContext(), newServer(), newDev(), newHub(), newKey(), newVersion(), newChaosHost())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	markUsage(root)

@@ -100,8 +100,11 @@ func stamp(t model.Time) string {
 	return t.Std().Format(time.RFC3339Nano)
 }
 
-// printJSON prints one indented JSON value.
+// printJSON prints one indented JSON value, or the same as YAML.
 func printJSON(w io.Writer, v any) error {
+	if y, ok := w.(yamlOut); ok {
+		return printYAML(y.Writer, v)
+	}
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)

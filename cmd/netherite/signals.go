@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 )
 
@@ -29,17 +30,38 @@ func (i *interruption) code() int {
 	return exitFailed
 }
 
+// hangup is what the command does about SIGHUP, if not end.
+type hangup struct{ do atomic.Pointer[func()] }
+
+type hangupKey struct{}
+
+// onHangup has SIGHUP call f from now on, as servers do, instead of ending a
+// command whose context is from untilSignal.
+func onHangup(ctx context.Context, f func()) {
+	if h, ok := ctx.Value(hangupKey{}).(*hangup); ok {
+		h.do.Store(&f)
+	}
+}
+
 // untilSignal returns a context that ends with the first of the endings, which
 // is its cause. stop gives the signals their usual meaning back.
 func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
-	ctx, cancel := context.WithCancelCause(parent)
+	h := &hangup{}
+	ctx, cancel := context.WithCancelCause(context.WithValue(parent, hangupKey{}, h))
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, endings...)
 	go func() {
-		select {
-		case s := <-signals:
-			cancel(&interruption{s})
-		case <-ctx.Done():
+		for {
+			select {
+			case s := <-signals:
+				if f := h.do.Load(); f != nil && s == syscall.SIGHUP {
+					(*f)()
+					continue
+				}
+				cancel(&interruption{s})
+			case <-ctx.Done():
+			}
+			return
 		}
 	}()
 	return ctx, func() { signal.Stop(signals); cancel(nil) }

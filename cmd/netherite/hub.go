@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/types/known/emptypb"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/server"
+)
+
+// hubsFlags are those of all commands about task hubs.
+type hubsFlags struct {
+	dialFlags
+	data    string
+	timeout time.Duration
+}
+
+func newHub() *cobra.Command {
+	var f hubsFlags
+	cmd := &cobra.Command{
+		Use:   "hub",
+		Short: "Create, list and delete the task hubs of a server (--server), or of a data directory that nobody serves (--data)",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	f.add(cmd)
+	cmd.PersistentFlags().StringVar(&f.data, "data", "", "data directory that no server has open")
+	cmd.PersistentFlags().DurationVar(&f.timeout, "timeout", 30*time.Second, "give up after this long; 0 waits for ever")
+	cmd.AddCommand(f.newCreate(), f.newList(), f.newDelete())
+	return cmd
+}
+
+// run does one thing on the server, or in the data directory under its lock.
+func (f *hubsFlags) run(cmd *cobra.Command, hub string, remote func(context.Context, *grpc.ClientConn) error, local func(context.Context) error) error {
+	ctx := cmd.Context()
+	if f.timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+	}
+	switch {
+	case f.data != "" && cmd.Flags().Changed("server"):
+		return usagef("--server %s and --data %s: the hubs of a server are its own business; leave one of them out", f.server, f.data)
+	case f.data == "" && f.server == "":
+		return usagef("name a server (--server HOST:PORT), or a data directory that nobody serves (--data DIR)")
+	case f.data == "":
+		return f.call(ctx, hub, remote)
+	}
+	if _, err := os.Stat(f.data); err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	lock, err := server.LockData(f.data, false)
+	if err != nil {
+		return fmt.Errorf("%w; a server has it open: use --server", err)
+	}
+	return errors.Join(local(ctx), lock.Close())
+}
+
+func (f *hubsFlags) newCreate() *cobra.Command {
+	var partitions int
+	cmd := &cobra.Command{
+		Use: "create NAME", Short: "Create a task hub; one that is there is left alone", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			dir, err := server.HubDir(f.data, name)
+			if err != nil {
+				return err
+			}
+			if f.data == "" && partitions != 0 {
+				return usagef("--partitions %d: a server decides by itself (its setting partitions); this is for --data", partitions)
+			}
+			err = f.run(cmd, name, func(ctx context.Context, c *grpc.ClientConn) error {
+				_, err := wire.NewTaskHubSidecarServiceClient(c).CreateTaskHub(ctx, &wire.CreateTaskHubRequest{})
+				return err
+			}, func(ctx context.Context) error {
+				hub, err := netherite.Open(dir, netherite.Partitions(partitions), netherite.Retention(-1))
+				if err != nil {
+					return err
+				}
+				return hub.Close(ctx)
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "task hub %q is there\n", name)
+			}
+			return err
+		},
+	}
+	cmd.Flags().IntVar(&partitions, "partitions", 0, "partitions, 1 to 256, with --data; default 8")
+	return cmd
+}
+
+func (f *hubsFlags) newList() *cobra.Command {
+	var output string
+	cmd := &cobra.Command{
+		Use: "list", Short: "List the task hubs", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if output != "table" && output != "json" {
+				return usagef("-o %s: there are table and json", output)
+			}
+			names := []string{}
+			err := f.run(cmd, gate.Everywhere, func(ctx context.Context, c *grpc.ClientConn) error {
+				var list structpb.ListValue
+				if err := c.Invoke(ctx, server.ListTaskHubs, &emptypb.Empty{}, &list); err != nil {
+					return err
+				}
+				for _, v := range list.GetValues() {
+					names = append(names, v.GetStringValue())
+				}
+				return nil
+			}, func(context.Context) error {
+				found, err := server.FindHubs(f.data)
+				names = append(names, found...)
+				return err
+			})
+			if err != nil {
+				return err
+			}
+			if output == "json" {
+				return printJSON(cmd.OutOrStdout(), map[string][]string{"hubs": names})
+			}
+			for _, name := range names {
+				fmt.Fprintln(cmd.OutOrStdout(), name)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
+	return cmd
+}
+
+func (f *hubsFlags) newDelete() *cobra.Command {
+	var yes bool
+	cmd := &cobra.Command{
+		Use: "delete NAME", Short: "Delete a task hub with all that is in it", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			dir, err := server.HubDir(f.data, name)
+			if err != nil {
+				return err
+			}
+			if !yes {
+				return usagef("deleting task hub %q deletes all of its instances, and nothing brings them back: say --yes if that is meant", name)
+			}
+			err = f.run(cmd, name, func(ctx context.Context, c *grpc.ClientConn) error {
+				_, err := wire.NewTaskHubSidecarServiceClient(c).DeleteTaskHub(ctx, &wire.DeleteTaskHubRequest{})
+				return err
+			}, func(context.Context) error {
+				if !netherite.Exists(dir) {
+					return fmt.Errorf("there is no task hub %q in %s: %w", name, f.data, engine.ErrNotFound)
+				}
+				return server.DeleteHub(f.data, name)
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.OutOrStdout(), "task hub %q is deleted\n", name)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&yes, "yes", false, "yes, delete it")
+	return cmd
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/server/keyfile"
+)
+
+// keyFlags are those of all commands about API keys.
+type keyFlags struct{ file string }
+
+func newKey() *cobra.Command {
+	var f keyFlags
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Make and withdraw the API keys in a server's file of keys",
+		Long: `Make and withdraw the API keys in a server's file of keys, which has their hashes
+only. A server reads the file when it starts, and again on SIGHUP.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.PersistentFlags().StringVar(&f.file, "keys-file", os.Getenv("NETHERITE_KEYS_FILE"), "file of keys; also NETHERITE_KEYS_FILE")
+	cmd.AddCommand(f.newCreate(), f.newList(), f.newRevoke(), f.newRotate())
+	return cmd
+}
+
+func (f *keyFlags) check() error {
+	if f.file == "" {
+		return usagef("name the file of keys: --keys-file FILE")
+	}
+	return nil
+}
+
+// change changes the entry of a name.
+func (f *keyFlags) change(name string, to func(list []gate.Key, at int) ([]gate.Key, error)) error {
+	if err := f.check(); err != nil {
+		return err
+	}
+	return keyfile.Change(f.file, func(list []gate.Key) ([]gate.Key, error) {
+		return to(list, slices.IndexFunc(list, func(k gate.Key) bool { return k.Name == name }))
+	})
+}
+
+// reveal prints a key, which nobody can print again.
+func reveal(cmd *cobra.Command, key string) {
+	fmt.Fprintln(cmd.OutOrStdout(), key)
+	fmt.Fprintln(cmd.ErrOrStderr(), "This is the only time that the key is shown. Servers accept it once they have read the file again (SIGHUP).")
+}
+
+func (f *keyFlags) newCreate() *cobra.Command {
+	var roles []string
+	cmd := &cobra.Command{
+		Use: "create NAME --role HUB=ROLE...", Short: "Make a key and print it, once", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			k := gate.Key{Name: args[0], Roles: map[string]gate.Role{}}
+			for _, r := range roles {
+				hub, name, ok := strings.Cut(r, "=")
+				role, err := gate.ParseRole(name)
+				if !ok || hub == "" || err != nil {
+					return usagef("--role %s: it is HUB=ROLE, such as orders=client or *=reader; the roles are reader, client, worker, admin", r)
+				}
+				k.Roles[hub] = role
+			}
+			if len(k.Roles) == 0 {
+				return usagef("key %q: say what it is for, such as --role orders=client", k.Name)
+			}
+			key, hash, err := gate.NewKey(k.Name)
+			if err != nil {
+				return usagef("%w", err)
+			}
+			k.Hashes = []string{hash}
+			err = f.change(k.Name, func(list []gate.Key, at int) ([]gate.Key, error) {
+				if at >= 0 {
+					return nil, fmt.Errorf("there is a key %q already; replace it by: netherite key rotate %s", k.Name, k.Name)
+				}
+				return append(list, k), nil
+			})
+			if err == nil {
+				reveal(cmd, key)
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringArrayVar(&roles, "role", nil, "role of its holder in a task hub, HUB=ROLE; * stands for all hubs")
+	return cmd
+}
+
+func (f *keyFlags) newList() *cobra.Command {
+	return &cobra.Command{
+		Use: "list", Short: "List the keys: name, how many secrets are live, roles", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := f.check(); err != nil {
+				return err
+			}
+			list, err := keyfile.Read(f.file)
+			if err != nil {
+				return err
+			}
+			for _, k := range list {
+				var roles []string
+				for _, hub := range slices.Sorted(maps.Keys(k.Roles)) {
+					roles = append(roles, hub+"="+k.Roles[hub].String())
+				}
+				fmt.Fprintf(cmd.OutOrStdout(), "%s\t%d\t%s\n", k.Name, len(k.Hashes), strings.Join(roles, " "))
+			}
+			return nil
+		},
+	}
+}
+
+// noKey says that there is no entry of a name.
+func noKey(name string) error { return fmt.Errorf("there is no key %q: %w", name, engine.ErrNotFound) }
+
+func (f *keyFlags) newRevoke() *cobra.Command {
+	return &cobra.Command{
+		Use: "revoke NAME", Short: "Withdraw a key, with all of its secrets", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := os.Stat(f.file); f.file != "" && errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			err := f.change(args[0], func(list []gate.Key, at int) ([]gate.Key, error) {
+				if at < 0 {
+					return nil, noKey(args[0])
+				}
+				return slices.Delete(list, at, at+1), nil
+			})
+			if err == nil {
+				fmt.Fprintf(cmd.ErrOrStderr(), "Key %q is withdrawn. Servers refuse it once they have read the file again (SIGHUP).\n", args[0])
+			}
+			return err
+		},
+	}
+}
+
+func (f *keyFlags) newRotate() *cobra.Command {
+	var finish bool
+	cmd := &cobra.Command{
+		Use: "rotate NAME", Short: "Give a key a second secret and print it; with --finish, withdraw the first one", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			name := args[0]
+			key, hash, err := gate.NewKey(name)
+			if err != nil {
+				return usagef("%w", err)
+			}
+			err = f.change(name, func(list []gate.Key, at int) ([]gate.Key, error) {
+				switch {
+				case at < 0:
+					return nil, noKey(name)
+				case finish && len(list[at].Hashes) < 2:
+					return nil, fmt.Errorf("key %q has one secret: there is nothing to finish", name)
+				case finish:
+					list[at].Hashes = slices.Clone(list[at].Hashes[1:])
+				case len(list[at].Hashes) > 1:
+					return nil, fmt.Errorf("key %q has two secrets already; once nobody uses the first one: netherite key rotate %s --finish", name, name)
+				default:
+					list[at].Hashes = append(slices.Clone(list[at].Hashes), hash)
+				}
+				return list, nil
+			})
+			switch {
+			case err != nil:
+			case finish:
+				fmt.Fprintf(cmd.ErrOrStderr(), "The first secret of key %q is withdrawn.\n", name)
+			default:
+				reveal(cmd, key)
+			}
+			return err
+		},
+	}
+	cmd.Flags().BoolVar(&finish, "finish", false, "withdraw the older secret")
+	return cmd
+}

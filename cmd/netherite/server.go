@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/netherite-go/netherite/server/config"
+)
+
+// newServer is the server for production: it is told everything, and makes nothing
+// that nobody asked for.
+func newServer() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "server",
+		Short: "Serve the task hubs of a data directory",
+		Long: `Serve the task hubs of a data directory to workers and clients of the Durable
+Task SDKs (gRPC) and over HTTP. --data, --grpc and --http must be set. Settings
+are flags, variables NETHERITE_..., or in a file (--config), in that order.`,
+		Args: cobra.NoArgs,
+	}
+	addServing(cmd, config.Server)
+	return cmd
+}
+
+// newDev is the server for a programmer's own machine.
+func newDev() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Serve task hubs on this machine, without any configuration",
+		Long: `Serve task hubs on this machine to workers and clients of the Durable Task SDKs
+(gRPC) and over HTTP. Task hubs are made when somebody names them; a port that is
+taken is replaced by another one. Nothing has to be set.`,
+		Args: cobra.NoArgs,
+	}
+	addServing(cmd, config.Dev)
+	return cmd
+}
+
+// addServing gives a command its flags and what it does.
+func addServing(cmd *cobra.Command, c config.Command) {
+	config.Flags(cmd.Flags(), c)
+	checkOnly := cmd.Flags().Bool("check-config", false, "say what is wrong with the settings, and serve nothing")
+	cmd.Flags().SortFlags = false
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		s, err := config.Load(c, cmd.Flags(), os.Environ())
+		if err != nil {
+			return usagef("settings:\n%w", err)
+		}
+		if *checkOnly {
+			if err := s.Config.Check(); err != nil {
+				return usagef("settings:\n%w", err)
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), "settings: ok")
+			return nil
+		}
+		return serve(cmd.Context(), s, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	}
+}
