@@ -43,7 +43,7 @@ func checkPackageDocs(t *Tree) (found []Violation, err error) {
 // of types that are not exported, which implement interfaces, need none.
 func checkExportedDocs(t *Tree) (found []Violation, err error) {
 	for _, f := range t.Files {
-		if f.Test || f.AST.Name.Name == "main" {
+		if f.Test || f.AST.Name.Name == "main" || ast.IsGenerated(f.AST) {
 			continue
 		}
 		for _, d := range f.AST.Decls {

@@ -1,0 +1,106 @@
+package javascript_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/netherite-go/netherite/e2e/sdktest"
+)
+
+func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
+
+// packages installs the npm packages that the lock file names.
+func packages(t testing.TB) string {
+	t.Helper()
+	files := []string{"package.json", "package-lock.json", ".npmrc"}
+	return sdktest.Packages(t, "javascript", files, func(dir string) error {
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, f), b, 0o644); err != nil {
+				return err
+			}
+		}
+		ci := exec.Command("npm", "ci", "--ignore-scripts")
+		ci.Dir = dir
+		if out, err := ci.CombinedOutput(); err != nil {
+			return fmt.Errorf("npm ci: %w\n%s", err, out)
+		}
+		return nil
+	})
+}
+
+// node is a program of the suite, that can reach the server s.
+func node(t testing.TB, s *sdktest.Server, program string, args ...string) *exec.Cmd {
+	t.Helper()
+	modules := filepath.Join(packages(t), "node_modules")
+	cmd := exec.Command("node", append([]string{program}, args...)...)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "NETHERITE_GRPC="+s.GRPC, "NETHERITE_HTTP="+s.HTTP)
+	return cmd
+}
+
+// version is a package that the tests pin, with its version.
+func version(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile("package.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list struct{ Dependencies map[string]string }
+	if err := json.Unmarshal(text, &list); err != nil || list.Dependencies[name] == "" {
+		t.Fatalf("package.json does not pin %s (%v)", name, err)
+	}
+	return name + " " + list.Dependencies[name]
+}
+
+const (
+	sdk       = "@microsoft/durabletask-js"
+	functions = "durable-functions"
+)
+
+// run runs a suite and records what its cases came to.
+func run(t *testing.T, pack string, cmd *exec.Cmd, want int) {
+	t.Helper()
+	sdktest.Record(t, "js", version(t, pack), sdktest.Run(t, cmd, want))
+}
+
+func TestTheDurableTaskSDKOfJavaScript(t *testing.T) {
+	t.Parallel()
+	run(t, sdk, node(t, sdktest.Start(t), "suite/main.js"), 218)
+}
+
+func TestTheDurableClientOfDurableFunctions(t *testing.T) {
+	t.Parallel()
+	s := sdktest.Start(t)
+	for hub, want := range map[string]int{"default": 28, "another": 15} {
+		cmd := node(t, s, "suite/functions.js")
+		cmd.Env = append(cmd.Env, "NETHERITE_HUB="+hub)
+		run(t, functions, cmd, want)
+	}
+}
+
+func TestNothingIsLostOrDoneTwiceWhenTheServerIsKilled(t *testing.T) {
+	t.Parallel()
+	s := sdktest.Start(t)
+	control := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		s.Kill(t)
+		s.Restart(t)
+	}))
+	defer control.Close()
+	cmd := node(t, s, "suite/kill.js")
+	cmd.Env = append(cmd.Env, "NETHERITE_CONTROL="+control.URL)
+	run(t, sdk, cmd, 7)
+}
+
+func TestSamplesOfTheSDKsOwnDocumentationRunAsTheyStand(t *testing.T) {
+	t.Parallel()
+	run(t, sdk, node(t, sdktest.Start(t), "suite/sample.js"), 2)
+}

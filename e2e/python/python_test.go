@@ -1,0 +1,73 @@
+package python_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/netherite-go/netherite/e2e/sdktest"
+)
+
+func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
+
+// requirements is the file of the packages with their versions.
+const requirements = "requirements.txt"
+
+// python returns the interpreter that has the packages.
+func python(t testing.TB) string {
+	t.Helper()
+	dir := sdktest.Packages(t, "python", []string{requirements}, func(dir string) error {
+		for _, cmd := range []*exec.Cmd{
+			exec.Command("python3", "-m", "venv", filepath.Join(dir, "venv")),
+			exec.Command(filepath.Join(dir, "venv", "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", requirements),
+			exec.Command(filepath.Join(dir, "venv", "bin", "pip"), "check"),
+		} {
+			if out, err := cmd.CombinedOutput(); err != nil {
+				return fmt.Errorf("%v: %w\n%s", cmd.Args[1:], err, out)
+			}
+		}
+		return nil
+	})
+	return filepath.Join(dir, "venv", "bin", "python")
+}
+
+// packages says which versions of the SDK the tests run.
+func packages(t testing.TB) string {
+	t.Helper()
+	text, err := os.ReadFile(requirements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`(?m)^(durabletask\S*)==(\S+)$`).FindAllStringSubmatch(string(text), -1)
+	if len(found) != 2 {
+		t.Fatalf("%s names %d packages of the SDK, want 2", requirements, len(found))
+	}
+	var list []string
+	for _, f := range found {
+		list = append(list, strings.ReplaceAll(f[1], ".", "-")+" "+f[2])
+	}
+	return strings.Join(list, ", ")
+}
+
+// script is a program of the suite.
+func script(t testing.TB, name string, args ...string) *exec.Cmd {
+	t.Helper()
+	cmd := exec.Command(python(t), append([]string{filepath.Join("suite", name)}, args...)...)
+	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
+	return cmd
+}
+
+// run runs a suite and records what its cases came to.
+func run(t *testing.T, cmd *exec.Cmd, want int, watch ...func(line string)) {
+	t.Helper()
+	sdktest.Record(t, "python", packages(t), sdktest.Run(t, cmd, want, watch...))
+}
+
+func TestThePythonSDKDoesAllThatItCan(t *testing.T) {
+	s := sdktest.Start(t)
+	run(t, script(t, "run.py", "--address", s.GRPC), 90)
+}
