@@ -222,7 +222,7 @@ func TestCertificatesProveBothSides(t *testing.T) {
 }
 
 func TestATaskHubThatThereIsNotIsSaid(t *testing.T) {
-	s, err := server.Start(server.Config{GRPC: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", Hub: "default"}, slog.New(slog.DiscardHandler))
+	s, err := server.Start(server.Config{GRPC: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", Hub: "default", Version: "1.2.3"}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,6 +232,9 @@ func TestATaskHubThatThereIsNotIsSaid(t *testing.T) {
 	}
 	refusedWith(t, s.Place().GRPC[0], remote.ErrNoHub, "elsewhere", remote.TaskHub("elsewhere"), netherite.Serve(code()...))
 	hub := dialed(t, s.Place().GRPC[0], remote.TaskHub("default"))
+	if v := hub.ServerVersion(); v != "1.2.3" {
+		t.Errorf("the server's version is %q", v)
+	}
 	if _, err := hub.Engine().Get(timely(t), "nobody", engine.GetOptions{}); !errors.Is(err, engine.ErrNotFound) || errors.Is(err, remote.ErrNoHub) {
 		t.Errorf("an instance that there is not: %v", err)
 	}
