@@ -85,7 +85,7 @@ func (l *link) call(ctx context.Context, what string, patient bool, do func(ctx 
 		case ctx.Err() != nil:
 			return fmt.Errorf("%s: %w", what, l.gaveUp(ctx, err))
 		case !l.passing(err):
-			return fmt.Errorf("%s: %w", what, l.explain(err))
+			return attempted(what, l.explain(err))
 		}
 		if l.pause(ctx, p.next()); l.ctx.Err() != nil {
 			return fmt.Errorf("%s: %w", what, errClosed)

@@ -59,10 +59,22 @@ func (l *link) explain(err error) error {
 	if x := detail(s); x != nil {
 		return x.Err(s.Message())
 	}
-	if e := contract[s.Code()]; e != nil {
+	switch e := contract[s.Code()]; {
+	case e != nil && s.Message() == e.Error():
+		return e
+	case e != nil:
 		return fmt.Errorf("%w: %s", e, s.Message())
 	}
 	return fmt.Errorf("the server at %s: %s: %s", l.address, s.Code(), s.Message())
+}
+
+// attempted says what was attempted, unless the error does so itself, as that of a
+// hub does.
+func attempted(what string, err error) error {
+	if strings.HasPrefix(err.Error(), what+": ") {
+		return err
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // unreached describes why a server cannot be reached.

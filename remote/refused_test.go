@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/big"
 	"net"
@@ -255,5 +256,17 @@ func TestCallsAreGivenUpWithTheirContextAndSayWhatIsWrong(t *testing.T) {
 	}
 	if _, err := sequence.Start(t.Context(), hub, ""); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("after Close: %v", err)
+	}
+}
+
+func TestAnErrorOfTheServerIsToldOnce(t *testing.T) {
+	hub := dialed(t, sdktest.Start(t).GRPC)
+	_, err := hub.Engine().Get(timely(t), "nobody", engine.GetOptions{})
+	if got, want := fmt.Sprint(err), `get "nobody": instance not found`; got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+	err = hub.Engine().Suspend(timely(t), "nobody", "")
+	if got, want := fmt.Sprint(err), `suspend "nobody": instance not found`; got != want {
+		t.Errorf("%s, want %s", got, want)
 	}
 }
