@@ -74,6 +74,7 @@ func (v *values) bounds() {
 	within("limits.calls", int64(get[int](v, "limits.calls")), 1, 1<<20, "")
 	within("limits.rate", int64(get[int](v, "limits.rate")), 1, 1<<30, "")
 	within("limits.message", get[int64](v, "limits.message"), 64<<10, 256<<20, " bytes")
+	within("limits.header", get[int64](v, "limits.header"), 4<<10, 1<<20, " bytes")
 	within("limits.patience", int64(get[time.Duration](v, "limits.patience")/time.Second), 1, 3600, " s")
 	within("retention.rate", int64(get[int](v, "retention.rate")), 1, 1<<20, "")
 	if f := get[string](v, "log.format"); f != "text" && f != "json" {

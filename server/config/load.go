@@ -162,7 +162,7 @@ func (v *values) settings() *Settings {
 	s.Config.Hosts, s.Config.Origins, s.Config.AuditAll = get[[]string](v, "hosts"), get[[]string](v, "origins"), get[bool](v, "audit-all")
 	s.Config.Limits = server.Limits{
 		Connections: get[int](v, "limits.connections"), Calls: get[int](v, "limits.calls"), Rate: get[int](v, "limits.rate"),
-		Message: int(get[int64](v, "limits.message")), Patience: get[time.Duration](v, "limits.patience"),
+		Message: int(get[int64](v, "limits.message")), Header: int(get[int64](v, "limits.header")), Patience: get[time.Duration](v, "limits.patience"),
 	}
 	s.Config.Calls = v.calls()
 	if get[bool](v, "memory") {

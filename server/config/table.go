@@ -122,6 +122,7 @@ var Table = []Setting{
 	{Key: "limits.calls", Kind: number, Default: both("10000"), Help: "calls that one caller has under way at a time"},
 	{Key: "limits.rate", Kind: number, Default: both("100000"), Help: "calls of one caller in a second"},
 	{Key: "limits.message", Kind: bytes, Default: both("64MiB"), Help: "a message to the gRPC door"},
+	{Key: "limits.header", Kind: bytes, Default: both("16KiB"), Help: "the header of a request"},
 	{Key: "limits.patience", Kind: span, Default: both("30s"), Help: "how long a caller may leave unread what it is sent"},
 
 	{Key: "calls.hosts", Kind: texts, Default: both(""), Help: "hosts that orchestrations may call by HTTP, such as `api.example.com` or `*.example.com`; empty: none"},
