@@ -109,10 +109,14 @@ func TestVerbsSayTheSameOfAServersHubAsOfADirectorys(t *testing.T) {
 		`instance raise a Release --data "x"`, `instance wait a`, `instance tail a -o json`, `instance history a`,
 		`instance show missing`, `instance raise missing E`, `instance suspend g`, `instance rewind g`, `instance terminate g`, `instance purge missing`, `instance retry g`,
 		`instance rewind b --reason again`, `instance wait b`, `instance restart g --same-id`, `instance wait g -o json`,
-		`instance start Asks --id c`, `instance terminate c --output "bye"`, `instance show c -o json`, `instance terminate --query prefix=c --dry-run`,
+		`instance start Asks --id c`, "reach c", `instance terminate c --output "bye"`, `instance show c -o json`, `instance terminate --query prefix=c --dry-run`,
 		`entity signal Account x Add --data 5`, `entity signal Account bad@key`, `entity get nothing x`, `instance show @account`,
 		`instance purge g`, `instance show g`, `instance purge --status Failed`, `instance purge --all`, `instance list -o json`, `instance start Greets --id bad/id`,
 	} {
+		if id, ok := strings.CutPrefix(line, "reach "); ok {
+			reach(id, engine.UntilStarted)
+			continue
+		}
 		both(line)
 	}
 	for _, c := range []engine.Client{near.Engine(), far.Engine()} {
