@@ -2,12 +2,10 @@ package server
 
 import (
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/pprof"
-	"strings"
 
 	"github.com/netherite-go/netherite/door/gate"
 )
@@ -34,58 +32,12 @@ func (s *Server) adminRoutes() map[string]http.Handler {
 
 // adminHandler serves the admin listener. Where callers have to say who they are,
 // they need the role Admin for all task hubs.
-func (s *Server) adminHandler(auth []gate.Authenticator) http.Handler {
+func (s *Server) adminHandler(g *gate.Gate) http.Handler {
 	mux := http.NewServeMux()
 	for pattern, h := range s.adminRoutes() { // order-free: patterns are told apart by the mux
 		mux.Handle(pattern, h)
 	}
-	return s.probes(s.onlyAdmins(auth, mux))
-}
-
-// onlyAdmins lets those through who may everything, everywhere.
-func (s *Server) onlyAdmins(auth []gate.Authenticator, next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, code, err := admin(auth, r)
-		if err != nil {
-			s.audit.Warn("refused", "operation", "admin "+r.Method+" "+r.URL.Path, "caller", who, "error", err)
-			answerJSON(w, code, map[string]string{"error": err.Error()})
-			return
-		}
-		if r.Method != http.MethodGet {
-			s.audit.Info("allowed", "operation", "admin "+r.Method+" "+r.URL.Path, "caller", who)
-		}
-		next.ServeHTTP(w, r)
-	})
-}
-
-// admin says who calls, and why not if it may not.
-func admin(auth []gate.Authenticator, r *http.Request) (who string, code int, err error) {
-	if len(auth) == 0 {
-		return "anonymous", http.StatusOK, nil
-	}
-	header := r.Header.Get("Authorization")
-	if scheme, token, ok := strings.Cut(header, " "); ok && strings.EqualFold(scheme, "Bearer") {
-		header = strings.TrimSpace(token)
-	}
-	c := &gate.Credentials{Ctx: r.Context(), Token: header}
-	if r.TLS != nil {
-		c.Chains = r.TLS.VerifiedChains
-	}
-	err = gate.ErrUnauthenticated
-	for _, a := range auth {
-		p, e := a.Authenticate(c)
-		switch {
-		case e != nil:
-			if header != "" {
-				err = e
-			}
-		case !p.May(gate.Everywhere, gate.Admin):
-			return p.Name, http.StatusForbidden, fmt.Errorf("%s does not have the role admin for all task hubs, which the admin listener asks for", p.Name)
-		default:
-			return p.Name, http.StatusOK, nil
-		}
-	}
-	return "", http.StatusUnauthorized, err
+	return s.probes(g.Admins(mux))
 }
 
 func (s *Server) showLevel(w http.ResponseWriter, _ *http.Request) {

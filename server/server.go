@@ -30,7 +30,6 @@ type Server struct {
 	c         Config
 	clock     substrate.Clock
 	log       *slog.Logger
-	audit     *slog.Logger
 	keys      *liveKeys // nil: there are none
 	telemetry *telemetry
 	figures   *figures
@@ -70,7 +69,7 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 	}
 	c.Limits.defaults()
 	c.warn(log)
-	s = &Server{c: c, clock: sysclock.New(), log: log, audit: log.With("audit", true), failed: make(chan error, 8)}
+	s = &Server{c: c, clock: sysclock.New(), log: log, failed: make(chan error, 8)}
 	for _, a := range auth {
 		if k, ok := a.(*liveKeys); ok {
 			s.keys = k
@@ -160,7 +159,7 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *tls.Config) error {
 	s.http = s.c.httpServer(s.probes(s.figures.http(&s.api)), s.log)
 	s.http.BaseContext = func(net.Listener) context.Context { return s.api.ctx }
 	if s.c.Admin != "" {
-		s.admin = s.c.httpServer(s.adminHandler(auth), s.log)
+		s.admin = s.c.httpServer(s.adminHandler(g), s.log)
 	}
 	return nil
 }
