@@ -21,7 +21,7 @@ import (
 
 // hubsFlags are those of all commands about task hubs.
 type hubsFlags struct {
-	dialFlags
+	at      serverAt
 	data    string
 	timeout time.Duration
 }
@@ -34,7 +34,7 @@ func newHub() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	f.add(cmd)
+	f.at.addReach(cmd)
 	cmd.PersistentFlags().StringVar(&f.data, "data", "", "data directory that no server has open")
 	cmd.PersistentFlags().DurationVar(&f.timeout, "timeout", 30*time.Second, "give up after this long; 0 waits for ever")
 	cmd.AddCommand(f.newCreate(), f.newList(), f.newDelete())
@@ -49,13 +49,17 @@ func (f *hubsFlags) run(cmd *cobra.Command, hub string, remote func(context.Cont
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
+	at := f.at
+	if f.data == "" {
+		at.or(serverInEnvironment())
+	}
 	switch {
-	case f.data != "" && cmd.Flags().Changed("server"):
-		return usagef("--server %s and --data %s: the hubs of a server are its own business; leave one of them out", f.server, f.data)
-	case f.data == "" && f.server == "":
+	case f.data != "" && at.Server != "":
+		return usagef("--server %s and --data %s: the hubs of a server are its own business; leave one of them out", at.Server, f.data)
+	case f.data == "" && at.Server == "":
 		return usagef("name a server (--server HOST:PORT), or a data directory that nobody serves (--data DIR)")
 	case f.data == "":
-		return f.call(ctx, hub, remote)
+		return at.call(ctx, hub, remote)
 	}
 	if _, err := os.Stat(f.data); err != nil {
 		return fmt.Errorf("data directory: %w", err)

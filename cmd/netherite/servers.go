@@ -28,12 +28,18 @@ type serverAt struct {
 	Insecure   bool   `json:"insecure,omitempty"`
 }
 
-// add adds the flags of a server.
+// add adds the flags of a server's hub.
 func (s *serverAt) add(cmd *cobra.Command) {
+	s.addReach(cmd)
 	p := cmd.PersistentFlags()
-	p.StringVar(&s.Server, "server", "", "gRPC address of a server, HOST:PORT, or https://HOST:PORT with TLS; also NETHERITE_SERVER")
 	p.StringVar(&s.HTTP, "http", "", "URL of the server's HTTP API, for what is told live: http://HOST:PORT")
 	p.StringVar(&s.Hub, "hub", "", "task hub of the server; its default one if empty")
+}
+
+// addReach adds the flags that say how a server is reached.
+func (s *serverAt) addReach(cmd *cobra.Command) {
+	p := cmd.PersistentFlags()
+	p.StringVar(&s.Server, "server", "", "gRPC address of a server, HOST:PORT, or https://HOST:PORT with TLS; also NETHERITE_SERVER")
 	p.StringVar(&s.APIKeyFile, "api-key-file", "", "file with the API key to present; also NETHERITE_API_KEY_FILE, or the key itself in NETHERITE_API_KEY")
 	p.StringVar(&s.TLSCA, "tls-ca", "", "file of the certificates that sign the server's, PEM; default: those of the system")
 	p.StringVar(&s.TLSCert, "tls-cert", "", "file of a client certificate, PEM")
@@ -46,6 +52,11 @@ func (s *serverAt) or(o serverAt) {
 	s.Server, s.HTTP, s.Hub = cmp.Or(s.Server, o.Server), cmp.Or(s.HTTP, o.HTTP), cmp.Or(s.Hub, o.Hub)
 	s.APIKeyFile, s.TLSCA = cmp.Or(s.APIKeyFile, o.APIKeyFile), cmp.Or(s.TLSCA, o.TLSCA)
 	s.TLSCert, s.TLSKey, s.Insecure = cmp.Or(s.TLSCert, o.TLSCert), cmp.Or(s.TLSKey, o.TLSKey), s.Insecure || o.Insecure
+}
+
+// serverInEnvironment is the server that variables name.
+func serverInEnvironment() serverAt {
+	return serverAt{Server: os.Getenv("NETHERITE_SERVER"), APIKeyFile: os.Getenv("NETHERITE_API_KEY_FILE"), TLSCA: os.Getenv("NETHERITE_TLS_CA")}
 }
 
 // resolve decides whether a server is meant, and which: the flags', the
@@ -70,7 +81,7 @@ func (f *hubFlags) resolve(cmd *cobra.Command) (*serverAt, error) {
 		}
 	}
 	if !named {
-		s.or(serverAt{Server: os.Getenv("NETHERITE_SERVER"), APIKeyFile: os.Getenv("NETHERITE_API_KEY_FILE"), TLSCA: os.Getenv("NETHERITE_TLS_CA")})
+		s.or(serverInEnvironment())
 	}
 	if s.Server != "" {
 		return &s, nil
@@ -93,6 +104,12 @@ func (s *serverAt) secret() (string, error) {
 		return "", fmt.Errorf("read the API key: %w", err)
 	}
 	return strings.TrimSpace(string(b)), nil
+}
+
+// address is HOST:PORT of the gRPC door, and whether it speaks TLS.
+func (s *serverAt) address() (address string, encrypted bool) {
+	address, encrypted = strings.CutPrefix(s.Server, "https://")
+	return strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/"), encrypted
 }
 
 // secure is how TLS is done; nil if it is not.
@@ -135,8 +152,7 @@ func (s *serverAt) connect(ctx context.Context) (*target, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, encrypted := strings.CutPrefix(s.Server, "https://")
-	address = strings.TrimSuffix(strings.TrimPrefix(address, "http://"), "/")
+	address, encrypted := s.address()
 	opts := []netherite.Option{remote.TaskHub(s.Hub)}
 	if encrypted {
 		opts = append(opts, remote.TLS(secure))

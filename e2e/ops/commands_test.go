@@ -158,3 +158,14 @@ func TestKeysComeAndGoWithoutARestartAndTwoSecretsLiveWhileOneIsReplaced(t *test
 		t.Errorf("to withdraw a key that is not there ends with %d", code)
 	}
 }
+
+func TestAnAPIKeyIsNotSentToAnotherMachineForEverybodyToRead(t *testing.T) {
+	key := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(key, []byte("nk_ops_secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, errs, code := command(t, "hub", "list", "--server", "192.0.2.1:4001", "--api-key-file", key)
+	if code != 2 || !strings.Contains(errs, "https://192.0.2.1:4001") || !strings.Contains(errs, "--insecure") {
+		t.Errorf("it ends with %d: %s", code, errs)
+	}
+}
