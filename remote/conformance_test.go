@@ -16,6 +16,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/enginetest"
 	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/hubtest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/mem"
 	"github.com/netherite-go/netherite/substrate/sidefile"
@@ -33,7 +34,7 @@ func TestScenariosOverTheWire(t *testing.T) {
 // connection.
 type served struct {
 	t      *testing.T
-	clock  flowing
+	clock  hubtest.Flowing
 	params core.Parameters
 	log    *mem.LogDisk
 	store  *mem.StoreDisk
@@ -47,7 +48,7 @@ type served struct {
 }
 
 func behindServer(t *testing.T) enginetest.Storage {
-	s := &served{t: t, clock: newFlowing(t), left: -1, params: core.Parameters{Partitions: 4}}
+	s := &served{t: t, clock: hubtest.NewFlowing(t), left: -1, params: core.Parameters{Partitions: 4}}
 	s.fresh()
 	t.Cleanup(func() {
 		if s.stop != nil {
@@ -163,30 +164,4 @@ func (e *throughServer) Close(ctx context.Context) error {
 	err := e.opened.Close(ctx)
 	e.stop()
 	return err
-}
-
-// flowing is a virtual clock that goes on by itself about as fast as real time,
-// so that what the engine does after a while gets done, and can be advanced.
-type flowing struct{ *mem.Clock }
-
-const flow = 2 * time.Millisecond
-
-func newFlowing(t *testing.T) flowing {
-	c := flowing{mem.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))}
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(flow)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-ticker.C:
-				c.Advance(flow)
-			}
-		}
-	}()
-	t.Cleanup(func() { close(stop); <-done })
-	return c
 }

@@ -5,44 +5,18 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/enginetest"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/hubtest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/mem"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
 )
-
-// flowing is a virtual clock that goes on by itself about as fast as real time,
-// so that what the engine does after a while gets done, and can be advanced.
-type flowing struct{ *mem.Clock }
-
-const flow = 2 * time.Millisecond
-
-func newFlowing(t *testing.T) flowing {
-	c := flowing{mem.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))}
-	stop, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(flow)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-stop:
-				return
-			case <-ticker.C:
-				c.Advance(flow)
-			}
-		}
-	}()
-	t.Cleanup(func() { close(stop); <-done })
-	return c
-}
 
 // countdown fails one storage operation.
 type countdown struct {
@@ -180,7 +154,7 @@ func (d *fileDisk) delete() { d.use(faultfs.New()) }
 
 // underTest is the storage of a hub for the conformance suite.
 type underTest struct {
-	clock  flowing
+	clock  hubtest.Flowing
 	disk   disk
 	fault  countdown
 	adapt  func(*netherite.Options)

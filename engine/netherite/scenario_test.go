@@ -31,7 +31,7 @@ func onFiles(partitions int, change ...func(*netherite.Options)) enginetest.New 
 }
 
 func newUnderTest(t *testing.T, change []func(*netherite.Options)) *underTest {
-	u := &underTest{clock: newFlowing(t)}
+	u := &underTest{clock: hubtest.NewFlowing(t)}
 	u.fault.left = -1
 	u.adapt = func(o *netherite.Options) {
 		for _, f := range change {
