@@ -112,6 +112,7 @@ func (w *world) restored() {
 	plan := w.plan
 	plan.faults, plan.resend, plan.retention, plan.reread = [faultKinds]bool{}, 0, -1, false
 	v := newWorld(w.seed, plan)
+	v.jumped = w.clockJumps()
 	v.trace, v.now, v.skew = w.trace, w.now, w.skew
 	v.showTime()
 	v.fs, v.store, v.prefix, v.ledger = w.copied.fs, w.copied.store, w.copied.prefix, w.copied.ledger

@@ -23,6 +23,7 @@ type client struct {
 	nr   int
 	keys int
 	asks string // what it waits for an answer to; "" if for none
+	late bool   // its last request may have been repeated after it was forgotten
 }
 
 var (
@@ -94,6 +95,7 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 	names := []string{key, c.asks}
 	defer func() { c.asks = "" }()
 	leaps := w.leaps
+	c.late = false
 	for attempt := 0; ; attempt++ {
 		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error {
 			if attempt > 0 && w.leaps != leaps && slices.Contains(notRepeatable, what) {
@@ -103,6 +105,10 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			return request(ctx, e, key)
 		})
 		w.note("answer to "+c.asks, uint64(c.nr), uint64(c.keys))
+		if attempt > 0 && w.leaps != leaps && !errors.Is(err, errUnknown) && slices.Contains(notRepeatable, what) {
+			c.late = true // the leap came while this repetition was under way
+			return errUnknown
+		}
 		switch {
 		case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, errUnknown):
 			return errUnknown
@@ -145,7 +151,7 @@ func (c *client) start(id, name string, input, want any) *check.Instance {
 // startAt is start, of something that begins after a while.
 func (c *client) startAt(id, name string, input, want any, wait time.Duration) *check.Instance {
 	i := c.w.ledger.Begin(id, name, model.Completed, string(encode(want)))
-	if i.Since = c.w.wall(); c.w.plan.has(ClockJumps) {
+	if i.Since = c.w.wall(); c.w.clockJumps() {
 		i.Since = i.Since.Add(-2 * mostSkew)
 	}
 	var at model.Time
@@ -345,6 +351,9 @@ func (c *client) post(entity, op string) {
 	err := c.request("post", entity, func(ctx context.Context, e *netherite.Engine, key string) error {
 		return e.Signal(ctx, engine.SignalRequest{Entity: entity, Operation: "Post", Input: encode(op), At: at, Key: key})
 	})
+	if c.late {
+		w.ledger.Repeated(entity, op)
+	}
 	switch {
 	case err == nil:
 		w.ledger.Post(entity, op, true)

@@ -76,6 +76,9 @@ func (c *client) raise(i *check.Instance, id, event string, value any, kept bool
 	acked = c.command("raise", id, nil, func(ctx context.Context, e *netherite.Engine, key string) error {
 		return e.Raise(ctx, engine.RaiseRequest{Instance: id, Event: event, Payload: payload, Key: key})
 	})
+	if kept && c.late {
+		c.w.ledger.Repeated(id, string(payload))
+	}
 	if kept && acked {
 		i.Raise(string(payload), true)
 	}

@@ -184,7 +184,7 @@ func (w *world) ranOnce() {
 // lateness is how long after its time a timer may fire: where the wall clock was
 // set, an alarm finds out within a minute.
 func (w *world) lateness() time.Duration {
-	if w.plan.has(ClockJumps) {
+	if w.clockJumps() {
 		return 2 * time.Minute
 	}
 	return time.Second

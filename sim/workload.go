@@ -280,7 +280,7 @@ func (l *workload) doze(ctx *durable.Context, n nap) (string, error) {
 		if err := durable.Sleep(ctx, d); err != nil {
 			return "", err
 		}
-		if slept := ctx.Now().Sub(before); slept < d && !l.w.plan.has(ClockJumps) {
+		if slept := ctx.Now().Sub(before); slept < d && !l.w.clockJumps() {
 			return fmt.Sprintf("slept %v, not %v", slept, d), nil
 		}
 	}

@@ -28,6 +28,7 @@ type world struct {
 
 	now        time.Duration
 	skew       time.Duration // of the wall clock
+	jumped     bool          // it jumped in the world that this one is a copy of
 	leaps      int           // forward, of that
 	latestWall time.Time     // that it has shown
 	serial     uint64
@@ -59,6 +60,10 @@ type world struct {
 	failure               error
 	copied                *copied // nil: none yet
 }
+
+// clockJumps reports whether the wall clock jumps, or did while what the hub holds
+// came about.
+func (w *world) clockJumps() bool { return w.jumped || w.plan.has(ClockJumps) }
 
 func newWorld(seed uint64, p plan) *world {
 	source := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, concern)) }

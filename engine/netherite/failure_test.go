@@ -129,11 +129,34 @@ func (v *endingView) Scan(space substrate.Space, low, high []byte, f func(k, v [
 	return v.Snapshot.Scan(space, low, high, f)
 }
 
+// A store that dies under a read is an attempt of it, a node that ends meanwhile
+// is none.
 func TestQueryGoesOnHoweverOftenTheNodeEndsMeanwhile(t *testing.T) {
+	for deaths := range 3 {
+		t.Run(fmt.Sprint(deaths, " deaths of the store"), func(t *testing.T) { queryOverEnds(t, deaths, 5) })
+	}
+}
+
+func TestQueryThatIsGivenUpWhileTheNodeEndsSaysSo(t *testing.T) {
 	storage := &ending{memory: newMemory(1)}
 	e := openHub(t, storage, fastRecovery)
-	ends := 5
+	ctx, giveUp := context.WithCancel(t.Context())
 	storage.before = func() error {
+		giveUp()
+		return substrate.ErrClosed
+	}
+	if _, err := e.Query(ctx, engine.Query{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want %v", err, context.Canceled)
+	}
+}
+
+func queryOverEnds(t *testing.T, deaths, ends int) {
+	storage := &ending{memory: newMemory(1)}
+	e := openHub(t, storage, fastRecovery)
+	storage.before = func() error {
+		if deaths--; deaths >= 0 {
+			return substrate.ErrFailed
+		}
 		if ends--; ends < 0 {
 			return nil
 		}

@@ -85,14 +85,18 @@ func again(ctx context.Context, read func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := read()
 		failed, ok := errors.AsType[*readError](err)
-		if !ok || attempt == readAttempts || isDamage(err) || ctx.Err() != nil {
-			return err
-		}
 		switch {
+		case !ok || isDamage(err):
+			return err
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
 		case errors.Is(err, substrate.ErrFailed):
 			failed.n.fail(fmt.Errorf("read from the store: %w", failed.err))
 		case failed.n.dead.Load():
 			attempt--
+		}
+		if attempt == readAttempts {
+			return err
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package check_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -108,6 +109,21 @@ func TestHistoryFindsSecondOutcomes(t *testing.T) {
 		if err := check.History("a", h); err == nil {
 			t.Errorf("%v is taken", h)
 		}
+	}
+}
+
+func TestOnlyWhatWasRepeatedTooLateMayComeTwice(t *testing.T) {
+	l := check.NewLedger()
+	l.Begin("a", "Collect", model.Completed, "").Raise("1", true)
+	l.Post("@e@1", "op", true)
+	twice := []model.Event{{Kind: model.EventRaised, Payload: []byte("1")}, {Kind: model.EventRaised, Payload: []byte("1")}}
+	if l.Heard("a", twice) == nil || l.Applied("@e@1", []string{"op", "op"}) == nil {
+		t.Error("something may come twice")
+	}
+	l.Repeated("a", "1")
+	l.Repeated("@e@1", "op")
+	if err := errors.Join(l.Heard("a", twice), l.Applied("@e@1", []string{"op", "op"})); err != nil {
+		t.Error(err)
 	}
 }
 

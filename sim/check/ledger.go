@@ -16,6 +16,7 @@ type Ledger struct {
 	Posts     map[string]map[string]bool // by entity: operation, whether it was acknowledged
 	Money     int64
 	Retention time.Duration // after which what has ended may be gone; negative: never
+	repeated  map[string]bool
 }
 
 // Instance is what clients know of an orchestration.
@@ -36,7 +37,7 @@ type Instance struct {
 
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
-	return &Ledger{Retention: -1, Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}}
+	return &Ledger{Retention: -1, Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}, repeated: map[string]bool{}}
 }
 
 // AsOf is the ledger of a copy of the hub that was begun when the ledger was as
@@ -72,6 +73,7 @@ func (l *Ledger) Clone() *Ledger {
 	for entity, posts := range l.Posts {
 		c.Posts[entity] = maps.Clone(posts)
 	}
+	c.repeated = maps.Clone(l.repeated)
 	return &c
 }
 
@@ -89,6 +91,10 @@ func (l *Ledger) Post(entity, op string, acked bool) {
 	}
 	l.Posts[entity][op] = acked
 }
+
+// Repeated notes that an operation, or an event with this payload, may have come
+// twice: it was sent again after what is remembered for an hour could be forgotten.
+func (l *Ledger) Repeated(instance, what string) { l.repeated[instance+" "+what] = true }
 
 // Raise notes an event for an instance, and whether it has been acknowledged.
 func (i *Instance) Raise(payload string, acked bool) {
@@ -194,7 +200,7 @@ func (l *Ledger) Heard(id string, events []model.Event) error {
 	}
 	for _, payload := range slices.Sorted(maps.Keys(i.Raised)) {
 		switch n := count[payload]; {
-		case n > 1:
+		case n > 1 && !l.repeated[id+" "+payload]:
 			return fmt.Errorf("ledger: %q has got the event %s %d times", id, payload, n)
 		case n == 0 && i.Raised[payload] && !i.Any:
 			return fmt.Errorf("ledger: %q has not got the event %s, which was acknowledged", id, payload)
@@ -212,7 +218,7 @@ func (l *Ledger) Applied(entity string, ops []string) error {
 		if _, posted := l.Posts[entity][op]; !posted {
 			return fmt.Errorf("ledger: entity %s has applied %s, which nobody has posted", entity, op)
 		}
-		if count[op] > 1 {
+		if count[op] > 1 && !l.repeated[entity+" "+op] {
 			return fmt.Errorf("ledger: entity %s has applied %s twice", entity, op)
 		}
 	}

@@ -30,7 +30,7 @@ func (s *State) Check(ev Event, now model.Time, ans *Answer) Verdict {
 	case *Acked:
 		return s.checkAcked(e)
 	case *TimersFired:
-		return s.checkTimers(e)
+		return s.checkTimers(e, now)
 	case *Purged:
 		return s.checkPurged(e, ans)
 	case *Cleaned:

@@ -250,6 +250,25 @@ func TestTimerHeapIsTidiedWithoutLosingATimer(t *testing.T) {
 	}
 }
 
+// An event that waited while the partition was rebuilt is checked at a time of its
+// own, and the wall clock may have been set back.
+func TestTimersThatAreNotDueAnyMoreWaitUntilTheyAre(t *testing.T) {
+	p := newOne(t)
+	p.apply(&Start{Request: engine.StartRequest{Instance: "a", Name: "N"}})
+	s, inst := p.state, p.state.byID["a"]
+	soon, later := TimerRef{epochTime.Add(time.Minute), inst.ord, 1}, TimerRef{epochTime.Add(time.Hour), inst.ord, 2}
+	for _, r := range []TimerRef{soon, later} {
+		s.addTimer(inst, &timer{id: r.ID, fireAt: r.FireAt})
+	}
+	ev := &TimersFired{Timers: s.DueTimers(later.FireAt, 10, nil)}
+	if v := s.Check(ev, soon.FireAt, &p.ans); v != Admit || !slices.Equal(ev.Timers, []TimerRef{soon}) {
+		t.Errorf("verdict %v, timers %v fire at %v", v, ev.Timers, soon.FireAt)
+	}
+	if s.NextTimer() != later.FireAt {
+		t.Errorf("the next timer is at %v, want %v", s.NextTimer(), later.FireAt)
+	}
+}
+
 func TestTimerHeapIsAnOrder(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var h timerHeap

@@ -164,24 +164,38 @@ func (s *State) tidyTimers() {
 }
 
 // checkTimers drops references to timers that no longer exist, or that come
-// twice: from memory and from the store.
-func (s *State) checkTimers(e *TimersFired) Verdict {
+// twice: from memory and from the store. Those that are not due at now wait: the
+// event waited for a rebuild, and meanwhile the wall clock was set back.
+func (s *State) checkTimers(e *TimersFired, now model.Time) Verdict {
 	kept := e.Timers[:0]
 	for _, r := range e.Timers {
 		if n := len(kept); n > 0 && kept[n-1] == r {
 			continue
 		}
-		if inst := s.find(Key{Ord: r.Ord}); inst != nil {
-			if t := inst.timers.get(r.ID); t != nil && t.fireAt == r.FireAt {
-				kept = append(kept, r)
-			}
+		if !s.pending(r) {
+			continue
 		}
+		if r.FireAt > now {
+			s.timers.push(r)
+			continue
+		}
+		kept = append(kept, r)
 	}
 	if e.Timers = kept; len(kept) == 0 {
 		mark.Hit(mark.TimersGone)
 		return Drop
 	}
 	return Admit
+}
+
+// pending reports whether there is the timer that r refers to.
+func (s *State) pending(r TimerRef) bool {
+	inst := s.find(Key{Ord: r.Ord})
+	if inst == nil {
+		return false
+	}
+	t := inst.timers.get(r.ID)
+	return t != nil && t.fireAt == r.FireAt
 }
 
 // timersFired delivers what the timers stand for.
