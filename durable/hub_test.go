@@ -44,10 +44,22 @@ type testHub struct {
 
 func (h *testHub) PayloadLimit() int { return h.limit }
 
-// open opens a hub that serves the handlers; change may adapt the worker.
+// open opens a hub that serves the handlers; change may adapt the worker. It checks
+// that replay is exact.
 func open(t testing.TB, handlers []durable.Handler, change ...func(*worker.Options)) *testHub {
 	t.Helper()
-	h, err := openIn(newMemory(), handlers, change...)
+	return opened(t, true, handlers, change...)
+}
+
+// openMeasured is open without the check, for benchmarks.
+func openMeasured(t testing.TB, handlers []durable.Handler) *testHub {
+	t.Helper()
+	return opened(t, false, handlers)
+}
+
+func opened(t testing.TB, check bool, handlers []durable.Handler, change ...func(*worker.Options)) *testHub {
+	t.Helper()
+	h, err := openIn(newMemory(), check, handlers, change...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,8 +67,8 @@ func open(t testing.TB, handlers []durable.Handler, change ...func(*worker.Optio
 	return h
 }
 
-func openIn(m *memory, handlers []durable.Handler, change ...func(*worker.Options)) (*testHub, error) {
-	e, err := netherite.Open(netherite.Options{Storage: m, Logger: slog.New(slog.DiscardHandler)})
+func openIn(m *memory, check bool, handlers []durable.Handler, change ...func(*worker.Options)) (*testHub, error) {
+	e, err := netherite.Open(netherite.Options{Storage: m, CheckReplay: check, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}

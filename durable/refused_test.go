@@ -150,7 +150,7 @@ func TestNilHandlesAndCodeOptionsCannotBeServed(t *testing.T) {
 		"By option 2":   durable.DeclareOrchestration[int, int]("O").By(func(*durable.Context, int) (int, error) { return 1, nil }, nil),
 		"entity option": durable.Entity[int]("E", nil),
 	} {
-		if _, err := openIn(newMemory(), []durable.Handler{h}); err == nil || !strings.Contains(err.Error(), "nil") {
+		if _, err := openIn(newMemory(), true, []durable.Handler{h}); err == nil || !strings.Contains(err.Error(), "nil") {
 			t.Errorf("%s: %v", what, err)
 		}
 	}

@@ -132,7 +132,7 @@ var changed = durable.DeclareOrchestration[string, string]("Changed")
 func deploy(t *testing.T, old, new func(*durable.Context, string) (string, error)) (string, []model.Event, error) {
 	t.Helper()
 	ctx, disk := within(t), newMemory()
-	hub, err := openIn(disk, []durable.Handler{changed.By(old), sayHello, noted})
+	hub, err := openIn(disk, true, []durable.Handler{changed.By(old), sayHello, noted})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func deploy(t *testing.T, old, new func(*durable.Context, string) (string, error
 		}
 	}
 	hub.close(t)
-	if hub, err = openIn(disk, []durable.Handler{changed.By(new), sayHello, noted}); err != nil {
+	if hub, err = openIn(disk, true, []durable.Handler{changed.By(new), sayHello, noted}); err != nil {
 		t.Fatal(err)
 	}
 	defer hub.close(t)

@@ -108,7 +108,7 @@ func newPlan(seed uint64, o Options) plan {
 			Records: int64(pick(20, 100, 400, 100_000)), Idle: time.Duration(pick(100, 1000, 5000)) * time.Millisecond,
 		},
 		keeperTick: time.Duration(pick(50, 200, 1000)) * time.Millisecond, segment: int64(pick(8, 16, 64)) << 10,
-		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(8) == 0,
+		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(3) == 0,
 		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 20_000)) * time.Millisecond,
 		retention: -1,
 	}

@@ -63,7 +63,7 @@ type api struct {
 
 func serve(t *testing.T, o httpapi.Options) *api {
 	t.Helper()
-	hub, err := netherite.Open("", netherite.InMemory(), netherite.Serve(greet, hello, waits, fails, tally, note))
+	hub, err := netherite.Open("", netherite.InMemory(), netherite.CheckReplay(), netherite.Serve(greet, hello, waits, fails, tally, note))
 	if err != nil {
 		t.Fatal(err)
 	}

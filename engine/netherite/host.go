@@ -137,6 +137,7 @@ func (h *host) rouse() {
 
 // run processes batches until the node stops.
 func (h *host) run(stop <-chan struct{}) {
+	defer h.checkAtEnd()
 	for {
 		select {
 		case <-stop:

@@ -8,20 +8,26 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// wholeEvery is how many records lie between two comparisons of the whole state.
-const wholeEvery = 256
+// wholeEvery is how many records, or batches, lie between two comparisons of the
+// whole state, sharedEvery how many batches between two of what belongs to no
+// instance.
+const (
+	wholeEvery  = 256
+	sharedEvery = 8
+)
 
 // replica checks that replay is exact: a second state that goes through the
 // same records as recovery would, decoded from their bytes. After each the
 // instances that it touched must have the same durable encoding in both, and
-// now and then everything must. A difference panics.
+// now and then, and when the partition stops, everything must. A difference panics.
 type replica struct {
 	state *partition.State
 	fx    partition.Effects
 	keys  []partition.Key
 	count int
 
-	batches int
+	batches      int
+	live, replay []byte // used again
 }
 
 func newReplica(s *partition.State) (*replica, error) {
@@ -92,13 +98,38 @@ func (r *replica) compareAll(s *partition.State) error {
 	return nil
 }
 
-// check panics, now and then, if an input that is not logged has changed the
-// durable part.
+// check panics if an input of the batch that is not logged has changed the durable
+// part: now and then, and more often what belongs to no instance.
 func (r *replica) check(h *host) {
-	if r.batches++; r.batches%wholeEvery != 0 {
+	r.batches++
+	var err error
+	switch {
+	case r.batches%wholeEvery == 0:
+		err = r.compareAll(h.state)
+	case r.batches%sharedEvery == 0:
+		err = r.compareShared(h.state)
+	}
+	if err != nil {
+		panic(replayDifference{err})
+	}
+}
+
+// compareShared compares what belongs to no instance.
+func (r *replica) compareShared(s *partition.State) error {
+	r.live, r.replay = s.EncodeShared(r.live[:0]), r.state.EncodeShared(r.replay[:0])
+	if !bytes.Equal(r.live, r.replay) {
+		return fmt.Errorf("replay check: after record %v what is shared differs:\nlive   %x\nreplay %x", s.Last(), r.live, r.replay)
+	}
+	return nil
+}
+
+// checkAtEnd panics if the whole state differs when the partition stops. One that
+// has parked, or waits to be rebuilt, has nothing that could be compared.
+func (h *host) checkAtEnd() {
+	if h.replica == nil || h.parked.Load() != nil || h.rebuild != nil {
 		return
 	}
-	if err := r.compareAll(h.state); err != nil {
+	if err := h.replica.compareAll(h.state); err != nil {
 		panic(replayDifference{err})
 	}
 }

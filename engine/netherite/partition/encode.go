@@ -54,15 +54,7 @@ func appendEntries(b []byte, inst *instance, list []entry) []byte {
 // is in memory: two states that went through the same records agree on it as
 // far as they hold the same instances.
 func (s *State) EncodeDurable() []byte {
-	b := s.appendMeta(nil)
-	for i := range s.outbox {
-		o := &s.outbox[i]
-		for j, m := range o.entries {
-			b = model.AppendUvarint(b, o.first+uint64(j))
-			b = model.AppendMessage(b, m, 0)
-		}
-	}
-	b = s.appendClients(b)
+	b := s.EncodeShared(nil)
 	insts := make([]*instance, 0, len(s.byOrd))
 	for _, inst := range s.byOrd { // sorted: below
 		insts = append(insts, inst)
@@ -73,6 +65,20 @@ func (s *State) EncodeDurable() []byte {
 		b = model.AppendBytes(b, s.EncodeInstance(Key{Ord: inst.ord}))
 	}
 	return b
+}
+
+// EncodeShared appends the canonical encoding of what belongs to no instance:
+// counters, dedup, outbox, and sessions of clients.
+func (s *State) EncodeShared(b []byte) []byte {
+	b = s.appendMeta(b)
+	for i := range s.outbox {
+		o := &s.outbox[i]
+		for j, m := range o.entries {
+			b = model.AppendUvarint(b, o.first+uint64(j))
+			b = model.AppendMessage(b, m, 0)
+		}
+	}
+	return s.appendClients(b)
 }
 
 func (s *State) appendClients(b []byte) []byte {
