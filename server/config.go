@@ -2,12 +2,8 @@ package server
 
 import (
 	"cmp"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
-	"fmt"
 	"log/slog"
-	"os"
 	"time"
 
 	netherite "github.com/netherite-go/netherite"
@@ -94,7 +90,7 @@ func (c *Config) Check() error {
 	if err := c.check(); err != nil {
 		return err
 	}
-	_, err := c.tlsConfig()
+	_, err := newLiveTLS(c)
 	return err
 }
 
@@ -152,34 +148,4 @@ func (c *Config) checkAddress(address string) error {
 // authenticated reports whether callers have to say who they are.
 func (c *Config) authenticated() bool {
 	return len(c.Keys) > 0 || c.KeysFile != "" || c.Tokens != nil || len(c.Certificates) > 0
-}
-
-// tlsConfig is the server's side of TLS 1.3; nil without a certificate.
-func (c *Config) tlsConfig() (*tls.Config, error) {
-	if c.Cert == "" {
-		if c.ClientCA != "" || c.Key != "" {
-			return nil, errors.New("there is a key or a file of client certificates, but no certificate (tls-cert)")
-		}
-		return nil, nil
-	}
-	cert, err := tls.LoadX509KeyPair(c.Cert, c.Key)
-	if err != nil {
-		return nil, fmt.Errorf("read the server's certificate (tls.cert, tls.key): %w", err)
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS13, Certificates: []tls.Certificate{cert}}
-	if c.ClientCA == "" {
-		return t, nil
-	}
-	pem, err := os.ReadFile(c.ClientCA)
-	if err != nil {
-		return nil, fmt.Errorf("read the certificates that sign those of clients: %w", err)
-	}
-	t.ClientCAs, t.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-	if len(c.Certificates) > 0 && (len(c.Keys) > 0 || c.KeysFile != "" || c.Tokens != nil) {
-		t.ClientAuth = tls.VerifyClientCertIfGiven // there are other ways to say who one is
-	}
-	if !t.ClientCAs.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("%s has no certificates", c.ClientCA)
-	}
-	return t, nil
 }

@@ -116,8 +116,8 @@ func TestAConfigurationThatCannotBeMeantIsRefused(t *testing.T) {
 	ca := newAuthority(t, "ca")
 	cert, certKey := ca.sign(t, "server", nil)
 	for want, c := range map[string]Config{
-		"no certificate (tls-cert)":             {ClientCA: ca.file},
-		"no certificate (tls-cert) for the key": {Key: certKey},
+		"no certificate (tls.cert)":             {ClientCA: ca.file},
+		"no certificate (tls.cert) for the key": {Key: certKey},
 		"read the server's certificate":         {Cert: cert, Key: ca.file},
 		"read the certificates that sign":       {Cert: cert, Key: certKey, ClientCA: ca.file + ".none"},
 		"has no certificates":                   {Cert: cert, Key: certKey, ClientCA: certKey},

@@ -28,7 +28,7 @@ type Place struct {
 func (s *Server) Place() Place { return s.place }
 
 // listen opens the doors' listeners.
-func (s *Server) listen(secure *tls.Config) error {
+func (s *Server) listen(secure *liveTLS) error {
 	l, bound := &listeners{}, gate.NewConnections(s.c.Limits.Connections, s.clock)
 	s.listening = l
 	s.place = Place{PID: os.Getpid(), Data: s.c.Data, GRPC: []string{}}
@@ -54,7 +54,7 @@ func (s *Server) listen(secure *tls.Config) error {
 }
 
 // listenHTTP listens for HTTP at an address, if there is one.
-func (s *Server) listenHTTP(key, address string, secure *tls.Config, bound *gate.Connections) (net.Listener, string, error) {
+func (s *Server) listenHTTP(key, address string, secure *liveTLS, bound *gate.Connections) (net.Listener, string, error) {
 	if address == "" {
 		return nil, "", nil
 	}
@@ -65,9 +65,7 @@ func (s *Server) listenHTTP(key, address string, secure *tls.Config, bound *gate
 	at := l.Addr().String()
 	l = bound.Listen(l, s.c.Limits.Patience)
 	if secure != nil {
-		web := secure.Clone()
-		web.NextProtos = []string{"h2", "http/1.1"}
-		l = tls.NewListener(l, web)
+		l = tls.NewListener(l, secure.config("h2", "http/1.1"))
 	}
 	return l, at, nil
 }

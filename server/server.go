@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -30,7 +29,7 @@ type Server struct {
 	c         Config
 	clock     substrate.Clock
 	log       *slog.Logger
-	keys      *liveKeys // nil: there are none
+	sources   []source // what can be read again
 	telemetry *telemetry
 	figures   *figures
 	hubs      *Hubs
@@ -63,18 +62,13 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	secure, err := c.tlsConfig()
+	secure, err := newLiveTLS(&c)
 	if err != nil {
 		return nil, err
 	}
 	c.Limits.defaults()
 	c.warn(log)
-	s = &Server{c: c, clock: sysclock.New(), log: log, failed: make(chan error, 8)}
-	for _, a := range auth {
-		if k, ok := a.(*liveKeys); ok {
-			s.keys = k
-		}
-	}
+	s = &Server{c: c, clock: sysclock.New(), log: log, sources: c.sources(auth, secure), failed: make(chan error, 8)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.Background()))
@@ -131,7 +125,7 @@ func (s *Server) becomeReady() error {
 }
 
 // prepare makes what answers at the listeners.
-func (s *Server) prepare(auth []gate.Authenticator, secure *tls.Config) error {
+func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 	g, err := s.c.gate(auth, s.log)
 	if err != nil {
 		return err
@@ -139,7 +133,7 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *tls.Config) error {
 	counted := []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.figures.unary), grpc.ChainStreamInterceptor(s.figures.stream)}
 	opts := slices.Concat(durabletask.ServerOptions(), counted, g.ServerOptions(), s.c.rpcLimits())
 	if secure != nil {
-		opts = append(opts, grpc.Creds(credentials.NewTLS(secure)))
+		opts = append(opts, grpc.Creds(credentials.NewTLS(secure.config("h2"))))
 	}
 	s.rpc = grpc.NewServer(opts...)
 	s.service = durabletask.New(durabletask.Options{Hubs: s.hubs, Clock: s.clock, Version: s.c.Version})
@@ -196,15 +190,3 @@ func (s *Server) serveRPC(l *listeners) {
 
 // Failed tells of a door that has stopped serving by itself.
 func (s *Server) Failed() <-chan error { return s.failed }
-
-// Reload reads the API keys again. If it cannot, those of before stay.
-func (s *Server) Reload() error {
-	if s.keys == nil {
-		return nil
-	}
-	if err := s.keys.reload(); err != nil {
-		return err
-	}
-	s.log.Info("the API keys were read again", "file", s.keys.path)
-	return nil
-}

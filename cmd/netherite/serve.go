@@ -36,7 +36,7 @@ func serve(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) er
 	}
 	onHangup(ctx, func() {
 		if err := srv.Reload(); err != nil {
-			log.Error("the API keys could not be read again, those of before stay", "error", err)
+			log.Error("files could not be read again, what was read of them before stays", "error", err)
 		}
 	})
 	announce(stdout, srv.Place(), &s.Config)

@@ -94,9 +94,9 @@ var Table = []Setting{
 	{Key: "drain", Kind: span, Default: both("10s"), Help: "how long what runs may take to end when the server stops"},
 	{Key: "ready-file", Kind: text, Default: both(""), Help: "file that is there while the server is ready, and says where it can be reached"},
 
-	{Key: "tls.cert", Kind: text, Default: both(""), Help: "file of the server's certificate, PEM"},
-	{Key: "tls.key", Kind: text, Default: both(""), Help: "file of its key, PEM"},
-	{Key: "tls.client-ca", Kind: text, Default: both(""), Help: "file of the certificates that sign those of clients, PEM"},
+	{Key: "tls.cert", Kind: text, Default: both(""), Help: "file of the server's certificate, PEM; read again on SIGHUP"},
+	{Key: "tls.key", Kind: text, Default: both(""), Help: "file of its key, PEM; read again on SIGHUP"},
+	{Key: "tls.client-ca", Kind: text, Default: both(""), Help: "file of the certificates that sign those of clients, PEM; read again on SIGHUP"},
 	{Key: "insecure", Kind: yes, Default: both("false"), Help: "other machines may reach it without TLS, or without saying who they are"},
 	{Key: "keys-file", Kind: text, Default: both(""), Help: "file of API keys, see `netherite key`; read again on SIGHUP"},
 	{Key: "certificates", Kind: certificates, Default: both(""), Help: "client certificates by name, with their roles"},

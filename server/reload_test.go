@@ -1,0 +1,213 @@
+package server
+
+import (
+	"crypto/tls"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/server/keyfile"
+)
+
+// put has one file be what another one is.
+func put(t *testing.T, from, to string) {
+	t.Helper()
+	b, err := os.ReadFile(from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(to, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// over calls the gRPC door over a connection.
+func over(t *testing.T, conn *grpc.ClientConn, token string) error {
+	t.Helper()
+	_, err := wire.NewTaskHubSidecarServiceClient(conn).GetInstance(as(t.Context(), token, ""), &wire.GetInstanceRequest{InstanceId: "x"})
+	return err
+}
+
+// web is a client that keeps its connection, and asks for the probe.
+func (r *running) web(t *testing.T, address string, secure *tls.Config) (ask func() error) {
+	t.Helper()
+	tr := &http.Transport{TLSClientConfig: secure}
+	t.Cleanup(tr.CloseIdleConnections)
+	return func() error {
+		a, err := (&http.Client{Transport: tr}).Get("https://" + address + "/readyz")
+		if err != nil {
+			return err
+		}
+		defer a.Body.Close()
+		_, err = io.Copy(io.Discard, a.Body)
+		return err
+	}
+}
+
+func TestNewConnectionsGetTheCertificateThatWasReadAgainAndOldOnesGoOn(t *testing.T) {
+	s, before := secured(t, func(c *Config, _ *authority) { c.Admin = "127.0.0.1:0" })
+	after := newAuthority(t, "another ca")
+	rpc := s.dial(t, before.trusting(t, "", ""))
+	api, admin := s.web(t, s.Place().HTTP, before.trusting(t, "", "")), s.web(t, s.Place().Admin, before.trusting(t, "", ""))
+	goesOn := func() {
+		t.Helper()
+		if err := over(t, rpc, ""); err != nil { // were it to connect anew, it would not trust the server
+			t.Errorf("the gRPC connection of before: %v", err)
+		}
+		for name, ask := range map[string]func() error{"HTTP": api, "admin": admin} {
+			if err := ask(); err != nil {
+				t.Errorf("the %s connection of before: %v", name, err)
+			}
+		}
+	}
+	goesOn()
+	cert, key := after.sign(t, "server", nil)
+	put(t, cert, s.c.Cert)
+	put(t, key, s.c.Key)
+	if err := s.hello(t, after.trusting(t, "", ""), ""); err == nil {
+		t.Error("the new certificate is there before anybody asked for it")
+	}
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	goesOn()
+	if err := s.hello(t, after.trusting(t, "", ""), ""); err != nil {
+		t.Errorf("gRPC with the new certificate: %v", err)
+	}
+	if err := s.hello(t, before.trusting(t, "", ""), ""); err == nil {
+		t.Error("gRPC still has the old certificate")
+	}
+	for name, address := range map[string]string{"HTTP": s.Place().HTTP, "admin": s.Place().Admin} {
+		if err := s.web(t, address, after.trusting(t, "", ""))(); err != nil {
+			t.Errorf("%s with the new certificate: %v", name, err)
+		}
+		if err := s.web(t, address, before.trusting(t, "", ""))(); err == nil {
+			t.Errorf("%s still has the old certificate", name)
+		}
+	}
+	if len(s.log.lines("level=INFO", "read again", s.c.Cert)) != 1 {
+		t.Errorf("the log does not say that the certificate was read again:\n%s", s.log)
+	}
+}
+
+func TestACertificateThatCannotBeReadAgainLeavesThatOfBefore(t *testing.T) {
+	s, ca := secured(t, func(c *Config, ca *authority) { c.ClientCA = ca.file })
+	other, otherKey := ca.sign(t, "other", nil)
+	client, clientKey := ca.sign(t, "client", nil)
+	for name, c := range map[string]struct {
+		file string
+		make func(t *testing.T, file string)
+		want string
+	}{
+		"no certificate":        {s.c.Cert, empty, "tls.cert"},
+		"no key":                {s.c.Key, empty, "tls.key"},
+		"another's certificate": {s.c.Cert, func(t *testing.T, file string) { put(t, other, file) }, "does not match"},
+		"another's key":         {s.c.Key, func(t *testing.T, file string) { put(t, otherKey, file) }, "does not match"},
+		"no authorities":        {s.c.ClientCA, empty, s.c.ClientCA},
+		"no file": {s.c.Cert, func(t *testing.T, file string) {
+			if err := os.Remove(file); err != nil {
+				t.Fatal(err)
+			}
+		}, "no such file"},
+	} {
+		saved := c.file + ".saved"
+		put(t, c.file, saved)
+		c.make(t, c.file)
+		if err := s.Reload(); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
+		if err := s.hello(t, ca.trusting(t, client, clientKey), ""); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		put(t, saved, c.file)
+	}
+	if err := s.Reload(); err != nil {
+		t.Error(err)
+	}
+}
+
+func empty(t *testing.T, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestClientsOfAnAuthorityThatWasReplacedDoNotComeBack(t *testing.T) {
+	before, after := newAuthority(t, "clients"), newAuthority(t, "clients")
+	s, ca := secured(t, func(c *Config, _ *authority) {
+		c.ClientCA = before.file
+		c.Certificates = map[string]map[string]gate.Role{"robot": {"*": gate.Reader}}
+	})
+	cert, key := before.sign(t, "robot", nil)
+	old := ca.trusting(t, cert, key)
+	old.ClientSessionCache = tls.NewLRUClientSessionCache(8) // which would spare it the certificate
+	for range 2 {
+		if code, err := s.get(t, old, ""); err != nil || code != http.StatusOK {
+			t.Fatal(code, err)
+		}
+	}
+	put(t, after.file, before.file)
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if code, err := s.get(t, old, ""); err == nil {
+		t.Errorf("a client of the old authority has a session that goes on: %d", code)
+	}
+	if err := s.hello(t, ca.trusting(t, cert, key), ""); status.Code(err) != codes.Unavailable {
+		t.Errorf("a client of the old authority: %v", err)
+	}
+	cert, key = after.sign(t, "robot", nil)
+	if err := s.hello(t, ca.trusting(t, cert, key), ""); err != nil {
+		t.Errorf("a client of the new one: %v", err)
+	}
+}
+
+func TestAFileThatCannotBeReadAgainKeepsNoOtherFromIt(t *testing.T) {
+	file := t.TempDir() + "/keys.yaml"
+	first, entry := key(t, "a", map[string]gate.Role{"*": gate.Reader})
+	second, other := key(t, "b", map[string]gate.Role{"*": gate.Reader})
+	write := func(k gate.Key) {
+		t.Helper()
+		if err := keyfile.Change(file, func([]gate.Key) ([]gate.Key, error) { return []gate.Key{k}, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(entry)
+	s, ca := secured(t, func(c *Config, _ *authority) { c.KeysFile = file })
+	write(other)
+	put(t, s.c.Cert, s.c.Cert+".saved")
+	empty(t, s.c.Cert)
+	if err := s.Reload(); err == nil {
+		t.Error("nothing is said of a certificate that cannot be read")
+	}
+	if err := s.hello(t, ca.trusting(t, "", ""), second); err != nil {
+		t.Errorf("a new key, beside a certificate that cannot be read: %v", err)
+	}
+	put(t, s.c.Cert+".saved", s.c.Cert)
+	empty(t, file)
+	if err := os.WriteFile(file, []byte("keys: nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	after := newAuthority(t, "another ca")
+	cert, certKey := after.sign(t, "server", nil)
+	put(t, cert, s.c.Cert)
+	put(t, certKey, s.c.Key)
+	if err := s.Reload(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("of keys that cannot be read: %v", err)
+	}
+	if err := s.hello(t, after.trusting(t, "", ""), second); err != nil {
+		t.Errorf("a new certificate, beside keys that cannot be read: %v", err)
+	}
+	if err := s.hello(t, after.trusting(t, "", ""), first); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("the key of before: %v", err)
+	}
+}
