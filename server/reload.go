@@ -17,8 +17,13 @@ type source struct {
 // sources are those of a configuration.
 func (c *Config) sources(auth []gate.Authenticator, secure *liveTLS) (list []source) {
 	for _, a := range auth {
-		if k, ok := a.(*liveKeys); ok {
+		switch k := a.(type) {
+		case *liveKeys:
 			list = append(list, source{"the API keys", []string{c.KeysFile}, k.reload})
+		case *gate.Tokens:
+			if c.Tokens.KeysFile != "" {
+				list = append(list, source{"the keys of tokens", []string{c.Tokens.KeysFile}, k.Reload})
+			}
 		}
 	}
 	if secure != nil {
@@ -27,7 +32,7 @@ func (c *Config) sources(auth []gate.Authenticator, secure *liveTLS) (list []sou
 	return list
 }
 
-// Reload reads API keys and certificates again, for what comes from now on:
+// Reload reads API keys, certificates and keys of tokens again, for what comes now:
 // connections that there are keep their certificate. What cannot be read stays as
 // it was before, is in the error, and keeps nothing else from being read.
 func (s *Server) Reload() error {

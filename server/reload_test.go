@@ -2,6 +2,8 @@ package server
 
 import (
 	"crypto/tls"
+	"encoding/base64"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -209,5 +211,39 @@ func TestAFileThatCannotBeReadAgainKeepsNoOtherFromIt(t *testing.T) {
 	}
 	if err := s.hello(t, after.trusting(t, "", ""), first); status.Code(err) != codes.Unauthenticated {
 		t.Errorf("the key of before: %v", err)
+	}
+}
+
+func TestTheFileOfTokensKeysIsReadAgain(t *testing.T) {
+	file := t.TempDir() + "/jwks.json"
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const set = `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"%s","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}`
+	put(fmt.Sprintf(set, "one"))
+	s := start(t, func(c *Config) {
+		c.Tokens = &gate.TokenOptions{Issuer: "https://issuer.example", Audience: "netherite", KeysFile: file, Algorithms: []string{"EdDSA"}}
+	})
+	refusal := func() string {
+		header, claims := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"EdDSA","kid":"two"}`)), base64.RawURLEncoding.EncodeToString(
+			[]byte(`{"iss":"https://issuer.example","aud":"netherite","sub":"robot","exp":4102444800}`))
+		return s.hello(t, nil, header+"."+claims+"."+strings.Repeat("A", 86)).Error()
+	}
+	if why := refusal(); !strings.Contains(why, `no key "two"`) {
+		t.Error(why)
+	}
+	put("nonsense")
+	if err := s.Reload(); err == nil || !strings.Contains(err.Error(), file) {
+		t.Errorf("of keys that cannot be read: %v", err)
+	}
+	put(fmt.Sprintf(set, "two"))
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if why := refusal(); !strings.Contains(why, "signature does not fit") { // with the key that there is now
+		t.Error(why)
 	}
 }

@@ -38,11 +38,11 @@ const (
 	minRSABits   = 2048
 )
 
-// issuerKeys are the public keys of an issuer (JWKS, RFC 7517), fetched when they
-// are needed.
+// issuerKeys are the public keys of an issuer (JWKS, RFC 7517): of an address,
+// fetched when they are needed, or of a file.
 type issuerKeys struct {
 	url    string // or else file
-	file   string
+	file   string // read at the start, and when reload is called
 	algs   []jose.SignatureAlgorithm
 	client *http.Client
 	clock  substrate.Clock
@@ -119,6 +119,9 @@ func (k *issuerKeys) find(ctx context.Context, id, algorithm string) ([]jose.JSO
 	if len(list) > 0 && now {
 		return list, nil
 	}
+	if k.file != "" {
+		return nil, noKey(id, algorithm)
+	}
 	if ctx.Value(quickKey{}) != nil {
 		if len(list) > 0 && k.stillUsable() && !k.claim() {
 			return list, nil // somebody else asks
@@ -135,7 +138,11 @@ func (k *issuerKeys) find(ctx context.Context, id, algorithm string) ([]jose.JSO
 	case failed != nil:
 		return nil, refuse(codes.Unavailable, "the keys of the tokens' issuer cannot be got: %v", failed)
 	}
-	return nil, fmt.Errorf("the issuer has no key %.100q for %s", id, algorithm)
+	return nil, noKey(id, algorithm)
+}
+
+func noKey(id, algorithm string) error {
+	return fmt.Errorf("the issuer has no key %.100q for %s", id, algorithm)
 }
 
 // cached returns the keys that are known, and whether they are fresh.
@@ -148,7 +155,7 @@ func (k *issuerKeys) cached(id, algorithm string) (list []jose.JSONWebKey, fresh
 			list = append(list, *key)
 		}
 	}
-	return list, k.had && k.clock.Mono()-k.got < keysFresh
+	return list, k.file != "" || k.had && k.clock.Mono()-k.got < keysFresh
 }
 
 func (k *issuerKeys) stillUsable() bool {
@@ -201,14 +208,28 @@ func (k *issuerKeys) refresh(ctx context.Context) error {
 	return err
 }
 
-func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
-	if k.file != "" {
-		text, err := os.ReadFile(k.file)
-		if err != nil {
-			return nil, err
-		}
-		return readKeys(text)
+// reload reads the file again. If it cannot, the keys of before stay.
+func (k *issuerKeys) reload() error {
+	f, err := os.Open(k.file)
+	if err != nil {
+		return fmt.Errorf("read the keys of the tokens' issuer: %w", err)
 	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxKeysBytes+1))
+	if err != nil {
+		return fmt.Errorf("read the keys of the tokens' issuer: %w", err)
+	}
+	keys, err := readKeys(text)
+	if err != nil {
+		return fmt.Errorf("read the keys of the tokens' issuer in %s: %w", k.file, err)
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.keys = keys
+	return nil
+}
+
+func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {
 	// Others may wait for the same answer: that one caller is gone does not end it.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keysTimeout)
 	defer cancel()

@@ -20,7 +20,7 @@ type TokenOptions struct {
 	Issuer     string   // "iss" of the tokens; required
 	Audience   string   // one of their "aud"; required
 	KeysURL    string   // where the issuer's public keys are (JWKS), https://; this or KeysFile is required
-	KeysFile   string   // a file with them
+	KeysFile   string   // a file with them, read by NewTokens and Reload
 	Algorithms []string // that sign them, none of which shares a secret; default RS256 and ES256
 	// Claim is the claim with the roles: an object of roles by task hub, where "*"
 	// stands for all. Default "netherite".
@@ -31,6 +31,7 @@ type TokenOptions struct {
 // Tokens accepts JSON Web Tokens.
 type Tokens struct {
 	opts     TokenOptions
+	keys     *issuerKeys
 	verifier *oidc.IDTokenVerifier
 
 	mu    sync.Mutex
@@ -59,8 +60,9 @@ var asymmetric = map[string]bool{
 	"RS256": true, "RS384": true, "RS512": true, "ES256": true, "ES384": true, "ES512": true, "PS256": true, "PS384": true, "PS512": true, "EdDSA": true,
 }
 
-// NewTokens checks the options. The keys are fetched when the first token comes,
-// and again when one is signed by a key that is not known, or after some time.
+// NewTokens checks the options, and reads the file of keys if they name one. Keys
+// of an address are fetched when the first token comes, and again when one is
+// signed by a key that is not known, or after some time.
 func NewTokens(o TokenOptions) (*Tokens, error) {
 	if len(o.Algorithms) == 0 {
 		o.Algorithms = []string{"RS256", "ES256"}
@@ -85,7 +87,25 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 		}
 	}
 	config := &oidc.Config{ClientID: o.Audience, SupportedSigningAlgs: o.Algorithms, Now: o.Clock.Wall}
-	return &Tokens{opts: o, verifier: oidc.NewVerifier(o.Issuer, newIssuerKeys(o), config), known: map[[sha256.Size]byte]knownToken{}}, nil
+	keys := newIssuerKeys(o)
+	t := &Tokens{opts: o, keys: keys, verifier: oidc.NewVerifier(o.Issuer, keys, config), known: map[[sha256.Size]byte]knownToken{}}
+	return t, t.Reload()
+}
+
+// Reload reads the file of keys again; there is nothing to do for those of an
+// address. If it cannot be read, the keys of before stay. A token of a key that is
+// no longer there is refused from now on.
+func (t *Tokens) Reload() error {
+	if t.keys.file == "" {
+		return nil
+	}
+	if err := t.keys.reload(); err != nil {
+		return err
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	clear(t.known)
+	return nil
 }
 
 // Authenticate implements Authenticator.

@@ -342,12 +342,48 @@ func TestKeysMayComeFromAFile(t *testing.T) {
 	if err := os.WriteFile(file, set, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o, err := NewTokens(TokenOptions{Issuer: "https://issuer.example", Audience: "netherite", KeysFile: file, Clock: newTestClock()})
+	clock := newTestClock()
+	o, err := NewTokens(TokenOptions{Issuer: "https://issuer.example", Audience: "netherite", KeysFile: file, Clock: clock})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ask(o, sign(t, map[string]any{"alg": "RS256", "kid": "one"}, goodClaims(), rs256(key))); err != nil {
-		t.Error(err)
+	old := sign(t, map[string]any{"alg": "RS256", "kid": "one"}, with("exp", begin.Add(24*time.Hour).Unix()), rs256(key))
+	if _, err := o.Authenticate(&Credentials{Ctx: context.Background(), Token: old, Quick: true}); err != nil {
+		t.Errorf("at once: %v", err) // nobody else has to be asked
+	}
+	for name, text := range map[string][]byte{"no set": []byte("{"), "a set without keys": []byte(`{"keys":[]}`)} {
+		if err := os.WriteFile(file, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := o.Reload(); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := NewTokens(TokenOptions{Issuer: "i", Audience: "a", KeysFile: file}); err == nil || !strings.Contains(err.Error(), file) {
+			t.Errorf("%s, at the start: %v", name, err)
+		}
+	}
+	clock.advance(2 * keysStale)
+	if _, err := ask(o, old); err != nil {
+		t.Errorf("the keys of before a file that cannot be read, however old: %v", err)
+	}
+	fresh := sign(t, map[string]any{"alg": "RS256", "kid": "two"}, goodClaims(), rs256(rsaKeys()[1]))
+	if _, err := ask(o, fresh); err == nil || refusalOf(err).Code != codes.Unauthenticated {
+		t.Errorf("a key that is not there: %v", err)
+	}
+	if set, err = json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public("two", rsaKeys()[1])}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, set, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := o.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ask(o, fresh); err != nil {
+		t.Errorf("the new key: %v", err)
+	}
+	if _, err := ask(o, old); err == nil { // although it was found good a moment ago
+		t.Error("a token of a key that was withdrawn is still good")
 	}
 }
 

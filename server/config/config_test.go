@@ -122,6 +122,26 @@ func TestEverySettingCanBeInTheFile(t *testing.T) {
 	}
 }
 
+func TestKeysOfTokensMayComeFromAFileInPlaceOfAnAddress(t *testing.T) {
+	want := &gate.TokenOptions{Issuer: "https://issuer", Audience: "netherite", KeysFile: "/etc/jwks.json", Algorithms: []string{"RS256", "ES256"}, Claim: "netherite"}
+	for name, c := range map[string]struct {
+		file          string
+		environ, args []string
+	}{
+		"file":     {"jwt: {issuer: 'https://issuer', audience: netherite, keys-file: /etc/jwks.json}\n", nil, nil},
+		"variable": {"jwt: {issuer: 'https://issuer', audience: netherite, keys-file: other}\n", []string{"NETHERITE_JWT_KEYS_FILE=/etc/jwks.json"}, nil},
+		"flag":     {"jwt: {issuer: 'https://issuer', audience: netherite}\n", []string{"NETHERITE_JWT_KEYS_FILE=other"}, []string{"--jwt-keys-file", "/etc/jwks.json"}},
+	} {
+		s, err := load(t, config.Server, c.file, c.environ, append(slices.Clone(needed), c.args...)...)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if d := cmp.Diff(want, s.Config.Tokens); d != "" {
+			t.Errorf("%s: %s", name, d)
+		}
+	}
+}
+
 func TestWhatIsWrongIsNamedWithItsSource(t *testing.T) {
 	for _, c := range []struct {
 		name, file string
@@ -152,7 +172,10 @@ func TestWhatIsWrongIsNamedWithItsSource(t *testing.T) {
 		{"a certificate without a key", "", []string{"NETHERITE_TLS_CERT=c"}, nil, []string{"tls.cert (variable NETHERITE_TLS_CERT)", "tls.key"}},
 		{"clients' certificates without TLS", "", nil, []string{"--tls-client-ca", "a"}, []string{"tls.client-ca (flag --tls-client-ca)", "tls.cert"}},
 		{"certificates that nobody signs", "certificates: [{name: a, roles: {x: reader}}]\n", nil, nil, []string{"certificates", "tls.client-ca"}},
-		{"half of the tokens", "jwt: {issuer: i}\n", nil, nil, []string{"jwt.issuer", "jwt.audience", "jwt.keys-url"}},
+		{"half of the tokens", "jwt: {issuer: i}\n", nil, nil, []string{"jwt.issuer", "jwt.audience", "jwt.keys-url or jwt.keys-file"}},
+		{"a file of tokens' keys alone", "", nil, []string{"--jwt-keys-file", "f"}, []string{"jwt.keys-file (flag --jwt-keys-file)", "jwt.issuer", "jwt.audience"}},
+		{"tokens' keys from two places", "jwt: {issuer: i, audience: a, keys-url: 'https://i/keys'}\n", []string{"NETHERITE_JWT_KEYS_FILE=f"}, nil, []string{
+			"jwt.keys-url (", "netherite.yaml:1", "jwt.keys-file (variable NETHERITE_JWT_KEYS_FILE)", "leave one of them out"}},
 		{"an unknown role", "certificates: [{name: a, roles: {x: king}}]\n", nil, nil, []string{"king"}},
 		{"a rule without keep", "retention:\n  rules:\n    - status: Failed\n", nil, nil, []string{"line 3", "keep"}},
 		{"a rule of what has not ended", "retention: {rules: [{status: Running, keep: 1d}]}\n", nil, nil, []string{"Running", "Completed"}},

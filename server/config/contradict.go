@@ -19,21 +19,31 @@ func (v *values) contradictions() {
 			v.wrong("%s: it needs %s, which is not set", v.said(pair[0]), pair[1])
 		}
 	}
-	jwt := []string{"jwt.issuer", "jwt.audience", "jwt.keys-url"}
-	for _, key := range append([]string{"jwt.algorithms", "jwt.claim"}, jwt...) {
+	v.wrongTokens()
+	v.wrongCalls()
+	if get[bool](v, "memory") && v.given("data") {
+		v.wrong("%s keeps nothing, %s says where to keep it: leave one of them out", v.said("memory"), v.said("data"))
+	}
+}
+
+// wrongTokens finds what is missing to tell tokens, or is there twice.
+func (v *values) wrongTokens() {
+	for _, key := range []string{"jwt.algorithms", "jwt.claim", "jwt.issuer", "jwt.audience", "jwt.keys-url", "jwt.keys-file"} {
 		if !v.given(key) {
 			continue
 		}
-		for _, other := range jwt {
+		for _, other := range []string{"jwt.issuer", "jwt.audience"} {
 			if !v.given(other) {
 				v.wrong("%s: it needs %s, which is not set", v.said(key), other)
 			}
 		}
+		if !v.given("jwt.keys-url") && !v.given("jwt.keys-file") {
+			v.wrong("%s: it needs jwt.keys-url or jwt.keys-file, and neither is set", v.said(key))
+		}
 		break
 	}
-	v.wrongCalls()
-	if get[bool](v, "memory") && v.given("data") {
-		v.wrong("%s keeps nothing, %s says where to keep it: leave one of them out", v.said("memory"), v.said("data"))
+	if v.given("jwt.keys-url") && v.given("jwt.keys-file") {
+		v.wrong("%s and %s both say where the keys of tokens are: leave one of them out", v.said("jwt.keys-url"), v.said("jwt.keys-file"))
 	}
 }
 

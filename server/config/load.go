@@ -170,7 +170,7 @@ func (v *values) settings() *Settings {
 	}
 	if v.given("jwt.issuer") {
 		s.Config.Tokens = &gate.TokenOptions{
-			Issuer: get[string](v, "jwt.issuer"), Audience: get[string](v, "jwt.audience"), KeysURL: get[string](v, "jwt.keys-url"),
+			Issuer: get[string](v, "jwt.issuer"), Audience: get[string](v, "jwt.audience"), KeysURL: get[string](v, "jwt.keys-url"), KeysFile: get[string](v, "jwt.keys-file"),
 			Algorithms: get[[]string](v, "jwt.algorithms"), Claim: get[string](v, "jwt.claim"),
 		}
 	}

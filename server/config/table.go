@@ -103,6 +103,7 @@ var Table = []Setting{
 	{Key: "jwt.issuer", Kind: text, Default: both(""), Help: "issuer (`iss`) of the tokens that are accepted"},
 	{Key: "jwt.audience", Kind: text, Default: both(""), Help: "audience (`aud`) that they must have"},
 	{Key: "jwt.keys-url", Kind: text, Default: both(""), Help: "address of the issuer's public keys (JWKS)"},
+	{Key: "jwt.keys-file", Kind: text, Default: both(""), Help: "file of these keys instead of an address; read again on SIGHUP"},
 	{Key: "jwt.algorithms", Kind: texts, Default: both("RS256,ES256"), Help: "algorithms that may sign them"},
 	{Key: "jwt.claim", Kind: text, Default: both("netherite"), Help: "claim with the roles by task hub"},
 
