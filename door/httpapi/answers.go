@@ -87,10 +87,32 @@ func (c *call) body() ([]byte, error) {
 		return nil, err
 	case len(b) == 0:
 		return []byte("null"), nil
+	case depth(b) > maxDepth: // of a few thousand levels the parser would say that they are no JSON
+		return nil, badRequest("the body is JSON of %d levels, at most %d levels are allowed", depth(b), maxDepth)
 	case !json.Valid(b):
 		return nil, badRequest("the body is not JSON")
 	}
 	return b, nil
+}
+
+// depth is how many arrays and objects are in each other at most, in JSON.
+func depth(text []byte) (deepest int) {
+	level, quoted := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case c == '"':
+			quoted = !quoted
+		case quoted && c == '\\':
+			i++ // whatever is escaped
+		case quoted:
+		case c == '[' || c == '{':
+			level++
+			deepest = max(deepest, level)
+		case c == ']' || c == '}':
+			level--
+		}
+	}
+	return deepest
 }
 
 // isJSON reports whether the request says that its body is JSON.

@@ -28,6 +28,9 @@ const (
 	rpcBase = "/durabletask"
 	// maxBody is how long a request's body may be, in bytes.
 	maxBody = 4 << 20
+	// maxDepth is how many arrays and objects of a body of JSON may be in each other:
+	// programs that read it recurse that deep.
+	maxDepth = 64
 )
 
 // bases are the prefixes that are served, without a slash at the end.
