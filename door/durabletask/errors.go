@@ -1,39 +1,36 @@
 package durabletask
 
 import (
-	"context"
-	"errors"
-
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	"github.com/netherite-go/netherite/engine"
 )
 
-// statuses are the codes of the contract's errors. UNAVAILABLE is only for what
+// statuses are the protocol's codes of the contract's. UNAVAILABLE is only for what
 // goes away by itself: SDKs send the same request again then. UNKNOWN and INTERNAL
 // make some of them repeat completions, so no answer to a completion has these.
-var statuses = []struct {
-	err  error
-	code codes.Code
-}{
-	{engine.ErrNotFound, codes.NotFound},
-	{engine.ErrExists, codes.AlreadyExists},
-	{engine.ErrNotFailed, codes.FailedPrecondition},
-	{engine.ErrEnded, codes.FailedPrecondition},
-	{engine.ErrReplaced, codes.FailedPrecondition},
-	{engine.ErrStale, codes.FailedPrecondition},
-	{engine.ErrQuarantined, codes.FailedPrecondition},
-	{engine.ErrOutcomeUnknown, codes.Aborted},
-	{engine.ErrInvalid, codes.InvalidArgument},
-	{engine.ErrTooLarge, codes.InvalidArgument},
-	{engine.ErrBusy, codes.ResourceExhausted},
-	{engine.ErrDiskFull, codes.ResourceExhausted},
-	{engine.ErrDamaged, codes.DataLoss},
-	{engine.ErrUnavailable, codes.Unavailable},
-	{engine.ErrClosed, codes.Unavailable},
-	{context.DeadlineExceeded, codes.DeadlineExceeded},
-	{context.Canceled, codes.Canceled},
+var statuses = map[string]codes.Code{
+	"not-found":       codes.NotFound,
+	"exists":          codes.AlreadyExists,
+	"replaced":        codes.FailedPrecondition,
+	"ended":           codes.FailedPrecondition,
+	"not-failed":      codes.FailedPrecondition,
+	"invalid":         codes.InvalidArgument,
+	"too-large":       codes.InvalidArgument,
+	"closed":          codes.Unavailable,
+	"busy":            codes.ResourceExhausted,
+	"disk-full":       codes.ResourceExhausted,
+	"outcome-unknown": codes.Aborted,
+	"damaged":         codes.DataLoss,
+	"newer-format":    codes.FailedPrecondition,
+	"foreign":         codes.FailedPrecondition,
+	"stale":           codes.FailedPrecondition,
+	"quarantined":     codes.FailedPrecondition,
+	"unavailable":     codes.Unavailable,
+	"held":            codes.Unavailable,
+	"timeout":         codes.DeadlineExceeded,
+	"canceled":        codes.Canceled,
 }
 
 // statusOf turns an error of the contract into one of the protocol.
@@ -44,10 +41,8 @@ func statusOf(err error) error {
 	if s, ok := status.FromError(err); ok {
 		return s.Err()
 	}
-	for _, s := range statuses {
-		if errors.Is(err, s.err) {
-			return withCode(status.New(s.code, err.Error()), err)
-		}
+	if code, ok := statuses[engine.CodeOf(err)]; ok {
+		return withCode(status.New(code, err.Error()), err)
 	}
 	return status.Error(codes.Internal, err.Error())
 }

@@ -115,19 +115,20 @@ func TestErrorsKeepTheirSentinelAndText(t *testing.T) {
 	r := &recorder{}
 	_, c := opened(t, t.TempDir(), r)
 	// Those that a call of a client can come to.
-	for _, want := range []error{
+	sentinels := []error{
 		engine.ErrNotFound, engine.ErrExists, engine.ErrEnded, engine.ErrNotFailed, engine.ErrInvalid, engine.ErrTooLarge,
 		engine.ErrClosed, engine.ErrBusy, engine.ErrDiskFull, engine.ErrUnavailable, engine.ErrOutcomeUnknown,
 		engine.ErrDamaged, engine.ErrQuarantined, context.DeadlineExceeded, context.Canceled,
-	} {
+	}
+	for _, want := range sentinels {
 		r.err = errors.Join(errors.New(`start "x"`), want)
 		_, err := c.Start(t.Context(), engine.StartRequest{})
 		if !errors.Is(err, want) || err.Error() != r.err.Error() {
 			t.Errorf("error %q arrived as %q", r.err, err)
 		}
-		for _, other := range codes {
-			if other.err != want && errors.Is(err, other.err) {
-				t.Errorf("%q arrived as %q too", want, other.err)
+		for _, other := range sentinels {
+			if other != want && errors.Is(err, other) {
+				t.Errorf("%q arrived as %q too", want, other)
 			}
 		}
 	}
