@@ -27,6 +27,7 @@ import (
 	"github.com/netherite-go/netherite/door/durabletask/extra"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/loopback"
 	"github.com/netherite-go/netherite/worker"
 )
 
@@ -112,20 +113,10 @@ func (s *settings) transport() credentials.TransportCredentials {
 
 // checkCredentials refuses to show credentials to everybody on the way.
 func (s *settings) checkCredentials(address string) error {
-	if s.tokens == nil || s.tls != nil || s.insecure || local(address) {
+	if s.tokens == nil || s.tls != nil || s.insecure || loopback.Address(address) {
 		return nil
 	}
 	return fmt.Errorf("%w: credentials would be sent to %s for everybody on the way to read: connect with the option TLS, or say Insecure", engine.ErrInvalid, address)
-}
-
-// local reports whether an address is on this machine for sure.
-func local(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return false
-	}
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // key makes up the key of a request.

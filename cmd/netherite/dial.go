@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -13,8 +12,8 @@ import (
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
-	"github.com/netherite-go/netherite/door/gate"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/loopback"
 )
 
 // dial makes a connection for calls that package remote does not have; its first
@@ -38,7 +37,7 @@ func (s *serverAt) call(ctx context.Context, hub string, run func(context.Contex
 	if err != nil {
 		return err
 	}
-	if address, encrypted := s.address(); secret != "" && !encrypted && !s.Insecure && !onThisMachine(address) {
+	if address, encrypted := s.address(); secret != "" && !encrypted && !s.Insecure && !loopback.Address(address) {
 		return usagef("--server %s: the API key would be sent there for everybody on the way to read: write https://%s, or type --insecure", s.Server, address)
 	}
 	conn, err := s.dial()
@@ -50,12 +49,6 @@ func (s *serverAt) call(ctx context.Context, hub string, run func(context.Contex
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+secret)
 	}
 	return errors.Join(s.explain(run(ctx, conn)), conn.Close())
-}
-
-// onThisMachine reports whether an address is of this machine alone.
-func onThisMachine(address string) bool {
-	host, _, err := net.SplitHostPort(address)
-	return err == nil && gate.Loopback(host)
 }
 
 // explain turns an error of the protocol into one with the command's exit code.

@@ -19,6 +19,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"google.golang.org/grpc/codes"
 
+	"github.com/netherite-go/netherite/internal/loopback"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -71,7 +72,7 @@ func newIssuerKeys(o TokenOptions) *issuerKeys {
 // checkKeysURL refuses addresses from which anybody on the way could send keys.
 func checkKeysURL(address string) error {
 	u, err := url.Parse(address)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && Loopback(u.Hostname())) {
+	if err != nil || u.Host == "" || u.Scheme != "https" && !(u.Scheme == "http" && loopback.Host(u.Hostname())) {
 		return fmt.Errorf("the address of the issuer's keys is %q, it must begin with https://", address)
 	}
 	return nil

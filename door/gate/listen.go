@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net"
 	"strings"
+
+	"github.com/netherite-go/netherite/internal/loopback"
 )
 
 // Listener is an address to listen at, and how it is protected.
@@ -21,7 +23,7 @@ func CheckListener(l Listener) error {
 	if err != nil {
 		return fmt.Errorf("listen at %q: %w; an address is HOST:PORT", l.Address, err)
 	}
-	if l.Insecure || Loopback(host) {
+	if l.Insecure || loopback.Host(host) {
 		return nil
 	}
 	var missing []string
@@ -35,13 +37,4 @@ func CheckListener(l Listener) error {
 		return nil
 	}
 	return fmt.Errorf("listen at %s: other machines can reach it, and there is no %s; set these up, listen at 127.0.0.1, or type --insecure", l.Address, strings.Join(missing, " and no "))
-}
-
-// Loopback reports whether an address is of this machine alone.
-func Loopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

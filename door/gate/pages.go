@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
+
+	"github.com/netherite-go/netherite/internal/loopback"
 )
 
 // pages keeps web pages that a browser on this machine shows from using the HTTP
@@ -41,8 +43,8 @@ func newPages(origins, hosts []string, open bool) (*pages, error) {
 // admits refuses a request that a page has made which may not.
 func (p *pages) admits(r *http.Request) error {
 	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if p.open && local != nil && Loopback(hostOf(local.String())) {
-		if host := hostName(r.Host); !Loopback(host) && !slices.Contains(p.hosts, strings.ToLower(host)) {
+	if p.open && local != nil && loopback.Host(hostOf(local.String())) {
+		if host := hostName(r.Host); !loopback.Host(host) && !slices.Contains(p.hosts, strings.ToLower(host)) {
 			return refuse(codes.PermissionDenied, "the request is for the host %.100q, which is not this machine: a page in a browser may have sent it; "+
 				"use localhost or 127.0.0.1, or allow the name (hosts)", host)
 		}
