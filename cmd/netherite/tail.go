@@ -20,8 +20,9 @@ func newInstanceTail(f *hubFlags) *cobra.Command {
 		Short: "Follow an instance: its history as it grows, and its status, until it has ended",
 		Long: `Follow an instance: its history as it grows, and its status, until it has ended.
 Events are printed as they become durable where the hub tells what changes, and
-looked for every --interval where it does not. After continue-as-new the new
-history follows. Unless --timeout is set there is none.`,
+looked for every --interval where it does not, as with a server whose HTTP API is
+not given (--http). After continue-as-new the new history follows. Unless
+--timeout is set there is none.`,
 		Args: cobra.ExactArgs(1),
 	}
 	cmd.Flags().DurationVar(&interval, "interval", time.Second, "how often to look where the hub does not tell")
@@ -59,6 +60,7 @@ type tail struct {
 	seen      bool
 	custom    []byte
 	updated   model.Time
+	events    int64 // of the history, by the instance itself
 }
 
 func (f *tail) run(ctx context.Context) error {
@@ -83,10 +85,29 @@ func (f *tail) run(ctx context.Context) error {
 		if w != nil {
 			_, _, err = w.Next(ctx)
 		} else {
-			err = rest(ctx, f.interval)
+			err = f.untilNew(ctx)
 		}
 		if err != nil {
 			return err
+		}
+	}
+}
+
+// untilNew looks every interval whether there is something new, without payloads
+// and history: these are read only if there is.
+func (f *tail) untilNew(ctx context.Context) error {
+	for {
+		if err := rest(ctx, f.interval); err != nil {
+			return err
+		}
+		m, err := f.t.Get(ctx, f.id, engine.GetOptions{})
+		switch {
+		case errors.Is(err, engine.ErrNotFound):
+			return nil // which is news as well
+		case err != nil:
+			return err
+		case m.Execution != f.execution || m.Status != f.last || m.LastUpdated != f.updated || m.HistoryEvents != f.events:
+			return nil
 		}
 	}
 }
@@ -109,7 +130,7 @@ func (f *tail) look(ctx context.Context) (over bool, err error) {
 	} else if err != nil {
 		return false, err
 	}
-	if err := f.events(ctx, m); err != nil {
+	if err := f.printEvents(ctx, m); err != nil {
 		return false, err
 	}
 	if !f.seen || m.Status != f.last || !bytes.Equal(m.CustomStatus, f.custom) || m.Entity != nil && m.LastUpdated != f.updated {
@@ -117,17 +138,17 @@ func (f *tail) look(ctx context.Context) (over bool, err error) {
 			return false, err
 		}
 	}
-	f.seen, f.last, f.custom, f.updated = true, m.Status, m.CustomStatus, m.LastUpdated
+	f.seen, f.last, f.custom, f.updated, f.events = true, m.Status, m.CustomStatus, m.LastUpdated, m.HistoryEvents
 	return m.Status.Ended(), nil
 }
 
-// events prints what the history has more than before.
-func (f *tail) events(ctx context.Context, m *model.Instance) error {
-	if m.Entity != nil {
-		return nil
-	}
+// printEvents prints what the history has more than before.
+func (f *tail) printEvents(ctx context.Context, m *model.Instance) error {
 	if m.Execution != f.execution {
 		f.execution, f.shown = m.Execution, 0
+	}
+	if m.Entity != nil {
+		return nil
 	}
 	list, err := f.t.History(ctx, f.id)
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
