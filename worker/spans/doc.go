@@ -22,4 +22,9 @@
 // ends it. What the execution asked for before refers to the span by its ID: it
 // takes the program's help (see IDs) for the late span to have that ID too.
 // Without it, the late span has an ID of its own and a link to the lost one.
+//
+// # Work of other programs
+//
+// A server makes the spans of work that it gives to workers that make none (Given,
+// GivenActivity, GivenOperation). Their IDs are all derived from the work.
 package spans

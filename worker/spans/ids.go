@@ -12,7 +12,8 @@ import (
 )
 
 // IDs makes the span IDs of a telemetry SDK: random ones, except for the spans of
-// orchestrations, whose ID is derived from the execution. With it, the span of an
+// orchestrations, whose ID is derived from the execution, and of what is given to
+// other programs (see Tracer.Given). With it, the span of an
 // execution that outlives a process is the one that everything else in the trace
 // refers to. It is an IDGenerator of the OpenTelemetry SDK:
 //
@@ -60,7 +61,11 @@ func derived(execution model.ExecutionID, rewinds int) *wanted {
 	h.Write([]byte("netherite span"))
 	h.Write(execution[:])
 	h.Write(binary.LittleEndian.AppendUint32(nil, uint32(rewinds)))
-	sum := h.Sum(nil)
+	return wantedOf([sha256.Size]byte(h.Sum(nil)))
+}
+
+// wantedOf makes IDs of a hash.
+func wantedOf(sum [sha256.Size]byte) *wanted {
 	w := &wanted{trace: trace.TraceID(sum[:16]), span: trace.SpanID(sum[16:24])}
 	w.trace[0] |= 1 // neither may be zero
 	w.span[0] |= 1

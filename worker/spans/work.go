@@ -12,7 +12,11 @@ import (
 
 // Activity begins the span of one attempt of an activity. The context is in it.
 func (t *Tracer) Activity(item *engine.ActivityItem, at time.Time) (context.Context, *Span) {
-	ctx, s := t.begin(carriedIn(item.Trace), "activity:"+item.Name, trace.SpanKindServer, at,
+	return t.activity(carriedIn(item.Trace), item, at)
+}
+
+func (t *Tracer) activity(ctx context.Context, item *engine.ActivityItem, at time.Time) (context.Context, *Span) {
+	ctx, s := t.begin(ctx, "activity:"+item.Name, trace.SpanKindServer, at,
 		attrType.String("activity"), attrName.String(item.Name), attrInstance.String(item.Instance),
 		attrExecution.String(item.Execution.String()), attrTask.Int(int(item.Task)), attrAttempt.Int(int(max(item.Attempt, 1))))
 	if item.Version != "" {
@@ -23,7 +27,11 @@ func (t *Tracer) Activity(item *engine.ActivityItem, at time.Time) (context.Cont
 
 // Operation begins the span of one operation of an entity of the named type.
 func (t *Tracer) Operation(entity string, item *engine.EntityItem, op *model.Event, at time.Time) *Span {
-	_, s := t.begin(carriedIn(op.Extra().Trace), "entity:"+entity+":"+op.Name, trace.SpanKindServer, at,
+	return t.operation(carriedIn(op.Extra().Trace), entity, item, op, at)
+}
+
+func (t *Tracer) operation(ctx context.Context, entity string, item *engine.EntityItem, op *model.Event, at time.Time) *Span {
+	_, s := t.begin(ctx, "entity:"+entity+":"+op.Name, trace.SpanKindServer, at,
 		attrType.String("entity"), attrName.String(entity), attrInstance.String(item.Instance), attrOperation.String(op.Name))
 	return s
 }
