@@ -100,7 +100,8 @@ func requestOf(w engine.Worker, standard bool) *wire.GetWorkItemsRequest {
 	}
 	if !standard {
 		q.Capabilities = []wire.WorkerCapability{wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING}
-		extra.Put(q, &extra.Worker{Revision: 1, Live: int32(min(limits.Live, 1<<30))})
+		traces, ok := w.(interface{ Traces() bool })
+		extra.Put(q, &extra.Worker{Revision: 1, Live: int32(min(limits.Live, 1<<30)), Traces: ok && traces.Traces()})
 	}
 	if served, ok := w.(interface{ Serves() []worker.Served }); ok {
 		q.WorkItemFilters = filtersOf(served.Serves())

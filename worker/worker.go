@@ -109,6 +109,9 @@ func first(ctx context.Context, all ...<-chan struct{}) error {
 // Limits implements engine.Worker.
 func (w *Worker) Limits() engine.Limits { return w.opts.limits() }
 
+// Traces reports whether the worker makes the spans of what it runs.
+func (w *Worker) Traces() bool { return w.tracer != nil }
+
 // Handles implements engine.Worker.
 func (w *Worker) Handles(kind engine.ItemKind, name, version string) bool {
 	return w.code.find(kind, name, version) != nil

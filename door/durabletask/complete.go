@@ -51,7 +51,7 @@ func (s *Service) CompleteActivityTask(ctx context.Context, q *wire.ActivityResp
 	if r.Failure == nil {
 		r.Result = translate.Bytes(q.GetResult())
 	}
-	return done(h.s.conn.CompleteActivity(r))
+	return done(h.completeActivity(r))
 }
 
 // AbandonTaskActivityWorkItem gives an activity back.

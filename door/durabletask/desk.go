@@ -36,6 +36,7 @@ type held struct {
 	orchestration *engine.OrchestrationItem
 	entity        *engine.EntityItem
 	history       *translate.History // of an orchestration: what the worker has been told
+	traced        *traced            // nil: nobody wants spans of it
 	sent          []int32            // of an orchestration: the IDs of the actions by which it has sent events
 
 	mu        sync.Mutex

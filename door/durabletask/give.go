@@ -33,9 +33,11 @@ func (w *session) give(ctx context.Context, item any) error {
 	switch i := item.(type) {
 	case *engine.ActivityItem:
 		h.place, h.token = place{engine.ActivityKind, i.Instance, i.Task}, i.Token
+		h.traced, i = w.traceActivity(i)
 		w.activity(m, i)
 	case *engine.EntityItem:
 		h.place, h.token, h.entity = place{kind: engine.EntityKind, instance: i.Instance}, i.Token, i
+		h.traced, i = w.traceBatch(i)
 		m.Request = &wire.WorkItem_EntityRequestV2{EntityRequestV2: cut(w.batch(i))}
 	case *engine.OrchestrationItem:
 		h.place, h.token, h.orchestration = place{kind: engine.OrchestrationKind, instance: i.Instance}, i.Token, i
@@ -98,6 +100,8 @@ func (w *session) step(ctx context.Context, m *wire.WorkItem, h *held) error {
 		}
 		h.noteSent(past)
 	}
+	h.traced = w.traceStep(i, past)
+	past, news := h.traced.told(past), h.traced.told(i.NewEvents)
 	w.encoded(m, translate.AppendStep(w.room(), fieldStep, i, w.extraOfStep(i), func(b []byte) []byte {
 		before := len(b)
 		b = h.history.Append(b, fieldPast, past, w.extras)
@@ -106,7 +110,7 @@ func (w *session) step(ctx context.Context, m *wire.WorkItem, h *held) error {
 		}
 		begin := [1]model.Event{{Kind: model.OrchestratorStarted, ID: model.NoID, Time: i.Now}}
 		b = h.history.Append(b, fieldNew, begin[:], w.extras)
-		b = h.history.Append(b, fieldNew, i.NewEvents, w.extras)
+		b = h.history.Append(b, fieldNew, news, w.extras)
 		if h.history.Span != nil {
 			b = translate.AppendMessage(b, fieldSpan, h.history.Span)
 		}

@@ -47,7 +47,7 @@ func (s *Service) historyOf(ctx context.Context, hub Hub, q *wire.StreamInstance
 			return none, nil, status.Errorf(codes.NotFound, "no worker has a step of execution %q of instance %q", want, id)
 		}
 		history, err := h.s.conn.History(ctx, h.orchestration)
-		return h.orchestration.Execution, history, statusOf(err)
+		return h.orchestration.Execution, h.traced.told(history), statusOf(err)
 	}
 	i, err := hub.Engine().Get(ctx, id, engine.GetOptions{})
 	if err != nil {

@@ -95,7 +95,7 @@ func openAt(t testing.TB, clock substrate.Clock, ping time.Duration, opts ...net
 	}
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
-	r.svc = durabletask.New(durabletask.Options{Hubs: r.hubs, Clock: clock, Ping: ping})
+	r.svc = durabletask.New(durabletask.Options{Hubs: r.hubs, Clock: clock, Ping: ping, Tracer: hub.TracerProvider()})
 	wire.RegisterTaskHubSidecarServiceServer(server, r.svc)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

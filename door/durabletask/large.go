@@ -44,15 +44,15 @@ func (w *session) tooLarge(h *held, size int) {
 		if w.streams {
 			f.Message = fmt.Sprintf("what is new for the orchestration makes a message of %d bytes, and no worker can be sent more than %d", size, maxMessage)
 		}
-		_ = w.conn.CompleteOrchestration(failedStep(h, f))
+		_ = h.completeStep(failedStep(h, f))
 	case engine.ActivityKind:
 		f.Message = fmt.Sprintf("the activity's input makes a message of %d bytes, and no worker can be sent more than %d", size, maxMessage)
-		_ = w.conn.CompleteActivity(&engine.ActivityResult{Token: h.token, Failure: f})
+		_ = h.completeActivity(&engine.ActivityResult{Token: h.token, Failure: f})
 	case engine.EntityKind:
 		f.Message = fmt.Sprintf("the entity's state and the operation's input make a message of %d bytes, and no worker can be sent more than %d", size, maxMessage)
-		_ = w.conn.CompleteEntity(&engine.EntityResult{
+		_ = h.completeBatch(&engine.EntityResult{
 			Token: h.token, Now: h.entity.Now, State: h.entity.State, Results: []engine.OperationResult{{Failure: f}},
-		})
+		}, nil)
 	}
 }
 

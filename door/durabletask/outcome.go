@@ -42,12 +42,12 @@ func (s *Service) CompleteOrchestratorTask(ctx context.Context, q *wire.Orchestr
 	}
 	if err != nil {
 		failed := failedStep(h, &model.Failure{Type: model.FailureInvalidStep, NonRetriable: true, Message: "the worker's answer cannot be understood: " + err.Error()})
-		if _, err := done(h.s.conn.CompleteOrchestration(failed)); err != nil {
+		if _, err := done(h.completeStep(failed)); err != nil {
 			return nil, err
 		}
 		return nil, invalid("the answer for instance %q cannot be understood, the instance has failed: %v", h.instance, err)
 	}
-	return done(h.s.conn.CompleteOrchestration(r))
+	return done(h.completeStep(r))
 }
 
 // result reads what a step came to.
@@ -68,6 +68,8 @@ func (h *held) result(ctx context.Context, q *wire.OrchestratorResponse, actions
 	if err := h.distinct(ctx, r); err != nil {
 		return nil, err
 	}
+	r.Rewound = h.traced.untold(r.Rewound)
+	h.traced.carry(r.Events)
 	h.noteSpan(r, q.GetOrchestrationTraceContext())
 	return r, nil
 }
@@ -201,7 +203,8 @@ func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchRes
 	}
 	if err == nil {
 		r.Token, r.Now = h.token, h.entity.Now
-		err = h.s.conn.CompleteEntity(r)
+		h.traced.carry(r.Events)
+		err = h.completeBatch(r, q.GetResults())
 	}
 	if err == nil || errors.Is(err, engine.ErrStale) || errors.Is(err, engine.ErrClosed) {
 		return done(err)
@@ -211,7 +214,7 @@ func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchRes
 		kind = model.FailurePayloadTooLarge
 	}
 	failed := failedBatch(h, len(q.GetResults()), &model.Failure{Type: kind, NonRetriable: true, Message: "what the operations came to cannot be kept: " + err.Error()})
-	if err := h.s.conn.CompleteEntity(failed); err != nil {
+	if err := h.completeBatch(failed, nil); err != nil {
 		return done(err)
 	}
 	return nil, invalid("the result for entity %q cannot be kept, its operations have failed: %v", h.instance, err)

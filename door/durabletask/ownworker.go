@@ -20,6 +20,9 @@ func (w *session) readExtra(q *wire.GetWorkItemsRequest) {
 	x := &extra.Worker{}
 	if w.extras = extra.Get(q, x) && x.GetRevision() > 0; w.extras {
 		w.limits.Live = max(int(x.GetLive()), 0)
+		if x.GetTraces() {
+			w.tracer = nil
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
@@ -15,6 +16,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // Options are the settings of a Service.
@@ -24,6 +26,10 @@ type Options struct {
 	// Ping is how long a stream of work is silent at most. SDKs give up a stream
 	// after 120 s of silence. Default 30 s.
 	Ping time.Duration
+	// Tracer makes a span for each execution of an orchestration, attempt of an
+	// activity and operation of an entity that a worker does, unless it says that it
+	// makes them itself; its SDK is to have netherite.SpanIDs. Default: nobody does.
+	Tracer trace.TracerProvider
 	// Version is that of the server, for clients that want to know. Default: devel.
 	Version string
 }
@@ -31,9 +37,10 @@ type Options struct {
 // Service is the service that the SDKs call.
 type Service struct {
 	wire.UnimplementedTaskHubSidecarServiceServer
-	opts Options
-	ctx  context.Context // ends with Close
-	end  context.CancelFunc
+	opts   Options
+	tracer *spans.Tracer   // nil: nothing is traced
+	ctx    context.Context // ends with Close
+	end    context.CancelFunc
 
 	mu   sync.Mutex
 	hubs map[Hub]*desk // of the hubs that have workers
@@ -49,7 +56,7 @@ func New(o Options) *Service {
 		o.Ping = defaultPing
 	}
 	o.Version = cmp.Or(o.Version, "devel")
-	s := &Service{opts: o, hubs: map[Hub]*desk{}}
+	s := &Service{opts: o, tracer: spans.New(o.Tracer), hubs: map[Hub]*desk{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -60,9 +67,16 @@ func New(o Options) *Service {
 func (s *Service) Close() { s.end() }
 
 // Register adds a service to a gRPC server, for one hub, whichever task hub the
-// callers name. It is to be closed before the server is stopped.
+// callers name. A hub that has a tracer (netherite.Tracer) lends it to the service.
+// The service is to be closed before the server is stopped.
 func Register(server grpc.ServiceRegistrar, hub Hub) *Service {
-	s := New(Options{Hubs: single{hub}, Clock: sysclock.New()})
+	o := Options{Hubs: single{hub}, Clock: sysclock.New()}
+	if t, ok := hub.(interface {
+		TracerProvider() trace.TracerProvider
+	}); ok {
+		o.Tracer = t.TracerProvider()
+	}
+	s := New(o)
 	wire.RegisterTaskHubSidecarServiceServer(server, s)
 	return s
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // session is one worker's stream of work.
@@ -23,8 +25,10 @@ type session struct {
 	conn    engine.Connection
 	filter  *filter
 	limits  engine.Limits
-	streams bool // the worker reads long histories by itself
-	extras  bool // it is one of this project
+	streams bool          // the worker reads long histories by itself
+	extras  bool          // it is one of this project
+	tracer  *spans.Tracer // nil: nobody wants spans, or the worker makes them itself
+	now     func() time.Time
 	send    func(*wire.WorkItem) error
 	stir    chan struct{}
 	ping    chan struct{}
@@ -53,7 +57,7 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 	}
 	w := &session{
 		reader: newReader(ctx), id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
-		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
+		tracer: s.tracer, now: s.opts.Clock.Wall, stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
 	}
 	for _, c := range q.GetCapabilities() {
 		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING

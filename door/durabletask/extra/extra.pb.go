@@ -32,7 +32,9 @@ type Worker struct {
 	// The greatest number of a revision of this file that it knows.
 	Revision int32 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
 	// About how many orchestrations it keeps alive between steps.
-	Live          int32 `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
+	Live int32 `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
+	// It makes the spans of what it runs by itself: the server makes none of it.
+	Traces        bool `protobuf:"varint,3,opt,name=traces,proto3" json:"traces,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -79,6 +81,13 @@ func (x *Worker) GetLive() int32 {
 		return x.Live
 	}
 	return 0
+}
+
+func (x *Worker) GetTraces() bool {
+	if x != nil {
+		return x.Traces
+	}
+	return false
 }
 
 // In the requests of clients.
@@ -1039,10 +1048,11 @@ var File_extra_proto protoreflect.FileDescriptor
 
 const file_extra_proto_rawDesc = "" +
 	"\n" +
-	"\vextra.proto\"8\n" +
+	"\vextra.proto\"P\n" +
 	"\x06Worker\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x05R\brevision\x12\x12\n" +
-	"\x04live\x18\x02 \x01(\x05R\x04live\"\xae\x01\n" +
+	"\x04live\x18\x02 \x01(\x05R\x04live\x12\x16\n" +
+	"\x06traces\x18\x03 \x01(\bR\x06traces\"\xae\x01\n" +
 	"\aRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1b\n" +
 	"\tif_exists\x18\x02 \x01(\rR\bifExists\x12\x1c\n" +
