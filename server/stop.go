@@ -117,7 +117,7 @@ func (s *Server) stop(ctx context.Context) error {
 		err = errors.Join(err, s.lock.Close())
 	}
 	if s.telemetry != nil {
-		err = errors.Join(err, s.telemetry.stop(ctx))
+		s.telemetry.stop(ctx, s.clock, s.log)
 	}
 	return err
 }

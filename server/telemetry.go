@@ -1,19 +1,18 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
-	"os"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"go.opentelemetry.io/otel/attribute"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	otelprom "go.opentelemetry.io/otel/exporters/prometheus"
 	sdkmetric "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/resource"
@@ -21,22 +20,16 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	netherite "github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // telemetry is where figures and traces go: figures to whoever scrapes the admin
-// listener, traces to the collector that the environment names.
+// listener, both to the collectors that the environment names.
 type telemetry struct {
 	registry *prometheus.Registry
 	meters   *sdkmetric.MeterProvider
 	traces   *sdktrace.TracerProvider // nil: there is no collector
 }
-
-// The variables by which all programs with OpenTelemetry find their collector.
-const (
-	otlpEndpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
-	otlpTraces   = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-	otlpProtocol = "OTEL_EXPORTER_OTLP_PROTOCOL"
-)
 
 func newTelemetry(version string) (*telemetry, error) {
 	t := &telemetry{registry: prometheus.NewRegistry()}
@@ -50,29 +43,24 @@ func newTelemetry(version string) (*telemetry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("describe the server for its figures and traces: %w", err)
 	}
-	t.meters = sdkmetric.NewMeterProvider(sdkmetric.WithReader(exporter), sdkmetric.WithResource(about))
-	if os.Getenv(otlpEndpoint) == "" && os.Getenv(otlpTraces) == "" {
-		return t, nil
-	}
-	spans, err := newExporter()
+	spans, err := newSpanExporter()
 	if err != nil {
-		return nil, errors.Join(err, t.stop(context.Background()))
+		return nil, fmt.Errorf("set up the traces: %w", err)
+	}
+	push, err := newMetricReader()
+	if err != nil {
+		return nil, fmt.Errorf("set up the figures: %w", err)
+	}
+	figures := []sdkmetric.Option{sdkmetric.WithReader(exporter), sdkmetric.WithResource(about)}
+	if push != nil {
+		figures = append(figures, sdkmetric.WithReader(push))
+	}
+	t.meters = sdkmetric.NewMeterProvider(figures...)
+	if spans == nil {
+		return t, nil
 	}
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(about), sdktrace.WithIDGenerator(netherite.SpanIDs()))
 	return t, nil
-}
-
-// newExporter makes what sends traces, by the protocol that the environment says.
-// It connects when there is something to send.
-func newExporter() (sdktrace.SpanExporter, error) {
-	switch p := cmp.Or(os.Getenv("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"), os.Getenv(otlpProtocol)); p {
-	case "grpc":
-		return otlptracegrpc.New(context.Background())
-	case "http/protobuf", "":
-		return otlptracehttp.New(context.Background())
-	default:
-		return nil, fmt.Errorf("%s is %q: traces can be sent by grpc and http/protobuf", otlpProtocol, p)
-	}
 }
 
 // tracer is what makes spans; nil if nobody takes them.
@@ -88,14 +76,23 @@ func (t *telemetry) scrape() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
 }
 
-// stop sends what is left, until ctx ends.
-func (t *telemetry) stop(ctx context.Context) error {
-	err := t.meters.Shutdown(ctx)
+// flushGrace is how long a server that stops waits for its collector.
+const flushGrace = 3 * time.Second
+
+// stop sends what is left, until ctx ends or the time for it has passed. That a
+// collector is away is no failure of the server.
+func (t *telemetry) stop(ctx context.Context, clock substrate.Clock, log *slog.Logger) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer clock.AfterFunc(flushGrace, cancel)()
+	var traces error
+	var wg sync.WaitGroup
 	if t.traces != nil {
-		err = errors.Join(err, t.traces.Shutdown(ctx))
+		wg.Go(func() { traces = t.traces.Shutdown(ctx) })
 	}
-	if err != nil {
-		return fmt.Errorf("send the last figures and traces: %w", err)
+	err := t.meters.Shutdown(ctx)
+	wg.Wait()
+	if err = errors.Join(err, traces); err != nil {
+		log.Warn("the last figures and traces could not be sent to their collector", "error", err)
 	}
-	return nil
 }

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/otel"
+
 	"github.com/netherite-go/netherite/server"
 	"github.com/netherite-go/netherite/server/config"
 )
@@ -30,6 +32,9 @@ func newLog(s *config.Settings, w io.Writer) *slog.Logger {
 func serve(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) error {
 	s.Config.Version = version()
 	log := newLog(s, stderr)
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.Warn("telemetry could not be made or sent", "error", err) // else it would be printed in another form
+	}))
 	srv, err := server.Start(s.Config, log)
 	if err != nil {
 		return err
