@@ -136,7 +136,9 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 		opts = append(opts, grpc.Creds(credentials.NewTLS(secure.config("h2"))))
 	}
 	s.rpc = grpc.NewServer(opts...)
-	s.service = durabletask.New(durabletask.Options{Hubs: s.hubs, Clock: s.clock, Tracer: s.telemetry.tracer(), Version: s.c.Version})
+	s.service = durabletask.New(durabletask.Options{
+		Hubs: s.hubs, Clock: s.clock, Tracer: s.telemetry.tracer(), Version: s.c.Version, NoCalls: s.c.noCalls(),
+	})
 	wire.RegisterTaskHubSidecarServiceServer(s.rpc, s.service)
 	registerHubList(s.rpc, s.hubs)
 	doors := httpapi.New(func(ctx context.Context, name string) (httpapi.Hub, error) {

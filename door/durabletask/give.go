@@ -27,6 +27,9 @@ const (
 // give sends one item. Steps and activities are encoded at once, into memory that
 // is used again: to the message they are fields that need no further encoding.
 func (w *session) give(ctx context.Context, item any) error {
+	if w.refuses(item) {
+		return nil
+	}
 	w.given++
 	h := &held{s: w, text: w.id + "." + strconv.FormatUint(w.given, 16)}
 	m := &wire.WorkItem{CompletionToken: h.text}

@@ -83,8 +83,14 @@ func openPinging(t testing.TB, ping time.Duration, opts ...netherite.Option) *ri
 
 func openAt(t testing.TB, clock substrate.Clock, ping time.Duration, opts ...netherite.Option) *rig {
 	t.Helper()
+	return openDoor(t, durabletask.Options{Clock: clock, Ping: ping}, opts...)
+}
+
+// openDoor opens a rig whose service has these options.
+func openDoor(t testing.TB, door durabletask.Options, opts ...netherite.Option) *rig {
+	t.Helper()
 	quiet := netherite.Logger(slog.New(slog.DiscardHandler))
-	hub, err := netherite.Open("", append([]netherite.Option{netherite.InMemory(), netherite.Partitions(2), netherite.Clock(clock), netherite.CheckReplay(), quiet}, opts...)...)
+	hub, err := netherite.Open("", append([]netherite.Option{netherite.InMemory(), netherite.Partitions(2), netherite.Clock(door.Clock), netherite.CheckReplay(), quiet}, opts...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +101,8 @@ func openAt(t testing.TB, clock substrate.Clock, ping time.Duration, opts ...net
 	}
 	listener := bufconn.Listen(1 << 20)
 	server := grpc.NewServer(grpc.MaxRecvMsgSize(64 << 20))
-	r.svc = durabletask.New(durabletask.Options{Hubs: r.hubs, Clock: clock, Ping: ping, Tracer: hub.TracerProvider()})
+	door.Hubs, door.Tracer = r.hubs, hub.TracerProvider()
+	r.svc = durabletask.New(door)
 	wire.RegisterTaskHubSidecarServiceServer(server, r.svc)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()

@@ -32,6 +32,11 @@ type Options struct {
 	Tracer trace.TracerProvider
 	// Version is that of the server, for clients that want to know. Default: devel.
 	Version string
+	// NoCalls is what an activity BuiltIn::HttpActivity fails with, by which SDKs
+	// have their host make an HTTP call: why this one makes none, and what to do. It is
+	// not asked for where a worker lists that activity in its filters. Empty if what
+	// makes such calls serves the hubs, as durable/durablehttp does, or if they are to wait for it.
+	NoCalls string
 }
 
 // Service is the service that the SDKs call.

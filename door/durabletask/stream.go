@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,6 +30,8 @@ type session struct {
 	extras  bool          // it is one of this project
 	tracer  *spans.Tracer // nil: nobody wants spans, or the worker makes them itself
 	now     func() time.Time
+	noCalls string // why an HTTP call is refused; empty: it is not
+	closing atomic.Bool
 	send    func(*wire.WorkItem) error
 	stir    chan struct{}
 	ping    chan struct{}
@@ -57,7 +60,8 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 	}
 	w := &session{
 		reader: newReader(ctx), id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
-		tracer: s.tracer, now: s.opts.Clock.Wall, stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
+		tracer: s.tracer, now: s.opts.Clock.Wall, noCalls: s.opts.NoCalls,
+		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
 	}
 	for _, c := range q.GetCapabilities() {
 		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING
@@ -68,7 +72,7 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 	if w.conn, err = hub.Feed().Connect(w); err != nil {
 		return statusOf(err)
 	}
-	defer w.conn.Close()
+	defer w.close()
 	if err := stream.SendHeader(nil); err != nil { // tells the worker that it is connected
 		return statusOf(err)
 	}
@@ -99,6 +103,9 @@ func (w *session) Limits() engine.Limits { return w.limits }
 
 // Handles implements engine.Worker.
 func (w *session) Handles(kind engine.ItemKind, name, version string) bool {
+	if w.filter == nil && reserved(name) {
+		return w.takesReserved(kind, name)
+	}
 	return w.filter.handles(kind, name, version)
 }
 
@@ -224,7 +231,7 @@ func (w *session) tick(s *Service) {
 	case w.stuck == maxStuck:
 		w.stalled, w.queue = true, nil
 		w.mu.Unlock()
-		w.conn.Close()
+		w.close()
 		w.d.leave(w)
 		return
 	}
