@@ -188,7 +188,7 @@ func (c *Calls) await(ctx context.Context, id string) (*Response, error) {
 	}
 	if i.Status != model.Completed {
 		if i.Failure != nil {
-			return nil, errors.New(i.Failure.Message)
+			return nil, pollFailure(i.Failure)
 		}
 		return nil, fmt.Errorf("the polling for the answer, instance %q, is %s", id, i.Status)
 	}
@@ -197,6 +197,18 @@ func (c *Calls) await(ctx context.Context, id string) (*Response, error) {
 		return nil, fmt.Errorf("read the answer that polling got: %w", err)
 	}
 	return &got, nil
+}
+
+// pollFailure is what polling has failed with: where that is final, so is the call,
+// which would otherwise be begun again with its first request.
+func pollFailure(f *model.Failure) error {
+	err := errors.New(f.Message)
+	for ; f != nil; f = f.Cause {
+		if f.NonRetriable {
+			return durable.NonRetriable(err)
+		}
+	}
+	return err
 }
 
 // pollID names the orchestration that polls for an activity: the same one when the

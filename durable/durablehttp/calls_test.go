@@ -34,6 +34,11 @@ var (
 	})
 )
 
+// askAgain asks again if that may help.
+var askAgain = durable.Orchestration("AskAgain", func(ctx *durable.Context, request json.RawMessage) (durablehttp.Response, error) {
+	return activity.Call(ctx, request, durable.Retry{Attempts: 3, First: time.Second}).Await()
+})
+
 // seen is a request that a server got.
 type seen struct {
 	method, path, body string
@@ -107,7 +112,7 @@ func hub(t *testing.T, o durablehttp.Options) *durabletest.Hub {
 		t.Fatal(err)
 	}
 	t.Cleanup(calls.Close)
-	h := durabletest.New(t, append(calls.Handlers(), ask)...)
+	h := durabletest.New(t, append(calls.Handlers(), ask, askAgain)...)
 	calls.Attach(h)
 	return h
 }

@@ -127,7 +127,7 @@ func (x *exchanger) read(u *url.URL, got *http.Response) (*Response, error) {
 		return nil, failed(u, err)
 	}
 	if int64(len(content)) > x.o.MaxResponse {
-		return nil, &refusedError{fmt.Sprintf("the answer of %s://%s is larger than %d bytes", u.Scheme, u.Host, x.o.MaxResponse)}
+		return nil, &refusedError{fmt.Sprintf("the answer of %s://%s is larger than %d bytes (a server's setting calls.response)", u.Scheme, u.Host, x.o.MaxResponse)}
 	}
 	strip(got.Header)
 	out := &Response{StatusCode: got.StatusCode, Headers: map[string]string{}, Content: strings.ToValidUTF8(string(content), "\uFFFD")}

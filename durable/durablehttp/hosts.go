@@ -68,7 +68,7 @@ func (h hosts) allow(u *url.URL) error {
 			return nil
 		}
 	}
-	return &refusedError{fmt.Sprintf("%s://%s may not be called: it is not among the hosts that the server lists", u.Scheme, u.Host)}
+	return &refusedError{fmt.Sprintf("%s://%s may not be called: it is not among the hosts that are listed (a server's setting calls.hosts)", u.Scheme, u.Host)}
 }
 
 func (r *hostRule) matches(u *url.URL, name string) bool {
@@ -135,7 +135,7 @@ func checkAddress(a netip.Addr, exempt []netip.Prefix) error {
 		}
 	}
 	if !a.IsValid() || within(a, forbidden) {
-		return &refusedError{fmt.Sprintf("the address %s may not be called: it is of the server's machine, its link, or no address of one machine", a)}
+		return &refusedError{fmt.Sprintf("the address %s may not be called: it is of the server's machine, its link, or no address of one machine (what may be called all the same: a server's setting calls.exempt)", a)}
 	}
 	for _, e := range embedded {
 		if e.prefix.Contains(a) && a != netip.IPv6Unspecified() {

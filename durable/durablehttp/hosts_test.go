@@ -149,3 +149,25 @@ func TestANameThatTurnsToTheMachineIsRefused(t *testing.T) {
 		}
 	}
 }
+
+// The address that is connected to is the one that was checked, so a proxy would
+// make the check one of the proxy's address.
+func TestProxiesOfTheEnvironmentAreNotUsed(t *testing.T) {
+	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the proxy was asked") }))
+	defer proxy.Close()
+	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
+		t.Setenv(name, proxy.URL)
+	}
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "direct") }))
+	defer s.Close()
+	at := fmt.Sprintf("http://direct.example:%d", s.Listener.Addr().(*net.TCPAddr).Port) // of no name that is never proxied
+	n := &names{lists: [][]string{{"127.0.0.1"}}}
+	x, err := durablehttp.Exchanger(durablehttp.Options{Hosts: []string{at}, Exempt: loopback, Resolver: n.resolver()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	if got, err := x.Do(t.Context(), &durablehttp.Request{Method: "GET", URI: at}); err != nil || got.Content != "direct" {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
