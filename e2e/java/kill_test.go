@@ -69,6 +69,12 @@ func TestNothingIsLostOrDoneTwiceWhenTheServerIsKilledUnderJavaWorkers(t *testin
 	judge(t, s, runs)
 }
 
+func TestHTTPCallsOfJavaOrchestrationsOutliveTheServer(t *testing.T) {
+	s, target := sdktest.StartCalling(t)
+	record(t, sdktest.Run(t, program(t, nil, suite(t), "e2e.Calls", port(t, s.GRPC), target.URL), 5))
+	target.Judge(t)
+}
+
 // killUnder reads the ledger until the program ends, and kills the server on the
 // way. It returns how often each task has run, and how often the server was killed.
 func killUnder(t *testing.T, s *sdktest.Server, l net.Listener) (runs map[string]int, kills int) {

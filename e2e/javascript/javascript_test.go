@@ -74,7 +74,7 @@ func run(t *testing.T, pack string, cmd *exec.Cmd, want int) {
 
 func TestTheDurableTaskSDKOfJavaScript(t *testing.T) {
 	t.Parallel()
-	run(t, sdk, node(t, sdktest.Start(t), "suite/main.js"), 218)
+	run(t, sdk, node(t, sdktest.Start(t), "suite/main.js"), 219)
 }
 
 func TestTheDurableClientOfDurableFunctions(t *testing.T) {
@@ -98,6 +98,15 @@ func TestNothingIsLostOrDoneTwiceWhenTheServerIsKilled(t *testing.T) {
 	cmd := node(t, s, "suite/kill.js")
 	cmd.Env = append(cmd.Env, "NETHERITE_CONTROL="+control.URL)
 	run(t, sdk, cmd, 7)
+}
+
+func TestHTTPCallsOfOrchestrationsOutliveTheServer(t *testing.T) {
+	t.Parallel()
+	s, target := sdktest.StartCalling(t)
+	cmd := node(t, s, "suite/calls.js")
+	cmd.Env = append(cmd.Env, "NETHERITE_TARGET="+target.URL)
+	run(t, sdk, cmd, 5)
+	target.Judge(t)
 }
 
 func TestSamplesOfTheSDKsOwnDocumentationRunAsTheyStand(t *testing.T) {

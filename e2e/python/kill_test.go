@@ -27,3 +27,9 @@ func TestNothingIsLostOrDoneTwiceWhenTheServerIsKilled(t *testing.T) {
 		t.Errorf("the server was killed %d times, want %d", n, kills)
 	}
 }
+
+func TestHTTPCallsOfOrchestrationsOutliveTheServer(t *testing.T) {
+	s, target := sdktest.StartCalling(t)
+	run(t, script(t, "calls.py", "--address", s.GRPC, "--target", target.URL), 5)
+	target.Judge(t)
+}

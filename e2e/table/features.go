@@ -58,6 +58,7 @@ var features = []feature{
 	{"history export", "what the SDK builds of orchestrations to write histories elsewhere"},
 	{"connection strings", "the packages for the Durable Task Scheduler, pointed here"},
 	{"HTTP client", "the client of Durable Functions, by the addresses of its host"},
+	{"HTTP calls", "made by the server, polled while it is killed, and refused"},
 	{"kill", "the server killed and started again under load"},
 	{"samples", "from the SDK's own documentation, as they stand there"},
 	{"documentation", "the code of our page of the SDK"},

@@ -195,6 +195,13 @@ test("workers: an activity that no worker knows fails its call by name", (w) => 
   return async () => failed(await run(name), /thereIsNoSuchActivity/);
 });
 
+test("HTTP calls: a server that makes none says what to set", (w) => {
+  const calls = w.orchestrator(async function* (ctx) {
+    return yield ctx.callActivity("BuiltIn::HttpActivity", { method: "GET", uri: "https://example.com" });
+  });
+  return async () => assert.match((await run(calls)).failureDetails.message, /calls\.hosts/);
+});
+
 test("failure details: a failure is compensated", (w) => {
   const done = [];
   const act = w.activity(async (_, what) => { if (what === "car") throw new Error("no cars"); done.push(what); });

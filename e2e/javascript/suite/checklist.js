@@ -18,6 +18,7 @@
 //            handler (boolean, delay, synchronous, asynchronous)                retries
 //   entities call, signal, lock, state, deletion, what an entity sends         entities
 //   tracing  one trace through client, worker and server                        tracing
+//   HTTP     calls by the name of the host's activity: off, and made       basics calls
 // Not in the server's part: the in-memory backend for unit tests, the loggers' own
 // formats, and what the classes of values do by themselves.
 //

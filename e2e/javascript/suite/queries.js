@@ -234,7 +234,10 @@ test("history: events, failures, a fan-out, suspension and termination", (w) => 
   return async () => {
     const id = await client.scheduleNewOrchestration(name);
     await client.raiseOrchestrationEvent(id, "MyEvent", { data: 1 });
-    await until(async () => (await client.getOrchestrationHistory(id)).some((e) => e.type === "EventRaised"), "the event is there");
+    await until(async () => {
+      const types = (await client.getOrchestrationHistory(id)).map((e) => e.type);
+      return types.includes("EventRaised") && types.filter((t) => t === "TaskFailed").length === 2;
+    }, "the event and both failures are there");
     await client.suspendOrchestration(id);
     await client.resumeOrchestration(id);
     await client.terminateOrchestration(id, "stop");

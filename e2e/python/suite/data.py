@@ -237,6 +237,17 @@ def _(h):
     assert "object" in h.run(unserializable, want=FAILED).message
 
 
+@orchestrator
+def calling_out(ctx, _):
+    return (yield ctx.call_activity("BuiltIn::HttpActivity", input={"method": "GET", "uri": "https://example.com"}))
+
+
+@case("HTTP calls: a server that makes none says what to set", kill=True)
+def _(h):
+    f = h.run(calling_out, want=FAILED)
+    assert "calls.hosts" in f.message, f
+
+
 SEEN = []
 
 

@@ -28,6 +28,7 @@ where it is tried. A case is named FEATURE: TEXT; it prints one JSON line.
               match, two to fail), work item filters (made, given, cleared, by
               version)                                                    fleet
   on top      scheduled tasks, history export                             fleet
+  HTTP calls  off, and refused                                         data, and on: calls
   traces      spans and their parents, over the wire                      data
   scheduler   durabletask-azuremanaged's worker and both clients          dts
 

@@ -2,6 +2,7 @@ package e2e;
 
 import com.microsoft.durabletask.CompositeTaskFailedException;
 import com.microsoft.durabletask.FailureDetails;
+import com.microsoft.durabletask.OrchestrationMetadata;
 import com.microsoft.durabletask.OrchestrationRuntimeStatus;
 import com.microsoft.durabletask.RetryPolicy;
 import com.microsoft.durabletask.Task;
@@ -38,6 +39,13 @@ final class Failures implements Group {
 
     @Override
     public void add(Env env) {
+        env.orchestration("callsOut", ctx -> ctx.complete(
+                ctx.callActivity("BuiltIn::HttpActivity", Map.of("method", "GET", "uri", "https://example.com"), Map.class).await()));
+        env.test("HTTP calls", "a server that makes none says what to set", () -> {
+            OrchestrationMetadata m = env.run("callsOut", null);
+            Cases.same(OrchestrationRuntimeStatus.FAILED, m.getRuntimeStatus(), "status");
+            Cases.check(m.getFailureDetails().getErrorMessage().contains("calls.hosts"), m.getFailureDetails().getErrorMessage());
+        });
         // Its input is "key times": it fails that often, and succeeds from then on.
         env.activity("flaky", ctx -> {
             String[] in = ctx.getInput(String.class).split(" ");

@@ -162,16 +162,7 @@ public final class Kill {
 
     /** Starts an instance and sees it through. */
     private void live(String kind, String id) throws Exception {
-        insist(() -> {
-            try {
-                return client.scheduleNewOrchestrationInstance(kind, null, id);
-            } catch (StatusRuntimeException e) {
-                if (e.getStatus().getCode() == Status.Code.ALREADY_EXISTS) {
-                    return id; // a call that had no answer has done it
-                }
-                throw e;
-            }
-        });
+        start(client, kind, null, id);
         if (kind.equals("timers and events")) {
             insist(() -> {
                 client.raiseEvent(id, "go", 7);
@@ -182,8 +173,22 @@ public final class Kill {
         Cases.same(want(kind), Env.completed(m).readOutputAs(Integer.class), "output of " + id);
     }
 
+    /** Starts an instance, for as long as the server is away again and again. */
+    static void start(DurableTaskClient client, String name, Object input, String id) throws Exception {
+        insist(() -> {
+            try {
+                return client.scheduleNewOrchestrationInstance(name, input, id);
+            } catch (StatusRuntimeException e) {
+                if (e.getStatus().getCode() == Status.Code.ALREADY_EXISTS) {
+                    return id; // a call that had no answer has done it
+                }
+                throw e;
+            }
+        });
+    }
+
     /** Calls again for as long as the server is away. */
-    private static <T> T insist(Callable<T> call) throws Exception {
+    static <T> T insist(Callable<T> call) throws Exception {
         long end = System.nanoTime() + Env.LONG.toNanos();
         while (true) {
             try {
