@@ -63,6 +63,7 @@ func (s *Store) applyBatch(b *batch, partition int, stamp substrate.Stamp) error
 	s.pending = append(s.pending, b.notes...)
 	s.stamps[partition] = stamp
 	s.appliedBytes.Add(int64(b.size))
+	s.noteDeletes(b)
 	b.release()
 	return nil
 }

@@ -15,6 +15,7 @@ type batch struct {
 	main, history *pebble.Batch
 	deletes       []historyDelete // in the order they were made
 	sets          int             // number of changes in history
+	mainDeletes   int             // number of deletions in main
 	count, size   int
 	memory        memory // what it needs in Main's memtable
 	err           error  // the first bad key
@@ -99,6 +100,7 @@ func (b *batch) Delete(s substrate.Space, key []byte) {
 		b.deletes = append(b.deletes, historyDelete{pointRange(key), b.sets})
 		return
 	}
+	b.mainDeletes++
 	b.memory.add(len(key))
 	b.note(b.main.Delete(key, nil))
 }
@@ -115,6 +117,7 @@ func (b *batch) DeleteRange(s substrate.Space, low, high []byte) {
 		b.deletes = append(b.deletes, historyDelete{keyRange{low: clone(low), high: clone(high)}, b.sets})
 		return
 	}
+	b.mainDeletes++
 	b.memory.add(len(low) + len(high))
 	b.note(b.main.DeleteRange(low, high, nil))
 }

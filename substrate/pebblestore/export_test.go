@@ -1,7 +1,9 @@
 package pebblestore
 
 import (
+	"context"
 	"errors"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -35,3 +37,9 @@ func (s *Store) Compactions() int64 {
 
 // Progress gets a token at the end of flushes and compactions.
 func (s *Store) Progress() <-chan struct{} { return s.progress }
+
+// Reclaim compacts what is worth it at once, as it is done when the store is quiet.
+func (s *Store) Reclaim() error { return s.reclaim(context.Background()) }
+
+// ReclaimSoon lets that begin after the store was quiet for so long.
+func (s *Store) ReclaimSoon(after time.Duration) { s.reclaims.after = after }

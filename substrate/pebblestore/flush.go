@@ -101,7 +101,11 @@ func (s *Store) finish(f mainFlush) error {
 	s.apply.Lock()
 	s.learnRoom()
 	s.apply.Unlock()
-	return s.takeEffect(f.pending)
+	if err := s.takeEffect(f.pending); err != nil {
+		return err
+	}
+	s.reclaimLater()
+	return nil
 }
 
 // takeEffect deletes from History, now that Main is durable without what refers
@@ -110,10 +114,11 @@ func (s *Store) takeEffect(notes []noted) error {
 	if len(notes) == 0 {
 		return nil
 	}
-	b := new(pebble.Batch)
-	if err := addDeletes(b, rangesOf(notes)); err != nil {
+	b, deleted := new(pebble.Batch), rangesOf(notes)
+	if err := addDeletes(b, deleted); err != nil {
 		return err
 	}
+	s.noteRanges(deleted)
 	s.apply.Lock()
 	defer s.apply.Unlock()
 	if err := s.makeHistoryRoom(memory{entries: uint64(len(notes)), bytes: uint64(b.Len())}); err != nil {

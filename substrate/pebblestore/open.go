@@ -23,6 +23,7 @@ func Open(opts Options) (*Store, error) {
 		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
 	}
 	s.restoreBallast()
+	s.draw()
 	for _, c := range s.schedulers {
 		c.start()
 	}
@@ -36,6 +37,7 @@ func newStore(opts Options) *Store {
 		stamps: make(map[int]substrate.Stamp), mainRoom: firstMemtable,
 	}
 	s.mainRoom = min(s.mainRoom, uint64(opts.memtableBytes()))
+	s.reclaims.after, s.reclaims.flushed = reclaimAfter, make(chan struct{}, 1)
 	s.fence = &fence{FS: opts.FS, onFull: s.metFull, onDie: s.die, owned: opts.Owned, quit: make(chan struct{})}
 	s.fence.pace.quit = s.fence.quit
 	s.fence.spare = spare{fs: opts.FS, name: opts.FS.PathJoin(opts.Dir, spareName)}
@@ -221,6 +223,7 @@ var errAbandoned = errors.New("the store is abandoned")
 // Close implements substrate.Store. It flushes, unless the disk is full: then what
 // is not flushed is left to the commit log. Snapshots have to be closed before.
 func (s *Store) Close() error {
+	s.endReclaim()
 	if err := s.enter(); errors.Is(err, substrate.ErrClosed) {
 		return fmt.Errorf("close the state store: %w", err)
 	} else if err == nil {

@@ -55,7 +55,8 @@ type Store struct {
 	deleted ranges       // the same, in order
 	stamps  map[int]substrate.Stamp
 
-	ballast ballast
+	ballast  ballast
+	reclaims reclaimer
 
 	appliedBytes, flushes atomic.Int64
 }
