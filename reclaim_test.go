@@ -29,7 +29,7 @@ func tableBytes(t *testing.T, dir string) (sum int64) {
 }
 
 func TestWhatRetentionHasPurgedIsGivenBackToTheDisk(t *testing.T) {
-	const instances, size, atOnce = 3000, 6000, 100
+	const instances, size, atOnce = 2000, 6000, 100
 	echo := durable.Activity("Echo", func(_ context.Context, in []byte) ([]byte, error) { return in, nil })
 	large := durable.Orchestration("Large", func(ctx *durable.Context, in []byte) ([]byte, error) { return echo.Call(ctx, in).Await() })
 	dir := filepath.Join(t.TempDir(), "hub")

