@@ -9,6 +9,7 @@ var Exceptions = []Exception{
 	{Rule: "panic", Path: "engine/netherite/panics.go", Unit: "loud", Why: "passes on what it recovered and cannot handle"},
 	{Rule: "panic", Path: "engine/netherite/recover.go", Unit: "host.open", Why: "the replay checker, on in tests only, cannot begin"},
 	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "replica.check", Why: "the replay checker, on in tests only, found a difference"},
+	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "host.checkAtEnd", Why: "the replay checker, on in tests only, found a difference"},
 	{Rule: "panic", Path: "worker/replay/execution.go", Unit: "misuse", Why: "a durable call from a foreign goroutine has no error result to return; the worker recovers it if it is the orchestration's"},
 	{Rule: "panic", Path: "bench/wordcount.go", Why: "the embedded text is part of the program"},
 	{Rule: "fuzzed", Path: "durable/entity.go", Unit: "EntityOf.Read", Why: "asks the hub; what it decodes is FuzzEntityState's"},
