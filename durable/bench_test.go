@@ -131,11 +131,11 @@ func batchOp[S any](name, state string, add func(*S, *durable.EntityContext, int
 // a time, and 64 at a time.
 var helloGroup = alloctest.Group{Name: "Hello5", Ops: []alloctest.Op{
 	{Name: "lone", Slack: 0.1, Setup: func(tb testing.TB) func() {
-		hub := openMeasured(tb, []durable.Handler{hello5, sayHello})
+		hub := openLarge(tb, []durable.Handler{hello5, sayHello})
 		return func() { greet(tb, hub) }
 	}},
 	{Name: "parallel=64", Runs: 20, Slack: 0.1, Setup: func(tb testing.TB) func() {
-		hub := openMeasured(tb, []durable.Handler{hello5, sayHello})
+		hub := openLarge(tb, []durable.Handler{hello5, sayHello})
 		alloctest.Report(tb, func(b *testing.B) { b.ReportMetric(float64(b.Elapsed())/float64(64*b.N), "ns/hello5") })
 		return func() {
 			var wg sync.WaitGroup
@@ -162,7 +162,7 @@ func greet(tb testing.TB, hub durable.Hub) {
 var signalGroup = alloctest.Group{Name: "Signal", Ops: []alloctest.Op{{Name: "parallel=512", Runs: 20, Slack: 0.1, Setup: func(tb testing.TB) func() {
 	tallies := durable.Entity[account]("Tally")
 	add := durable.Operation(tallies, "Add", (*account).Add)
-	hub := openMeasured(tb, []durable.Handler{tallies})
+	hub := openLarge(tb, []durable.Handler{tallies})
 	key := tallies.Key("k")
 	alloctest.Report(tb, func(b *testing.B) { b.ReportMetric(float64(b.Elapsed())/float64(512*b.N), "ns/signal") })
 	return func() {

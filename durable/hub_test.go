@@ -51,8 +51,9 @@ func open(t testing.TB, handlers []durable.Handler, change ...func(*worker.Optio
 	return opened(t, true, handlers, change...)
 }
 
-// openMeasured is open without the check, for benchmarks.
-func openMeasured(t testing.TB, handlers []durable.Handler) *testHub {
+// openLarge is open without the check, for benchmarks and instances so large that
+// each record would take milliseconds to check.
+func openLarge(t testing.TB, handlers []durable.Handler) *testHub {
 	t.Helper()
 	return opened(t, false, handlers)
 }

@@ -136,7 +136,7 @@ func TestFanOutOfTensOfThousands(t *testing.T) {
 		}
 		return sum, err
 	})
-	hub := open(t, []durable.Handler{fan, double})
+	hub := openLarge(t, []durable.Handler{fan, double})
 	ctx := within(t)
 	run, err := fan.Start(ctx, hub, n)
 	if err != nil {
