@@ -30,6 +30,7 @@ func register(p metric.MeterProvider, attrs []attribute.KeyValue, h *Hub) (metri
 		{"netherite.failures", "{failure}", "failures of log or store that were recovered from", true, func(s *Stats) int64 { return s.Failures }},
 		{"netherite.panics", "{panic}", "panics of the core, each of which set something aside", true, func(s *Stats) int64 { return s.Panics }},
 		{"netherite.partitions.parked", "{partition}", "partitions that do not run", false, func(s *Stats) int64 { return s.Parked }},
+		{"netherite.activities.offered_again", "{activity}", "activities whose worker was lost or gave them back, which may run twice", true, func(s *Stats) int64 { return s.OfferedAgain }},
 		{"netherite.retired", "{instance}", "ended instances purged because their retention was over", true, func(s *Stats) int64 { return s.Retired }},
 		{"netherite.state.bytes", "By", "instances in memory", false, func(s *Stats) int64 { return s.StateBytes }},
 		{"netherite.steps", "{item}", "steps with workers", false, func(s *Stats) int64 { return s.Steps }},

@@ -30,7 +30,9 @@ func TestWhatIsKeptForHowLongIsSaidByHubStatusAndName(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := start(t, append([]string{"dev", "--data", filepath.Join(dir, "data"), "--config", file}, loopback...)...)
-	at := func(path, hub string) string { return "http://" + p.place.HTTP + httpapi.Base + path + "?taskHub=" + hub }
+	at := func(path, hub string) string {
+		return "http://" + p.place.HTTP + httpapi.Base + path + "?taskHub=" + hub
+	}
 	for _, hub := range []string{"orders", "other"} {
 		for _, name := range []string{"Gone", "KeptLong", "Alive"} {
 			if code, text := ask(t, "POST", at("/orchestrators/"+name+"/"+name, hub), ""); code != 202 {

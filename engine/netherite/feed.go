@@ -309,6 +309,13 @@ func (c *conn) CompleteEntity(r *engine.EntityResult) error {
 	return nil
 }
 
+// countAgain counts an activity that was with a worker and is offered again.
+func (f *feed) countAgain(kind engine.ItemKind) {
+	if kind == engine.ActivityKind {
+		f.e.metrics.offeredAgain.Add(1)
+	}
+}
+
 // Abandon implements engine.Connection.
 func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration) error {
 	a, h, err := c.settle(kind, t)
@@ -316,6 +323,7 @@ func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration
 		return err
 	}
 	mark.Hit(mark.ItemAbandoned)
+	c.f.countAgain(kind)
 	if after > 0 {
 		a.n.clock.AfterFunc(after, func() { h.do(func(h *host) { h.again(kind, t) }) })
 	} else {
@@ -367,6 +375,7 @@ func (c *conn) Close() {
 	for _, w := range a.takeAll() {
 		a.n.hosts[w.token.Partition].do(func(h *host) { h.state.Abandon(w.kind, w.token) })
 		mark.Hit(mark.ItemTakenBack)
+		f.countAgain(w.kind)
 		a.n.returned(w.kind, 1)
 	}
 	for _, h := range a.n.hosts {

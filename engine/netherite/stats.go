@@ -23,6 +23,7 @@ type metrics struct {
 	failures      atomic.Int64
 	clockSteps    atomic.Int64
 	retired       atomic.Int64
+	offeredAgain  atomic.Int64
 
 	// Of nodes that have failed; guarded by Engine.mu.
 	pastLog     substrate.LogStats
@@ -67,6 +68,7 @@ type Stats struct {
 	Failures     int64         // of the log or the store, recovered from
 	ClockSteps   int64         // times the wall clock was set
 	Retired      int64         // ended instances purged by retention
+	OfferedAgain int64         // activities whose worker was lost or gave them back: they may run twice
 	RecoveryTime time.Duration // of the last recovery
 	Replayed     int64         // records
 	ReplayTime   time.Duration // of them, in the last recovery
@@ -92,7 +94,7 @@ func (e *Engine) Stats() Stats {
 	s := Stats{
 		Records: m.records.Load(), Loads: m.loads.Load(), Checkpoints: m.checkpoints.Load(), Refused: m.refused.Load(),
 		TurnedAway: m.turnedAway.Load(), Panics: m.panics.Load(), Parked: m.parked.Load(), Failures: m.failures.Load(),
-		ClockSteps: m.clockSteps.Load(), Retired: m.retired.Load(), Replayed: m.replayed.Load(),
+		ClockSteps: m.clockSteps.Load(), Retired: m.retired.Load(), OfferedAgain: m.offeredAgain.Load(), Replayed: m.replayed.Load(),
 		CaughtUp:     m.caughtUp.Load(),
 		RecoveryTime: time.Duration(m.recoveryNanos.Load()), ReplayTime: time.Duration(m.replayNanos.Load()),
 	}
