@@ -19,9 +19,8 @@ import (
 type hubFlags struct {
 	dir     string
 	timeout time.Duration
-	at      serverAt // empty: it is a directory
-	context string
-	remote  bool // there are flags of servers
+	servers
+	remote bool // there are flags of servers
 }
 
 func (f *hubFlags) add(cmd *cobra.Command) {
@@ -34,8 +33,7 @@ func (f *hubFlags) addServers(cmd *cobra.Command) {
 	f.add(cmd)
 	f.remote = true
 	f.at.add(cmd)
-	cmd.PersistentFlags().StringVar(&f.context, "context", "", "the server that netherite context keeps under this name; also NETHERITE_CONTEXT")
-	_ = cmd.RegisterFlagCompletionFunc("context", suggestContexts)
+	f.addContext(cmd)
 }
 
 // target is a hub to work with: one that runs, through its owner's socket, or
@@ -72,7 +70,7 @@ func (f *hubFlags) with(cmd *cobra.Command, run func(context.Context, *target) e
 // meant connects to the hub that is meant: a server's, or that of a directory.
 func (f *hubFlags) meant(ctx context.Context, cmd *cobra.Command) (*target, error) {
 	if f.remote {
-		at, err := f.resolve(cmd)
+		at, err := f.resolve(cmd, "dir")
 		if err != nil {
 			return nil, err
 		}
@@ -118,7 +116,7 @@ func (f *hubFlags) connect(ctx context.Context, stderr io.Writer) (*target, erro
 // connectRunning connects to a hub that is being run; it opens none.
 func (f *hubFlags) connectRunning(ctx context.Context, cmd *cobra.Command) (*target, error) {
 	if f.remote {
-		if at, err := f.resolve(cmd); err != nil {
+		if at, err := f.resolve(cmd, "dir"); err != nil {
 			return nil, err
 		} else if at != nil {
 			return at.connect(ctx)

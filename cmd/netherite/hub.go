@@ -21,7 +21,7 @@ import (
 
 // hubsFlags are those of all commands about task hubs.
 type hubsFlags struct {
-	at      serverAt
+	servers
 	data    string
 	timeout time.Duration
 }
@@ -30,11 +30,12 @@ func newHub() *cobra.Command {
 	var f hubsFlags
 	cmd := &cobra.Command{
 		Use:   "hub",
-		Short: "Create, list and delete the task hubs of a server (--server), or of a data directory that nobody serves (--data)",
+		Short: "Create, list and delete the task hubs of a server (--server, --context), or of a data directory that nobody serves (--data)",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	f.at.addReach(cmd)
+	f.addContext(cmd)
 	cmd.PersistentFlags().StringVar(&f.data, "data", "", "data directory that no server has open")
 	cmd.PersistentFlags().DurationVar(&f.timeout, "timeout", 30*time.Second, "give up after this long; 0 waits for ever")
 	cmd.AddCommand(f.newCreate(), f.newList(), f.newDelete())
@@ -49,17 +50,14 @@ func (f *hubsFlags) run(cmd *cobra.Command, hub string, remote func(context.Cont
 		ctx, cancel = context.WithTimeout(ctx, f.timeout)
 		defer cancel()
 	}
-	at := f.at
-	if f.data == "" {
-		at.or(serverInEnvironment())
-	}
+	at, err := f.resolve(cmd, "data")
 	switch {
-	case f.data != "" && at.Server != "":
-		return usagef("--server %s and --data %s: the hubs of a server are its own business; leave one of them out", at.Server, f.data)
-	case f.data == "" && at.Server == "":
-		return usagef("name a server (--server HOST:PORT), or a data directory that nobody serves (--data DIR)")
-	case f.data == "":
+	case err != nil:
+		return err
+	case at != nil:
 		return at.call(ctx, hub, remote)
+	case f.data == "":
+		return usagef("name a server (--server HOST:PORT, or --context NAME), or a data directory that nobody serves (--data DIR)")
 	}
 	if _, err := os.Stat(f.data); err != nil {
 		return fmt.Errorf("data directory: %w", err)
@@ -105,42 +103,47 @@ func (f *hubsFlags) newCreate() *cobra.Command {
 }
 
 func (f *hubsFlags) newList() *cobra.Command {
-	var output string
-	cmd := &cobra.Command{
-		Use: "list", Short: "List the task hubs", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if output != "table" && output != "json" {
-				return usagef("-o %s: there are table and json", output)
-			}
-			names := []string{}
-			err := f.run(cmd, gate.Everywhere, func(ctx context.Context, c *grpc.ClientConn) error {
-				var list structpb.ListValue
-				if err := c.Invoke(ctx, server.ListTaskHubs, &emptypb.Empty{}, &list); err != nil {
-					return err
-				}
-				for _, v := range list.GetValues() {
-					names = append(names, v.GetStringValue())
-				}
-				return nil
-			}, func(context.Context) error {
-				found, err := server.FindHubs(f.data)
-				names = append(names, found...)
-				return err
-			})
-			if err != nil {
-				return err
-			}
-			if output == "json" {
-				return printJSON(cmd.OutOrStdout(), map[string][]string{"hubs": names})
-			}
-			for _, name := range names {
-				fmt.Fprintln(cmd.OutOrStdout(), name)
-			}
-			return nil
-		},
+	cmd := &cobra.Command{Use: "list", Short: "List the task hubs", Args: cobra.NoArgs}
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		names := []string{}
+		err = f.run(cmd, gate.Everywhere, func(ctx context.Context, c *grpc.ClientConn) error {
+			found, err := hubsAt(ctx, c)
+			names = append(names, found...)
+			return err
+		}, func(context.Context) error {
+			found, err := server.FindHubs(f.data)
+			names = append(names, found...)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), map[string][]string{"hubs": names})
+		}
+		for _, name := range names {
+			fmt.Fprintln(cmd.OutOrStdout(), name)
+		}
+		return nil
 	}
-	cmd.Flags().StringVarP(&output, "output", "o", "table", "table or json")
 	return cmd
+}
+
+// hubsAt asks a server which task hubs it has.
+func hubsAt(ctx context.Context, c *grpc.ClientConn) (names []string, err error) {
+	var list structpb.ListValue
+	if err := c.Invoke(ctx, server.ListTaskHubs, &emptypb.Empty{}, &list); err != nil {
+		return nil, err
+	}
+	for _, v := range list.GetValues() {
+		names = append(names, v.GetStringValue())
+	}
+	return names, nil
 }
 
 func (f *hubsFlags) newDelete() *cobra.Command {

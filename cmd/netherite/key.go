@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -95,27 +94,48 @@ func (f *keyFlags) newCreate() *cobra.Command {
 	return cmd
 }
 
+// keyJSON is a key in the command's output. Fields are only ever added.
+type keyJSON struct {
+	Name    string            `json:"name"`
+	Secrets int               `json:"secrets"` // that are live
+	Roles   map[string]string `json:"roles"`   // by task hub
+}
+
 func (f *keyFlags) newList() *cobra.Command {
-	return &cobra.Command{
-		Use: "list", Short: "List the keys: name, how many secrets are live, roles", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := f.check(); err != nil {
-				return err
+	cmd := &cobra.Command{Use: "list", Short: "List the keys: name, how many secrets are live, roles", Args: cobra.NoArgs}
+	output := outputFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		asJSON, err := output()
+		if err != nil {
+			return err
+		}
+		if err := f.check(); err != nil {
+			return err
+		}
+		list, err := keyfile.Read(f.file)
+		if err != nil {
+			return err
+		}
+		keys := make([]keyJSON, len(list))
+		for i, k := range list {
+			keys[i] = keyJSON{k.Name, len(k.Hashes), map[string]string{}}
+			for hub, role := range k.Roles {
+				keys[i].Roles[hub] = role.String()
 			}
-			list, err := keyfile.Read(f.file)
-			if err != nil {
-				return err
+		}
+		if asJSON {
+			return printJSON(cmd.OutOrStdout(), map[string][]keyJSON{"keys": keys})
+		}
+		for _, k := range keys {
+			var roles []string
+			for _, hub := range sortedKeys(k.Roles) {
+				roles = append(roles, hub+"="+k.Roles[hub])
 			}
-			for _, k := range list {
-				var roles []string
-				for _, hub := range slices.Sorted(maps.Keys(k.Roles)) {
-					roles = append(roles, hub+"="+k.Roles[hub].String())
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\t%d\t%s\n", k.Name, len(k.Hashes), strings.Join(roles, " "))
-			}
-			return nil
-		},
+			fmt.Fprintf(cmd.OutOrStdout(), "%s\t%d\t%s\n", k.Name, k.Secrets, strings.Join(roles, " "))
+		}
+		return nil
 	}
+	return cmd
 }
 
 // noKey says that there is no entry of a name.

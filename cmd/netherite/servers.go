@@ -59,24 +59,36 @@ func serverInEnvironment() serverAt {
 	return serverAt{Server: os.Getenv("NETHERITE_SERVER"), APIKeyFile: os.Getenv("NETHERITE_API_KEY_FILE"), TLSCA: os.Getenv("NETHERITE_TLS_CA")}
 }
 
-// resolve decides whether a server is meant, and which: the flags', the
-// variables', or the current context's. A directory that is named is meant before
-// a context.
-func (f *hubFlags) resolve(cmd *cobra.Command) (*serverAt, error) {
-	s := f.at
-	named := cmd.Flags().Changed("dir")
+// servers are the flags that say whether a server is meant, and which.
+type servers struct {
+	at      serverAt
+	context string
+}
+
+// addContext adds the flag that names a context.
+func (w *servers) addContext(cmd *cobra.Command) {
+	cmd.PersistentFlags().StringVar(&w.context, "context", "", "the server that netherite context keeps under this name; also NETHERITE_CONTEXT")
+	_ = cmd.RegisterFlagCompletionFunc("context", suggestContexts)
+}
+
+// resolve decides which server is meant: the flags', the variables', or the current
+// context's; nil if none is. A directory that is named, by the flag of that name, is
+// meant before a variable or a context.
+func (w *servers) resolve(cmd *cobra.Command, dir string) (*serverAt, error) {
+	s, flag := w.at, cmd.Flags().Lookup(dir)
+	named := flag.Changed
 	if s.Server != "" && named {
-		return nil, usagef("--server %s is one hub, --dir %s another: leave one of them out", s.Server, f.dir)
+		return nil, usagef("--server %s is one place, --%s %s another: leave one of them out", s.Server, dir, flag.Value)
 	}
-	if f.context != "" && (s.Server != "" || named) {
-		return nil, usagef("--context %s says which hub it is: leave --server and --dir out", f.context)
+	if w.context != "" && (s.Server != "" || named) {
+		return nil, usagef("--context %s says where it is: leave --server and --%s out", w.context, dir)
 	}
 	if s.Server == "" && !named {
-		c, err := currentContext(f.context)
+		c, err := currentContext(w.context)
 		switch {
 		case err != nil:
 			return nil, err
-		case c != nil && (f.context != "" || os.Getenv("NETHERITE_SERVER") == ""):
+		case c != nil && (w.context != "" || os.Getenv("NETHERITE_SERVER") == ""):
 			s.or(*c)
 		}
 	}

@@ -207,3 +207,60 @@ func TestContextsStandForServers(t *testing.T) {
 		t.Errorf("a broken file of contexts: exit code %d, %s", code, errs)
 	}
 }
+
+func TestHubVerbsGoWhereInstanceVerbsGo(t *testing.T) {
+	noContexts(t)
+	s, _ := serving(t, server.Config{})
+	at, data := s.Place().GRPC[0], t.TempDir()
+	for _, c := range []struct {
+		line, env string // of NETHERITE_CONTEXT
+		code      int
+		want      string // regular expression of stdout, or of stderr if the code is not 0
+	}{
+		{"hub list", "", 2, `--server HOST:PORT, or --context NAME`},
+		{"context add here --server " + at + " --hub default", "", 0, ``},
+		{"context add other --server 127.0.0.1:1", "", 0, ``},
+		{"hub create orders", "", 0, `"orders" is there`},
+		{"hub list", "", 0, `^default\norders$`},
+		{"hub list -o json", "", 0, `"orders"`},
+		{"hub list -o yaml", "", 0, `^hubs:\n  - "default"\n  - "orders"$`},
+		{"hub list -o xml", "", 2, `table, json or yaml`},
+		{"hub list --timeout 300ms", "other", 4, `127.0.0.1:1`},
+		{"hub list --context here", "other", 0, `orders`},
+		{"hub list", "nowhere", 3, `no context "nowhere"`},
+		{"hub list", "local", 2, `name a server`},
+		{"hub list --context other --server " + at, "", 2, `leave --server and --data out`},
+		{"hub list --context here --data " + data, "", 2, `leave --server and --data out`},
+		{"hub list --server " + at + " --data " + data, "", 2, `leave one of them out`},
+		{"hub create near --data " + data, "", 0, `near`},
+		{"hub list --data " + data, "", 0, `^near$`},
+		{"hub list --data " + data + " --tls-ca f", "", 2, `--tls-ca is about a server`},
+		{"hub delete orders --yes", "", 0, `"orders" is deleted`},
+	} {
+		t.Setenv("NETHERITE_CONTEXT", c.env)
+		out, errs, code := commandLine(t, strings.Fields(c.line)...)
+		text := out
+		if c.code != 0 {
+			text = errs
+		}
+		if code != c.code || !regexp.MustCompile(`(?m)`+c.want).MatchString(text) {
+			t.Errorf("%s %s: exit code %d\n%s%s\nwant %d and %s", c.env, c.line, code, out, errs, c.code, c.want)
+		}
+	}
+}
+
+func TestKeysAreListedForProgramsToo(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "keys.yaml")
+	if _, errs, code := commandLine(t, "key", "create", "ops", "--role", "*=admin", "--role", "orders=client", "--keys-file", file); code != 0 {
+		t.Fatal(errs)
+	}
+	for format, want := range map[string]string{
+		"table": "ops\t1\t*=admin orders=client\n",
+		"json":  "{\n  \"keys\": [\n    {\n      \"name\": \"ops\",\n      \"secrets\": 1,\n      \"roles\": {\n        \"*\": \"admin\",\n        \"orders\": \"client\"\n      }\n    }\n  ]\n}\n",
+		"yaml":  "keys:\n  - name: \"ops\"\n    secrets: 1\n    roles:\n      \"*\": \"admin\"\n      orders: \"client\"\n",
+	} {
+		if out, errs, code := commandLine(t, "key", "list", "-o", format, "--keys-file", file); code != 0 || out != want {
+			t.Errorf("%s: exit code %d %s\n%s\nwant\n%s", format, code, errs, out, want)
+		}
+	}
+}
