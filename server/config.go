@@ -81,17 +81,35 @@ func (l *Limits) defaults() {
 	l.Patience = cmp.Or(l.Patience, gate.DefaultPatience)
 }
 
+// ConfigError says why a configuration cannot, or must not be served.
+type ConfigError struct{ Err error }
+
+// Error says what is wrong.
+func (e *ConfigError) Error() string { return e.Err.Error() }
+
+// Unwrap returns what is wrong.
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // Check refuses what cannot, and what must not be served, as Start does, but
-// opens nothing.
+// opens nothing. Its error is a *ConfigError.
 func (c *Config) Check() error {
-	if _, err := c.authenticators(); err != nil {
-		return err
-	}
-	if err := c.check(); err != nil {
-		return err
-	}
-	_, err := newLiveTLS(c)
+	_, _, err := c.access()
 	return err
+}
+
+// access is who may call and how, unless the configuration is refused.
+func (c *Config) access() (auth []gate.Authenticator, secure *liveTLS, err error) {
+	auth, err = c.authenticators()
+	if err == nil {
+		err = c.check()
+	}
+	if err == nil {
+		secure, err = newLiveTLS(c)
+	}
+	if err != nil {
+		return nil, nil, &ConfigError{err}
+	}
+	return auth, secure, nil
 }
 
 // authenticators are what tells who calls.

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/substrate/dirlock"
 )
 
 // Place says where a server can be reached.
@@ -135,12 +136,35 @@ func (s *Server) writeReady() error {
 	return nil
 }
 
-func (s *Server) removeReady() error {
-	if s.c.ReadyFile == "" {
+// removeReady removes the ready file, if there is one.
+func (c *Config) removeReady() error {
+	if c.ReadyFile == "" {
 		return nil
 	}
-	if err := os.Remove(s.c.ReadyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(c.ReadyFile); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("remove the ready file: %w", err)
 	}
 	return nil
+}
+
+// takeOver takes the lock of the data directory, if that is there, and removes the
+// ready file. If another server has the directory open the file stays: that one may
+// be ready.
+func (c *Config) takeOver() (*dirlock.Lock, error) {
+	lock, err := LockData(c.Data, false)
+	switch {
+	case errors.Is(err, dirlock.ErrHeld):
+		return nil, err
+	case errors.Is(err, fs.ErrNotExist):
+		err = nil // it is made once all else is well
+	}
+	return lock, errors.Join(err, c.removeReady())
+}
+
+// release gives a lock back; nil is none.
+func release(l *dirlock.Lock) error {
+	if l == nil {
+		return nil
+	}
+	return l.Close()
 }

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,21 +55,20 @@ type Server struct {
 // Start opens the hubs and begins to serve. When it returns all is ready, unless a
 // hub could not be opened: the others are served then. Before, the probes answer
 // already, that it is not.
+//
+// The first thing that it does is to remove the ready file, unless another server
+// has the data directory open, whose it may be: so what a server has left behind
+// that was killed is believed by nobody, also if this start is refused. An error
+// about the configuration is a *ConfigError.
 func Start(c Config, log *slog.Logger) (s *Server, err error) {
-	auth, err := c.authenticators()
-	if err != nil {
-		return nil, err
-	}
-	if err := c.check(); err != nil {
-		return nil, err
-	}
-	secure, err := newLiveTLS(&c)
-	if err != nil {
-		return nil, err
+	auth, secure, err := c.access()
+	lock, held := c.takeOver()
+	if err = cmp.Or(err, held); err != nil {
+		return nil, errors.Join(err, release(lock))
 	}
 	c.Limits.defaults()
 	c.warn(log)
-	s = &Server{c: c, clock: sysclock.New(), log: log, sources: c.sources(auth, secure), failed: make(chan error, 8)}
+	s = &Server{c: c, clock: sysclock.New(), log: log, lock: lock, sources: c.sources(auth, secure), failed: make(chan error, 8)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.Background()))
@@ -83,8 +83,10 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 	if err := s.listen(secure); err != nil {
 		return s, err
 	}
-	if s.lock, err = LockData(c.Data, true); err != nil {
-		return s, err
+	if s.lock == nil { // it was not there
+		if s.lock, err = LockData(c.Data, true); err != nil {
+			return s, err
+		}
 	}
 	s.hubs = newHubs(&s.c, s.telemetry, log)
 	if err := s.prepare(auth, secure); err != nil {

@@ -94,7 +94,7 @@ func (s *Server) stop(ctx context.Context) error {
 	}
 	s.retrying.Unlock()
 	s.ready.Store(false)
-	err := s.removeReady()
+	err := s.c.removeReady()
 	if s.service != nil {
 		s.service.Close()
 	}
@@ -113,9 +113,7 @@ func (s *Server) stop(ctx context.Context) error {
 	if s.listening != nil {
 		s.listening.close() // what was never served
 	}
-	if s.lock != nil {
-		err = errors.Join(err, s.lock.Close())
-	}
+	err = errors.Join(err, release(s.lock))
 	if s.telemetry != nil {
 		s.telemetry.stop(ctx, s.clock, s.log)
 	}

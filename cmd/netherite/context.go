@@ -102,7 +102,7 @@ func currentContext(name string) (*serverAt, error) {
 func newContext() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "context",
-		Short: "Keep servers under names, for instance and entity",
+		Short: "Keep servers under names, for instance, entity and hub",
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}

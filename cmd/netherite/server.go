@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/netherite-go/netherite/server"
 	"github.com/netherite-go/netherite/server/config"
 )
 
@@ -50,11 +52,20 @@ func addServing(cmd *cobra.Command, c config.Command) {
 		}
 		if *checkOnly {
 			if err := s.Config.Check(); err != nil {
-				return usagef("settings:\n%w", err)
+				return refused(err)
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), "settings: ok")
 			return nil
 		}
-		return serve(cmd.Context(), s, cmd.OutOrStdout(), cmd.ErrOrStderr())
+		return refused(serve(cmd.Context(), s, cmd.OutOrStdout(), cmd.ErrOrStderr()))
 	}
+}
+
+// refused makes a configuration that is refused a usage error, whether it was only
+// to be checked or to be served.
+func refused(err error) error {
+	if e, ok := errors.AsType[*server.ConfigError](err); ok {
+		return usagef("settings:\n%w", e)
+	}
+	return err
 }

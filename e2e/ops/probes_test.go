@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/e2e/sdktest"
 	"github.com/netherite-go/netherite/substrate/dirlock"
 )
 
@@ -142,5 +144,67 @@ func TestAHubThatCannotBeOpenedKeepsTheServerFromBeingReadyAndNoOtherHubDown(t *
 	b, err := os.ReadFile(p.ready)
 	if err != nil || json.Unmarshal(b, &p.place) != nil || "http://"+p.place.HTTP != web {
 		t.Errorf("the ready file says %s, %v", b, err)
+	}
+}
+
+// TestWhatAKilledServerLeavesBehindIsBelievedByNobody: a ready file survives SIGKILL.
+func TestWhatAKilledServerLeavesBehindIsBelievedByNobody(t *testing.T) {
+	data, ready := t.TempDir(), filepath.Join(t.TempDir(), "ready")
+	must(t, "hub", "create", "held", "--data", data)
+	args := append([]string{"server", "--data", data, "--ready-file", ready}, loopback...)
+	serve := func() *process {
+		p := &process{t: t, ready: ready, cmd: exec.Command(sdktest.Binary(t), args...)}
+		p.run()
+		return p
+	}
+	there := func() bool { _, err := os.Stat(ready); return err == nil }
+	kill := func(p *process) {
+		t.Helper()
+		p.signal(syscall.SIGKILL, "")
+		p.end()
+		if !there() {
+			t.Fatal("the server was killed, and its ready file is gone: there is nothing to test")
+		}
+	}
+
+	p := serve()
+	if _, errs, code := command(t, args...); code != 4 || !there() {
+		t.Errorf("a second server ends with %d, %s; the file of the first is there: %t", code, errs, there())
+	}
+	kill(p)
+	for name, refused := range map[string][]string{
+		"a certificate that there is not": {"--tls-cert", "none", "--tls-key", "none"},
+		"a listener for everybody":        {"--grpc", "0.0.0.0:0"},
+	} {
+		if _, errs, code := command(t, append(args, refused...)...); code != 2 || there() {
+			t.Errorf("%s: exit code %d, %s; the file is there: %t", name, code, errs, there())
+		}
+		kill(serve())
+	}
+	lock, err := dirlock.Acquire(filepath.Join(data, "hubs", "held"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	serve() // and it is not ready
+	if there() {
+		t.Error("the server is not ready, but its ready file is there")
+	}
+	if err := lock.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSettingsThatAreRefusedAreUsageErrorsWhetherCheckedOrServed(t *testing.T) {
+	dir := t.TempDir()
+	for _, refused := range [][]string{{"--grpc", "0.0.0.0:0"}, {"--tls-cert", "none", "--tls-key", "none"}, {"--keys-file", "none"}, {"--hub", "a/b"}} {
+		args := append(append([]string{"server", "--data", filepath.Join(dir, "data")}, loopback...), refused...)
+		_, served, code := command(t, args...)
+		_, checked, checkedCode := command(t, append(args, "--check-config")...)
+		if code != 2 || checkedCode != 2 || served != checked {
+			t.Errorf("%v: served, exit code %d: %schecked, exit code %d: %s", refused, code, served, checkedCode, checked)
+		}
+	}
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left over: %v, %v", left, err)
 	}
 }

@@ -106,7 +106,6 @@ func (s *Server) Kill(t testing.TB) {
 	_ = s.cmd.Process.Kill()
 	<-s.ended
 	s.cmd = nil
-	_ = os.Remove(s.ready)
 }
 
 // Restart starts the server again after Kill, on the same ports and data, and
@@ -139,9 +138,13 @@ func (s *Server) Restart(t testing.TB) {
 			var place struct {
 				GRPC []string `json:"grpc"`
 				HTTP string   `json:"http"`
+				PID  int      `json:"pid"`
 			}
 			if err := json.Unmarshal(b, &place); err != nil {
 				t.Fatalf("the ready file: %v", err)
+			}
+			if place.PID != s.cmd.Process.Pid {
+				continue // left behind by the process that was killed
 			}
 			if place.GRPC[0] != s.GRPC || place.HTTP != s.HTTP {
 				t.Fatalf("the server is at %s and %s, want %s and %s", place.GRPC[0], place.HTTP, s.GRPC, s.HTTP)
