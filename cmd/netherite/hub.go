@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -17,6 +16,7 @@ import (
 	"github.com/netherite-go/netherite/door/gate"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/server"
+	"github.com/netherite-go/netherite/substrate/dirlock"
 )
 
 // hubsFlags are those of all commands about task hubs.
@@ -42,8 +42,9 @@ func newHub() *cobra.Command {
 	return cmd
 }
 
-// run does one thing on the server, or in the data directory under its lock.
-func (f *hubsFlags) run(cmd *cobra.Command, hub string, remote func(context.Context, *grpc.ClientConn) error, local func(context.Context) error) error {
+// run does one thing on the server, or in the data directory under its lock, which
+// is made if the thing is to create a hub and the directory's parent is there.
+func (f *hubsFlags) run(cmd *cobra.Command, hub string, create bool, remote func(context.Context, *grpc.ClientConn) error, local func(context.Context) error) error {
 	ctx := cmd.Context()
 	if f.timeout > 0 {
 		var cancel context.CancelFunc
@@ -59,12 +60,11 @@ func (f *hubsFlags) run(cmd *cobra.Command, hub string, remote func(context.Cont
 	case f.data == "":
 		return usagef("name a server (--server HOST:PORT, or --context NAME), or a data directory that nobody serves (--data DIR)")
 	}
-	if _, err := os.Stat(f.data); err != nil {
-		return fmt.Errorf("data directory: %w", err)
-	}
-	lock, err := server.LockData(f.data, false)
-	if err != nil {
+	lock, err := server.LockData(f.data, create)
+	if errors.Is(err, dirlock.ErrHeld) {
 		return fmt.Errorf("%w; a server has it open: use --server", err)
+	} else if err != nil {
+		return err
 	}
 	return errors.Join(local(ctx), lock.Close())
 }
@@ -82,7 +82,7 @@ func (f *hubsFlags) newCreate() *cobra.Command {
 			if f.data == "" && partitions != 0 {
 				return usagef("--partitions %d: a server decides by itself (its setting partitions); this is for --data", partitions)
 			}
-			err = f.run(cmd, name, func(ctx context.Context, c *grpc.ClientConn) error {
+			err = f.run(cmd, name, true, func(ctx context.Context, c *grpc.ClientConn) error {
 				_, err := wire.NewTaskHubSidecarServiceClient(c).CreateTaskHub(ctx, &wire.CreateTaskHubRequest{})
 				return err
 			}, func(ctx context.Context) error {
@@ -111,7 +111,7 @@ func (f *hubsFlags) newList() *cobra.Command {
 			return err
 		}
 		names := []string{}
-		err = f.run(cmd, gate.Everywhere, func(ctx context.Context, c *grpc.ClientConn) error {
+		err = f.run(cmd, gate.Everywhere, false, func(ctx context.Context, c *grpc.ClientConn) error {
 			found, err := hubsAt(ctx, c)
 			names = append(names, found...)
 			return err
@@ -159,7 +159,7 @@ func (f *hubsFlags) newDelete() *cobra.Command {
 			if !yes {
 				return usagef("deleting task hub %q deletes all of its instances, and nothing brings them back: say --yes if that is meant", name)
 			}
-			err = f.run(cmd, name, func(ctx context.Context, c *grpc.ClientConn) error {
+			err = f.run(cmd, name, false, func(ctx context.Context, c *grpc.ClientConn) error {
 				_, err := wire.NewTaskHubSidecarServiceClient(c).DeleteTaskHub(ctx, &wire.DeleteTaskHubRequest{})
 				return err
 			}, func(context.Context) error {

@@ -1,0 +1,107 @@
+package ops_test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/netherite-go/netherite/e2e/sdktest"
+)
+
+// commandsOf are the command lines of a page, in the pieces between lines that say
+// sh.
+func commandsOf(t *testing.T, page string) (pieces [][]string) {
+	t.Helper()
+	for i, part := range strings.Split(readFile(t, page), "\n```") {
+		if text, ok := strings.CutPrefix(part, "sh\n"); ok && i%2 == 1 {
+			pieces = append(pieces, strings.Split(text, "\n"))
+		}
+	}
+	return pieces
+}
+
+// settingsFor puts a file of deploy into a directory that stands for /etc/netherite,
+// with listeners that nobody else reaches.
+func settingsFor(t *testing.T, etc string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Join(etc, "tls"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	cert, key := selfSigned(t, t.TempDir())
+	text := strings.ReplaceAll(readDeploy(t, "netherite.yaml"), "/etc/netherite", etc)
+	text = regexp.MustCompile(`\b0\.0\.0\.0:\d+`).ReplaceAllString(text, "127.0.0.1:0")
+	for name, content := range map[string]string{"netherite.yaml": text, "tls/server.crt": readFile(t, cert), "tls/server.key": readFile(t, key)} {
+		if err := os.WriteFile(filepath.Join(etc, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestTheCommandsOfTheOperatingPageWorkOnANewMachine runs them as they stand there,
+// with directories of its own.
+func TestTheCommandsOfTheOperatingPageWorkOnANewMachine(t *testing.T) {
+	root := t.TempDir()
+	etc, data := filepath.Join(root, "etc"), filepath.Join(root, "data")
+	settingsFor(t, etc)
+	var p *process
+	shell := func(line string) *exec.Cmd {
+		line = strings.NewReplacer("/etc/netherite", etc, "/var/lib/netherite", data).Replace(line)
+		if p != nil {
+			line = strings.ReplaceAll(line, "$(pidof netherite)", strconv.Itoa(p.cmd.Process.Pid))
+		}
+		cmd := exec.Command("sh", "-e", "-c", line)
+		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(sdktest.Binary(t))+":"+os.Getenv("PATH"))
+		return cmd
+	}
+	pieces := commandsOf(t, "../../docs/operating.md")
+	if len(pieces) != 2 {
+		t.Fatalf("the page has %d pieces of commands, want 2", len(pieces))
+	}
+	var secret string
+	for _, line := range append(pieces[0], pieces[1]...) {
+		if strings.HasPrefix(line, "netherite server") && !strings.Contains(line, "--check-config") {
+			p = &process{t: t, cmd: shell("exec " + line)}
+			p.run()
+			continue
+		}
+		reads := strings.Contains(line, "kill -HUP")
+		var again <-chan struct{}
+		if reads {
+			again = p.logged("read again")
+		}
+		cmd := shell(line)
+		var errs strings.Builder
+		cmd.Stderr = &errs
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s%s", line, err, out, errs.String())
+		}
+		if reads {
+			wait(t, again, "word that the keys were read again")
+		}
+		if strings.HasPrefix(string(out), "nk_") {
+			secret = strings.TrimSpace(string(out))
+		}
+	}
+	list := shell("exec netherite hub list --tls-ca /etc/netherite/tls/server.crt --server " + grpcOf(t, p))
+	list.Env = append(list.Env, "NETHERITE_API_KEY="+secret)
+	if out, err := list.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "orders" {
+		t.Errorf("the server that the page makes has %q, %v", out, err)
+	}
+}
+
+// grpcOf is the first gRPC address that a server has announced.
+func grpcOf(t *testing.T, p *process) string {
+	t.Helper()
+	for _, line := range p.out {
+		if at, ok := strings.CutPrefix(line, "gRPC:"); ok {
+			return strings.TrimSpace(at)
+		}
+	}
+	t.Fatalf("it announces no gRPC address: %q", p.out)
+	return ""
+}
