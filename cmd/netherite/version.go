@@ -1,31 +1,47 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 )
 
-// commit is what "make build" sets, for builds that the go command notes none in.
+// commit is what the linker is told of the version (-X main.commit=...), as "make
+// build" and the Dockerfile do: the go command notes none in builds without a
+// repository, or with -buildvcs=false.
 var commit string
 
-// version is the module's version, or the commit that it was built from.
+// version is what this was built from.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
+	info, _ := debug.ReadBuildInfo()
+	return versionOf(commit, info)
+}
+
+// versionOf is what the linker was told, else the module's version, else the commit
+// of the repository, with "-dirty" if files had been changed; info may be nil.
+func versionOf(told string, info *debug.BuildInfo) string {
+	if told != "" {
+		return told
+	}
+	if info == nil {
 		return "unknown"
 	}
 	if v := info.Main.Version; v != "" && v != "(devel)" {
 		return v
 	}
+	noted := map[string]string{}
 	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(12, len(s.Value))]
-		}
+		noted[s.Key] = s.Value
 	}
-	return cmp.Or(commit, "devel")
+	revision := noted["vcs.revision"]
+	switch {
+	case revision == "":
+		return "devel"
+	case noted["vcs.modified"] == "true":
+		return revision[:min(12, len(revision))] + "-dirty"
+	}
+	return revision[:min(12, len(revision))]
 }
 
 func newVersion() *cobra.Command {
