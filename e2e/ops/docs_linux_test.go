@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"go.yaml.in/yaml/v3"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
 )
@@ -34,7 +37,7 @@ func settingsFor(t *testing.T, etc string) {
 	cert, key := selfSigned(t, t.TempDir())
 	text := strings.ReplaceAll(readDeploy(t, "netherite.yaml"), "/etc/netherite", etc)
 	text = regexp.MustCompile(`\b0\.0\.0\.0:\d+`).ReplaceAllString(text, "127.0.0.1:0")
-	for name, content := range map[string]string{"netherite.yaml": text, "tls/server.crt": readFile(t, cert), "tls/server.key": readFile(t, key)} {
+	for name, content := range map[string]string{"netherite.yaml": text, "tls/server.pem": readFile(t, cert), "tls/server.key": readFile(t, key)} {
 		if err := os.WriteFile(filepath.Join(etc, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -87,10 +90,52 @@ func TestTheCommandsOfTheOperatingPageWorkOnANewMachine(t *testing.T) {
 			secret = strings.TrimSpace(string(out))
 		}
 	}
-	list := shell("exec netherite hub list --tls-ca /etc/netherite/tls/server.crt --server " + grpcOf(t, p))
+	list := shell("exec netherite hub list --tls-ca /etc/netherite/tls/server.pem --server " + grpcOf(t, p))
 	list.Env = append(list.Env, "NETHERITE_API_KEY="+secret)
 	if out, err := list.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "orders" {
 		t.Errorf("the server that the page makes has %q, %v", out, err)
+	}
+}
+
+// composed is what the file for Docker Compose says of the server.
+type composed struct {
+	Command     []string          `yaml:"command"`
+	Environment map[string]string `yaml:"environment"`
+	Ports       []string          `yaml:"ports"`
+	Grace       time.Duration     `yaml:"stop_grace_period"`
+}
+
+// TestTheServerOfTheComposeFileTakesCallsFromNothing runs it as the file says, with
+// an empty directory of data: a program must not have to be told first that task hubs
+// are made by somebody.
+func TestTheServerOfTheComposeFileTakesCallsFromNothing(t *testing.T) {
+	var file struct{ Services struct{ Netherite composed } }
+	if err := yaml.Unmarshal([]byte(readDeploy(t, "compose.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	c := file.Services.Netherite
+	if drain := 10 * time.Second; c.Grace < 2*drain {
+		t.Errorf("it may take %v to stop, which is not much more than the %v that work under way has", c.Grace, drain)
+	}
+	etc, data := filepath.Join(t.TempDir(), "etc"), t.TempDir()
+	settingsFor(t, etc)
+	keys := filepath.Join(etc, "keys.yaml")
+	secret := strings.TrimSpace(must(t, "key", "create", "shop", "--role", "*=worker", "--keys-file", keys))
+	p := &process{t: t, cmd: exec.Command(sdktest.Binary(t))}
+	for _, arg := range c.Command {
+		p.cmd.Args = append(p.cmd.Args, strings.ReplaceAll(arg, "/etc/netherite", etc))
+	}
+	p.cmd.Env = append(os.Environ(), "NETHERITE_DATA="+data)
+	for name, value := range c.Environment {
+		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+	}
+	p.run()
+	for _, hub := range []string{"default", "orders"} {
+		cmd := exec.Command(sdktest.Binary(t), "instance", "start", "Nobody", "--id", "i", "--hub", hub, "--server", grpcOf(t, p), "--tls-ca", filepath.Join(etc, "tls", "server.pem"))
+		cmd.Env = append(os.Environ(), "NETHERITE_API_KEY="+secret)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("task hub %s: %v\n%s", hub, err, out)
+		}
 	}
 }
 
