@@ -48,6 +48,15 @@ func newBench() *cobra.Command {
 			"  netherite bench --report all.html --from rows.json,other.json\n" +
 			"  netherite bench --compare before.json after.json",
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+			switch {
+			case f.compare:
+				return filesMeant(cmd, args, typed)
+			case len(args) > 0:
+				return nil, cobra.ShellCompDirectiveNoFileComp
+			}
+			return bench.Names(), cobra.ShellCompDirectiveNoFileComp
+		},
 	}
 	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return flagError(err) })
 	fl := cmd.Flags()

@@ -34,6 +34,7 @@ func (f *hubFlags) addServers(cmd *cobra.Command) {
 	f.remote = true
 	f.at.add(cmd)
 	f.addContext(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("hub", suggesting(f.suggestHubs))
 }
 
 // target is a hub to work with: one that runs, through its owner's socket, or

@@ -235,9 +235,17 @@ func newContextList() *cobra.Command {
 	return cmd
 }
 
-func suggestContexts(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+// suggestContexts suggests contexts for an argument, and suggestContext for a flag.
+func suggestContexts(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	return suggestContext(cmd, args, typed)
+}
+
+func suggestContext(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	c, err := readContexts()
-	if err != nil || len(args) > 0 {
+	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
 	return append(slices.Sorted(maps.Keys(c.Contexts)), local), cobra.ShellCompDirectiveNoFileComp

@@ -20,6 +20,7 @@ func newEntity() *cobra.Command {
 	f.addServers(cmd)
 	list := &cobra.Command{Use: "list", Short: "List entities, a page at a time", Args: cobra.NoArgs}
 	cmd.AddCommand(listCommand(f, list, true), newEntityGet(f), newEntitySignal(f))
+	completeEntities(cmd, f)
 	return cmd
 }
 
@@ -66,6 +67,7 @@ func newEntitySignal(f *hubFlags) *cobra.Command {
 		Args:  cobra.ExactArgs(3),
 	}
 	cmd.Flags().StringVar(&data, "data", "", "the operation's input, JSON")
+	_ = cmd.RegisterFlagCompletionFunc("data", cobra.NoFileCompletions)
 	cmd.Flags().StringVar(&at, "at", "", "not before this time (RFC 3339)")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		id, err := entityID(args)

@@ -150,6 +150,7 @@ func (f *hubsFlags) newDelete() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use: "delete NAME", Short: "Delete a task hub with all that is in it", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: suggesting(f.suggestHubs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			dir, err := server.HubDir(f.data, name)
@@ -176,4 +177,39 @@ func (f *hubsFlags) newDelete() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&yes, "yes", false, "yes, delete it")
 	return cmd
+}
+
+// suggestHubs lists the task hubs of the server or the directory that is meant.
+func (f *hubsFlags) suggestHubs(cmd *cobra.Command, args []string, _ string) []string {
+	if len(args) > 0 {
+		return nil
+	}
+	at, err := f.resolve(cmd, "data")
+	switch {
+	case err != nil:
+		return nil
+	case at != nil:
+		return at.suggestHubs(cmd)
+	}
+	names, _ := server.FindHubs(f.data) // whether somebody serves them or not
+	return names
+}
+
+// suggestHubs lists the task hubs of the server that is meant.
+func (f *hubFlags) suggestHubs(cmd *cobra.Command, _ []string, _ string) []string {
+	if at, err := f.resolve(cmd, "dir"); err == nil && at != nil {
+		return at.suggestHubs(cmd)
+	}
+	return nil
+}
+
+// suggestHubs lists the task hubs of a server, if that says which to this caller.
+func (s *serverAt) suggestHubs(cmd *cobra.Command) (names []string) {
+	ctx, cancel := completing(cmd)
+	defer cancel()
+	_ = s.call(ctx, gate.Everywhere, func(ctx context.Context, c *grpc.ClientConn) (err error) {
+		names, err = hubsAt(ctx, c)
+		return err
+	})
+	return names
 }

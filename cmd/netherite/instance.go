@@ -169,6 +169,7 @@ func newInstanceRaise(f *hubFlags) *cobra.Command {
 		Args:  cobra.ExactArgs(2),
 	}
 	cmd.Flags().StringVar(&data, "data", "", "the event's payload, JSON")
+	_ = cmd.RegisterFlagCompletionFunc("data", cobra.NoFileCompletions)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		payload, err := jsonFlag("data", data, cmd.Flags().Changed("data"))
 		if err != nil {

@@ -91,6 +91,7 @@ func (f *keyFlags) newCreate() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "role of its holder in a task hub, HUB=ROLE; * stands for all hubs")
+	_ = cmd.RegisterFlagCompletionFunc("role", suggestRoles)
 	return cmd
 }
 
@@ -144,6 +145,7 @@ func noKey(name string) error { return fmt.Errorf("there is no key %q: %w", name
 func (f *keyFlags) newRevoke() *cobra.Command {
 	return &cobra.Command{
 		Use: "revoke NAME", Short: "Withdraw a key, with all of its secrets", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: suggesting(f.suggestKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := os.Stat(f.file); f.file != "" && errors.Is(err, fs.ErrNotExist) {
 				return err
@@ -166,6 +168,7 @@ func (f *keyFlags) newRotate() *cobra.Command {
 	var finish bool
 	cmd := &cobra.Command{
 		Use: "rotate NAME", Short: "Give a key a second secret and print it; with --finish, withdraw the first one", Args: cobra.ExactArgs(1),
+		ValidArgsFunction: suggesting(f.suggestKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			key, hash, err := gate.NewKey(name)
@@ -199,4 +202,28 @@ func (f *keyFlags) newRotate() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&finish, "finish", false, "withdraw the older secret")
 	return cmd
+}
+
+// suggestKeys lists the keys in the file.
+func (f *keyFlags) suggestKeys(_ *cobra.Command, args []string, _ string) (names []string) {
+	if f.file == "" || len(args) > 0 {
+		return nil
+	}
+	list, _ := keyfile.Read(f.file)
+	for _, k := range list {
+		names = append(names, k.Name)
+	}
+	return names
+}
+
+// suggestRoles lists the roles behind the name of a hub.
+func suggestRoles(_ *cobra.Command, _ []string, typed string) (list []string, _ cobra.ShellCompDirective) {
+	hub, _, named := strings.Cut(typed, "=")
+	if !named {
+		return []string{"*="}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+	}
+	for r := gate.Reader; r <= gate.Admin; r++ {
+		list = append(list, hub+"="+r.String())
+	}
+	return list, cobra.ShellCompDirectiveNoFileComp
 }

@@ -58,6 +58,7 @@ func newRoot() *cobra.Command {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	markUsage(root)
+	completeAll(root)
 	return root
 }
 

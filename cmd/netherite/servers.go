@@ -68,7 +68,7 @@ type servers struct {
 // addContext adds the flag that names a context.
 func (w *servers) addContext(cmd *cobra.Command) {
 	cmd.PersistentFlags().StringVar(&w.context, "context", "", "the server that netherite context keeps under this name; also NETHERITE_CONTEXT")
-	_ = cmd.RegisterFlagCompletionFunc("context", suggestContexts)
+	_ = cmd.RegisterFlagCompletionFunc("context", suggestContext)
 }
 
 // resolve decides which server is meant: the flags', the variables', or the current
