@@ -112,6 +112,7 @@ func newContext() *cobra.Command {
 
 func newContextAdd() *cobra.Command {
 	var s serverAt
+	var replace bool
 	cmd := &cobra.Command{
 		Use:   "add NAME --server ADDRESS",
 		Short: "Keep a server under a name; the first one is used from now on",
@@ -140,6 +141,9 @@ func newContextAdd() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if old, ok := c.Contexts[name]; ok && old != s && !replace {
+				return usagef("there is a context %q already, of %s: use another name, or say --replace", name, old.Server)
+			}
 			if len(c.Contexts) == 0 {
 				c.Current = name
 			}
@@ -148,6 +152,7 @@ func newContextAdd() *cobra.Command {
 		},
 	}
 	s.add(cmd)
+	cmd.Flags().BoolVar(&replace, "replace", false, "in the place of the context that has this name")
 	return cmd
 }
 

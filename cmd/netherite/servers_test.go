@@ -183,7 +183,9 @@ func TestContextsStandForServers(t *testing.T) {
 		{"instance list --context here", 0, `there`}, {"instance list --context nowhere", 3, `no context "nowhere"`}, {"context use nowhere", 3, `nowhere`},
 		{"instance list --server " + at, 0, `there`}, {"instance list --server " + at + " --dir x", 2, `leave one`}, {"instance list --context here --dir x", 2, `leave --server`},
 		{"instance list --server " + at + " --hub new", 0, `ID`}, {"context list", 0, `\*.*other.*127.0.0.1:1.*h`}, {"context use local", 0, ``},
-		{"instance list --hub x --dir " + dir, 2, `name it with --server`}, {"context remove other", 0, ``}, {"context remove other", 3, `other`}, {"context remove local", 2, `local`},
+		{"instance list --hub x --dir " + dir, 2, `name it with --server`}, {"context add other --server 127.0.0.1:1 --hub h", 0, ``}, {"context add other --server " + at, 2, `already, of 127.0.0.1:1.*--replace`},
+		{"context add other --server " + at + " --replace", 0, ``}, {"instance list --context other", 0, `there`}, {"context list -o yaml", 0, `current: "local"`},
+		{"context remove other", 0, ``}, {"context remove other", 3, `other`}, {"context remove local", 2, `local`},
 		{"context add local --server x:1", 2, `local`}, {"context add x", 2, `--server is missing`}, {"context add x --server h:1 --tls-ca f", 2, `certificates need TLS`},
 		{"__complete instance show --context here th", 0, `^there\s`}, {"__complete context use h", 0, `here`}, {"instance list --server " + at + " --tls-ca f", 2, `need TLS`},
 	} {
