@@ -15,9 +15,25 @@ import (
 // bulk makes a command that works on one instance work on all that match as well.
 type bulk struct {
 	q      queryFlags
-	expr   string
 	all    bool
 	dryRun bool
+	format func() (asJSON bool, err error)
+}
+
+// bulkJSON is what was done, or would be, in the command's output. Fields are only
+// ever added.
+type bulkJSON struct {
+	Done      string         `json:"done"` // "terminated"
+	DryRun    bool           `json:"dryRun"`
+	Count     int            `json:"count"`
+	Instances []instanceLine `json:"instances,omitzero"` // of a dry run
+}
+
+// instanceLine is what a dry run says of an instance.
+type instanceLine struct {
+	InstanceID    string `json:"instanceId"`
+	Name          string `json:"name"`
+	RuntimeStatus string `json:"runtimeStatus"`
 }
 
 // bulkVerb is what is done to one instance, and in which statuses an instance is
@@ -28,25 +44,21 @@ type bulkVerb struct {
 	do   func(ctx context.Context, t *target, id string) error
 }
 
-func (b *bulk) add(cmd *cobra.Command) {
-	b.q.add(cmd)
-	b.addQuery(cmd)
+// add adds the flags; output is the long name of -o.
+func (b *bulk) add(cmd *cobra.Command, output string) {
+	b.addQuery(cmd, output)
 	cmd.Flags().BoolVar(&b.all, "all", false, "needed to take every instance")
 }
 
 // addQuery adds what purge has not of its own.
-func (b *bulk) addQuery(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&b.expr, "query", "", "all that match, as words such as 'status=Running name=Order tag.region=eu prefix=a- created-from=T created-to=T'")
+func (b *bulk) addQuery(cmd *cobra.Command, output string) {
+	b.q.add(cmd)
+	b.format = formatFlag(cmd, output)
 	cmd.Flags().BoolVar(&b.dryRun, "dry-run", false, "say which instances it would be, and do nothing")
 }
 
 // query reads which instances are meant; one is true if it is that of the arguments.
 func (b *bulk) query(args []string) (q engine.Query, one bool, err error) {
-	if b.expr != "" {
-		if err := b.q.parse(b.expr); err != nil {
-			return q, false, err
-		}
-	}
 	if q, err = b.q.query(); err != nil {
 		return q, false, err
 	}
@@ -96,22 +108,45 @@ func (q *queryFlags) parse(expr string) error {
 
 // run does the verb to the instance of the arguments, or to all that match.
 func (b *bulk) run(cmd *cobra.Command, f *hubFlags, args []string, v bulkVerb) error {
+	asJSON, err := b.format()
+	if err != nil {
+		return err
+	}
 	q, one, err := b.query(args)
 	if err != nil {
 		return err
 	}
 	return f.with(cmd, func(ctx context.Context, t *target) error {
-		if one {
-			return v.do(ctx, t, args[0])
+		if !one {
+			return b.each(ctx, t, q, v, cmd.OutOrStdout(), asJSON)
 		}
-		return b.each(ctx, t, q, v, cmd.OutOrStdout())
+		if err := v.do(ctx, t, args[0]); err != nil || !asJSON {
+			return err
+		}
+		return b.print(cmd.OutOrStdout(), bulkJSON{Done: v.done, Count: 1}, asJSON)
 	})
+}
+
+// print says what was done, or would be.
+func (b *bulk) print(out io.Writer, j bulkJSON, asJSON bool) (err error) {
+	switch {
+	case asJSON:
+		return printJSON(out, j)
+	case j.DryRun:
+		_, err = fmt.Fprintf(out, "would be %s: %d\n", j.Done, j.Count)
+	default:
+		_, err = fmt.Fprintf(out, "%s %d\n", j.Done, j.Count)
+	}
+	return err
 }
 
 // each goes through all that match. What has ended or gone meanwhile is none of them
 // any more.
-func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, out io.Writer) error {
-	done := 0
+func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, out io.Writer, asJSON bool) error {
+	j := bulkJSON{Done: v.done, DryRun: b.dryRun}
+	if b.dryRun {
+		j.Instances = []instanceLine{}
+	}
 	var failed []error
 	for {
 		page, err := t.Query(ctx, q)
@@ -120,17 +155,21 @@ func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, 
 			return errors.Join(append(failed, err)...)
 		}
 		for _, i := range page.Instances {
-			if v.skip(i.Status) {
+			switch {
+			case v.skip(i.Status):
 				continue
-			}
-			if b.dryRun {
+			case b.dryRun && asJSON:
+				j.Instances = append(j.Instances, instanceLine{i.ID, i.Name, i.Status.String()})
+				j.Count++
+				continue
+			case b.dryRun:
 				fmt.Fprintf(out, "%s\t%s\t%s\n", i.ID, i.Name, i.Status)
-				done++
+				j.Count++
 				continue
 			}
 			switch err := v.do(ctx, t, i.ID); {
 			case err == nil:
-				done++
+				j.Count++
 			case errors.Is(err, engine.ErrEnded), errors.Is(err, engine.ErrNotFound), errors.Is(err, engine.ErrNotFailed):
 			case ctx.Err() != nil:
 				return errors.Join(append(failed, err)...)
@@ -143,12 +182,7 @@ func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, 
 			break
 		}
 	}
-	if b.dryRun {
-		fmt.Fprintf(out, "would be %s: %d\n", v.done, done)
-	} else {
-		fmt.Fprintf(out, "%s %d\n", v.done, done)
-	}
-	return errors.Join(failed...)
+	return errors.Join(append(failed, b.print(out, j, asJSON))...)
 }
 
 // ended reports whether an instance has ended, as most verbs need it not to have.

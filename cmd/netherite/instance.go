@@ -34,9 +34,12 @@ func newInstance() *cobra.Command {
 
 // outputFlag adds -o and returns a check of its value. For YAML the command's output
 // is one that turns JSON into it.
-func outputFlag(cmd *cobra.Command) func() (asJSON bool, err error) {
-	format := cmd.Flags().StringP("output", "o", "table", "output format: table, json or yaml")
-	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
+func outputFlag(cmd *cobra.Command) func() (asJSON bool, err error) { return formatFlag(cmd, "output") }
+
+// formatFlag is outputFlag for commands of which --output means something else.
+func formatFlag(cmd *cobra.Command, long string) func() (asJSON bool, err error) {
+	format := cmd.Flags().StringP(long, "o", "table", "output format: table, json or yaml")
+	_ = cmd.RegisterFlagCompletionFunc(long, cobra.FixedCompletions([]string{"table", "json", "yaml"}, cobra.ShellCompDirectiveNoFileComp))
 	return func() (bool, error) {
 		switch *format {
 		case "table", "json":
@@ -211,7 +214,7 @@ func newInstanceReasons(f *hubFlags, verb, done, short string, skip func(model.S
 			return b.run(cmd, f, args, bulkVerb{done, skip, func(ctx context.Context, t *target, id string) error { return do(t, ctx, id, reason) }})
 		},
 	}
-	b.add(cmd)
+	b.add(cmd, "output")
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the history")
 	return cmd
 }
@@ -238,7 +241,7 @@ func newInstanceTerminate(f *hubFlags) *cobra.Command {
 		Short: "End an instance at once, or all that match",
 		Args:  cobra.MaximumNArgs(1),
 	}
-	b.add(cmd)
+	b.add(cmd, "output-format")
 	cmd.Flags().StringVar(&output, "output", "", "the instance's output, JSON")
 	cmd.Flags().BoolVar(&recursive, "recursive", false, "end its living sub-orchestrations too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {

@@ -17,9 +17,11 @@ type queryFlags struct {
 	names, statuses, tags   []string
 	prefix, from, to, token string
 	limit                   int
+	expr                    string
 }
 
 func (q *queryFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&q.expr, "query", "", "all that match, as words such as 'status=Running name=Order tag.region=eu prefix=a- created-from=T created-to=T'")
 	cmd.Flags().StringSliceVar(&q.names, "name", nil, "only of these names")
 	cmd.Flags().StringSliceVar(&q.statuses, "status", nil, "only with these statuses")
 	cmd.Flags().StringArrayVar(&q.tags, "tag", nil, "only with this tag, key=value; may be repeated")
@@ -30,6 +32,9 @@ func (q *queryFlags) add(cmd *cobra.Command) {
 
 // query checks the flags and makes the query.
 func (q *queryFlags) query() (eq engine.Query, err error) {
+	if err := q.parse(q.expr); err != nil {
+		return eq, err
+	}
 	eq = engine.Query{Names: q.names, IDPrefix: q.prefix, Token: q.token, PageSize: q.limit}
 	for _, name := range q.statuses {
 		s, err := model.ParseStatus(name)
@@ -115,11 +120,14 @@ func newInstancePurge(f *hubFlags) *cobra.Command {
 		Short: "Forget an ended instance, or all ended ones that match",
 		Args:  cobra.MaximumNArgs(1),
 	}
-	b.q.add(cmd)
-	b.addQuery(cmd)
+	b.addQuery(cmd, "output")
 	cmd.Flags().BoolVar(&recursive, "recursive", false, "forget its ended sub-orchestrations too")
 	cmd.Flags().BoolVar(&b.all, "all", false, "needed to purge every ended instance")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		asJSON, err := b.format()
+		if err != nil {
+			return err
+		}
 		eq, one, err := b.query(args)
 		switch {
 		case err != nil:
@@ -129,11 +137,11 @@ func newInstancePurge(f *hubFlags) *cobra.Command {
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
 			if b.dryRun {
-				return b.each(ctx, t, eq, bulkVerb{done: "purged", skip: func(s model.Status) bool { return !s.Ended() }}, cmd.OutOrStdout())
+				return b.each(ctx, t, eq, bulkVerb{done: "purged", skip: func(s model.Status) bool { return !s.Ended() }}, cmd.OutOrStdout(), asJSON)
 			}
 			n, err := purge(ctx, t, args, eq, recursive)
 			if err == nil || n > 0 {
-				fmt.Fprintf(cmd.OutOrStdout(), "purged %d\n", n)
+				err = errors.Join(err, b.print(cmd.OutOrStdout(), bulkJSON{Done: "purged", Count: n}, asJSON))
 			}
 			return err
 		})
