@@ -80,7 +80,8 @@ func removeDeleted(data string) error {
 	return err
 }
 
-// checkName bounds the names of hubs to what is a folder's name everywhere.
+// checkName bounds the names of hubs to letters, digits and what is harmless in a
+// folder's name. New ones are bounded more: see CheckNewHub.
 func checkName(name string) error {
 	for i, c := range name {
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'

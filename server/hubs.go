@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -28,7 +29,7 @@ type Hubs struct {
 
 	mu       sync.Mutex
 	open     map[string]*netherite.Hub
-	changing map[string]chan struct{} // closed when it has been changed
+	changing map[string]chan struct{} // by name in lower case; closed when it has been changed
 	broken   map[string]error         // why it could not be opened
 	closed   bool
 }
@@ -159,11 +160,26 @@ func (h *Hubs) find(ctx context.Context, name string) (*netherite.Hub, error) {
 	}
 	err = h.change(ctx, name, func(old *netherite.Hub) (_ *netherite.Hub, err error) {
 		if hub = old; hub == nil {
-			hub, err = h.openHub(name)
+			hub, err = h.make(name)
 		}
 		return hub, err
 	})
 	return hub, err
+}
+
+// make opens a hub that is not open: one that somebody has put into the directory, or
+// a new one.
+func (h *Hubs) make(name string) (*netherite.Hub, error) {
+	others, err := FindHubs(h.c.Data)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(others, name) {
+		if err := CheckNewHub(name, append(others, h.Names()...)); err != nil {
+			return nil, err
+		}
+	}
+	return h.openHub(name)
 }
 
 // opened is a hub that is open; neither a hub nor an error says that there is none.
@@ -183,11 +199,13 @@ func (h *Hubs) opened(name string) (*netherite.Hub, error) {
 
 // change makes another hub of one, either of which may be nil, while nobody else
 // changes it. Those who look for it meanwhile find none, or wait if they would make
-// one.
+// one. Names that differ in case alone are changed one after the other, so that two of
+// them are not made at once.
 func (h *Hubs) change(ctx context.Context, name string, to func(old *netherite.Hub) (*netherite.Hub, error)) error {
+	folded := strings.ToLower(name)
 	h.mu.Lock()
-	for h.changing[name] != nil {
-		ended := h.changing[name]
+	for h.changing[folded] != nil {
+		ended := h.changing[folded]
 		h.mu.Unlock()
 		select {
 		case <-ended:
@@ -201,7 +219,7 @@ func (h *Hubs) change(ctx context.Context, name string, to func(old *netherite.H
 		return engine.ErrClosed
 	}
 	ended, old := make(chan struct{}), h.open[name]
-	h.changing[name] = ended
+	h.changing[folded] = ended
 	delete(h.open, name)
 	h.mu.Unlock()
 
@@ -212,7 +230,7 @@ func (h *Hubs) change(ctx context.Context, name string, to func(old *netherite.H
 	if hub != nil {
 		h.open[name] = hub
 	}
-	delete(h.changing, name)
+	delete(h.changing, folded)
 	close(ended)
 	return err
 }
@@ -228,10 +246,11 @@ func (h *Hubs) Create(ctx context.Context, name string, anew bool) error {
 		if old != nil && !anew {
 			return old, nil
 		}
-		if old != nil {
-			if err := h.remove(ctx, name, old); err != nil {
-				return nil, err
-			}
+		if old == nil {
+			return h.make(name)
+		}
+		if err := h.remove(ctx, name, old); err != nil {
+			return nil, err
 		}
 		return h.openHub(name)
 	})

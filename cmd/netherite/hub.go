@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -86,6 +87,13 @@ func (f *hubsFlags) newCreate() *cobra.Command {
 				_, err := wire.NewTaskHubSidecarServiceClient(c).CreateTaskHub(ctx, &wire.CreateTaskHubRequest{})
 				return err
 			}, func(ctx context.Context) error {
+				others, err := server.FindHubs(f.data)
+				if err == nil && !slices.Contains(others, name) {
+					err = server.CheckNewHub(name, others)
+				}
+				if err != nil {
+					return err
+				}
 				hub, err := netherite.Open(dir, netherite.Partitions(partitions), netherite.Retention(-1))
 				if err != nil {
 					return err
