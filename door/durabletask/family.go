@@ -14,21 +14,24 @@ const maxFamily = 100_000
 
 // purgeFamily forgets an instance that has ended, and all below it that has: the
 // lowest first, so that what a failure leaves can still be reached from the top.
-// It returns how many are gone.
-func purgeFamily(ctx context.Context, client engine.Client, id string) (deleted int, err error) {
+// It returns how many are gone. If the time is over it ends after one of them, and
+// says that these are not all.
+func purgeFamily(ctx context.Context, client engine.Client, id string, over func() bool) (deleted int, whole bool, err error) {
 	family, err := familyOf(ctx, client, id)
 	if err != nil {
-		return 0, err
+		return 0, true, err
 	}
 	for i := len(family) - 1; i > 0; i-- {
 		n, err := client.Purge(ctx, family[i], false)
 		if err != nil && !errors.Is(err, engine.ErrNotFound) {
-			return deleted, err
+			return deleted, false, err
 		}
-		deleted += n
+		if deleted += n; deleted > 0 && over() {
+			return deleted, false, nil
+		}
 	}
 	n, err := client.Purge(ctx, id, true)
-	return deleted + n, err
+	return deleted + n, true, err
 }
 
 // familyOf lists an instance and the ended instances below it, each after its

@@ -3,7 +3,6 @@ package durabletask
 import (
 	"context"
 	"errors"
-	"time"
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -58,7 +57,8 @@ func purgeAll(ctx context.Context, client engine.Client, ids []string, recursive
 
 func purgeOne(ctx context.Context, client engine.Client, id string, recursive bool) (int, error) {
 	if recursive {
-		return purgeFamily(ctx, client, id)
+		n, _, err := purgeFamily(ctx, client, id, func() bool { return false })
+		return n, err
 	}
 	return client.Purge(ctx, id, false)
 }
@@ -77,46 +77,61 @@ func (s *Service) purgeWhere(ctx context.Context, client engine.Client, f *wire.
 	if len(query.Statuses) == 0 {
 		return r, nil
 	}
-	var end time.Duration
-	if f.GetTimeout() != nil {
-		end = s.opts.Clock.Mono() + f.GetTimeout().AsDuration()
-	}
+	over := s.timeIsOver(f)
 	step := purgeMatches
 	if recursive {
 		step = purgeFamilies
 	}
 	for {
-		n, token, err := step(ctx, client, query)
+		n, token, err := step(ctx, client, query, over)
 		r.DeletedInstanceCount += int32(n)
 		switch {
+		case errors.Is(err, errTimeIsOver), err == nil && token != "" && over():
+			r.IsComplete = wrapperspb.Bool(false)
+			return r, nil
 		case err != nil:
 			return nil, statusOf(err)
 		case token == "":
-			return r, nil
-		case end > 0 && s.opts.Clock.Mono() >= end:
-			r.IsComplete = wrapperspb.Bool(false)
 			return r, nil
 		}
 		query.Token = token
 	}
 }
 
-func purgeMatches(ctx context.Context, client engine.Client, q engine.Query) (int, string, error) {
+// errTimeIsOver says that the time of a filter ended before all that it takes was
+// deleted.
+var errTimeIsOver = errors.New("the time of the purge is over")
+
+// timeIsOver reports, from now on, whether the time that a filter allows is over. One
+// that is over from the start still allows a step.
+func (s *Service) timeIsOver(f *wire.PurgeInstanceFilter) func() bool {
+	if f.GetTimeout() == nil {
+		return func() bool { return false }
+	}
+	end := s.opts.Clock.Mono() + f.GetTimeout().AsDuration()
+	return func() bool { return s.opts.Clock.Mono() >= end }
+}
+
+func purgeMatches(ctx context.Context, client engine.Client, q engine.Query, _ func() bool) (int, string, error) {
 	return client.PurgeWhere(ctx, q)
 }
 
-// purgeFamilies purges a page of matches with their children.
-func purgeFamilies(ctx context.Context, client engine.Client, q engine.Query) (deleted int, token string, err error) {
+// purgeFamilies purges a page of matches with their children. If the time is over it
+// ends with errTimeIsOver, also within a family, of which those that are deleted then
+// are the lowest: what is left is still found from above.
+func purgeFamilies(ctx context.Context, client engine.Client, q engine.Query, over func() bool) (deleted int, token string, err error) {
 	page, err := client.Query(ctx, q)
 	if err != nil {
 		return 0, "", err
 	}
-	for _, i := range page.Instances {
-		n, err := purgeFamily(ctx, client, i.ID)
+	for at, i := range page.Instances {
+		n, whole, err := purgeFamily(ctx, client, i.ID, over)
 		if err != nil && !errors.Is(err, engine.ErrNotFound) {
 			return deleted, "", err
 		}
-		deleted += n
+		if deleted += n; !whole || deleted > 0 && at+1 < len(page.Instances) && over() {
+			return deleted, "", errTimeIsOver
+		}
 	}
 	return deleted, page.Token, nil
 }
