@@ -44,8 +44,12 @@ func TestAWorkerThatDoesNotReadLosesItsWorkToOthers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.Header(); err != nil { // the server has begun to send
+	hub, err := s.Opened("default")
+	if err != nil {
 		t.Fatal(err)
+	}
+	for hub.Stats().Steps < n && t.Context().Err() == nil { // all of it is given to the deaf one
+		runtime.Gosched()
 	}
 	work, err := c.GetWorkItems(t.Context(), &wire.GetWorkItemsRequest{MaxConcurrentOrchestrationWorkItems: n})
 	if err != nil {
