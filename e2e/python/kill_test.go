@@ -26,6 +26,9 @@ func TestNothingIsLostOrDoneTwiceWhenTheServerIsKilled(t *testing.T) {
 	if n != kills {
 		t.Errorf("the server was killed %d times, want %d", n, kills)
 	}
+	for hub, least := range map[string]int{"default": 50, "load": 70} {
+		sdktest.Audit(t, s, hub, "", least, nil)
+	}
 }
 
 func TestHTTPCallsOfOrchestrationsOutliveTheServer(t *testing.T) {

@@ -19,8 +19,8 @@ type Case struct {
 }
 
 // Run runs a suite and makes each of its lines a subtest. A suite that ends with
-// another exit code than 0, or has fewer cases than want, fails. The other lines go
-// to watch, if there is one, before more are read.
+// another exit code than 0, or has fewer cases than want, fails. Each line goes to
+// watch, if there is one, before more are read.
 func Run(t *testing.T, cmd *exec.Cmd, want int, watch ...func(line string)) []Case {
 	t.Helper()
 	var stderr bytes.Buffer
@@ -47,12 +47,12 @@ func read(t *testing.T, r io.Reader, watch []func(line string)) (cases []Case, r
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
+		for _, w := range watch {
+			w(lines.Text())
+		}
 		var c Case
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil || c.Test == "" {
 			others.WriteString(lines.Text() + "\n")
-			for _, w := range watch {
-				w(lines.Text())
-			}
 			continue
 		}
 		cases = append(cases, c)

@@ -7,6 +7,7 @@ const { randomUUID } = require("node:crypto");
 const { setTimeout: sleep } = require("node:timers/promises");
 const grpc = require("@grpc/grpc-js");
 const dt = require("@microsoft/durabletask-js");
+const killed = require("./killed");
 
 const address = process.env.NETHERITE_GRPC;
 if (!address) {
@@ -34,9 +35,9 @@ function metadataOf(hub) {
 const hubOptions = (hub) => (hub ? { metadataGenerator: async () => metadataOf(hub) } : {});
 
 const newClient = (hub, more) =>
-  new dt.TaskHubGrpcClient({ hostAddress: address, logger: quiet, ...hubOptions(hub), ...more });
+  killed.patient(new dt.TaskHubGrpcClient({ hostAddress: address, logger: quiet, ...killed.clientOptions(), ...hubOptions(hub), ...more }));
 const newWorker = (hub, more) =>
-  new dt.TaskHubGrpcWorker({ hostAddress: address, logger: quiet, shutdownTimeoutMs: 2_000, ...hubOptions(hub), ...more });
+  new dt.TaskHubGrpcWorker({ hostAddress: address, logger: quiet, shutdownTimeoutMs: 2_000, ...killed.workerOptions(), ...hubOptions(hub), ...more });
 
 const hub = process.env.NETHERITE_HUB;
 const client = newClient(hub);
@@ -66,9 +67,12 @@ const registrar = {
 
 // test adds a case. What its name has before the colon is the feature. define may
 // register what the case needs, and returns what runs it. One that is alone runs
-// when all others are over.
+// when all others are over. While the server is killed a case may begin several
+// times: then there are so many copies of what it has registered.
 function test(name, define, { alone = false } = {}) {
-  cases.push({ name, run: define(registrar), alone });
+  if (!killed.bears(name)) return;
+  const copies = Array.from({ length: killed.copies }, () => define(registrar));
+  cases.push({ name: killed.named(name), run: (n) => copies[n](), alone });
 }
 
 function limit(promise, what) {
@@ -90,7 +94,7 @@ async function runOne(c) {
   const line = { test: c.name, ok: true, error: "", sdk: "js", feature: c.name.split(":")[0] };
   const begin = performance.now();
   try {
-    await limit(c.run(), c.name);
+    await limit(killed.attempt(c.name, c.run, () => client.getOrchestrationState("ready")), c.name);
   } catch (error) {
     line.ok = false;
     line.error = describe(error);

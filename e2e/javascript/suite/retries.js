@@ -3,14 +3,20 @@
 const { assert, completed, dt, failed, run, test } = require("./harness");
 const { RetryPolicy } = dt;
 
-// flaky fails as often as it is told, with errors of these types, then returns v.
+// flaky fails as often as it is told, with errors of these types, then returns v. An
+// activity that runs again, since the server was killed, ends as it did before.
 function flaky(times, v, type = () => "Error") {
-  const at = [];
-  const fn = async () => {
-    at.push(Date.now());
-    if (at.length <= times) {
-      const e = new Error(`failure ${at.length}`);
-      e.name = type(at.length);
+  const at = [], attempts = [];
+  const fn = async (ctx) => { // each run of an orchestration is an attempt, each number of an activity
+    const attempt = ctx.taskId === undefined ? `run ${at.length}` : `${ctx.orchestrationId} ${ctx.taskId}`;
+    if (!attempts.includes(attempt)) {
+      attempts.push(attempt);
+      at.push(Date.now());
+    }
+    const n = attempts.indexOf(attempt) + 1;
+    if (n <= times) {
+      const e = new Error(`failure ${n}`);
+      e.name = type(n);
       throw e;
     }
     return v;

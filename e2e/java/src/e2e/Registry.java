@@ -28,7 +28,7 @@ final class Registry {
     }
 
     DurableTaskGrpcWorker worker(int port) {
-        return builder().port(port).build();
+        return Killed.ON ? worker(Killed.channel(port)) : builder().port(port).build();
     }
 
     DurableTaskGrpcWorker worker(Channel channel) {
