@@ -111,5 +111,5 @@ func TestHTTPCallsOfOrchestrationsOutliveTheServer(t *testing.T) {
 
 func TestSamplesOfTheSDKsOwnDocumentationRunAsTheyStand(t *testing.T) {
 	t.Parallel()
-	run(t, sdk, node(t, sdktest.Start(t), "suite/sample.js"), 2)
+	run(t, sdk, node(t, sdktest.Start(t), "suite/sample.js"), 3)
 }

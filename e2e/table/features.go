@@ -59,9 +59,9 @@ var features = []feature{
 	{"connection strings", "the packages for the Durable Task Scheduler, pointed here"},
 	{"HTTP client", "the client of Durable Functions, by the addresses of its host"},
 	{"HTTP calls", "made by the server, polled while it is killed, and refused"},
-	{"kill", "the server killed and started again under load"},
-	{"samples", "from the SDK's own documentation, as they stand there"},
-	{"documentation", "the code of our page of the SDK"},
+	{"kill", "cases of the rows above, and loads, while the server is killed and started again at random"},
+	{"samples", "parts of the SDK's own documentation, as they stand there; see below"},
+	{"documentation", "the programs of our page of the SDK, whole, as they stand there"},
 }
 
 const head = `# Compatibility
@@ -77,6 +77,32 @@ cannot express it, or its suite does not try it.
 `
 
 const tail = `
+## Kills
+
+The cases of a suite that bear it run once more while the server is killed with SIGKILL and started again on the same ports,
+after random numbers of beginnings and ends of cases, from a fixed seed. Left out are cases that count the runs of code which
+may run again, cases of time limits, and cases with workers or clients of their own. A case of which a call was cut off that
+is neither a question nor a start begins anew: whether an event whose answer never came was taken cannot be known. Afterwards
+all histories are read: each activity, timer, child, call and lock in them has at most one outcome, each instance one end.
+The activities that workers were given are held against them: none twice by the same stream, and none whose result stands in
+the history of an instance that a client has seen ended.
+
+## Samples
+
+No published package of the SDKs has a whole program in it; whole programs are in their repositories only. What is run is what the
+packages have, put as it stands into a program of ours that adds the worker, the client and what a sample leaves to its reader:
+
+- Python: the example in the reference of the worker (its lines one by one, up to the one that stops it), one sample of the README in
+  the package's metadata, and one class of the reference of the history export, all of the version above. They connect to
+  ` + "`localhost:4001`" + `, which the test points to its server.
+- JavaScript: two of the three samples of the README of 0.1.0-alpha.2, since later versions have no README, with the SDK of the
+  version above (the third does not compile: it has a comment of another language), and one of the comments of the typings of the
+  version above. The TypeScript compiler makes JavaScript of them. The samples of the README have no imports; the test adds them.
+- Java: three samples in the Javadoc of ` + "`TaskOrchestrationContext`" + `, of the version above, inside methods of our own.
+
+The programs of our pages ([Python](sdk-python.md), [JavaScript](sdk-javascript.md), [Java](sdk-java.md)) are whole; tests run them
+as they stand and compare what they print with the page.
+
 ## .NET
 
 .NET is not run: there is no runtime for it where the tests are. Its habits (the classic encoding of entities, answers in
