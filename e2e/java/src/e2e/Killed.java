@@ -60,7 +60,9 @@ final class Killed {
 
     /** Whether an exception says that the server was not there. */
     static boolean away(StatusRuntimeException e) {
-        return e.getStatus().getCode() == Status.Code.UNAVAILABLE || e.getStatus().getCode() == Status.Code.CANCELLED;
+        Status s = e.getStatus();
+        return s.getCode() == Status.Code.UNAVAILABLE || s.getCode() == Status.Code.CANCELLED
+                || s.getCode() == Status.Code.UNKNOWN && "channel closed".equals(s.getDescription()); // cut while connecting
     }
 
     /** Notes that a call of this thread's case was cut off. */
