@@ -43,7 +43,9 @@ final class Killed {
     private static final List<Pattern> UNREPEATABLE = List.of(
             // They count runs of what may run again: this SDK does not tell an activity or a child which attempt it is.
             Pattern.compile("^retries: (an activity is tried again until|a policy ends|a sub-orchestration|activities that run|a handler d)"),
-            Pattern.compile("^determinism: the current time"),
+            Pattern.compile("^determinism: the current time|^failure details: code that differs"),
+            // Something else has to happen within seconds, which the workers may be away for.
+            Pattern.compile("^external events: (an event that is sent in the middle|an event in time|waiting again and again)"),
             Pattern.compile("^timers: (a timer fires after its time|a long timer is split)"),
             Pattern.compile("^reuse policies: an ID of a live"), // whether a start under a used ID was taken cannot be asked
             Pattern.compile("^retries: the pause grows"), // it has an upper limit of time
