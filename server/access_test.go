@@ -1,19 +1,11 @@
 package server
 
 import (
-	"context"
-	"fmt"
-	"io"
 	"net/http"
-	"strings"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/door/gate"
@@ -41,113 +33,6 @@ func callers(t *testing.T) (list []caller, keys []gate.Key) {
 	add("everywhere", gate.Admin, map[string]gate.Role{gate.Everywhere: gate.Admin})
 	stranger, _ := key(t, "admin", nil) // a key of a name that is known, but another one
 	return append(list, caller{name: "nobody"}, caller{name: "stranger", token: stranger}, caller{name: "nonsense", token: "x"}), keys
-}
-
-// rpcs are all remote calls.
-func rpcs(t *testing.T) protoreflect.MethodDescriptors {
-	t.Helper()
-	d, err := protoregistry.GlobalFiles.FindDescriptorByName("TaskHubSidecarService")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d.(protoreflect.ServiceDescriptor).Methods()
-}
-
-// call makes a remote call with an empty message, and returns its error. A stream
-// is read once.
-func call(ctx context.Context, t *testing.T, conn *grpc.ClientConn, m protoreflect.MethodDescriptor) error {
-	t.Helper()
-	message := func(d protoreflect.MessageDescriptor) proto.Message {
-		mt, err := protoregistry.GlobalTypes.FindMessageByName(d.FullName())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return mt.New().Interface()
-	}
-	name := fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name())
-	if !m.IsStreamingServer() {
-		return conn.Invoke(ctx, name, message(m.Input()), message(m.Output()))
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	s, err := conn.NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, name)
-	if err != nil {
-		return err
-	}
-	if err := s.SendMsg(message(m.Input())); err != nil && err != io.EOF {
-		return err
-	}
-	_ = s.CloseSend()
-	return s.RecvMsg(message(m.Output()))
-}
-
-func TestEachRemoteCallIsForThoseOnlyWhoMayMakeIt(t *testing.T) {
-	list, keys := callers(t)
-	s := start(t, func(c *Config) { c.Keys = keys })
-	conn := s.dial(t, nil)
-	client := wire.NewTaskHubSidecarServiceClient(conn)
-	methods := rpcs(t)
-	for i := range methods.Len() {
-		m := methods.Get(i)
-		operation := fmt.Sprintf("/%s/%s", m.Parent().FullName(), m.Name())
-		for _, who := range list {
-			if who.role == gate.Admin { // there is work that a stream sends, also after the hub was deleted
-				_, err := client.StartInstance(as(t.Context(), who.token, "orders"), &wire.CreateInstanceRequest{InstanceId: operation[len("/TaskHubSidecarService/"):], Name: "F"})
-				if err != nil && status.Code(err) != codes.AlreadyExists {
-					t.Fatal(err)
-				}
-			}
-			want := codes.OK
-			switch {
-			case !who.known:
-				want = codes.Unauthenticated
-			case who.role < gate.Needs[operation].Role:
-				want = codes.PermissionDenied
-			case who.role == gate.Worker && m.IsStreamingServer() && m.Input().Name() == "GetWorkItemsRequest":
-				admin := list[gate.Admin-1]
-				if _, err := client.StartInstance(as(t.Context(), admin.token, "orders"), &wire.CreateInstanceRequest{InstanceId: "work", Name: "F"}); err != nil {
-					t.Fatal(err)
-				}
-			}
-			err := call(as(t.Context(), who.token, "orders"), t, conn, m)
-			got := status.Code(err)
-			if refused := got == codes.Unauthenticated || got == codes.PermissionDenied; refused != (want != codes.OK) || refused && got != want {
-				t.Errorf("%s by %s: %v, want %v", operation, who.name, err, want)
-			}
-		}
-	}
-}
-
-// pathOf is an address for an operation of the HTTP API.
-func pathOf(operation string) (method, path string) {
-	method, path, _ = strings.Cut(operation, " ")
-	for name, value := range map[string]string{"{function}": "F", "{instance?}": "i1", "{instance}": "i1", "{event}": "E", "{name?}": "n", "{name}": "n", "{key}": "k"} {
-		path = strings.ReplaceAll(path, name, value)
-	}
-	return method, httpapi.Base + "/" + path
-}
-
-func TestEachRouteIsForThoseOnlyWhoMayUseIt(t *testing.T) {
-	list, keys := callers(t)
-	s := start(t, func(c *Config) { c.Keys = keys })
-	for _, operation := range httpapi.Operations() {
-		method, path := pathOf(operation)
-		for _, who := range list {
-			want := 0
-			switch {
-			case !who.known:
-				want = http.StatusUnauthorized
-			case who.role < gate.Needs[operation].Role:
-				want = http.StatusForbidden
-			}
-			for how, header := range map[string]map[string]string{"": {"Authorization": "Bearer " + who.token}, "&code=" + who.token: nil, "&x": {"x-functions-key": who.token}} {
-				got := s.code(t, method, path+"?taskHub=orders"+how, header)
-				if refused := got == http.StatusUnauthorized || got == http.StatusForbidden; refused != (want != 0) || refused && got != want {
-					t.Errorf("%s by %s: %d, want %d", operation, who.name, got, want)
-				}
-			}
-		}
-	}
 }
 
 func TestACallThatNamesNoHubIsForTheDefaultOne(t *testing.T) {
