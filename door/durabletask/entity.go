@@ -18,7 +18,7 @@ import (
 func (s *Service) SignalEntity(ctx context.Context, q *wire.SignalEntityRequest) (*wire.SignalEntityResponse, error) {
 	return command(s, ctx, func(c engine.Client) (*wire.SignalEntityResponse, error) {
 		return &wire.SignalEntityResponse{}, c.Signal(ctx, engine.SignalRequest{
-			Entity: q.GetInstanceId(), Operation: q.GetName(), Input: translate.Bytes(q.GetInput()), At: translate.Time(q.GetScheduledTime()),
+			Entity: translate.ID(q.GetInstanceId()), Operation: q.GetName(), Input: translate.Bytes(q.GetInput()), At: translate.Time(q.GetScheduledTime()),
 			Trace: translate.ToTrace(q.GetParentTraceContext()), Key: q.GetRequestId(),
 		})
 	})
@@ -34,7 +34,7 @@ func (s *Service) GetEntity(ctx context.Context, q *wire.GetEntityRequest) (*wir
 	if !model.IsEntity(q.GetInstanceId()) {
 		return nil, invalid("%q is not the ID of an entity: @name@key", q.GetInstanceId())
 	}
-	i, err := client.Get(ctx, q.GetInstanceId(), engine.GetOptions{Payloads: true})
+	i, err := client.Get(ctx, translate.ID(q.GetInstanceId()), engine.GetOptions{Payloads: true})
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return &wire.GetEntityResponse{}, nil
@@ -55,7 +55,7 @@ func (s *Service) QueryEntities(ctx context.Context, q *wire.QueryEntitiesReques
 	}
 	f := q.GetQuery()
 	query := engine.Query{
-		Entities: true, IDPrefix: f.GetInstanceIdStartsWith().GetValue(),
+		Entities: true, IDPrefix: translate.ID(f.GetInstanceIdStartsWith().GetValue()),
 		UpdatedFrom: from(f.GetLastModifiedFrom()), UpdatedTo: to(f.GetLastModifiedTo()),
 		PageSize: pageSize(f.GetPageSize().GetValue()), Token: f.GetContinuationToken().GetValue(),
 		GetOptions: engine.GetOptions{Payloads: true},

@@ -383,3 +383,50 @@ func TestClassicHistoriesCanBeRewound(t *testing.T) {
 	w.applied(again, "2", "rb")
 	r.ended("x", completed)
 }
+
+// The type of an entity is the same in any case, as in filters and over HTTP; its
+// key is not.
+func TestTheTypeOfAnEntityIsReadWithoutCase(t *testing.T) {
+	r := open(t)
+	w := r.work(everything())
+	r.signal("@Abc@K", "add", "")
+	w.applied(w.batch("@abc@K"), "1", "")
+	r.signal("@abc@k", "add", "")
+	w.applied(w.batch("@abc@k"), "2", "")
+	r.must(r.RaiseEvent(r.ctx, &wire.RaiseEventRequest{InstanceId: "@ABC@K", Name: "op", Input: text(`{"op":"add","signal":true,"id":"` + guid(9) + `"}`)}))
+	b := w.batch("@abc@K")
+	r.must(r.CompleteEntityTask(r.ctx, &wire.EntityBatchResult{
+		CompletionToken: b.GetCompletionToken(), EntityState: text("3"), Results: []*wire.OperationResult{succeeded("")},
+		Actions: []*wire.OperationAction{{OperationActionType: &wire.OperationAction_SendSignal{SendSignal: &wire.SendSignalAction{InstanceId: "@Abc@Z", Name: "n"}}}},
+	}))
+	w.applied(w.batch("@abc@Z"), "4", "")
+	for id, want := range map[string]string{"@ABC@K": "3", "@abc@K": "3", "@Abc@k": "2", "@aBc@Z": "4"} {
+		if e := r.entity(id).GetEntity(); e.GetSerializedState().GetValue() != want {
+			t.Errorf("%s: %v, want the state %s", id, e, want)
+		}
+	}
+	for prefix, want := range map[string]int{"@ABC@": 3, "@Ab": 3, "@Abc@K": 1, "@": 3} {
+		p := must(r.QueryEntities(r.ctx, &wire.QueryEntitiesRequest{Query: &wire.EntityQuery{InstanceIdStartsWith: text(prefix)}}))(t)
+		if len(p.GetEntities()) != want {
+			t.Errorf("with the prefix %q there are %v", prefix, p.GetEntities())
+		}
+	}
+	r.start("x", "Tour")
+	w.answer(w.step("x"), signal(0, "@Abc@K", "s", ""), call(1, "@ABC@K", "c", ""))
+	for ops := 0; ops < 2; {
+		b := w.batch("@abc@K")
+		n := len(b.GetEntityRequestV2().GetOperationRequests())
+		w.applied(b, "5", make([]string, n)...)
+		ops += n
+	}
+	w.answer(w.step("x"), lock(2, guid(3), "@Abc@K"))
+	step := w.step("x")
+	if got := r.entity("@abc@K").GetEntity().GetLockedBy().GetValue(); got != "x" {
+		t.Errorf("locked by %q", got)
+	}
+	w.answer(step, unlock(3, guid(3), "@aBC@K"), timerAt(4, timestamppb.New(time.Now().Add(time.Hour))))
+	r.state("x")
+	if got := r.entity("@abc@K").GetEntity().GetLockedBy(); got != nil {
+		t.Errorf("locked by %v after the release", got)
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/netherite-go/netherite/door/durabletask/extra"
+	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -135,7 +136,7 @@ func ownPurge(ctx context.Context, client engine.Client, q *wire.PurgeInstancesR
 			n, answer.Token, err = client.PurgeWhere(ctx, query)
 		}
 	} else {
-		n, err = client.Purge(ctx, q.GetInstanceId(), q.GetRecursive())
+		n, err = client.Purge(ctx, translate.ID(q.GetInstanceId()), q.GetRecursive())
 	}
 	if answer.Incomplete, err = incomplete(err); err != nil {
 		return nil, statusOf(err)

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/model"
@@ -140,21 +141,29 @@ func readEntity(e *model.Event, x *model.Ext, h *wire.HistoryEvent) bool {
 }
 
 func readSignal(e *model.Event, s *wire.EntityOperationSignaledEvent) {
-	e.Kind, e.Instance, e.Name, e.RequestID = model.EntitySignaled, s.GetTargetInstanceId().GetValue(), s.GetOperation(), s.GetRequestId()
+	e.Kind, e.Instance, e.Name, e.RequestID = model.EntitySignaled, ID(s.GetTargetInstanceId().GetValue()), s.GetOperation(), s.GetRequestId()
 	e.Payload, e.FireAt = Bytes(s.GetInput()), Time(s.GetScheduledTime())
 }
 
 func readCall(e *model.Event, c *wire.EntityOperationCalledEvent) {
-	e.Kind, e.Instance, e.Name, e.RequestID = model.EntityCalled, c.GetTargetInstanceId().GetValue(), c.GetOperation(), c.GetRequestId()
+	e.Kind, e.Instance, e.Name, e.RequestID = model.EntityCalled, ID(c.GetTargetInstanceId().GetValue()), c.GetOperation(), c.GetRequestId()
 	e.Payload, e.FireAt = Bytes(c.GetInput()), Time(c.GetScheduledTime())
 }
 
 func readLock(e *model.Event, x *model.Ext, l *wire.EntityLockRequestedEvent) {
-	e.Kind, e.RequestID, x.LockSet, x.Position = model.EntityLockRequested, l.GetCriticalSectionId(), l.GetLockSet(), l.GetPosition()
+	e.Kind, e.RequestID, x.LockSet, x.Position = model.EntityLockRequested, l.GetCriticalSectionId(), ids(l.GetLockSet()), l.GetPosition()
+}
+
+func ids(list []string) []string {
+	out := slices.Clone(list)
+	for i := range out {
+		out[i] = ID(out[i])
+	}
+	return out
 }
 
 func readUnlock(e *model.Event, u *wire.EntityUnlockSentEvent) {
-	e.Kind, e.RequestID, e.Instance = model.EntityUnlockSent, u.GetCriticalSectionId(), u.GetTargetInstanceId().GetValue()
+	e.Kind, e.RequestID, e.Instance = model.EntityUnlockSent, u.GetCriticalSectionId(), ID(u.GetTargetInstanceId().GetValue())
 }
 
 func status(s wire.OrchestrationStatus) (model.Status, error) {
