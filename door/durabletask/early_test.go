@@ -243,16 +243,18 @@ func TestAfterARefusalWithoutATokenTheStreamEndsAndItsWorkIsOfferedAgain(t *test
 	if status.Code(err) != codes.FailedPrecondition {
 		t.Fatalf("an answer for what nobody has: %v", err)
 	}
-	if _, err = c.CompleteOrchestratorTask(t.Context(), &wire.OrchestratorResponse{InstanceId: "y", Actions: []*wire.OrchestratorAction{{Id: 0}}}); status.Code(err) != codes.InvalidArgument {
-		t.Fatalf("an answer that says nothing: %v", err)
+	if _, err = c.CompleteOrchestratorTask(t.Context(), &wire.OrchestratorResponse{InstanceId: "y", ChunkIndex: wrapperspb.Int32(7)}); status.Code(err) != codes.InvalidArgument {
+		t.Fatalf("an answer out of turn: %v", err)
 	}
 	if _, err := w.stream.Recv(); status.Code(err) != codes.Aborted {
 		t.Fatalf("the stream goes on: %v", err)
 	}
 	again := work(t, c)
-	for range 2 {
-		if again.next().GetActivityRequest() == nil {
-			t.Error("the item is no activity")
-		}
+	kinds := map[bool]int{}
+	for range 3 {
+		kinds[again.next().GetActivityRequest() != nil]++
+	}
+	if kinds[true] != 2 {
+		t.Errorf("of three items %d are activities, want 2", kinds[true])
 	}
 }

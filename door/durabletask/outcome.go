@@ -15,7 +15,8 @@ import (
 )
 
 // CompleteOrchestratorTask takes what a step came to, in one piece or in chunks. A
-// worker whose answer cannot be understood has failed the orchestration.
+// worker whose answer cannot be understood, or breaks a limit, has failed the
+// orchestration, which says why; its answer is taken.
 func (s *Service) CompleteOrchestratorTask(ctx context.Context, q *wire.OrchestratorResponse) (_ *wire.CompleteTaskResponse, err error) {
 	h, d, err := s.held(ctx, q.GetCompletionToken(), place{kind: engine.OrchestrationKind, instance: q.GetInstanceId()})
 	if err != nil {
@@ -41,11 +42,7 @@ func (s *Service) CompleteOrchestratorTask(ctx context.Context, q *wire.Orchestr
 		return done(unread.err)
 	}
 	if err != nil {
-		failed := failedStep(h, &model.Failure{Type: model.FailureInvalidStep, NonRetriable: true, Message: "the worker's answer cannot be understood: " + err.Error()})
-		if _, err := done(h.completeStep(failed)); err != nil {
-			return nil, err
-		}
-		return nil, invalid("the answer for instance %q cannot be understood, the instance has failed: %v", h.instance, err)
+		r = failedStep(h, &model.Failure{Type: model.FailureInvalidStep, NonRetriable: true, Message: "the worker's answer cannot be understood: " + err.Error()})
 	}
 	return done(h.completeStep(r))
 }
@@ -185,7 +182,8 @@ func (h *held) gather(q *wire.OrchestratorResponse) ([]*wire.OrchestratorAction,
 }
 
 // CompleteEntityTask takes what a batch of operations came to. A worker whose
-// result cannot be understood or kept has failed all of them.
+// result cannot be understood or kept has failed all of them; their callers are
+// told why.
 func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchResult) (*wire.CompleteTaskResponse, error) {
 	h, d, err := s.heldBatch(ctx, q)
 	if err != nil {
@@ -213,11 +211,9 @@ func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchRes
 	if errors.Is(err, engine.ErrTooLarge) {
 		kind = model.FailurePayloadTooLarge
 	}
-	failed := failedBatch(h, len(q.GetResults()), &model.Failure{Type: kind, NonRetriable: true, Message: "what the operations came to cannot be kept: " + err.Error()})
-	if err := h.completeBatch(failed, nil); err != nil {
-		return done(err)
-	}
-	return nil, invalid("the result for entity %q cannot be kept, its operations have failed: %v", h.instance, err)
+	return done(h.completeBatch(failedBatch(h, len(q.GetResults()), &model.Failure{
+		Type: kind, NonRetriable: true, Message: "what the operations came to cannot be kept: " + err.Error(),
+	}), nil))
 }
 
 // heldBatch finds the batch that a result is for.
