@@ -20,7 +20,8 @@ type Worker interface {
 	// Limits is read once, at Connect.
 	Limits() Limits
 	// Handles reports whether this worker has code for the named work. Work that
-	// no worker handles waits.
+	// no worker handles waits. What it answers is remembered until any worker
+	// comes, goes, or says that it has changed (Connection.Changed).
 	Handles(kind ItemKind, name, version string) bool
 	// Offer hands over items; the worker owns them now. The three slices are the
 	// engine's again when it returns.
@@ -80,6 +81,9 @@ type Connection interface {
 	// History reads the committed past of an item's execution: everything
 	// before its NewEvents.
 	History(context.Context, *OrchestrationItem) ([]model.Event, error)
+	// Changed says that the worker's Handles answers otherwise from now on. What
+	// it has already stays its own.
+	Changed()
 	Close()
 }
 

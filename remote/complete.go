@@ -102,6 +102,10 @@ func (c *connection) CompleteEntity(r *engine.EntityResult) error {
 	return nil
 }
 
+// Changed implements engine.Connection. It does nothing: the server is told once what
+// a worker has code for, and workers of this module do not change that.
+func (c *connection) Changed() {}
+
 // Abandon implements engine.Connection.
 func (c *connection) Abandon(_ engine.ItemKind, t engine.Token, after time.Duration) error {
 	i := c.held.remove(t)

@@ -54,6 +54,8 @@ func (d *desk) CompleteEntity(r *engine.EntityResult) error {
 	return nil
 }
 
+func (d *desk) Changed() {}
+
 func (d *desk) Abandon(_ engine.ItemKind, t engine.Token, _ time.Duration) error {
 	d.abandoned <- t
 	return nil

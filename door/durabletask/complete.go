@@ -29,6 +29,9 @@ func (s *Service) held(ctx context.Context, token string, p place) (*held, *desk
 	d := s.desk(hub)
 	h := d.find(token, p, peerOf(ctx))
 	if h == nil {
+		if p.kind == engine.EntityKind {
+			d.late(token)
+		}
 		return nil, nil, errStale
 	}
 	return h, d, nil
@@ -78,6 +81,9 @@ func (s *Service) abandon(ctx context.Context, kind engine.ItemKind, token strin
 	h := d.find(token, place{kind: kind}, "")
 	if token == "" || h == nil || !d.take(h) {
 		return errStale
+	}
+	if kind == engine.EntityKind {
+		h.s.passed()
 	}
 	return statusOf(h.s.conn.Abandon(h.kind, h.token, after))
 }

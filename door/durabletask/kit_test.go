@@ -31,13 +31,14 @@ const patience = 30 * time.Second
 
 // rig is a hub in memory, served over gRPC, and a client of it.
 type rig struct {
-	t     testing.TB
-	ctx   context.Context
-	hub   *netherite.Hub
-	clock *mem.Clock // nil: the system's
-	svc   *durabletask.Service
-	hubs  *swapped
-	conn  *grpc.ClientConn
+	t        testing.TB
+	ctx      context.Context
+	hub      *netherite.Hub
+	clock    *mem.Clock // nil: the system's
+	svc      *durabletask.Service
+	hubs     *swapped
+	listener *bufconn.Listener
+	conn     *grpc.ClientConn
 	wire.TaskHubSidecarServiceClient
 }
 
@@ -106,16 +107,11 @@ func openDoor(t testing.TB, door durabletask.Options, opts ...netherite.Option) 
 	wire.RegisterTaskHubSidecarServiceServer(server, r.svc)
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	r.conn, err = grpc.NewClient("passthrough:hub", grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<20), // as SDKs begin; else it grows
-		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return listener.Dial() }))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.TaskHubSidecarServiceClient = wire.NewTaskHubSidecarServiceClient(r.conn)
+	r.listener = listener
+	first := r.dial()
+	r.conn, r.TaskHubSidecarServiceClient = first.conn, first.TaskHubSidecarServiceClient
 	t.Cleanup(func() {
 		cancel()
-		_ = r.conn.Close()
 		r.svc.Close()
 		server.Stop()
 		<-served
@@ -124,6 +120,21 @@ func openDoor(t testing.TB, door durabletask.Options, opts ...netherite.Option) 
 		}
 	})
 	return r
+}
+
+// dial returns the rig by another connection.
+func (r *rig) dial(opts ...grpc.DialOption) *rig {
+	r.t.Helper()
+	conn, err := grpc.NewClient("passthrough:hub", append(opts, grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithInitialWindowSize(1<<16), grpc.WithInitialConnWindowSize(1<<20), // as SDKs begin; else it grows
+		grpc.WithContextDialer(func(context.Context, string) (net.Conn, error) { return r.listener.Dial() }))...)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = conn.Close() })
+	other := *r
+	other.conn, other.TaskHubSidecarServiceClient = conn, wire.NewTaskHubSidecarServiceClient(conn)
+	return &other
 }
 
 func isFuzz(t testing.TB) bool { _, ok := t.(*testing.F); return ok }

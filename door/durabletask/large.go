@@ -49,6 +49,7 @@ func (w *session) tooLarge(h *held, size int) {
 		f.Message = fmt.Sprintf("the activity's input makes a message of %d bytes, and no worker can be sent more than %d", size, maxMessage)
 		_ = h.completeActivity(&engine.ActivityResult{Token: h.token, Failure: f})
 	case engine.EntityKind:
+		w.unsent(h.token)
 		f.Message = fmt.Sprintf("the entity's state and the operation's input make a message of %d bytes, and no worker can be sent more than %d", size, maxMessage)
 		_ = h.completeBatch(&engine.EntityResult{
 			Token: h.token, Now: h.entity.Now, State: h.entity.State, Results: []engine.OperationResult{{Failure: f}},

@@ -192,6 +192,7 @@ func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchRes
 	if !d.take(h) {
 		return nil, errStale
 	}
+	h.s.passed()
 	if q.GetRequiresState() {
 		return done(h.s.conn.Abandon(engine.EntityKind, h.token, 0))
 	}

@@ -15,12 +15,14 @@ import (
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // session is one worker's stream of work.
 type session struct {
 	*reader
+	clock   substrate.Clock
 	id      string // random: part of the tokens of its items
 	d       *desk
 	conn    engine.Connection
@@ -41,13 +43,20 @@ type session struct {
 
 	mu      sync.Mutex
 	queue   []any // items, not yet sent
-	dropped []engine.Token
+	dropped []dropped
+	trial   trial
 	sends   uint64 // begun
 	sending bool
 	seen    uint64 // sends at the last tick
 	stuck   int    // ticks that found the same message under way
 	stalled bool
 	stop    func() // the next tick
+}
+
+// dropped is an item that was offered and is to be given back without being sent.
+type dropped struct {
+	kind  engine.ItemKind
+	token engine.Token
 }
 
 // GetWorkItems is a worker's stream. What it has is offered to others once the
@@ -59,7 +68,7 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 		return err
 	}
 	w := &session{
-		reader: newReader(ctx), id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
+		reader: newReader(ctx), clock: s.opts.Clock, id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
 		tracer: s.tracer, now: s.opts.Clock.Wall, noCalls: s.opts.NoCalls,
 		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
 	}
@@ -67,12 +76,14 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING
 	}
 	w.readExtra(q)
+	w.trial = newTrial(ctx, q, w.extras)
 	s.enter(hub, w)
 	defer s.leave(hub, w)
 	if w.conn, err = hub.Feed().Connect(w); err != nil {
 		return statusOf(err)
 	}
 	defer w.close()
+	w.d.reviewAll()
 	if err := stream.SendHeader(nil); err != nil { // tells the worker that it is connected
 		return statusOf(err)
 	}
@@ -106,7 +117,7 @@ func (w *session) Handles(kind engine.ItemKind, name, version string) bool {
 	if w.filter == nil && reserved(name) {
 		return w.takesReserved(kind, name)
 	}
-	return w.filter.handles(kind, name, version)
+	return w.filter.handles(kind, name, version) && (kind != engine.EntityKind || w.handlesEntities())
 }
 
 // Offer implements engine.Worker.
@@ -119,7 +130,7 @@ func (w *session) Offer(items engine.Items) {
 		w.queue = append(w.queue, i)
 	}
 	for _, i := range items.Entities {
-		w.queue = append(w.queue, i)
+		w.offerEntity(i)
 	}
 	w.mu.Unlock()
 	w.wake()
@@ -141,7 +152,7 @@ func (w *session) Cancel(t engine.Token) {
 		return ok && a.Token == t
 	})
 	if i >= 0 {
-		w.queue, w.dropped = slices.Delete(w.queue, i, i+1), append(w.dropped, t)
+		w.queue, w.dropped = slices.Delete(w.queue, i, i+1), append(w.dropped, dropped{engine.ActivityKind, t})
 	}
 	w.mu.Unlock()
 	if i >= 0 {
@@ -168,6 +179,8 @@ func (w *session) run(ctx context.Context, s *Service, hub Hub) error {
 			return nil // to SDKs the end of a server that stops
 		case <-w.gone:
 			return errRefused
+		case <-w.trial.due:
+			w.review(ctx, hub)
 		case <-w.ping:
 			if err := s.still(ctx, hub); err != nil {
 				return err
@@ -207,6 +220,7 @@ func (w *session) disarm() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.stop()
+	w.trial.stop()
 	w.stalled = true
 }
 
@@ -268,8 +282,8 @@ func (w *session) flush(ctx context.Context) error {
 		queue, dropped := w.queue, w.dropped
 		w.queue, w.dropped = nil, nil
 		w.mu.Unlock()
-		for _, t := range dropped {
-			_ = w.conn.Abandon(engine.ActivityKind, t, 0) // it may be stale, which is all the same
+		for _, i := range dropped {
+			_ = w.conn.Abandon(i.kind, i.token, 0) // it may be stale, which is all the same
 		}
 		if len(queue) == 0 {
 			return nil

@@ -47,13 +47,6 @@ type feed struct {
 	absent map[handler]*absence
 }
 
-// absence is work that nobody connected has code for. Its items are dropped and
-// built anew when somebody comes; only their names are kept.
-type absence struct {
-	tokens map[engine.Token]struct{}
-	logged time.Duration // when it was last mentioned; zero never
-}
-
 // conn is one worker's connection.
 type conn struct {
 	f      *feed
@@ -107,29 +100,9 @@ func (f *feed) add(c *conn) {
 	f.workers.Add(1)
 	f.countLive()
 	f.version.Add(1)
-	found := map[uint32][]held{}
-	for k, a := range f.absent {
-		if !c.w.Handles(k.kind, k.name, k.version) {
-			continue
-		}
-		for t := range a.tokens {
-			found[t.Partition] = append(found[t.Partition], held{k.kind, t})
-		}
-		delete(f.absent, k)
-	}
+	found := f.found(c)
 	f.mu.Unlock()
-	if n == nil {
-		return
-	}
-	for id, h := range n.hosts {
-		work := found[uint32(id)]
-		slices.SortFunc(work, func(a, b held) int { return compareTokens(a.token, b.token) })
-		h.do(func(h *host) {
-			for _, w := range work {
-				h.state.Abandon(w.kind, w.token)
-			}
-		})
-	}
+	n.wake(found)
 }
 
 // countLive sums up what workers keep alive. f.mu is held.
@@ -383,14 +356,6 @@ func (c *conn) Close() {
 	}
 }
 
-// handled reports whether a connected worker has code for the work.
-func (f *feed) handled(k handler) bool {
-	f.mu.Lock()
-	conns := f.conns
-	f.mu.Unlock()
-	return slices.ContainsFunc(conns, func(c *conn) bool { return c.w.Handles(k.kind, k.name, k.version) })
-}
-
 // route lists the connections that have code for the work, with the version of
 // the feed for which that holds.
 func (f *feed) route(k handler) ([]*conn, uint64) {
@@ -405,23 +370,6 @@ func (f *feed) route(k handler) ([]*conn, uint64) {
 	return able, f.version.Load()
 }
 
-// miss notes work that nobody has code for. It returns false if that may no
-// longer be so, since the feed has changed.
-func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.version.Load() != version {
-		return false
-	}
-	a := f.absent[k]
-	if a == nil {
-		a = &absence{tokens: map[engine.Token]struct{}{}}
-		f.absent[k] = a
-	}
-	a.tokens[t] = struct{}{}
-	return true
-}
-
 // connected reports whether there is any worker.
 func (f *feed) connected() bool { return f.workers.Load() > 0 }
 
@@ -430,13 +378,6 @@ func (f *feed) all() []*conn {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.conns
-}
-
-// waiting reports whether there is work that nobody has code for.
-func (f *feed) waiting() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return len(f.absent) > 0
 }
 
 // cancelAll takes all activities back from the workers and tells them: a result
@@ -469,38 +410,4 @@ func (a *attachment) takeActivities() (all []engine.Token) {
 		s.mu.Unlock()
 	}
 	return all
-}
-
-// logAbsent mentions, once a minute each, the code that is missing.
-func (f *feed) logAbsent(now time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	for k, a := range f.absent {
-		if a.logged == 0 || now-a.logged >= time.Minute {
-			a.logged = max(now, 1)
-			f.e.log.Warn("no handler for "+k.String()+": the work waits until a worker with that code connects", "waiting", len(a.tokens))
-		}
-	}
-}
-
-// explain adds to what an instance waits for the code that nobody has.
-func (f *feed) explain(i *model.Instance) {
-	w := i.Waits
-	if w == nil || i.Status.Ended() {
-		return
-	}
-	k := handler{engine.OrchestrationKind, i.Name, i.Version}
-	if i.Entity != nil {
-		k = handler{engine.EntityKind, i.Name, ""}
-	}
-	if (w.Messages > 0 || w.InFlight) && i.Status != model.Suspended && !f.handled(k) {
-		w.NoHandler, w.InFlight = k.String(), false
-	}
-	for n := range w.Tasks {
-		t := &w.Tasks[n]
-		t.NoHandler = t.NextRetry == 0 && !f.handled(handler{engine.ActivityKind, t.Name, t.Version})
-		if t.NoHandler {
-			t.Running = false
-		}
-	}
 }

@@ -34,6 +34,8 @@ func newHoarder(name string, l engine.Limits) *hoarder {
 func (w *hoarder) Limits() engine.Limits { return w.limits }
 
 func (w *hoarder) Handles(_ engine.ItemKind, name, _ string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	return w.name == "" || w.name == name
 }
 
@@ -468,4 +470,38 @@ func TestCloseWaitsForRunningWorkAndCancelsActivitiesWhenItsContextEnds(t *testi
 	w2.await(t, "the other activity, and the step with the first's result", func() bool {
 		return len(w2.tasks) == 1 && slices.ContainsFunc(w2.steps, func(i *engine.OrchestrationItem) bool { return i.Instance == "X-0" })
 	})
+}
+
+// What a worker has code for may change: routes are asked for anew, what waited for
+// it comes, and what it has stays its own.
+func TestAWorkerWhoseCodeChangesIsOfferedWhatItHandlesNow(t *testing.T) {
+	e := openHub(t, newMemory(2))
+	w := newHoarder("B", engine.Limits{})
+	c := w.connect(t, e)
+	handle := func(name string) {
+		w.mu.Lock()
+		w.name = name
+		w.mu.Unlock()
+		c.Changed()
+	}
+	start(t, e, "A", 3)
+	handle("A")
+	w.await(t, "what waited", func() bool { return len(w.steps) == 3 })
+	handle("B")
+	for i := range 3 {
+		if err := c.CompleteOrchestration(schedule(w.step(i), 1)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	i, err := e.Get(t.Context(), "A-0", engine.GetOptions{Waits: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(i.Waits.Tasks) != 1 || !i.Waits.Tasks[0].NoHandler {
+		t.Errorf("it waits for %+v", i.Waits)
+	}
+	handle("A")
+	w.await(t, "the activities", func() bool { return len(w.tasks) == 3 })
+	c.Close()
+	c.Changed() // after which it is nobody's business
 }
