@@ -31,6 +31,8 @@ func (d *desk) CompleteEntity(r *engine.EntityResult) error                { d.e
 func (d *desk) CompleteActivity(*engine.ActivityResult) error              { return nil }
 func (d *desk) Abandon(engine.ItemKind, engine.Token, time.Duration) error { return nil }
 func (d *desk) Close()                                                     {}
+
+func (d *desk) Changed() {}
 func (d *desk) History(context.Context, *engine.OrchestrationItem) ([]model.Event, error) {
 	return nil, nil
 }

@@ -101,7 +101,7 @@ const NoID int32 = -1
 //	EventRaised            Name Payload
 //	ExecutionSuspended     Payload(reason)
 //	ExecutionResumed       Payload(reason)
-//	ExecutionRewound       Payload(reason)
+//	ExecutionRewound       Payload(reason) Name(empty, or a note of package engine/rewind)
 //	EntitySignaled         Instance(target) Name(operation) RequestID Payload FireAt(due); as a message, Ext: Parent
 //	EntityCalled           Instance(target) Name(operation) RequestID Payload FireAt(due); as a message, Ext: Parent
 //	EntityResponded        RequestID Payload(output)

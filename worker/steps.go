@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/rewind"
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/replay"
@@ -82,7 +83,7 @@ func (w *Worker) runOrchestration(j *stepJob) {
 			w.abandon(engine.OrchestrationKind, item.Token, item.Instance, err)
 			return
 		}
-		if rewindRequested(item) {
+		if rewind.Requested(item) {
 			mark.Hit(mark.WorkerRewinds)
 			w.refused(w.conn.CompleteOrchestration(w.rewind(item, code, history)), engine.OrchestrationKind, item.Instance)
 			return

@@ -34,6 +34,7 @@ type held struct {
 	token engine.Token
 	// One of these, for a step.
 	orchestration *engine.OrchestrationItem
+	attempt       *attempt // nil unless it is a trial
 	entity        *engine.EntityItem
 	history       *translate.History // of an orchestration: what the worker has been told
 	traced        *traced            // nil: nobody wants spans of it

@@ -10,7 +10,7 @@ import (
 	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
-	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/engine/rewind"
 )
 
 // Numbers of the fields of WorkItem, and of those of OrchestratorRequest that are
@@ -43,12 +43,33 @@ func (w *session) give(ctx context.Context, item any) error {
 		h.traced, i = w.traceBatch(i)
 		m.Request = &wire.WorkItem_EntityRequestV2{EntityRequestV2: cut(w.batch(i))}
 	case *engine.OrchestrationItem:
-		h.place, h.token, h.orchestration = place{kind: engine.OrchestrationKind, instance: i.Instance}, i.Token, i
-		if err := w.step(ctx, m, h); err != nil {
-			_ = w.conn.Abandon(h.kind, h.token, abandonDelay) // it may be stale, which is all the same
-			return nil
+		if w.java && rewind.Requested(i) {
+			first, err := w.beginRewind(ctx, i)
+			if err != nil || first == nil {
+				return nil // it has been given back, or is over
+			}
+			return w.give(ctx, first)
 		}
+		return w.giveStep(ctx, m, h, i)
+	case *attempt:
+		h.attempt = i
+		return w.giveStep(ctx, m, h, i.item)
 	}
+	return w.post(m, h)
+}
+
+// giveStep sends a step of an orchestration.
+func (w *session) giveStep(ctx context.Context, m *wire.WorkItem, h *held, i *engine.OrchestrationItem) error {
+	h.place, h.token, h.orchestration = place{kind: engine.OrchestrationKind, instance: i.Instance}, i.Token, i
+	if err := w.step(ctx, m, h); err != nil {
+		_ = w.conn.Abandon(h.kind, h.token, abandonDelay) // it may be stale, which is all the same
+		return nil
+	}
+	return w.post(m, h)
+}
+
+// post sends an item that has been encoded.
+func (w *session) post(m *wire.WorkItem, h *held) error {
 	if n := proto.Size(m); n > maxMessage {
 		w.tooLarge(h, n)
 		return nil
@@ -95,25 +116,21 @@ func (w *session) activity(m *wire.WorkItem, i *engine.ActivityItem) {
 func (w *session) step(ctx context.Context, m *wire.WorkItem, h *held) error {
 	i := h.orchestration
 	h.history = translate.NewHistory(i.Instance, i.Execution)
-	var past []model.Event
-	if i.PastEvents > 0 {
-		var err error
-		if past, err = w.conn.History(ctx, i); err != nil {
-			return err
-		}
-		h.noteSent(past)
+	h.history.ToWorker = true
+	past, err := h.past(ctx)
+	if err != nil {
+		return err
 	}
+	h.noteSent(past)
 	h.traced = w.traceStep(i, past)
-	past, news := h.traced.told(past), h.traced.told(i.NewEvents)
+	past = h.traced.told(past)
 	w.encoded(m, translate.AppendStep(w.room(), fieldStep, i, w.extraOfStep(i), func(b []byte) []byte {
 		before := len(b)
 		b = h.history.Append(b, fieldPast, past, w.extras)
 		if w.streams && len(b)-before > inlineBytes {
 			b = append(b[:before], fieldStreaming<<3, 1) // it reads the past by itself
 		}
-		begin := [1]model.Event{{Kind: model.OrchestratorStarted, ID: model.NoID, Time: i.Now}}
-		b = h.history.Append(b, fieldNew, begin[:], w.extras)
-		b = h.history.Append(b, fieldNew, news, w.extras)
+		b = h.appendTold(b)
 		if h.history.Span != nil {
 			b = translate.AppendMessage(b, fieldSpan, h.history.Span)
 		}

@@ -33,6 +33,7 @@ func (s *Service) StreamInstanceHistory(q *wire.StreamInstanceHistoryRequest, st
 		return err
 	}
 	said := translate.NewHistory(id, execution)
+	said.ToWorker = q.GetForWorkItemProcessing()
 	if own(q) != nil {
 		return sendChunks(said.SayWhole(history), stream.Send)
 	}
@@ -46,7 +47,7 @@ func (s *Service) historyOf(ctx context.Context, hub Hub, q *wire.StreamInstance
 		if h == nil || want != "" && h.orchestration.Execution.String() != want {
 			return none, nil, status.Errorf(codes.NotFound, "no worker has a step of execution %q of instance %q", want, id)
 		}
-		history, err := h.s.conn.History(ctx, h.orchestration)
+		history, err := h.past(ctx)
 		return h.orchestration.Execution, h.traced.told(history), statusOf(err)
 	}
 	i, err := hub.Engine().Get(ctx, id, engine.GetOptions{})

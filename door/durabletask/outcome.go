@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
 	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/rewind"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -36,6 +36,9 @@ func (s *Service) CompleteOrchestratorTask(ctx context.Context, q *wire.Orchestr
 	case q.GetNumEventsProcessed() != nil && q.GetNumEventsProcessed().GetValue() <= 0 && len(actions) == 0:
 		return done(h.s.conn.Abandon(engine.OrchestrationKind, h.token, abandonDelay)) // nothing was done
 	}
+	if h.attempt != nil || !h.s.extras && rewind.Requested(h.orchestration) && !rewinds(actions) {
+		return done(h.rewindFor(ctx, actions))
+	}
 	r, err := h.result(ctx, q, actions)
 	if unread, ok := errors.AsType[*unreadError](err); ok { // that is not the worker's fault
 		_ = h.s.conn.Abandon(engine.OrchestrationKind, h.token, abandonDelay)
@@ -59,7 +62,7 @@ func (h *held) result(ctx context.Context, q *wire.OrchestratorResponse, actions
 	if err := translate.Actions(r, h.unsent(actions)); err != nil {
 		return nil, err
 	}
-	if r.Rewound != nil && !slices.ContainsFunc(item.NewEvents, func(e model.Event) bool { return e.Kind == model.ExecutionRewound }) {
+	if r.Rewound != nil && !rewind.Requested(item) {
 		return nil, errors.New("it rewinds the orchestration, which nobody has asked for")
 	}
 	if err := h.distinct(ctx, r); err != nil {

@@ -30,6 +30,7 @@ type session struct {
 	limits  engine.Limits
 	streams bool          // the worker reads long histories by itself
 	extras  bool          // it is one of this project
+	java    bool          // its SDK is that for Java
 	tracer  *spans.Tracer // nil: nobody wants spans, or the worker makes them itself
 	now     func() time.Time
 	noCalls string // why an HTTP call is refused; empty: it is not
@@ -76,7 +77,8 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING
 	}
 	w.readExtra(q)
-	w.trial = newTrial(ctx, q, w.extras)
+	w.java = isJava(ctx)
+	w.trial = newTrial(q, w.extras, w.java)
 	s.enter(hub, w)
 	defer s.leave(hub, w)
 	if w.conn, err = hub.Feed().Connect(w); err != nil {

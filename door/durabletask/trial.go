@@ -43,12 +43,12 @@ type trial struct {
 }
 
 // newTrial judges a worker by what it asks for.
-func newTrial(ctx context.Context, q *wire.GetWorkItemsRequest, ours bool) trial {
+func newTrial(q *wire.GetWorkItemsRequest, ours, java bool) trial {
 	t := trial{trust: untried, stop: func() {}, due: make(chan struct{}, 1)}
 	switch {
 	case ours, q.GetWorkItemFilters() != nil:
 		t.trust = trusted
-	case q.GetMaxConcurrentEntityWorkItems() == 0 && isJava(ctx):
+	case java && q.GetMaxConcurrentEntityWorkItems() == 0:
 		t.trust = without
 	}
 	return t

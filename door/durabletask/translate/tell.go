@@ -5,6 +5,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/engine/rewind"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -13,6 +14,9 @@ import (
 type History struct {
 	Instance  string
 	Execution model.ExecutionID
+	// ToWorker says that it is for a worker: rewinds that the server has made are left
+	// out, which the worker may not understand.
+	ToWorker bool
 
 	// Span is what the worker said last about its span; nil if it did not.
 	Span *wire.OrchestrationTraceContext
@@ -34,6 +38,7 @@ func (h *History) Say(list []model.Event) []*wire.HistoryEvent {
 		e := &list[i]
 		h.LastID = max(h.LastID, e.ID)
 		switch {
+		case h.ToWorker && rewind.ByServer(e):
 		case isSpan(e):
 			h.Span = sayContext(e)
 		case isClassic(e):

@@ -38,8 +38,8 @@ import java.util.List;
  * OrchestrationRunner               loadAndRun of bytes and of text, with both kinds of functions: Runner
  * </pre>
  *
- * It has no entities, tags, histories, worker versions, work-item filters, trace contexts or restart and rewind of the
- * server's own: those came later. Its stubs have RewindInstance, which Runner calls.
+ * It has no entities, tags, histories, worker versions, work-item filters, trace contexts or restart of the
+ * server's own: those came later. Its stubs have RewindInstance, which Rewinds calls.
  */
 public final class Suite {
     private Suite() {}
@@ -58,7 +58,7 @@ public final class Suite {
             g.add(env);
         }
         if (!Killed.ON) { // these have clients and workers of their own
-            for (Group g : List.of(new Hubs(), new Workers(), new Runner())) {
+            for (Group g : List.of(new Hubs(), new Workers(), new Rewinds(), new Runner())) {
                 g.add(env);
             }
         }
