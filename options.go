@@ -128,6 +128,13 @@ func PayloadLimit(bytes int) Option {
 	return func(s *settings) { s.engine.MaxPayload, s.worker.PayloadLimit = bytes, bytes }
 }
 
+// HistoryLimit bounds the history of one execution of an orchestration, in events and
+// in bytes. One that has reached either fails with its next step: continue as new
+// before that. Zero leaves a default: 50,000 events, 50 MiB.
+func HistoryLimit(events, bytes int64) Option {
+	return func(s *settings) { s.engine.MaxHistoryEvents, s.engine.MaxHistoryBytes = events, bytes }
+}
+
 // Concurrency bounds what runs at a time: steps of orchestrations and entities
 // that compute (default twice the processors), and activities (default 1,000).
 // Zero leaves a default.

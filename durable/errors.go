@@ -52,6 +52,7 @@ var (
 	ErrInstanceExists    = NewError(model.FailureInstanceExists)
 	ErrPayloadTooLarge   = NewError(model.FailurePayloadTooLarge)
 	ErrStepTooLarge      = NewError(model.FailureStepTooLarge)
+	ErrHistoryTooLarge   = NewError(model.FailureHistoryTooLarge)
 	ErrCriticalSection   = NewError(model.FailureLockViolation)
 	ErrUnknownOperation  = NewError(model.FailureUnknownOperation)
 	ErrVersionMismatch   = NewError(model.FailureVersionMismatch)

@@ -126,6 +126,7 @@ type OrchestrationItem struct {
 	NewEvents []model.Event
 	// PastEvents counts the events that History would return.
 	PastEvents int64
+	PastBytes  int64 // of them, encoded
 	// Past is the engine's: what History needs, if it is at hand.
 	Past []byte
 }

@@ -23,6 +23,7 @@ const (
 	FailureInstanceExists   = "InstanceAlreadyExists"
 	FailurePayloadTooLarge  = "PayloadTooLarge"
 	FailureStepTooLarge     = "StepTooLarge"
+	FailureHistoryTooLarge  = "HistoryTooLarge"
 	FailureInvalidStep      = "InvalidStep"
 	FailureLockViolation    = "CriticalSectionViolation"
 	FailureUnknownOperation = "EntityOperationNotFound"

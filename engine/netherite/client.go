@@ -59,7 +59,7 @@ func (e *Engine) checkStart(r *engine.StartRequest) error {
 	if err := cmp.Or(checkTags(r.Tags), checkTrace(r.Trace)); err != nil {
 		return err
 	}
-	return e.checkPayload("input", r.Input)
+	return e.checkPayload("input", r.Name, r.Input)
 }
 
 // chooseID makes up an instance ID. With a request key it is the same for every
@@ -86,7 +86,7 @@ func (e *Engine) Raise(ctx context.Context, r engine.RaiseRequest) error {
 		err = invalid(model.ValidateName("event", r.Event))
 	}
 	if err == nil {
-		err = e.checkPayload("event payload", r.Payload)
+		err = e.checkPayload("event payload", r.Event, r.Payload)
 	}
 	if err != nil {
 		return describe("raise event for", r.Instance, err)
@@ -126,7 +126,7 @@ func (e *Engine) reasoned(ctx context.Context, what string, op partition.Op, ins
 }
 
 func (e *Engine) sendReason(ctx context.Context, op partition.Op, instance, reason string) error {
-	err := e.checkPayload("reason", []byte(reason))
+	err := e.checkPayload("reason", "", []byte(reason))
 	if err == nil {
 		_, err = e.command(ctx, &partition.Command{Op: op, Instance: instance, Payload: []byte(reason)}, otherIntake)
 	}
@@ -137,7 +137,7 @@ func (e *Engine) sendReason(ctx context.Context, op partition.Op, instance, reas
 func (e *Engine) Terminate(ctx context.Context, r engine.TerminateRequest) error {
 	err := e.checkOrchestration(r.Instance)
 	if err == nil {
-		err = e.checkPayload("output", r.Output)
+		err = e.checkPayload("output", "", r.Output)
 	}
 	if err == nil {
 		_, err = e.command(ctx, &partition.Command{
@@ -163,7 +163,7 @@ func (e *Engine) Signal(ctx context.Context, r engine.SignalRequest) error {
 		err = invalid(model.ValidateName("operation", r.Operation))
 	}
 	if err == nil {
-		err = cmp.Or(e.checkPayload("operation input", r.Input), checkTrace(r.Trace))
+		err = cmp.Or(e.checkPayload("operation input", r.Operation, r.Input), checkTrace(r.Trace))
 	}
 	if err == nil {
 		_, err = e.command(ctx, &partition.Command{

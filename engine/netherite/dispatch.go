@@ -60,13 +60,12 @@ type round struct {
 
 // dispatch builds work items and hands them to workers, as many as these take.
 func (h *host) dispatch() {
-	hd := &h.hands
 	if !h.n.mayDispatch() || !h.n.e.feed.connected() {
 		return
 	}
 	for more := true; more; {
 		more = h.collect()
-		hd.stow()
+		h.stow()
 	}
 	h.handOut()
 }
@@ -89,9 +88,14 @@ func (h *host) collect() (more bool) {
 }
 
 // stow moves the built items into the backlog.
-func (hd *hands) stow() {
+func (h *host) stow() {
+	hd := &h.hands
 	it := &hd.items
-	hd.orchestrations = append(hd.orchestrations, it.Orchestrations...)
+	for _, i := range it.Orchestrations {
+		if !h.tooLong(i) {
+			hd.orchestrations = append(hd.orchestrations, i)
+		}
+	}
 	hd.activities = append(hd.activities, it.Activities...)
 	hd.entities = append(hd.entities, it.Entities...)
 	clearItems(it)
@@ -403,7 +407,7 @@ func (b *itemBatch) release() {
 	b.h.do(func(h *host) {
 		h.state.Release(&b.items)
 		h.hands.items = b.items
-		h.hands.stow()
+		h.stow()
 		h.handOut()
 	})
 }

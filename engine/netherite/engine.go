@@ -26,6 +26,8 @@ type Engine struct {
 	ids     atomic.Uint64 // of instances that the engine names
 	inbound atomic.Int64  // payload bytes of calls under way
 
+	largePayloads, longHistories seldom
+
 	gate    gate          // of requests that change something
 	closing atomic.Bool   // client calls are refused
 	closed  chan struct{} // waiting calls end

@@ -64,10 +64,11 @@ func checkTrace(t *model.Trace) error {
 	return nil
 }
 
-func (e *Engine) checkPayload(what string, p []byte) error {
+func (e *Engine) checkPayload(what, name string, p []byte) error {
 	if len(p) > e.opts.MaxPayload {
 		return fmt.Errorf("%s has %d bytes, at most %d: %w", what, len(p), e.opts.MaxPayload, engine.ErrTooLarge)
 	}
+	e.noteSize(what, name, len(p))
 	return nil
 }
 
@@ -99,10 +100,14 @@ func (e *Engine) boundOrchestration(r *engine.OrchestrationResult) {
 func (e *Engine) oversized(r *engine.OrchestrationResult) *model.Failure {
 	if n := len(r.CustomStatus); n > e.opts.MaxPayload {
 		return e.tooLarge("custom status", n)
+	} else if n >= largePayload {
+		e.noteSize("custom status", "", n)
 	}
 	for i := range r.Events {
 		if n := len(r.Events[i].Payload); n > e.opts.MaxPayload {
 			return e.tooLarge("payload of "+r.Events[i].Kind.String()+" "+cutText(r.Events[i].Name, model.MaxName), n)
+		} else if n >= largePayload {
+			e.noteSize("payload of "+r.Events[i].Kind.String(), cutText(r.Events[i].Name, model.MaxName), n)
 		}
 		if f := r.Events[i].Failure; f != nil {
 			r.Events[i].Failure = e.boundFailure(f)
@@ -135,6 +140,8 @@ func (e *Engine) boundActivity(r *engine.ActivityResult) {
 	r.Failure = e.boundFailure(r.Failure)
 	if n := len(r.Result); n > e.opts.MaxPayload && r.Failure == nil {
 		r.Result, r.Failure = nil, e.tooLarge("result of the activity", n)
+	} else if n >= largePayload {
+		e.noteSize("result of an activity", "", n)
 	}
 }
 
@@ -142,15 +149,15 @@ func (e *Engine) boundActivity(r *engine.ActivityResult) {
 // to what cannot be. The worker has to see to that itself, since it alone can undo
 // an operation.
 func (e *Engine) checkEntityResult(r *engine.EntityResult) error {
-	err := e.checkPayload("entity state", r.State)
+	err := e.checkPayload("entity state", "", r.State)
 	for i := range r.Results {
-		err = cmp.Or(err, e.checkPayload("output of an operation", r.Results[i].Output))
+		err = cmp.Or(err, e.checkPayload("output of an operation", "", r.Results[i].Output))
 		if f := r.Results[i].Failure; f != nil {
 			r.Results[i].Failure = e.boundFailure(f)
 		}
 	}
 	for i := range r.Events {
-		err = cmp.Or(err, e.checkPayload("message of an operation", r.Events[i].Payload), e.checkEntitySent(&r.Events[i]))
+		err = cmp.Or(err, e.checkPayload("message of an operation", cutText(r.Events[i].Name, model.MaxName), r.Events[i].Payload), e.checkEntitySent(&r.Events[i]))
 	}
 	return err
 }

@@ -3,13 +3,17 @@ package netherite_test
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate/mem"
 )
 
 // smallPayload is the payload limit of these tests.
@@ -203,4 +207,129 @@ func TestStartRefusesWhatItCannotMean(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
+}
+
+// untilStep waits until x has ended, or the worker has its n-th step.
+func untilStep(t *testing.T, e *netherite.Engine, w *hoarder, n int) *model.Instance {
+	t.Helper()
+	for {
+		i, err := e.Get(t.Context(), "x", engine.GetOptions{Payloads: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.mu.Lock()
+		given := len(w.steps) > n
+		w.mu.Unlock()
+		if given || i.Status.Ended() {
+			return i
+		}
+	}
+}
+
+// The history of an orchestration that never continues as new ends with a failure
+// that says what to do, and until then the log does.
+func TestAHistoryIsBoundedInEventsAndInBytes(t *testing.T) {
+	for name, tt := range map[string]struct {
+		change func(*netherite.Options)
+		want   string
+	}{
+		"events": {func(o *netherite.Options) { o.MaxHistoryEvents = 30 }, "no more than 30 events"},
+		"bytes":  {func(o *netherite.Options) { o.MaxHistoryBytes = 1_000 }, "and 1000 bytes are allowed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			events := func(n int) []model.Event {
+				return []model.Event{{Kind: model.TaskScheduled, ID: int32(n), Name: "A", Payload: make([]byte, 50)}}
+			}
+			e, w, c := step(t, tt.change, events(0), nil)
+			steps := 1
+			for {
+				w.await(t, "the activity", func() bool { return len(w.tasks) == steps })
+				if err := c.CompleteActivity(&engine.ActivityResult{Token: w.task(steps - 1).Token}); err != nil {
+					t.Fatal(err)
+				}
+				i := untilStep(t, e, w, steps)
+				if i.Status.Ended() {
+					f := i.Failure
+					if i.Status != model.Failed || f.Type != model.FailureHistoryTooLarge || !strings.Contains(f.Message, tt.want) || !strings.Contains(f.Message, "continue as new") {
+						t.Errorf("%s: %+v", i.Status, f)
+					}
+					break
+				}
+				if err := c.CompleteOrchestration(&engine.OrchestrationResult{Token: w.step(steps).Token, Events: events(steps)}); err != nil {
+					t.Fatal(err)
+				}
+				if steps++; steps > 30 {
+					t.Fatal("it has not ended")
+				}
+			}
+			if err := e.Rewind(t.Context(), "x", ""); err != nil { // fails again, and not without end
+				t.Fatal(err)
+			}
+			if i, err := e.Wait(t.Context(), "x", engine.UntilEnded, engine.GetOptions{}); err != nil || i.Status != model.Failed {
+				t.Errorf("%v, %v", i, err)
+			}
+		})
+	}
+}
+
+func TestLargePayloadsAndLongHistoriesAreSaidInTheLogSeldomAndWithoutPayloads(t *testing.T) {
+	var log lockedBuffer
+	clock := mem.NewClock(time.Date(2030, time.January, 1, 0, 0, 0, 0, time.UTC))
+	e := openHub(t, newMemory(1), func(o *netherite.Options) {
+		o.Logger, o.Clock = slog.New(slog.NewTextHandler(&log, nil)), clock
+	})
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	t.Cleanup(c.Close)
+	secret := strings.Repeat("s", 512<<10)
+	started := func(id string) {
+		t.Helper()
+		if _, err := e.Start(t.Context(), engine.StartRequest{Instance: id, Name: "Big", Input: []byte(secret)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	started("x")
+	started("y")
+	if got := log.String(); strings.Count(got, "a payload is large") != 1 || !strings.Contains(got, "name=Big bytes=524288 limit=2097152") || strings.Contains(got, "sss") {
+		t.Errorf("the log: %s", got)
+	}
+	clock.Advance(time.Minute)
+	started("z")
+	if got := log.String(); strings.Count(got, "a payload is large") != 2 || !strings.Contains(got, "not_logged=1") {
+		t.Errorf("the log: %s", got)
+	}
+	w.await(t, "the first steps", func() bool { return len(w.steps) == 3 })
+	item := w.step(0)
+	for n := range 3 { // 2,000 events each
+		r := &engine.OrchestrationResult{Token: item.Token, Now: item.Now, More: true}
+		for i := range 2_000 {
+			r.Events = append(r.Events, model.Event{Kind: model.TimerCreated, ID: int32(2_000*n + i), FireAt: model.TimeOf(clock.Wall().Add(time.Hour))})
+		}
+		if err := c.CompleteOrchestration(r); err != nil {
+			t.Fatal(err)
+		}
+		w.await(t, "the next step", func() bool { return len(w.steps) == 4+n })
+		item = w.step(3 + n)
+	}
+	if got := log.String(); strings.Count(got, "a history is long") != 1 || !strings.Contains(got, "instance="+item.Instance+" name=Big events=") {
+		t.Errorf("the log: %s", got)
+	}
+}
+
+// lockedBuffer is a log that several goroutines write.
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
 }

@@ -25,6 +25,8 @@ const (
 const (
 	DefaultMemory            = 128 << 20
 	DefaultMaxPayload        = 2 << 20
+	DefaultMaxHistoryEvents  = 50_000
+	DefaultMaxHistoryBytes   = 50 << 20
 	DefaultRetention         = 30 * 24 * time.Hour
 	DefaultCheckpointBytes   = 64 << 20
 	DefaultCheckpointRecords = 300_000
@@ -115,6 +117,11 @@ type Options struct {
 	Memory int64
 	// MaxPayload bounds one payload in bytes. Default 2 MiB.
 	MaxPayload int
+	// MaxHistoryEvents and MaxHistoryBytes bound the history of one execution: an
+	// orchestration that has reached either fails with its next step. Default 50,000
+	// and 50 MiB.
+	MaxHistoryEvents int64
+	MaxHistoryBytes  int64
 	// Retention is how long ended orchestrations are kept that no rule is about;
 	// negative for ever. Default 30 days. Of the rules the first that fits an
 	// orchestration counts.
@@ -200,6 +207,8 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	orDefault(&o.Memory, DefaultMemory)
 	orDefault(&o.MaxPayload, DefaultMaxPayload)
+	orDefault(&o.MaxHistoryEvents, DefaultMaxHistoryEvents)
+	orDefault(&o.MaxHistoryBytes, DefaultMaxHistoryBytes)
 	orDefault(&o.Retention, DefaultRetention)
 	orDefault(&o.keeperTick, keeperTick)
 	orDefault(&o.fullPause, diskFullPause)
