@@ -26,8 +26,11 @@ type Config struct {
 	Hub        string // the hub of callers that name none
 	Partitions int    // of new hubs
 	Memory     int64  // limit of each hub, in bytes; 0 is the hub's default
-	Payload    int    // limit of one payload, in bytes; 0 is the hub's default
-	Streams    int    // limit of streams of one caller; 0 is the gate's default
+	// HistoryEvents and HistoryBytes bound the history of an orchestration; 0 is the
+	// hub's default.
+	HistoryEvents, HistoryBytes int64
+	Payload                     int // limit of one payload, in bytes; 0 is the hub's default
+	Streams                     int // limit of streams of one caller; 0 is the gate's default
 
 	Retention      time.Duration   // of what no rule is about; 0 is the hub's default, negative for ever
 	RetentionRules []RetentionRule // the first that fits counts
@@ -69,6 +72,7 @@ type Limits struct {
 	Connections int // at a time, to all doors; default 10,000
 	Calls       int // of one caller at a time; default 10,000
 	Rate        int // calls of one caller in a second; default 100,000
+	HubRate     int // calls for one task hub in a second; default 100,000
 	Message     int // bytes of a message to the gRPC door; default 64 MiB
 	Header      int // bytes of a request's header; default 16 KiB
 	// Patience is how long a caller may leave unread what it is sent; default 30 s.

@@ -119,7 +119,7 @@ func (h *Hubs) openHub(name string) (*netherite.Hub, error) {
 	}
 	opts := []netherite.Option{
 		netherite.Logger(h.log.With("hub", name)), netherite.Meter(h.telemetry.meters, attribute.String("hub", name)),
-		netherite.Memory(h.c.Memory), netherite.PayloadLimit(h.c.Payload),
+		netherite.Memory(h.c.Memory), netherite.PayloadLimit(h.c.Payload), netherite.HistoryLimit(h.c.HistoryEvents, h.c.HistoryBytes),
 		netherite.Retention(h.c.Retention), netherite.RetentionRate(h.c.RetentionRate),
 	}
 	if !netherite.Exists(dir) {

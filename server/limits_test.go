@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/encoding/gzip"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -342,6 +343,51 @@ func TestTheCallsOfOneCallerInASecondAreBounded(t *testing.T) {
 	limitedRPC(t, "a call", refused, true, codes.ResourceExhausted, "key:a makes more than 1 calls a second")
 	if _, err := c.GetInstance(as(t.Context(), b, ""), &wire.GetInstanceRequest{InstanceId: "i"}); err != nil {
 		t.Errorf("another caller: %v", err)
+	}
+}
+
+// A message is as large as what it decompresses to.
+func TestACompressedMessageIsBoundedByItsContent(t *testing.T) {
+	s := start(t, func(c *Config) { c.Limits.Message = 1 << 20 })
+	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil, grpc.WithDefaultCallOptions(grpc.UseCompressor(gzip.Name))))
+	for size, beyond := range map[int]bool{512 << 10: false, 2 << 20: true} {
+		_, err := c.StartInstance(t.Context(), &wire.CreateInstanceRequest{Name: "F", Input: wrapperspb.String(strings.Repeat("0", size))})
+		limitedRPC(t, fmt.Sprintf("a message of %d bytes", size), err, beyond, codes.ResourceExhausted, "after decompression larger than max")
+	}
+}
+
+func TestTheCallsOfATaskHubInASecondAreBounded(t *testing.T) {
+	a, aEntry := key(t, "a", map[string]gate.Role{"*": gate.Client})
+	b, bEntry := key(t, "b", map[string]gate.Role{"*": gate.Client})
+	poor, poorEntry := key(t, "poor", map[string]gate.Role{"other": gate.Client})
+	s := start(t, func(c *Config) { c.Keys, c.Limits.HubRate = []gate.Key{aEntry, bEntry, poorEntry}, 1 })
+	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
+	get := func(token, hub string) error {
+		_, err := c.GetInstance(as(t.Context(), token, hub), &wire.GetInstanceRequest{InstanceId: "i"})
+		return err
+	}
+	var refused error
+	for refused == nil { // one a second is less than what this makes, on any machine
+		refused = get(a, "busy")
+	}
+	limitedRPC(t, "a call", refused, true, codes.ResourceExhausted, `task hub "busy" has more than 1 calls a second`)
+	for refused = nil; refused == nil; { // together
+		refused = get(b, "busy")
+	}
+	limitedRPC(t, "another caller's", refused, true, codes.ResourceExhausted, `task hub "busy" has more than 1 calls a second`)
+	for range 5 { // who may not use it does not use it up
+		if err := get(poor, "quiet"); status.Code(err) != codes.PermissionDenied {
+			t.Fatal(err)
+		}
+	}
+	if err := get(a, "quiet"); err != nil {
+		t.Errorf("in another hub: %v", err)
+	}
+	for limited := false; !limited; {
+		q := s.ask(t, "GET", httpapi.Base+"/instances?taskHub=busy", "", map[string]string{"Authorization": a})
+		if limited = q.code != http.StatusOK; limited {
+			limitedHTTP(t, "a request", q, true, http.StatusTooManyRequests, "busy")
+		}
 	}
 }
 

@@ -36,7 +36,7 @@ const (
 // gate makes the gate that all doors are behind.
 func (c *Config) gate(auth []gate.Authenticator, log *slog.Logger) (*gate.Gate, error) {
 	return gate.New(gate.Options{
-		Authenticators: auth, DefaultHub: c.Hub, Streams: c.Streams, Calls: c.Limits.Calls, Rate: c.Limits.Rate, Patience: c.Limits.Patience,
+		Authenticators: auth, DefaultHub: c.Hub, Streams: c.Streams, Calls: c.Limits.Calls, Rate: c.Limits.Rate, HubRate: c.Limits.HubRate, Patience: c.Limits.Patience,
 		Hosts: c.Hosts, Origins: c.Origins, Audit: log.With("audit", true), AuditAll: c.AuditAll,
 	})
 }

@@ -15,6 +15,7 @@ const (
 	DefaultStreams  = 100
 	DefaultCalls    = 10_000
 	DefaultRate     = 100_000
+	DefaultHubRate  = 100_000
 	DefaultAnswer   = 3_900_000
 	DefaultPatience = 30 * time.Second
 )
@@ -29,6 +30,7 @@ type Options struct {
 	Streams    int           // of one caller at a time; default DefaultStreams
 	Calls      int           // of one caller at a time; default DefaultCalls
 	Rate       int           // calls and streams of one caller that begin in a second; default DefaultRate
+	HubRate    int           // the same for one task hub, of all callers who may use it; default DefaultHubRate
 	Answer     int           // bytes of an answer to a remote call; default DefaultAnswer
 	Patience   time.Duration // how long a caller may leave what a stream sends unread; default DefaultPatience
 	// Hosts are names under which the HTTP API is reached, beside those of the
@@ -50,7 +52,8 @@ type Gate struct {
 	opts    Options
 	streams *counter
 	calls   *counter
-	rate    *limiter
+	rate    *limiter // by caller
+	hubs    *limiter // by task hub
 	loud    *limiter // of what is written down about those who are refused
 	pages   *pages
 	later   chan struct{} // tokens for calls whose caller is known only after asking elsewhere
@@ -65,6 +68,7 @@ func New(o Options) (*Gate, error) {
 	positive(&o.Streams, DefaultStreams)
 	positive(&o.Calls, DefaultCalls)
 	positive(&o.Rate, DefaultRate)
+	positive(&o.HubRate, DefaultHubRate)
 	positive(&o.Answer, DefaultAnswer)
 	positive(&o.Patience, DefaultPatience)
 	if o.Clock == nil {
@@ -75,7 +79,7 @@ func New(o Options) (*Gate, error) {
 		return nil, err
 	}
 	return &Gate{
-		opts: o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate),
+		opts: o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate), hubs: newLimiter(o.Clock, o.HubRate),
 		loud: newLimiter(o.Clock, refusalsLogged), pages: p, later: make(chan struct{}, laterCalls),
 	}, nil
 }
@@ -117,7 +121,8 @@ func (g *Gate) begin(v *visit, c *Credentials) error {
 	return nil
 }
 
-// permit decides whether the caller may do the operation in the hub.
+// permit decides whether the caller may do the operation in the hub, and whether
+// that has too many calls.
 func (g *Gate) permit(v *visit) error {
 	need, ok := Needs[v.operation]
 	if !ok {
@@ -129,6 +134,9 @@ func (g *Gate) permit(v *visit) error {
 	v.need = need
 	if !v.principal.May(v.hub, need.Role) {
 		return refuse(codes.PermissionDenied, "%s needs the role %s in task hub %q, which %s does not have", v.operation, need.Role, v.hub, v.principal.Name)
+	}
+	if !g.hubs.take(v.hub) {
+		return refuse(codes.ResourceExhausted, "task hub %q has more than %d calls a second, which is as many as one may have", v.hub, g.opts.HubRate)
 	}
 	return nil
 }

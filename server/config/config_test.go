@@ -85,7 +85,7 @@ retention:
 hosts: [netherite.example.com]
 origins: ["https://example.com"]
 audit-all: true
-limits: {memory: 256MiB, payload: 1024, streams: 7, connections: 8, calls: 9, rate: 10, message: 1MiB, header: 4KiB, patience: 5s}
+limits: {memory: 256MiB, payload: 1024, history: 2000, history-size: 2MiB, streams: 7, connections: 8, calls: 9, rate: 10, hub-rate: 11, message: 1MiB, header: 4KiB, patience: 5s}
 calls: {hosts: [api.example.com], exempt: [10.0.0.0/8], response: 4KiB, timeout: 7s, polling: 8h}
 log: {level: debug, format: json}
 `
@@ -104,12 +104,12 @@ func TestEverySettingCanBeInTheFile(t *testing.T) {
 			{Hub: "main", RetentionRule: netherite.RetentionRule{Statuses: []model.Status{model.Failed, model.Terminated}, Keep: 90 * 24 * time.Hour}},
 			{RetentionRule: netherite.RetentionRule{Names: []string{"Tour*"}, Keep: -1}},
 		},
-		Memory: 256 << 20, Payload: 1024, Streams: 7, Hosts: []string{"netherite.example.com"}, Origins: []string{"https://example.com"}, AuditAll: true,
+		Memory: 256 << 20, Payload: 1024, HistoryEvents: 2000, HistoryBytes: 2 << 20, Streams: 7, Hosts: []string{"netherite.example.com"}, Origins: []string{"https://example.com"}, AuditAll: true,
 		Calls: durablehttp.Options{
 			Hosts: []string{"api.example.com"}, Exempt: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")},
 			MaxResponse: 4 << 10, CallTimeout: 7 * time.Second, PollTimeout: 8 * time.Hour,
 		},
-		Limits: server.Limits{Connections: 8, Calls: 9, Rate: 10, Message: 1 << 20, Header: 4 << 10, Patience: 5 * time.Second},
+		Limits: server.Limits{Connections: 8, Calls: 9, Rate: 10, HubRate: 11, Message: 1 << 20, Header: 4 << 10, Patience: 5 * time.Second},
 	}}
 	if d := cmp.Diff(want, s, cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); d != "" {
 		t.Error(d)

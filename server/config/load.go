@@ -155,13 +155,14 @@ func (v *values) settings() *Settings {
 		Data: get[string](v, "data"), GRPC: get[[]string](v, "grpc"), HTTP: get[string](v, "http"), Admin: get[string](v, "admin"),
 		OnDemand: get[bool](v, "create-hubs"), OtherPorts: v.command == Dev, Hub: get[string](v, "hub"), Partitions: get[int](v, "partitions"),
 		Memory: get[int64](v, "limits.memory"), Payload: int(get[int64](v, "limits.payload")), Streams: get[int](v, "limits.streams"),
+		HistoryEvents: int64(get[int](v, "limits.history")), HistoryBytes: get[int64](v, "limits.history-size"),
 		Retention: get[time.Duration](v, "retention.keep"), RetentionRules: get[[]server.RetentionRule](v, "retention.rules"), RetentionRate: get[int](v, "retention.rate"),
 		Cert: get[string](v, "tls.cert"), Key: get[string](v, "tls.key"), ClientCA: get[string](v, "tls.client-ca"), Insecure: get[bool](v, "insecure"),
 		KeysFile: get[string](v, "keys-file"), ReadyFile: get[string](v, "ready-file"),
 	}
 	s.Config.Hosts, s.Config.Origins, s.Config.AuditAll = get[[]string](v, "hosts"), get[[]string](v, "origins"), get[bool](v, "audit-all")
 	s.Config.Limits = server.Limits{
-		Connections: get[int](v, "limits.connections"), Calls: get[int](v, "limits.calls"), Rate: get[int](v, "limits.rate"),
+		Connections: get[int](v, "limits.connections"), Calls: get[int](v, "limits.calls"), Rate: get[int](v, "limits.rate"), HubRate: get[int](v, "limits.hub-rate"),
 		Message: int(get[int64](v, "limits.message")), Header: int(get[int64](v, "limits.header")), Patience: get[time.Duration](v, "limits.patience"),
 	}
 	s.Config.Calls = v.calls()

@@ -117,11 +117,14 @@ var Table = []Setting{
 
 	{Key: "limits.memory", Kind: bytes, Default: both("128MiB"), Help: "what a hub keeps in memory, 16MiB or more"},
 	{Key: "limits.payload", Kind: bytes, Default: both("2MiB"), Help: "one payload, at most 16MiB"},
+	{Key: "limits.history", Kind: number, Default: both("50000"), Help: "events of an orchestration's history, from which on it fails"},
+	{Key: "limits.history-size", Kind: bytes, Default: both("50MiB"), Help: "the same, its size"},
 	{Key: "limits.streams", Kind: number, Default: both("100"), Help: "streams that one caller has open at a time"},
 
 	{Key: "limits.connections", Kind: number, Default: both("10000"), Help: "connections to all listeners at a time"},
 	{Key: "limits.calls", Kind: number, Default: both("10000"), Help: "calls that one caller has under way at a time"},
 	{Key: "limits.rate", Kind: number, Default: both("100000"), Help: "calls of one caller in a second"},
+	{Key: "limits.hub-rate", Kind: number, Default: both("100000"), Help: "calls for one task hub in a second, of all callers"},
 	{Key: "limits.message", Kind: bytes, Default: both("64MiB"), Help: "a message to the gRPC door"},
 	{Key: "limits.header", Kind: bytes, Default: both("16KiB"), Help: "the header of a request"},
 	{Key: "limits.patience", Kind: span, Default: both("30s"), Help: "how long a caller may leave unread what it is sent"},
