@@ -69,7 +69,9 @@ func opened(t testing.TB, check bool, handlers []durable.Handler, change ...func
 }
 
 func openIn(m *memory, check bool, handlers []durable.Handler, change ...func(*worker.Options)) (*testHub, error) {
-	e, err := netherite.Open(netherite.Options{Storage: m, CheckReplay: check, Logger: slog.New(slog.DiscardHandler)})
+	e, err := netherite.Open(netherite.Options{
+		Storage: m, CheckReplay: check, Logger: slog.New(slog.DiscardHandler), MaxHistoryEvents: 1_000_000, // for what is wider than it should be
+	})
 	if err != nil {
 		return nil, err
 	}
