@@ -115,6 +115,9 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
 		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
 			return fmt.Errorf("parked: %w", err)
+		case err == nil && slices.Contains(notRepeatable, what):
+			w.repeatLater(key)
+			return nil
 		case err == nil || !transient(err):
 			return err
 		case attempt > 2000:
@@ -154,12 +157,15 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 	if i.Since = c.w.wall(); c.w.clockJumps() {
 		i.Since = i.Since.Add(-2 * mostSkew)
 	}
+	if slices.Contains(tagged, name) {
+		i.Tags = map[string]string{lot: fmt.Sprint(len(id) % lots)}
+	}
 	var at model.Time
 	if wait > 0 {
 		at = model.TimeOf(c.w.wall().Add(wait))
 	}
 	err := c.request("start", id, func(ctx context.Context, e *netherite.Engine, key string) error {
-		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), At: at, Key: key, IfExists: engine.FailIfExists})
+		_, err := e.Start(ctx, engine.StartRequest{Instance: id, Name: name, Input: encode(input), At: at, Tags: i.Tags, Key: key, IfExists: engine.FailIfExists})
 		return err
 	})
 	switch {
@@ -366,6 +372,10 @@ func (c *client) collect(id, name string) {
 	if i == nil {
 		return
 	}
+	if c.w.work.IntN(3) == 0 {
+		c.sendFor(i, id, want)
+		return
+	}
 	for n := range want {
 		if !c.raise(i, id, "Parcel", n, name == "Collect") {
 			c.giveUpOn(i, id)
@@ -399,6 +409,7 @@ func (c *client) captive(id string) {
 	if i == nil {
 		return
 	}
+	i.Children = n
 	if n == 0 && w.work.IntN(3) == 0 {
 		if !c.raise(i, id, "Free", "free", true) {
 			c.giveUpOn(i, id)
@@ -416,10 +427,15 @@ func (c *client) captive(id string) {
 	c.await(id)
 	if w.work.IntN(2) == 0 {
 		i.Purged = true
-		c.command("purge", id, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) error {
-			_, err := e.Purge(ctx, id, true)
+		purged := false
+		acked := c.command("purge", id, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) error {
+			n, err := e.Purge(ctx, id, true)
+			purged = n > 0
 			return err
 		})
+		if acked && purged {
+			i.Gone, i.Forgotten = true, true
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
-	"github.com/netherite-go/netherite/sim/check"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/worker"
@@ -24,6 +23,7 @@ type process struct {
 	fs         *faultfs.FS
 	log        *wal
 	durable    substrate.Offset // up to where its log has reported itself durable
+	stored     substrate.Store  // what its store has applied
 	eng        *netherite.Stepped
 	worker     *worker.Worker
 	jobs       []netherite.Job
@@ -166,6 +166,7 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 		subject = digest(e.Request.Instance)
 	case *partition.Command:
 		subject = digest(e.Instance)
+		w.onCommand(e)
 	case *partition.StepDone:
 		subject = e.Ord
 	case *partition.EntityDone:
@@ -182,7 +183,7 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 		}
 	case *partition.TimersFired:
 		for _, t := range e.Timers {
-			if err := check.NotEarly(t.FireAt, w.wall()); err != nil {
+			if err := w.inTime(t.FireAt); err != nil {
 				w.fail("%w", err)
 			}
 		}

@@ -36,6 +36,7 @@ func (w *world) quiesce() {
 		w.fail("quiescence: %w", left)
 	default:
 		w.atRest()
+		w.stores()
 		w.retired()
 		w.restored()
 	}
@@ -70,7 +71,33 @@ func (w *world) atRest() {
 				w.fail("lock: account %d is locked by %q, and %d messages wait, although nothing is left to do", n, got.Entity.LockedBy, got.Entity.Backlog)
 			}
 		}
+		w.childless(c)
 	})
+}
+
+// childless checks that the children of what was terminated or purged with them
+// have ended, or are gone.
+func (w *world) childless(c *client) {
+	for _, id := range slices.Sorted(maps.Keys(w.ledger.Instances)) {
+		for n := range w.ledger.Instances[id].Children {
+			child := fmt.Sprintf("%s-%d", id, n)
+			if err := w.ledger.Child(id, child, w.entity(c, child, false)); err != nil {
+				w.fail("%w", err)
+			}
+		}
+	}
+}
+
+// stores checks what is stored of each partition: that it can be read, and that
+// instances, histories and indexes agree.
+func (w *world) stores() {
+	p := w.serving()
+	for id := range w.plan.partitions {
+		bad := func(err error) { w.fail("store: %w", err) }
+		if err := netherite.CheckPartition(p.stored, id, w.plan.partitions, bad); err != nil {
+			w.fail("store: partition %d cannot be read: %w", id, err)
+		}
+	}
 }
 
 // judged lets a client judge.
@@ -200,11 +227,31 @@ func (w *world) readHistory(c *client, id string) {
 		if err := histories.Check(events); err != nil {
 			return fmt.Errorf("history of %q: %w", id, err)
 		}
-		return cmp.Or(check.History(id, events), w.ledger.Heard(id, events))
+		return cmp.Or(check.History(id, events), w.ledger.Heard(id, events), w.heldBack(id, events))
 	})
 	if err != nil && !errors.Is(err, engine.ErrNotFound) {
 		w.fail("%w", err)
 	}
+}
+
+// heldBack checks that no step began while an orchestration was suspended.
+func (w *world) heldBack(id string, events []model.Event) error {
+	if err := histories.CheckSuspended(events, cmp.Or(w.plan.maxBatch, usualBatch)); err != nil {
+		return fmt.Errorf("suspension of %q: %w", id, err)
+	}
+	return nil
+}
+
+// usualBatch is how many messages a step is told at most where the plan does not
+// say so.
+const usualBatch = 1000
+
+// inTime checks that a timer is not early, and, where there is no chaos, not late.
+func (w *world) inTime(fireAt model.Time) error {
+	if err := check.NotEarly(fireAt, w.wall()); err != nil || w.chaos {
+		return err
+	}
+	return check.NotLate(fireAt, start.Add(w.calm+w.skew), w.wall(), w.lateness())
 }
 
 // entity reads an entity; nil if there is none.

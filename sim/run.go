@@ -85,6 +85,7 @@ func (w *world) phases() {
 	if w.plan.night > 0 {
 		w.run(w.now+w.plan.night, func() bool { return false })
 		w.plan.events = w.steps + leastEvents/8
+		w.repeatLate()
 		w.day(w.plan.clients)
 	}
 	w.quiesce()
@@ -258,7 +259,7 @@ func (w *world) loseWorker() {
 // that nobody has to wait an hour for what was meant to be soon.
 func (w *world) heal() {
 	w.note("heal", 0, 0)
-	w.chaos, w.storeFull, w.crashIn = false, false, 0
+	w.chaos, w.storeFull, w.crashIn, w.calm = false, false, 0, w.now
 	w.skew = w.latestWall.Sub(start) - w.now
 	clear(w.poison)
 	w.fs.SetCapacity(1 << 40)

@@ -1,23 +1,29 @@
 package sim
 
+import "strings"
+
 // mostOperations is more than any run has.
 const mostOperations = 512
 
 // Shrink looks for the least of a run that still fails: first it leaves out kinds
-// of faults, then it halves the operations. It returns what is left and how that
-// fails; if the seed does not fail at all, with no error.
-func Shrink(seed uint64, o Options) (Options, Result) {
+// of faults, then it halves the operations. What fails by another checker is another
+// failure. It returns what is left and how that fails; if the seed does not fail at
+// all, with no error.
+func Shrink(seed uint64, o Options) (Options, Result) { return shrink(seed, o, Run) }
+
+func shrink(seed uint64, o Options, run func(uint64, Options) Result) (Options, Result) {
 	o.Trace = nil
-	last := Run(seed, o)
+	last := run(seed, o)
 	if last.Err == nil {
 		return o, last
 	}
 	try := func(next Options) bool {
-		r := Run(seed, next)
-		if r.Err != nil {
+		r := run(seed, next)
+		same := r.Err != nil && checkerOf(r.Err) == checkerOf(last.Err)
+		if same {
 			o, last = next, r
 		}
-		return r.Err != nil
+		return same
 	}
 	for f := range faultKinds {
 		next := o
@@ -37,4 +43,10 @@ func Shrink(seed uint64, o Options) (Options, Result) {
 		}
 	}
 	return o, last
+}
+
+// checkerOf names the checker that a failure comes from: it begins with that.
+func checkerOf(err error) string {
+	checker, _, _ := strings.Cut(err.Error(), ":")
+	return checker
 }

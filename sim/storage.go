@@ -46,6 +46,7 @@ func (s *storage) OpenLog() (substrate.Log, error) {
 		return nil, err
 	}
 	l := &wal{Log: inner, w: s.w, p: s.p}
+	s.w.calm = s.w.now
 	s.p.log, s.p.durable = l, inner.End() // what an opening finds is durable
 	for _, other := range s.w.procs {
 		other.superseded = other != s.p
@@ -62,6 +63,7 @@ func (s *storage) OpenStore(int64) (substrate.Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	s.p.stored = inner
 	return &store{Store: inner, w: s.w, p: s.p}, nil
 }
 

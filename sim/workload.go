@@ -61,12 +61,8 @@ var (
 		return durable.None{}, nil
 	})
 	journals = durable.Entity[journal]("Journal")
-	_        = durable.Operation(journals, "Post", func(j *journal, _ *durable.EntityContext, op string) (int, error) {
-		j.Ops = append(j.Ops, op)
-		return len(j.Ops), nil
-	})
-	frails = durable.Entity[int]("Frail")
-	bear   = durable.Operation(frails, "Bear", func(n *int, _ *durable.EntityContext, _ durable.None) (int, error) {
+	frails   = durable.Entity[int]("Frail")
+	bear     = durable.Operation(frails, "Bear", func(n *int, _ *durable.EntityContext, _ durable.None) (int, error) {
 		*n++
 		return *n, nil
 	})
@@ -118,7 +114,7 @@ func newWorkload(w *world) *workload {
 	l.handlers = []durable.Handler{
 		accounts, journals, frails, square, later, fragile, grow, loop,
 		durable.Orchestration("Errand", errand), durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
-		durable.Orchestration("Nap", l.doze), durable.Orchestration("Collect", collect),
+		durable.Orchestration("Nap", l.doze), durable.Orchestration("Courier", carry), durable.Orchestration("Collect", collect),
 		durable.Orchestration("FanOut", func(ctx *durable.Context, n int) (int, error) {
 			calls := make([]*durable.Future[int], n)
 			for i := range calls {
@@ -229,7 +225,11 @@ func transfer(ctx *durable.Context, m move) (string, error) {
 			return "", err
 		}
 	}
-	was, err = durable.All(ctx, leave.Call(ctx, from, ctx.ID()), leave.Call(ctx, to, ctx.ID()))
+	leaving := []*durable.Future[string]{leave.Call(ctx, from, ctx.ID()), leave.Call(ctx, to, ctx.ID())}
+	if m.Amount%2 == 0 {
+		unlock() // which follows what was asked for before
+	}
+	was, err = durable.All(ctx, leaving...)
 	if err == nil && (was[0] != ctx.ID() || was[1] != ctx.ID()) {
 		return fmt.Sprintf("somebody else came: %v", was), nil
 	}

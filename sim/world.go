@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/sim/check"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/mem"
@@ -49,12 +50,16 @@ type world struct {
 	crashIn int  // operations on the disk until it does; 0 none
 
 	storeFull bool
-	days      int       // begun
-	latest    time.Time // for when something was posted
+	days      int           // begun
+	calm      time.Duration // since when nothing keeps the hub from its work, once there is no chaos
+	latest    time.Time     // for when something was posted
 
 	events, steps, faults int
-	activities            map[string]int  // runs, by idempotency key
-	poison                map[string]bool // entities for which nothing can be applied
+	activities            map[string]int                // runs, by idempotency key
+	poison                map[string]bool               // entities for which nothing can be applied
+	requests              map[string]*partition.Command // by key: the last that was admitted, until it is answered
+	late                  []*partition.Command          // answered; they come once more in the morning
+	repeated              map[*partition.Command]bool   // come once more
 	workload              *workload
 	final                 map[string]string // digest of what was read of each instance at the end; nil: not yet
 	failure               error
@@ -71,6 +76,7 @@ func newWorld(seed uint64, p plan) *world {
 		seed: seed, plan: p, hash: 14695981039346656037,
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, poison: map[string]bool{},
+		requests: map[string]*partition.Command{}, repeated: map[*partition.Command]bool{},
 	}
 	return w
 }

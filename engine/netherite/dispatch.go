@@ -5,6 +5,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -374,25 +375,31 @@ func (h *host) holdItems() {
 	for len(it.Orchestrations)+len(it.Entities) < maxHeldSteps && len(it.Activities) < maxTaskBacklog &&
 		h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
 	}
-	h.hold(it)
+	h.hold(it, planted.ItemEarly)
 }
 
 // holdCommitted queues activities whose schedule must be durable before they start.
 func (h *host) holdCommitted() {
 	it := &h.hands.committed
 	h.state.DispatchAfterCommit(it)
-	h.hold(it)
+	h.hold(it, planted.CommittedEarly)
 }
 
-// hold queues built items, if there are any, to be handed out when the batch is durable.
-func (h *host) hold(it *engine.Items) {
+// hold queues built items, if there are any, to be handed out when the batch is
+// durable; early is for planted bugs.
+func (h *host) hold(it *engine.Items, early bool) {
 	if len(it.Orchestrations)+len(it.Activities)+len(it.Entities) == 0 {
 		return
 	}
 	mark.Hit(mark.StepsHeld)
 	h.state.Hold(it)
-	h.batch.out = append(h.batch.out, &itemBatch{h, *it})
+	held := &itemBatch{h, *it}
 	*it = engine.Items{}
+	if early {
+		h.early(held)
+		return
+	}
+	h.batch.out = append(h.batch.out, held)
 }
 
 // itemBatch is work items that wait for their position.

@@ -217,10 +217,11 @@ func (c *conn) settle(kind engine.ItemKind, t engine.Token) (*attachment, *host,
 		delete(s.items, t)
 	}
 	s.mu.Unlock()
-	if !ok && !planted.IgnoreEpochOnReceive {
-		return nil, nil, c.stale(kind, t)
+	h := a.n.hosts[t.Partition]
+	if !ok && !planted.ResultFromAnyone {
+		return nil, h, c.stale(kind, t)
 	}
-	return a, a.n.hosts[t.Partition], nil
+	return a, h, nil
 }
 
 func (c *conn) stale(kind engine.ItemKind, t engine.Token) error {
@@ -244,6 +245,9 @@ func (a *attachment) free(kind engine.ItemKind, n int) {
 func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
 	a, h, err := c.settle(engine.OrchestrationKind, r.Token)
 	if err != nil {
+		if planted.IgnoreEpochOnReceive && h != nil {
+			h.post(input{ev: stepDone(r)})
+		}
 		return err
 	}
 	c.f.e.boundOrchestration(r)
@@ -256,6 +260,9 @@ func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
 func (c *conn) CompleteActivity(r *engine.ActivityResult) error {
 	a, h, err := c.settle(engine.ActivityKind, r.Token)
 	if err != nil {
+		if planted.IgnoreEpochOnReceive && h != nil {
+			h.post(input{ev: taskDone(r)})
+		}
 		return err
 	}
 	c.f.e.boundActivity(r)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -108,6 +109,15 @@ func (s *Stepped) HandOuts(partition int) uint64 { return s.n.hosts[partition].s
 func (s *Stepped) Emitted(from, to int) uint64 {
 	_, next := s.n.hosts[from].state.OutboxRange(to)
 	return next - 1
+}
+
+// Repeat posts a request once more, as a caller might that has not heard of its
+// answer, and returns it as it is posted. Nobody hears what comes of it.
+func (s *Stepped) Repeat(c *partition.Command) *partition.Command {
+	again := *c
+	again.Retry, again.Caller = true, newCall()
+	s.n.hosts[model.PartitionOf(c.Instance, len(s.n.hosts))].post(input{ev: &again})
+	return &again
 }
 
 // Residue says what is left to do, once all work should have come to its end:

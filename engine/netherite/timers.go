@@ -6,6 +6,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -42,11 +43,15 @@ func (a *alarm) stopTimer() {
 func (h *host) dueTimers(work []input) []input {
 	b := &h.batch
 	h.fetchTimers()
-	if next := h.state.NextTimer(); next == 0 || next > b.now {
+	now := b.now
+	if planted.TimersLate {
+		now = now.Add(-30 * time.Minute)
+	}
+	if next := h.state.NextTimer(); next == 0 || next > now {
 		return work
 	}
 	mark.Hit(mark.TimersDue)
-	due := h.state.DueTimers(b.now, maxDueTimers, nil)
+	due := h.state.DueTimers(now, maxDueTimers, nil)
 	return append(work, input{ev: &partition.TimersFired{Timers: due}})
 }
 
@@ -76,6 +81,9 @@ func (h *host) fetchTimers() {
 func (h *host) setAlarm() {
 	a, now := &h.alarm, h.batch.now
 	next := h.state.NextTimer()
+	if planted.TimersLate && next != 0 {
+		next = next.Add(30 * time.Minute)
+	}
 	if next != 0 && next <= now {
 		h.poke()
 		return

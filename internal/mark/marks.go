@@ -9,6 +9,7 @@ const (
 	SessionRepeated                     // a request is known again by its session
 	KeyForgotten                        // a key is forgotten
 	SessionClosed                       // a session is forgotten
+	RequestTooOld                       // a request is too old to be told from a repetition
 	StartRepeated                       // a start is known again by the row that it made
 	StartAttached                       // a start attaches to a living instance
 	StartRefused                        // a start is refused, as its ID is taken
@@ -118,6 +119,7 @@ var names = [...]string{
 	KeyRepeated:             "KeyRepeated",
 	SessionRepeated:         "SessionRepeated",
 	KeyForgotten:            "KeyForgotten",
+	RequestTooOld:           "RequestTooOld",
 	SessionClosed:           "SessionClosed",
 	StartRepeated:           "StartRepeated",
 	StartAttached:           "StartAttached",

@@ -2,5 +2,5 @@
 
 package planted
 
-// IgnoreEpochOnAppend: an earlier opening of the log may write.
+// IgnoreEpochOnAppend: an earlier opening appends to the log of a later one.
 const IgnoreEpochOnAppend = true

@@ -2,5 +2,5 @@
 
 package planted
 
-// IgnoreEpochOnReceive: results are taken from whoever hands them in.
+// IgnoreEpochOnReceive: the partition takes the result of a hand-out that is over.
 const IgnoreEpochOnReceive = true

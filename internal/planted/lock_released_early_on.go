@@ -2,5 +2,5 @@
 
 package planted
 
-// LockReleasedEarly: an operation of somebody else passes a lock.
+// LockReleasedEarly: a lock is released before what its holder has asked for is written.
 const LockReleasedEarly = true

@@ -2,5 +2,5 @@
 
 package planted
 
-// ZombieAppend: an earlier opening of the log may write, sync and acknowledge.
+// ZombieAppend: what an earlier opening has appended is acknowledged after a later one has opened the log.
 const ZombieAppend = false

@@ -134,6 +134,49 @@ func TestTimersAreNotEarly(t *testing.T) {
 	}
 }
 
+func TestTimersAreNotLate(t *testing.T) {
+	at := func(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
+	for _, c := range []struct {
+		due, calm, fired int
+		ok               bool
+	}{{10, 0, 12, true}, {10, 0, 13, false}, {10, 30, 32, true}, {10, 30, 33, false}} {
+		if err := check.NotLate(model.TimeOf(at(c.due)), at(c.calm), at(c.fired), 2*time.Second); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
+	}
+}
+
+func TestWhatWasPurgedIsNotThereAgain(t *testing.T) {
+	l := check.NewLedger()
+	i := l.Begin("a", "Warden", model.Terminated, "")
+	i.Acked, i.Purged, i.Gone, i.Stopped = true, true, true, true
+	there := &model.Instance{ID: "a", Status: model.Terminated, Completed: 1}
+	if l.Saw("a", nil, epoch) != nil || l.Saw("a", there, epoch) == nil {
+		t.Error("what is gone is not told from what is there again")
+	}
+	i.Restarted = true
+	if err := l.Saw("a", there, epoch); err != nil {
+		t.Errorf("it was started anew: %v", err)
+	}
+	if status, seen := i.Seen(); !seen || status != model.Terminated {
+		t.Errorf("read last: %v, %v", status, seen)
+	}
+}
+
+func TestChildrenShareTheFateOfTheirParent(t *testing.T) {
+	l := check.NewLedger()
+	i := l.Begin("a", "Warden", model.Terminated, "")
+	i.Stopped = true
+	running, ended := &model.Instance{Status: model.Running}, &model.Instance{Status: model.Terminated}
+	if l.Child("a", "b", running) == nil || l.Child("a", "b", ended) != nil || l.Child("a", "b", nil) != nil {
+		t.Error("a child of what was terminated may run, or may not have ended")
+	}
+	i.Forgotten = true
+	if l.Child("a", "b", ended) == nil || l.Child("a", "b", nil) != nil {
+		t.Error("a child of what was purged may be there, or may not be gone")
+	}
+}
+
 func TestWhatHasJustComeToBeMayNotLeave(t *testing.T) {
 	var c check.Causes
 	c.Grown(3, 0)
@@ -161,6 +204,9 @@ func TestPagesListEachInstanceOnce(t *testing.T) {
 	}
 	if p.Page([]*model.Instance{b}) == nil {
 		t.Error("an instance may be on two pages")
+	}
+	if p.Without([]string{"c"}) != nil || p.Without([]string{"a"}) == nil {
+		t.Error("what is listed is not told from what is gone")
 	}
 	byTime := check.NewPages(false)
 	if byTime.Page([]*model.Instance{a}) != nil || byTime.Page([]*model.Instance{{ID: "a", Created: 1}}) != nil || byTime.Page([]*model.Instance{a}) == nil {

@@ -24,12 +24,16 @@ type Instance struct {
 	Kind      string
 	Want      string // the output, as JSON; empty: whatever it is
 	Status    model.Status
-	Acked     bool            // the start was acknowledged
-	Purged    bool            // somebody may have purged it
-	Any       bool            // it may end in any way
-	Stopped   bool            // its termination was acknowledged
-	Held      bool            // its suspension was acknowledged, and nobody has asked to resume it
-	Restarted bool            // it may have been started again
+	Acked     bool // the start was acknowledged
+	Purged    bool // somebody may have purged it
+	Any       bool // it may end in any way
+	Stopped   bool // its termination was acknowledged
+	Held      bool // its suspension was acknowledged, and nobody has asked to resume it
+	Restarted bool // it may have been started again
+	Gone      bool // its purge was acknowledged
+	Forgotten bool // so was that of its children with it
+	Children  int  // that it may have, for as long as it runs
+	Tags      map[string]string
 	Raised    map[string]bool // by payload: events raised for it, and whether that was acknowledged
 	Since     time.Time       // nothing of it happened before
 	seen      *model.Instance
@@ -52,6 +56,7 @@ func (l *Ledger) AsOf(before *Ledger) *Ledger {
 		}
 		i.Acked, i.Stopped, i.seen = was.Acked, was.Stopped, was.seen
 		i.Held = i.Held && was.Held
+		i.Gone, i.Forgotten = was.Gone, was.Forgotten
 	}
 	for entity, posts := range c.Posts {
 		for op := range posts {
@@ -135,6 +140,9 @@ func (l *Ledger) Saw(id string, got *model.Instance, now time.Time) error {
 	case got == nil:
 		return nil
 	}
+	if i.Gone && !i.Restarted {
+		return fmt.Errorf("ledger: the purge of %q was acknowledged, but it is %v", id, got.Status)
+	}
 	if err := sane(got); err != nil {
 		return fmt.Errorf("status: %q %w", id, err)
 	}
@@ -152,6 +160,30 @@ func (l *Ledger) Saw(id string, got *model.Instance, now time.Time) error {
 		return fmt.Errorf("ledger: the termination of %q was acknowledged, but it is %v", id, got.Status)
 	case i.Held && got.Status != model.Suspended && !got.Status.Ended():
 		return fmt.Errorf("ledger: the suspension of %q was acknowledged, but it is %v", id, got.Status)
+	}
+	return nil
+}
+
+// Seen is the status in which the instance was read last; false if it never was.
+func (i *Instance) Seen() (model.Status, bool) {
+	if i.seen == nil {
+		return 0, false
+	}
+	return i.seen.Status, true
+}
+
+// Child compares what is left of a child, nil for nothing, with what became of its
+// parent, an instance that was terminated or purged together with its children.
+// Nothing may be under way any more.
+func (l *Ledger) Child(parent, id string, got *model.Instance) error {
+	i := l.Instances[parent]
+	switch {
+	case i == nil || got == nil:
+		return nil
+	case i.Forgotten:
+		return fmt.Errorf("children: %q is %v, although %q was purged with its children", id, got.Status, parent)
+	case i.Stopped && !got.Status.Ended():
+		return fmt.Errorf("children: %q is %v, although %q was terminated with its children", id, got.Status, parent)
 	}
 	return nil
 }
@@ -226,14 +258,6 @@ func (l *Ledger) Applied(entity string, ops []string) error {
 		if l.Posts[entity][op] && count[op] == 0 {
 			return fmt.Errorf("ledger: entity %s has not applied %s, which was acknowledged", entity, op)
 		}
-	}
-	return nil
-}
-
-// NotEarly checks that a timer does not fire before its time (G10).
-func NotEarly(fireAt model.Time, wall time.Time) error {
-	if now := model.TimeOf(wall); fireAt > now {
-		return fmt.Errorf("timer: one for %v fired at %v", fireAt, now)
 	}
 	return nil
 }

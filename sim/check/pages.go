@@ -33,6 +33,16 @@ func (p *Pages) Page(instances []*model.Instance) error {
 	return nil
 }
 
+// Without checks, at any time, that none of these instances is listed.
+func (p *Pages) Without(ids []string) error {
+	for _, id := range ids {
+		if p.listed[id] {
+			return fmt.Errorf("query: %q is listed, although it was purged before", id)
+		}
+	}
+	return nil
+}
+
 // Complete checks, after the last page, that these instances are listed.
 func (p *Pages) Complete(ids []string) error {
 	for _, id := range ids {

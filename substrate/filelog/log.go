@@ -96,7 +96,7 @@ func (l *Log) Write(group []byte) error {
 
 // append writes one frame at the end of the log.
 func (l *Log) append(kind frameKind, payload []byte) error {
-	if err := l.owned(); err != nil && !planted.IgnoreEpochOnAppend && !planted.ZombieAppend {
+	if err := l.owned(); err != nil && !planted.IgnoreEpochOnAppend {
 		return l.fail(errors.New("append"), err)
 	}
 	need := frameBytes(len(payload))

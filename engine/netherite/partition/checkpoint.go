@@ -269,7 +269,9 @@ func (s *State) encodeIndex(w Writer, inst *instance) {
 
 func (s *State) deleteIndex(w Writer, inst *instance) {
 	p, st, entity := s.cfg.Partition, &inst.stored, inst.isEntity()
-	w.DeleteMain(nameKey(s.keyBuf, p, entity, st.name, st.status, inst.id))
+	if !planted.IndexRowLeft {
+		w.DeleteMain(nameKey(s.keyBuf, p, entity, st.name, st.status, inst.id))
+	}
 	w.DeleteMain(createdKey(s.keyBuf, p, entity, st.status, st.created, inst.ord))
 	for tag, value := range st.tags { // order-free: a batch of different keys
 		w.DeleteMain(tagKey(s.keyBuf, p, tag, value, inst.id))

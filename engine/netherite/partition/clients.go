@@ -104,7 +104,8 @@ func (s *State) checkClient(c *Client, op Op, instance string, retry bool, ans *
 		ses = &noSession
 	}
 	switch {
-	case ses == &noSession && retry, c.Seq < ses.floor, c.Seq >= max(ses.floor, c.lowest())+SessionWindow:
+	case (ses == &noSession && retry || c.Seq < ses.floor) && !planted.RetryAfterWindow, c.Seq >= max(ses.floor, c.lowest())+SessionWindow:
+		mark.Hit(mark.RequestTooOld)
 		ans.Err = engine.ErrOutcomeUnknown
 		return Refuse
 	case ses.applied(c.Seq):

@@ -6,6 +6,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -182,7 +183,9 @@ func (s *State) command(e *Command) {
 		}
 		s.rewind(inst, model.Event{Kind: model.ExecutionRewound, Payload: e.Payload})
 	case OpPurge:
-		s.purge(inst, e.Recursive)
+		if !planted.PurgeUndone {
+			s.purge(inst, e.Recursive)
+		}
 		ans.Deleted = 1
 	}
 	s.fx.Answers = append(s.fx.Answers, ans)
@@ -225,7 +228,7 @@ func (s *State) purge(inst *instance, recursive bool) {
 	case !inst.ended():
 		s.terminate(inst, nil, recursive)
 	}
-	if recursive {
+	if recursive && !planted.ChildrenKept {
 		inst.children.all(func(id int32, c *child) bool {
 			mark.Hit(mark.PurgeSpreads)
 			s.send(model.Message{To: c.instance, From: inst.id, Event: model.Event{
@@ -256,6 +259,9 @@ func (s *State) checkPurged(e *Purged, ans *Answer) Verdict {
 func (s *State) purged(e *Purged) {
 	mark.Hit(mark.PurgedByQuery)
 	for _, ord := range e.Ords {
+		if planted.QueryPurgeUndone {
+			break
+		}
 		s.culprit = Key{Ord: ord}
 		s.purge(s.find(s.culprit), false)
 	}

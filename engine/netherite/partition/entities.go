@@ -77,12 +77,15 @@ func (s *State) enter(inst *instance, e entry) {
 		mark.Hit(mark.LockWithdrawn)
 		s.withdraw(inst, &e)
 		return
-	case !ent.free() && !ent.held(&e) && !(planted.LockReleasedEarly && isOperation(e.event.Kind)):
+	case !ent.free() && !ent.held(&e) && !(planted.LockPassed && isOperation(e.event.Kind)):
 		mark.Hit(mark.BehindLock)
 		e.backlog = true
 		ent.backlog = append(ent.backlog, e)
 		inst.size += eventSize(&e.event)
 		return
+	}
+	if planted.LockReleasedEarly && e.event.Kind == model.EntityUnlockSent {
+		s.giveUpLock(inst, e.event.RequestID)
 	}
 	s.addEntry(inst, e)
 	inst.size += eventSize(&e.event)

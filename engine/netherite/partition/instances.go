@@ -5,6 +5,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -142,7 +143,7 @@ func (s *State) terminate(inst *instance, output []byte, recurse bool) {
 		told.Ext = &model.Ext{Recurse: true}
 	}
 	s.record(inst, &told)
-	if recurse {
+	if recurse && !planted.ChildrenForgotten {
 		s.terminateChildren(inst)
 	}
 	s.finish(inst, model.Event{

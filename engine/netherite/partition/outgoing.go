@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -28,10 +29,16 @@ func (s *State) outgoing(inst *instance, ev *model.Event) {
 	case model.ChildCreated:
 		ev = s.createChild(inst, ev)
 	case model.EventSent:
+		if planted.EventLost {
+			break
+		}
 		s.send(model.Message{To: ev.Instance, From: inst.id, Event: model.Event{
 			Kind: model.EventRaised, ID: model.NoID, Name: ev.Name, Payload: ev.Payload,
 		}})
 	case model.EntitySignaled:
+		if planted.SignalLost {
+			break
+		}
 		s.sendOperation(inst, *ev)
 	case model.EntityCalled:
 		inst.calls = append(inst.calls, pendingCall{id: ev.ID, request: ev.RequestID, entity: ev.Instance, operation: ev.Name})

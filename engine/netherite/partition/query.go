@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -90,7 +91,7 @@ func matches(inst *instance, q *engine.Query) bool {
 	switch {
 	case inst.isEntity() != q.Entities,
 		len(q.Names) > 0 && !slices.Contains(q.Names, inst.name),
-		len(q.Statuses) > 0 && !slices.Contains(q.Statuses, inst.status),
+		len(q.Statuses) > 0 && !slices.Contains(q.Statuses, inst.status) && !planted.StatusIgnored,
 		!strings.HasPrefix(inst.id, q.IDPrefix),
 		q.CreatedFrom != 0 && inst.created < q.CreatedFrom,
 		q.CreatedTo != 0 && inst.created >= q.CreatedTo,

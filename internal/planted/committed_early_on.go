@@ -1,0 +1,6 @@
+//go:build planted_committed_early
+
+package planted
+
+// CommittedEarly: activities with AfterCommit start one position early.
+const CommittedEarly = true

@@ -1,0 +1,6 @@
+//go:build !planted_message_early
+
+package planted
+
+// MessageEarly: messages to other partitions leave one position early.
+const MessageEarly = false
