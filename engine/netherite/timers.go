@@ -27,6 +27,7 @@ const (
 // the state's heap.
 type alarm struct {
 	at   model.Time // when it goes off; 0 not set
+	near bool       // it goes off early, to look at the wall clock again
 	stop func()
 	wall model.Time // when it was set, by both clocks
 	mono time.Duration
@@ -92,13 +93,14 @@ func (h *host) setAlarm() {
 	if fetch := h.state.Horizon().Add(-timerMargin); next == 0 || fetch < next {
 		next = max(fetch, now+1)
 	}
-	if a.at == next {
+	timers := h.state.NextTimer() != 0 || h.state.TimersBeyond()
+	if a.at == next && (a.near || !timers) {
 		return
 	}
 	a.stopTimer()
-	a.at, a.wall, a.mono = next, now, h.batch.mono
+	a.at, a.near, a.wall, a.mono = next, timers, now, h.batch.mono
 	wait := next.Sub(now)
-	if h.state.NextTimer() != 0 || h.state.TimersBeyond() {
+	if timers {
 		wait = min(wait, recheck)
 	}
 	a.stop = h.n.clock.AfterFunc(wait, func() {

@@ -188,3 +188,45 @@ func TestStoredTimerThatFellDueInASuspensionFiresAfterIt(t *testing.T) {
 		t.Errorf("%+v", ev)
 	}
 }
+
+// A partition without timers sleeps until stored ones have to be fetched, an hour
+// ahead on the wall clock. A timer for later than that does not change when it
+// wakes, but that moment has to be looked for on the wall clock from then on.
+func TestTimerBeyondTheNextFetchFiresInTimeAfterTheClockWasSet(t *testing.T) {
+	clock := mem.NewClock(time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC))
+	ctx := t.Context()
+	e, err := netherite.Open(netherite.Options{Storage: newMemory(1), Clock: clock, Logger: testLogger(t)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	defer func() {
+		c.Close()
+		if err := e.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	if _, err := e.Start(ctx, engine.StartRequest{Instance: "x", Name: "X"}); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	clock.Jump(59*time.Minute + 30*time.Second)
+	due := model.TimeOf(clock.Wall().Add(time.Minute))
+	if err := c.CompleteOrchestration(&engine.OrchestrationResult{Token: w.step(0).Token, Events: []model.Event{{Kind: model.TimerCreated, FireAt: due}}}); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 { // until nothing is left that would wake the partition
+		if err := e.Checkpoint(ctx); err != nil {
+			t.Fatal(err)
+		}
+		clock.Advance(time.Second)
+		e.Waiting("x")
+	}
+	clock.Advance(time.Minute)
+	clock.Advance(time.Minute)
+	w.await(t, "the timer to fire", func() bool { return len(w.steps) == 2 })
+	if ev := w.step(1).NewEvents; len(ev) != 1 || ev[0].Kind != model.TimerFired {
+		t.Errorf("%+v", ev)
+	}
+}
