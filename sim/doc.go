@@ -6,6 +6,7 @@
 //	world.go task.go clock.go      time, the one heap of events, coroutines
 //	process.go storage.go net.go   an engine with its disk, its store and its messages
 //	workload.go client.go          what the hub is used for, and by whom
+//	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
 //	batch.go shrink.go             many seeds, and less of one that fails
 //
 // The code under test is the code that is in production: only goroutines are
