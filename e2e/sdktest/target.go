@@ -26,9 +26,9 @@ const LargestAnswer = 4096
 //	GET  /large       an answer that is too large
 type Target struct {
 	URL string // http://HOST:PORT
-	s   *Server
 
 	mu    sync.Mutex
+	s     *Server
 	calls map[string][]int // by method and path: how often the server had been killed when each came
 	kills int
 	other int // requests that went to the other host
@@ -53,9 +53,12 @@ func StartCalling(t *testing.T) (*Server, *Target) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.s = Start(t, "--calls-hosts", web.URL+","+other.URL+",http://127.0.0.9:"+port, "--calls-exempt", "127.0.0.1/32",
+	s := Start(t, "--calls-hosts", web.URL+","+other.URL+",http://127.0.0.9:"+port, "--calls-exempt", "127.0.0.1/32",
 		"--calls-response", fmt.Sprint(LargestAnswer))
-	return x.s, x
+	x.mu.Lock()
+	x.s = s
+	x.mu.Unlock()
+	return s, x
 }
 
 // serve answers a request.
