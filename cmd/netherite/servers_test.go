@@ -130,6 +130,16 @@ func TestVerbsSayTheSameOfAServersHubAsOfADirectorys(t *testing.T) {
 }
 
 func TestAServersInstanceIsFollowedByItsHTTPAPI(t *testing.T) {
+	followed(t, func(p server.Place) []string { return []string{"--http", "http://" + p.HTTP, "--interval", "1h"} })
+}
+
+func TestAServersInstanceIsFollowedWithoutItsHTTPAPI(t *testing.T) {
+	followed(t, func(server.Place) []string { return []string{"--interval", "10ms"} })
+}
+
+// followed holds that what happens to an instance of a server is seen by tail.
+func followed(t *testing.T, flags func(server.Place) []string) {
+	t.Helper()
 	noContexts(t)
 	s, hub := serving(t, server.Config{})
 	if _, err := hub.Engine().Start(t.Context(), engine.StartRequest{Instance: "x", Name: "Asks", Input: []byte(`""`)}); err != nil {
@@ -139,7 +149,7 @@ func TestAServersInstanceIsFollowedByItsHTTPAPI(t *testing.T) {
 	first := &firstLine{seen: make(chan struct{})}
 	go func() {
 		var errs strings.Builder
-		run(t.Context(), []string{"instance", "tail", "x", "--server", s.Place().GRPC[0], "--http", "http://" + s.Place().HTTP, "--interval", "1h"}, first, &errs)
+		run(t.Context(), append([]string{"instance", "tail", "x", "--server", s.Place().GRPC[0]}, flags(s.Place())...), first, &errs)
 		done <- errs.String()
 	}()
 	<-first.seen

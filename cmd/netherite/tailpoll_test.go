@@ -84,25 +84,3 @@ func TestToLookForWhatIsNewReadsPayloadsAndHistoryOnlyIfThereIsSomething(t *test
 		t.Errorf("%d looks read payloads %d times and the history %d times, want at most %d", c.looks, c.whole, c.histories, most)
 	}
 }
-
-func TestAServersInstanceIsFollowedWithoutItsHTTPAPI(t *testing.T) {
-	noContexts(t)
-	s, hub := serving(t, server.Config{})
-	if _, err := hub.Engine().Start(t.Context(), engine.StartRequest{Instance: "x", Name: "Asks", Input: []byte(`""`)}); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan string, 1)
-	first := &firstLine{seen: make(chan struct{})}
-	go func() {
-		var errs strings.Builder
-		run(t.Context(), []string{"instance", "tail", "x", "--server", s.Place().GRPC[0], "--interval", "10ms"}, first, &errs)
-		done <- errs.String()
-	}()
-	<-first.seen
-	if err := hub.Engine().Raise(t.Context(), engine.RaiseRequest{Instance: "x", Event: "Release", Payload: []byte(`"go"`)}); err != nil {
-		t.Fatal(err)
-	}
-	if errs := <-done; errs != "" || !strings.Contains(first.String(), `Completed  "go"`) {
-		t.Errorf("%s\n%s", errs, first.String())
-	}
-}

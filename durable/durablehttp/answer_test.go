@@ -51,11 +51,7 @@ func TestAnAnswerIsBoundedHoweverItComes(t *testing.T) {
 }
 
 func TestPollingGoesOnlyToListedHosts(t *testing.T) {
-	s := newTarget(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-		w.Header().Set("Location", "https://elsewhere.example/status")
-		w.Header().Set("Retry-After", "1")
-		w.WriteHeader(http.StatusAccepted)
-	})
+	s := newTarget(t, accepts("https://elsewhere.example/status", 1))
 	h := hub(t, durablehttp.Options{Hosts: []string{s.URL}, Exempt: loopback})
 	polling := pollingBegins(t, h)
 	run, err := askAgain.Start(t.Context(), h, json.RawMessage(`{"method":"POST","uri":"`+s.URL+`/start"}`))

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -281,12 +282,17 @@ func TestWhatTakesTooLongOrIsTooLargeFails(t *testing.T) {
 	}
 }
 
-func TestPollingEndsWithItsCaller(t *testing.T) {
-	s := newTarget(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
-		w.Header().Set("Location", "/")
-		w.Header().Set("Retry-After", "2")
+// accepts answers 202, with where to ask again and after how many seconds.
+func accepts(location string, after int) func(http.ResponseWriter, *http.Request, int) {
+	return func(w http.ResponseWriter, _ *http.Request, _ int) {
+		w.Header().Set("Location", location)
+		w.Header().Set("Retry-After", strconv.Itoa(after))
 		w.WriteHeader(http.StatusAccepted)
-	})
+	}
+}
+
+func TestPollingEndsWithItsCaller(t *testing.T) {
+	s := newTarget(t, accepts("/", 2))
 	h := hub(t, durablehttp.Options{Hosts: []string{s.URL}, Exempt: loopback})
 	polling := pollingBegins(t, h)
 	run := call(t, h, fmt.Sprintf(`{"method":"GET","uri":"%s"}`, s.URL))
