@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"context"
 	"errors"
+	"runtime"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -39,7 +40,17 @@ func (s *Store) Compactions() int64 {
 func (s *Store) Progress() <-chan struct{} { return s.progress }
 
 // Reclaim compacts what is worth it at once, as it is done when the store is quiet.
-func (s *Store) Reclaim() error { return s.reclaim(context.Background()) }
+func (s *Store) Reclaim() error {
+	_, err := s.reclaim(context.Background())
+	return err
+}
+
+// AwaitPostponed waits until it was put off because somebody was reading.
+func (s *Store) AwaitPostponed() {
+	for s.reclaims.postponed.Load() == 0 {
+		runtime.Gosched()
+	}
+}
 
 // ReclaimSoon lets that begin after the store was quiet for so long.
 func (s *Store) ReclaimSoon(after time.Duration) { s.reclaims.after = after }

@@ -38,6 +38,7 @@ type run struct {
 	keyRange // an empty low or high is where the database begins or ends
 	bytes    int64
 	garbage  int64
+	noted    part // what its parts have noted as garbage
 }
 
 // at is the part that a key lies in.
@@ -186,6 +187,7 @@ func (l *ledger) worth() (list []run) {
 				break
 			}
 			r.bytes, r.garbage = r.bytes+p.bytes, r.garbage+garbage
+			r.noted.garbage, r.noted.gone = r.noted.garbage+p.garbage, r.noted.gone+p.gone
 		}
 		if i > first {
 			i--
@@ -201,7 +203,8 @@ func (p part) worth() bool {
 	return n > 0 && n >= p.bytes/worthShare
 }
 
-// rewritten notes that there is no garbage any more between two keys.
+// rewritten notes that the garbage of a run is gone. What has been noted since stays:
+// the compaction may have begun before it.
 func (l *ledger) rewritten(r run) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -213,6 +216,9 @@ func (l *ledger) rewritten(r run) {
 		to = max(l.at(r.high)-1, l.at(r.low))
 	}
 	for i := l.at(r.low); i <= to; i++ {
-		l.parts[i].garbage, l.parts[i].gone = 0, 0
+		p := &l.parts[i]
+		garbage, gone := min(p.garbage, r.noted.garbage), min(p.gone, r.noted.gone)
+		p.garbage, p.gone = p.garbage-garbage, p.gone-gone
+		r.noted.garbage, r.noted.gone = r.noted.garbage-garbage, r.noted.gone-gone
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -29,7 +30,8 @@ type reclaimer struct {
 	main, history ledger
 	after         time.Duration
 
-	flushed chan struct{} // there was a flush
+	flushed   chan struct{} // there was a flush
+	postponed atomic.Int64  // times that somebody was reading
 
 	mu     sync.Mutex
 	closed bool
@@ -122,9 +124,9 @@ func (s *Store) reclaimLater() {
 		defer close(r.ended)
 		defer cancel()
 		for {
-			s.reclaimWhenQuiet(ctx)
+			again := s.reclaimWhenQuiet(ctx)
 			r.mu.Lock()
-			if ctx.Err() != nil || len(r.flushed) == 0 {
+			if ctx.Err() != nil || !again && len(r.flushed) == 0 {
 				r.stop = nil
 				r.mu.Unlock()
 				return
@@ -134,8 +136,9 @@ func (s *Store) reclaimLater() {
 	}()
 }
 
-// reclaimWhenQuiet waits until nothing was flushed for a while, and compacts.
-func (s *Store) reclaimWhenQuiet(ctx context.Context) {
+// reclaimWhenQuiet waits until nothing was flushed for a while, and compacts. It
+// reports whether something was put off because somebody was reading.
+func (s *Store) reclaimWhenQuiet(ctx context.Context) (again bool) {
 	for {
 		quiet := time.NewTimer(s.reclaims.after)
 		select {
@@ -144,12 +147,13 @@ func (s *Store) reclaimWhenQuiet(ctx context.Context) {
 			continue
 		case <-ctx.Done():
 		case <-quiet.C:
-			if err := s.reclaim(ctx); err != nil && ctx.Err() == nil {
+			var err error
+			if again, err = s.reclaim(ctx); err != nil && ctx.Err() == nil {
 				s.opts.Logger.Warn("state store: the space of what was deleted is not given back, it is tried again later", "dir", s.opts.Dir, "err", err)
 			}
 		}
 		quiet.Stop()
-		return
+		return again
 	}
 }
 
@@ -166,58 +170,72 @@ func (s *Store) endReclaim() {
 	}
 }
 
-// reclaim compacts what is worth it.
-func (s *Store) reclaim(ctx context.Context) error {
+// progress is how far a rewrite has come.
+type progress uint8
+
+const (
+	finished progress = iota
+	brokenOff
+	postponed // somebody reads what was deleted meanwhile
+)
+
+// reclaim compacts what is worth it. It reports whether to come back since somebody
+// was reading.
+func (s *Store) reclaim(ctx context.Context) (again bool, err error) {
 	if err := s.enter(); err != nil {
-		return nil // it is over
+		return false, nil // it is over
 	}
 	s.draw()
 	s.leave()
 	for _, d := range s.ledgers() {
-		if done, err := s.reclaimIn(ctx, d); err != nil || !done {
-			return err
+		if p, err := s.reclaimIn(ctx, d); err != nil || p != finished {
+			return p == postponed, err
 		}
 	}
-	return nil
+	return false, nil
 }
 
-// reclaimIn compacts what is worth it in one database, unless it is too little. It
-// reports false if it was broken off.
-func (s *Store) reclaimIn(ctx context.Context, d reclaimable) (done bool, err error) {
+// reclaimIn compacts what is worth it in one database, unless it is too little.
+func (s *Store) reclaimIn(ctx context.Context, d reclaimable) (progress, error) {
 	runs := d.ledger.worth()
 	var freed, rewritten int64
 	for i := range runs {
 		freed, rewritten = freed+runs[i].garbage, rewritten+runs[i].bytes-runs[i].garbage
 	}
 	if freed < reclaimLeast/4 {
-		return true, nil
+		return finished, nil
 	}
 	for i := range runs {
-		if done, err := s.rewrite(ctx, d.db, runs[i]); err != nil || !done {
-			return false, err
+		if p, err := s.rewrite(ctx, d.db, runs[i]); err != nil || p != finished {
+			return p, err
 		}
 		d.ledger.rewritten(runs[i])
 		if s.fence.pause(reclaimRest); ctx.Err() != nil {
-			return false, nil
+			return brokenOff, nil
 		}
 	}
 	s.opts.Logger.Info("state store: the space of what was deleted is given back", "dir", s.opts.Dir,
 		"history", d.db == s.history, "bytes", freed, "rewritten", rewritten)
-	return true, nil
+	return finished, nil
 }
 
-// rewrite compacts what lies between two keys. It reports false if the store is no
+// rewrite compacts what lies between two keys. It is broken off if the store is no
 // longer quiet.
-func (s *Store) rewrite(ctx context.Context, db *pebble.DB, r run) (done bool, err error) {
+func (s *Store) rewrite(ctx context.Context, db *pebble.DB, r run) (progress, error) {
 	if err := s.enter(); err != nil {
-		return false, nil // it is over
+		return brokenOff, nil // it is over
 	}
 	defer s.leave()
 	if u, err := s.opts.FS.GetDiskUsage(s.opts.Dir); err == nil && int64(u.AvailBytes) < 4*maxRun {
-		return false, nil // a compaction needs space first
+		return brokenOff, nil // a compaction needs space first
+	}
+	if db.Metrics().Snapshots.Count > 0 {
+		// A compaction keeps what a snapshot from before its deletion sees.
+		s.reclaims.postponed.Add(1)
+		return postponed, nil
 	}
 	if err := s.flush(); err != nil {
-		return false, err
+		return brokenOff, err
 	}
 	if db == s.main {
 		// Pebble flushes what is in memory between the two keys, and the history that it
@@ -225,7 +243,7 @@ func (s *Store) rewrite(ctx context.Context, db *pebble.DB, r run) (done bool, e
 		s.apply.Lock()
 		defer s.apply.Unlock()
 		if s.mainCount.dirty() {
-			return false, nil
+			return brokenOff, nil
 		}
 	}
 	high := r.high
@@ -233,7 +251,7 @@ func (s *Store) rewrite(ctx context.Context, db *pebble.DB, r run) (done bool, e
 		high = []byte{reserved, reserved}
 	}
 	if err := s.guard(func() error { return db.Compact(ctx, r.low, high, false) }); err != nil {
-		return false, fmt.Errorf("compact: %w", err)
+		return brokenOff, fmt.Errorf("compact: %w", err)
 	}
-	return true, nil
+	return finished, nil
 }

@@ -182,14 +182,54 @@ func TestAStoreThatIsQuietReclaimsByItself(t *testing.T) {
 	e.ReclaimSoon(time.Millisecond)
 	before := e.Stats().DiskBytes
 	e.purge(between(0, many, func(int) bool { return true }))
-	for limit := time.After(time.Minute); e.Stats().DiskBytes > before/4; {
+	e.awaitSize(before / 4)
+}
+
+// awaitSize waits until the store is no larger.
+func (e *ended) awaitSize(most int64) {
+	e.t.Helper()
+	for limit := time.After(time.Minute); e.Stats().DiskBytes > most; {
 		select {
 		case <-e.Progress():
 		case <-time.After(10 * time.Millisecond): // tables are removed after the end that is told
 		case <-limit:
-			t.Fatalf("%d bytes of %d are left", e.Stats().DiskBytes, before)
+			e.t.Fatalf("%d bytes are left, want at most %d", e.Stats().DiskBytes, most)
 		}
 	}
+}
+
+// What a reader still sees cannot be given back before it has ended.
+func TestTheSpaceThatAReaderHoldsIsGivenBackAfterIt(t *testing.T) {
+	e := newEnded(t, many)
+	defer func() { _ = e.Close() }()
+	before, reader := e.Stats().DiskBytes, e.Snapshot()
+	e.purge(between(0, many, func(int) bool { return true }))
+	if err := e.Reclaim(); err != nil {
+		t.Fatal(err)
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Reclaim(); err != nil {
+		t.Fatal(err)
+	}
+	if left := e.Stats().DiskBytes; left > before/4 {
+		t.Errorf("%d bytes of %d are left", left, before)
+	}
+}
+
+// Nor is a store that is read all the while forgotten.
+func TestAStoreThatIsQuietReclaimsByItselfOnceItIsNotRead(t *testing.T) {
+	e := newEnded(t, many)
+	defer func() { _ = e.Close() }()
+	e.ReclaimSoon(time.Millisecond)
+	before, reader := e.Stats().DiskBytes, e.Snapshot()
+	e.purge(between(0, many, func(int) bool { return true }))
+	e.AwaitPostponed()
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	e.awaitSize(before / 4)
 }
 
 // Neither are batches kept out for long, nor does closing wait for it all.
