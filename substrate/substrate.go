@@ -55,6 +55,15 @@ func (d *Damage) Is(target error) bool {
 // the log's beginning and never reset. It does not count headers or padding.
 type Offset uint64
 
+// Reach is how far a log had come when somebody noted it: an older copy of the log,
+// or one whose end is gone, does not come as far.
+type Reach struct {
+	Incarnation uint64
+	Durable     Offset // everything before was durable
+	// Closed: Incarnation has acknowledged nothing beyond Durable, nor will it.
+	Closed bool
+}
+
 // MaxGroupBytes is the largest group that every log takes.
 const MaxGroupBytes = 1 << 30
 

@@ -55,39 +55,35 @@ type Result struct {
 // the same hub and lineage: ErrOther if not. What is there stays valid until Commit.
 // The caller keeps other writers out. Names in others may lie there, too.
 func Begin(fsys vfs.FS, dest string, s Source, others ...string) (*Writer, error) {
-	w := &Writer{fs: fsys, dest: dest, before: map[string]File{}, made: map[string]bool{}}
-	w.m = Manifest{Format: formatVersion, Hub: hex.EncodeToString(s.Hub[:]), Lineage: s.Lineage, Partitions: s.Partitions, Number: 1}
+	w := newWriter(fsys, dest, s)
 	if err := w.begin(others); err != nil {
 		return nil, fmt.Errorf("back up to %s: %w", dest, err)
 	}
 	return w, nil
 }
 
+func newWriter(fsys vfs.FS, dest string, s Source) *Writer {
+	w := &Writer{fs: fsys, dest: dest, before: map[string]File{}, made: map[string]bool{}}
+	w.m = Manifest{Format: formatVersion, Hub: hex.EncodeToString(s.Hub[:]), Lineage: s.Lineage, Partitions: s.Partitions, Number: 1}
+	return w
+}
+
+// Fits refuses a directory for what Begin would refuse it, and makes nothing.
+func Fits(fsys vfs.FS, dest string, s Source, others ...string) error {
+	w := newWriter(fsys, dest, s)
+	if _, err := w.look(others); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("back up to %s: %w", dest, err)
+	}
+	return nil
+}
+
 func (w *Writer) begin(others []string) error {
 	if err := dirsync.Make(w.fs, w.dest); err != nil {
 		return err
 	}
-	names, err := w.fs.List(w.dest)
+	old, err := w.look(others)
 	if err != nil {
 		return err
-	}
-	old, err := read(w.fs, w.dest)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		old = nil
-	case err != nil:
-		return fmt.Errorf("the backup that is there: %w", err)
-	case old.Hub != w.m.Hub:
-		return fmt.Errorf("%w: it holds a backup of hub %s, this is hub %s: name another directory", ErrOther, old.Hub, w.m.Hub)
-	case old.Lineage != w.m.Lineage:
-		return fmt.Errorf("%w: it holds a backup of the hub from which this one was restored or repaired: name another directory", ErrOther)
-	}
-	for _, name := range names {
-		if n, ok := backupNumber(name); ok {
-			w.m.Number = max(w.m.Number, n+1)
-		} else if name != ManifestName && name != ManifestName+".tmp" && !slices.Contains(others, name) {
-			return fmt.Errorf("%w: it holds %q: name a new or empty directory", ErrOther, name)
-		}
 	}
 	if old != nil {
 		w.m.Number = max(w.m.Number, old.Number+1)
@@ -97,6 +93,34 @@ func (w *Writer) begin(others []string) error {
 	}
 	w.result.Number = w.m.Number
 	return w.tidy(old)
+}
+
+// look reads the backup that is there, nil if there is none, and refuses what is not for
+// backups of the hub.
+func (w *Writer) look(others []string) (*Manifest, error) {
+	names, err := w.fs.List(w.dest)
+	if err != nil {
+		return nil, err
+	}
+	old, err := read(w.fs, w.dest)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		old = nil
+	case err != nil:
+		return nil, fmt.Errorf("the backup that is there: %w", err)
+	case old.Hub != w.m.Hub:
+		return nil, fmt.Errorf("%w: it holds a backup of hub %s, this is hub %s: name another directory", ErrOther, old.Hub, w.m.Hub)
+	case old.Lineage != w.m.Lineage:
+		return nil, fmt.Errorf("%w: it holds a backup of the hub from which this one was restored or repaired: name another directory", ErrOther)
+	}
+	for _, name := range names {
+		if n, ok := backupNumber(name); ok {
+			w.m.Number = max(w.m.Number, n+1)
+		} else if name != ManifestName && name != ManifestName+".tmp" && !slices.Contains(others, name) {
+			return nil, fmt.Errorf("%w: it holds %q: name a new or empty directory", ErrOther, name)
+		}
+	}
+	return old, nil
 }
 
 // backupNumber reads the name of a directory of files.

@@ -9,81 +9,111 @@
 package dirlock
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
+// FileName is the file whose lock is taken. It stays when the lock is given back by Close.
+const FileName = "LOCK"
+
 const (
-	lockName   = "LOCK"
+	lockName   = FileName
 	holderName = "HOLDER"
 )
 
 // ErrHeld says that someone else holds the directory. Such an error is a *HeldError.
 var ErrHeld = errors.New("directory is held by another process")
 
-// Holder is who holds a directory. It is zero if that could not be read.
-type Holder struct {
-	PID     int       `json:"pid"`
-	Program string    `json:"program"`
-	Since   time.Time `json:"since"`
-}
-
-// HeldError names the holder. It is an ErrHeld.
-type HeldError struct {
-	Dir    string
-	Holder Holder
-	Read   bool // it is only being read, see Share
-}
-
-// Error says which directory is held and by whom.
-func (e *HeldError) Error() string {
-	if e.Read {
-		return fmt.Sprintf("%s: %v, which only reads it (inspect) and will soon be done", e.Dir, ErrHeld)
-	}
-	if e.Holder.PID == 0 {
-		return fmt.Sprintf("%s: %v, it has not said which", e.Dir, ErrHeld)
-	}
-	return fmt.Sprintf("%s: %v: %s with process ID %d since %s", e.Dir, ErrHeld,
-		e.Holder.Program, e.Holder.PID, e.Holder.Since.Format(time.RFC3339))
-}
-
-// Is makes errors.Is(e, ErrHeld) hold.
-func (e *HeldError) Is(target error) bool { return target == ErrHeld }
-
 // Lock is a held directory.
 type Lock struct {
-	dir    string
-	file   *os.File // nil: nobody ever took the lock
-	signed bool
+	dir      string
+	file     *os.File // nil: nobody ever took the lock
+	signed   bool
+	unsigned error // why it could not be said who holds it
+	made     bool  // its file was not there before
+	madeDir  bool  // neither was the directory
+}
+
+// Unsigned says why whoever finds the directory held cannot be told by whom: the disk
+// is full. The lock is held all the same, as the name is a courtesy. Mostly it is nil.
+func (l *Lock) Unsigned() error {
+	if l == nil {
+		return nil
+	}
+	return l.unsigned
 }
 
 // Acquire creates the directory, readable by its owner only, if it does not
 // exist, and takes its lock. It does not wait: a directory that is held, also by
-// this process, is a *HeldError.
-func Acquire(dir string) (*Lock, error) {
+// this process, is a *HeldError. A disk that is full is no reason not to have it, if
+// its file is there: see Unsigned.
+func Acquire(dir string) (*Lock, error) { return AcquireIf(dir, func() error { return nil }) }
+
+// AcquireIf is Acquire of a directory that may be somebody else's: fits is asked before
+// anything is made in it, and once more under the lock. Its error is returned as it is,
+// and leaves nothing behind.
+func AcquireIf(dir string, fits func() error) (*Lock, error) {
+	if _, err := os.Lstat(filepath.Join(dir, lockName)); errors.Is(err, os.ErrNotExist) {
+		if err := fits(); err != nil {
+			return nil, err
+		}
+	}
+	l, err := take(dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := errors.Join(l.sign(), fits()); err != nil {
+		return nil, errors.Join(err, l.Discard())
+	}
+	return l, nil
+}
+
+// attempts is how often a lock is taken anew whose file was removed meanwhile.
+const attempts = 16
+
+// take takes the lock. Its file may be removed by Discard between opening and locking
+// it: such a lock would keep nobody out.
+func take(dir string) (l *Lock, err error) {
+	for range attempts {
+		if l, err = takeOnce(dir); err == nil {
+			if err = l.Check(); err == nil {
+				return l, nil
+			}
+			err = errors.Join(err, l.release())
+		} else if !errors.Is(err, os.ErrNotExist) && !errors.Is(err, os.ErrExist) { // the directory went as well
+			return nil, err
+		}
+	}
+	return nil, err
+}
+
+func takeOnce(dir string) (*Lock, error) {
+	l := &Lock{dir: dir, signed: true}
+	_, err := os.Stat(dir)
+	l.madeDir = errors.Is(err, os.ErrNotExist)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("open the lock of data directory %s: %w", dir, err)
+	path := filepath.Join(dir, lockName)
+	if l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); errors.Is(err, os.ErrExist) {
+		l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	} else {
+		l.made = err == nil
 	}
-	held, err := tryLock(f, false)
+	if err != nil {
+		return nil, unopened(dir, err)
+	}
+	held, err := tryLock(l.file, false)
 	if held {
-		read, _ := tryLock(f, true)
-		err = &HeldError{Dir: dir, Holder: readHolder(dir), Read: !read}
+		read, _ := tryLock(l.file, true)
+		err = &HeldError{Dir: dir, Holder: readHolder(dir), Read: !read, Own: isOwn(l.file)}
 	}
 	if err != nil {
-		return nil, errors.Join(err, f.Close())
+		return nil, errors.Join(err, l.file.Close())
 	}
-	l := &Lock{dir: dir, file: f, signed: true}
-	if err := l.sign(); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
+	noteOwn(l.file, true)
 	return l, nil
 }
 
@@ -95,18 +125,44 @@ func Share(dir string) (*Lock, error) {
 	if errors.Is(err, os.ErrNotExist) {
 		return &Lock{dir: dir}, nil // a copy without the lock, say
 	}
+	if err == nil {
+		err = plain(f)
+	}
 	if err != nil {
-		return nil, fmt.Errorf("open the lock of data directory %s: %w", dir, err)
+		return nil, unopened(dir, err)
 	}
 	held, err := tryLock(f, true)
 	if held {
-		err = &HeldError{Dir: dir, Holder: readHolder(dir)}
+		err = &HeldError{Dir: dir, Holder: readHolder(dir), Own: isOwn(f)}
 	}
 	if err != nil {
 		return nil, errors.Join(err, f.Close())
 	}
 	return &Lock{dir: dir, file: f}, nil
 }
+
+// unopened is the error of a lock that cannot be opened.
+func unopened(dir string, err error) error {
+	path := filepath.Join(dir, lockName)
+	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+		return fmt.Errorf("data directory %s: %s is no file, and nothing that locks the directory has made it: move it away", dir, path)
+	}
+	return fmt.Errorf("open the lock of data directory %s: %w", dir, err)
+}
+
+// plain makes sure that a file is one: a directory can be opened, too.
+func plain(f *os.File) error {
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errNoFile
+	}
+	if err != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+var errNoFile = errors.New("it is no file")
 
 // Check returns an ErrHeld if the lock's file was removed, or replaced by another:
 // then others can take the directory, or have done so.
@@ -130,38 +186,35 @@ func (l *Lock) Check() error {
 	return nil
 }
 
-// sign says who holds the lock, in one step: a reader sees all of it or nothing.
-func (l *Lock) sign() error {
-	program, err := os.Executable()
-	if err != nil {
-		program = os.Args[0]
+// Discard releases a directory in which nothing was done: what taking the lock has made
+// is removed, as far as nothing else lies there. Who finds the file as it goes takes the
+// lock anew. A system that keeps open files has it stay.
+func (l *Lock) Discard() error {
+	if l == nil || !l.made || l.Check() != nil {
+		return l.Close()
 	}
-	data, err := json.Marshal(Holder{PID: os.Getpid(), Program: filepath.Base(program), Since: time.Now().UTC().Truncate(time.Second)})
-	if err != nil {
-		return fmt.Errorf("describe this process: %w", err)
+	err := l.unsign()
+	l.signed = false
+	_ = os.Remove(filepath.Join(l.dir, lockName))
+	if err = errors.Join(err, l.Close()); l.madeDir {
+		_ = os.Remove(l.dir) // unless it holds something
 	}
-	path := filepath.Join(l.dir, holderName)
-	if err := os.WriteFile(path+".tmp", append(data, '\n'), 0o600); err != nil {
-		return fmt.Errorf("say who holds %s: %w", l.dir, err)
-	}
-	if err := os.Rename(path+".tmp", path); err != nil {
-		return fmt.Errorf("say who holds %s: %w", l.dir, err)
-	}
-	return nil
+	return err
 }
 
 // Close releases the directory.
 func (l *Lock) Close() error {
+	if l == nil {
+		return nil
+	}
 	var err error
 	if l.signed && l.Check() == nil {
 		// Before the lock goes: afterwards the file may be the next holder's, and it
 		// is if the lock was lost.
-		if err = os.Remove(filepath.Join(l.dir, holderName)); errors.Is(err, os.ErrNotExist) {
-			err = nil
-		}
+		err = l.unsign()
 	}
 	if l.file != nil {
-		err = errors.Join(err, l.file.Close())
+		err = errors.Join(err, l.release())
 	}
 	if err != nil {
 		return fmt.Errorf("release %s: %w", l.dir, err)
@@ -169,11 +222,8 @@ func (l *Lock) Close() error {
 	return nil
 }
 
-// readHolder returns who holds a locked directory, as far as it has said so.
-func readHolder(dir string) (h Holder) {
-	data, err := os.ReadFile(filepath.Join(dir, holderName))
-	if err != nil || json.Unmarshal(data, &h) != nil {
-		return Holder{}
-	}
-	return h
+// release gives the lock back.
+func (l *Lock) release() error {
+	noteOwn(l.file, false)
+	return l.file.Close()
 }

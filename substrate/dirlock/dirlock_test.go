@@ -13,9 +13,16 @@ import (
 	"testing"
 )
 
+// withoutSpace holds a directory on a disk that is full, where that can be played.
+var withoutSpace func(dir string)
+
 // TestMain lets this test program play the other process: it holds the directory
 // named in the environment until its standard input ends.
 func TestMain(m *testing.M) {
+	if dir := os.Getenv("DIRLOCK_FULL"); dir != "" {
+		withoutSpace(dir)
+		return
+	}
 	dir := os.Getenv("DIRLOCK_HOLD")
 	if dir == "" {
 		os.Exit(m.Run())
@@ -36,7 +43,7 @@ func TestSecondOpenNamesTheHolder(t *testing.T) {
 	}
 	_, err = Acquire(dir)
 	held, ok := errors.AsType[*HeldError](err)
-	if !ok || !errors.Is(err, ErrHeld) || held.Holder.PID != os.Getpid() || held.Holder.Program == "" {
+	if !ok || !errors.Is(err, ErrHeld) || held.Holder.PID != os.Getpid() || held.Holder.Program == "" || !held.Own || !strings.Contains(err.Error(), "held by this process already") {
 		t.Fatalf("second Acquire: %v", err)
 	}
 	if err := l.Close(); err != nil {
@@ -182,5 +189,17 @@ func TestLockEndsWithItsProcess(t *testing.T) {
 	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestLockThatIsNoFileIsToBeMovedAway(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, lockName), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for what, take := range map[string]func(string) (*Lock, error){"acquire": Acquire, "share": Share} {
+		if _, err := take(dir); err == nil || errors.Is(err, ErrHeld) || !strings.Contains(err.Error(), "move it away") {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 }

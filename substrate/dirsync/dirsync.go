@@ -53,3 +53,23 @@ func Make(fsys vfs.FS, dir string) error {
 	}
 	return Sync(fsys, parent)
 }
+
+// Replace makes a file of a directory, or puts another one in its place, whole and
+// durable: it is written as name.tmp, synced, and renamed.
+func Replace(fsys vfs.FS, dir, name string, content []byte) error {
+	tmp := fsys.PathJoin(dir, name+".tmp")
+	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(content); err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = fsys.Rename(tmp, fsys.PathJoin(dir, name))
+	}
+	if err == nil {
+		err = Sync(fsys, dir)
+	}
+	return err
+}

@@ -118,7 +118,7 @@ func TestFlippedBitIsNamedOrHarmless(t *testing.T) {
 // file and the place, or to be complete. It reports whether it was refused.
 func flipOutcome(t *testing.T, fs *faultfs.FS, name string, at int64, want []string) bool {
 	t.Helper()
-	report, err := filelog.Verify(fs, dir)
+	report, err := filelog.Verify(fs, dir, substrate.Reach{})
 	if err != nil {
 		t.Fatalf("%s offset %d: verify: %v", name, at, err)
 	}
@@ -299,7 +299,7 @@ func TestNewerFormatIsRefused(t *testing.T) {
 		if _, err := filelog.Open(small(fs, dir)); !errors.Is(err, substrate.ErrNewerFormat) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if _, err := filelog.Verify(fs, dir); !errors.Is(err, substrate.ErrNewerFormat) {
+		if _, err := filelog.Verify(fs, dir, substrate.Reach{}); !errors.Is(err, substrate.ErrNewerFormat) {
 			t.Errorf("verify %s: %v", name, err)
 		}
 	}
@@ -331,7 +331,7 @@ func TestMissingAndShortFilesAreNamed(t *testing.T) {
 func TestVerifyChangesNothingAndCounts(t *testing.T) {
 	fs, want := long(t)
 	writes, renames, removes := fs.Count(faultfs.OpWrite), fs.Count(faultfs.OpRename), fs.Count(faultfs.OpRemove)
-	r, err := filelog.Verify(fs, dir)
+	r, err := filelog.Verify(fs, dir, substrate.Reach{})
 	if err != nil || len(r.Damage) != 0 || int(r.Groups) != len(want) || !r.Closed || r.Durable != r.End || r.Segments == 0 {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -357,7 +357,7 @@ func TestVerifyListsAllDamage(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r, err := filelog.Verify(fs, dir)
+	r, err := filelog.Verify(fs, dir, substrate.Reach{})
 	if err != nil || len(r.Damage) != 2 {
 		t.Fatalf("%v, %v", r.Damage, err)
 	}

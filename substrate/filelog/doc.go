@@ -33,8 +33,11 @@
 //	                          gone, higher ones have to be there
 //	40  base offset(8)        where that segment's first group begins
 //	48  ordinal(8), size(8)   the segment that was written to when the next was
-//	                          prepared: it has to be there; 0 says nothing
+//	                          prepared: it has to be there. 0 says nothing; else
+//	                          the open frame of the incarnation is durable
 //	64  ordinal(8), size(8)   the prepared segment, too
+//	80  incarnation(8)        the newest one that is noted outside of the log; who
+//	                          does not know of it has an older copy; 0 says nothing
 //
 // # Frames
 //
@@ -99,6 +102,11 @@
 // the old incarnation as it was. No incarnation writes to a segment of another.
 //
 // # Limits
+//
+// That its end is gone a log cannot tell but by the segments that the identity tells
+// of. What is missing in these has to be told from outside: Log.Reached says how far the
+// log is durable, and Options.Least refuses one that does not come as far, before it
+// is changed. Salvage says whether there may have been more than it can read.
 //
 // The mark that covers a group is in the frame after it: the next group's, or the
 // close frame. So of a log that was not closed, a bit that flips in the last

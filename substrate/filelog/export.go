@@ -65,6 +65,7 @@ func Renumber(fsys vfs.FS, dir string, by uint64) error {
 	id, err := loadIdentity(fsys, dir)
 	if err == nil {
 		id.state.incarnation += by
+		id.state.current, id.state.prepared = claim{}, claim{} // nothing of the new number has begun
 		id.state.sequence++
 		err = saveState(fsys, dir, id.state)
 	}

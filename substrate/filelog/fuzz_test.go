@@ -82,7 +82,7 @@ func checkLog(t *testing.T, disk *faultfs.FS) {
 	t.Helper()
 	var found filelog.Report
 	var err error
-	fuzztest.Bounded(t, 0, 0, func() { found, err = filelog.Verify(disk, dir) })
+	fuzztest.Bounded(t, 0, 0, func() { found, err = filelog.Verify(disk, dir, substrate.Reach{}) })
 	if err != nil && !errors.Is(err, substrate.ErrNewerFormat) && !errors.Is(err, fs.ErrNotExist) {
 		t.Fatalf("verify: %v", err)
 	}

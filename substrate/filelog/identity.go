@@ -34,6 +34,9 @@ type state struct {
 	// current was being written to when prepared was made ready to follow it:
 	// the two have to be there, whatever is in them.
 	current, prepared claim
+	// noted is the newest incarnation that is durably noted outside of the log, see
+	// Log.Noted; 0 if none is.
+	noted uint64
 }
 
 // claim is what a segment file was made as; 0 is none.
@@ -71,6 +74,7 @@ func (s state) put(sector []byte) {
 		le.PutUint64(sector[48+16*i:], c.ordinal)
 		le.PutUint64(sector[56+16*i:], uint64(c.size))
 	}
+	le.PutUint64(sector[80:], s.noted)
 	sealSector(sector, stateMagic)
 }
 
@@ -86,6 +90,7 @@ func parseState(sector []byte) (state, bool) {
 		base:        substrate.Offset(le.Uint64(sector[40:])),
 		current:     claim{le.Uint64(sector[48:]), int64(le.Uint64(sector[56:]))},
 		prepared:    claim{le.Uint64(sector[64:]), int64(le.Uint64(sector[72:]))},
+		noted:       le.Uint64(sector[80:]),
 	}, true
 }
 
@@ -105,28 +110,12 @@ func createIdentity(fsys vfs.FS, dir string, hub HubID) (identity, error) {
 
 // write makes the identity file, durable and whole.
 func (id *identity) write(fsys vfs.FS, dir string) error {
-	tmp := fsys.PathJoin(dir, identityName+tmpSuffix)
-	f, err := fsys.Create(tmp, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(id.encode())
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close())
-	if err == nil {
-		err = fsys.Rename(tmp, fsys.PathJoin(dir, identityName))
-	}
-	if err == nil {
-		err = dirsync.Sync(fsys, dir)
-	}
-	return err
+	return dirsync.Replace(fsys, dir, identityName, id.encode())
 }
 
 // loadIdentity reads the identity file; fs.ErrNotExist if there is none.
 func loadIdentity(fsys vfs.FS, dir string) (identity, error) {
-	f, err := fsys.Open(fsys.PathJoin(dir, identityName))
+	f, err := substrate.OpenPlain(fsys, fsys.PathJoin(dir, identityName))
 	if err != nil {
 		return identity{}, err
 	}
@@ -207,14 +196,20 @@ func newerFormat(file string, offset int64, version uint16) error {
 		file, offset, version, formatVersion, substrate.ErrNewerFormat)
 }
 
-// loadOrCreateIdentity refuses a directory that holds segments but no identity.
-func loadOrCreateIdentity(fsys vfs.FS, dir string, want HubID, segments int) (identity, error) {
-	id, err := loadIdentity(fsys, dir)
+// loadOrCreateIdentity refuses a directory without an identity that holds segments,
+// or whose log is known to have been opened.
+func loadOrCreateIdentity(opts Options, segments int) (identity, error) {
+	dir, want := opts.Dir, opts.Hub
+	id, err := loadIdentity(opts.FS, dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if segments > 0 {
+		switch {
+		case segments > 0:
 			return identity{}, &substrate.Damage{File: identityName, Kind: kindShort, Detail: "missing, though the log has segments"}
+		case opts.Least.Incarnation > 0:
+			detail := fmt.Sprintf("missing, though the log was opened as incarnation %d", opts.Least.Incarnation)
+			return identity{}, &substrate.Damage{File: identityName, Kind: kindShort, Detail: detail}
 		}
-		return createIdentity(fsys, dir, want)
+		return createIdentity(opts.FS, dir, want)
 	}
 	if err != nil {
 		return identity{}, fmt.Errorf("read the log's identity: %w", err)

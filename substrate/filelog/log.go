@@ -27,6 +27,7 @@ type Log struct {
 
 	trimming sync.Mutex // held by Trim
 	state    state      // guarded by it once open
+	begun    bool       // the open frame is durable; from then on true
 
 	pool prepared
 

@@ -32,14 +32,16 @@ func Open(opts Options) (*Log, error) {
 }
 
 func open(opts Options) (*Log, error) {
-	if err := dirsync.Make(opts.FS, opts.Dir); err != nil {
-		return nil, err
+	if opts.Least.Incarnation == 0 {
+		if err := dirsync.Make(opts.FS, opts.Dir); err != nil {
+			return nil, err
+		}
 	}
 	files, unfinished, err := listSegments(opts.FS, opts.Dir)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	id, err := loadOrCreateIdentity(opts.FS, opts.Dir, opts.Hub, len(files))
+	id, err := loadOrCreateIdentity(opts, len(files))
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,7 @@ func (l *Log) take() error {
 // scanned reads the log.
 func scanned(opts Options, id identity, files []*segment) (*scan, error) {
 	s := newScan(opts.FS, opts.Dir, id, files)
-	s.known = opts.Known
+	s.known, s.least = opts.Known, opts.Least
 	if err := s.run(); err != nil {
 		return nil, err
 	}
@@ -251,7 +253,10 @@ func (l *Log) adopt(s *scan, void substrate.Offset) error {
 	}
 	l.used = keep
 	l.state.baseOrdinal, l.state.base = l.used[0].ordinal, l.used[0].first
-	l.state.current = l.cur.claim()
+	l.state.current, l.begun = l.cur.claim(), true
+	if l.state.prepared.ordinal <= l.cur.ordinal {
+		l.state.prepared = claim{}
+	}
 	if err := l.saveState(); err != nil {
 		return err
 	}

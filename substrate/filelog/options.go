@@ -4,6 +4,8 @@ import (
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // Defaults of Options.
@@ -23,6 +25,9 @@ type Options struct {
 	// Hub is the hub's ID. A new log takes it, or makes one up if it is zero; an
 	// existing log must have it, unless it is zero.
 	Hub HubID
+	// Least is how far the log had come when somebody last noted it. One that does not
+	// come as far is damaged: an older copy, or its end is gone. Zero says nothing.
+	Least substrate.Reach
 	// Known is called with each group that Open finds, before it changes anything;
 	// nil means that all are fine. An error, which should be ErrNewerFormat, makes
 	// Open fail: so a log whose content only a newer program knows stays as it is.

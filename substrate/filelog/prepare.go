@@ -92,7 +92,7 @@ func (p *prepared) run(l *Log) {
 // not worth keeping.
 func (p *prepared) ahead(l *Log) {
 	if current, next := p.aheadOf(l); next.ordinal > 0 {
-		l.claim(current, next)
+		_ = l.claim(current, next) // the next call returns it
 	}
 }
 
@@ -257,7 +257,7 @@ func (p *prepared) ready(l *Log, ordinal uint64, size int64) (*segment, error) {
 	if err != nil {
 		return nil, l.fail(fmt.Errorf("prepare %s", segmentName(ordinal)), err)
 	}
-	return seg, nil
+	return seg, l.claim(l.writing(), seg.claim())
 }
 
 // use opens a prepared segment and makes it the one that is written to.
@@ -289,18 +289,26 @@ func (l *Log) writing() claim {
 }
 
 // claim notes that two segments are there, so that they are missed if they are
-// lost: nothing else tells of the last ones.
-func (l *Log) claim(current, next claim) {
+// lost: nothing else tells of the last ones. While the log is being opened it only
+// remembers them: what is noted tells that the incarnation has begun.
+func (l *Log) claim(current, next claim) error {
 	l.trimming.Lock()
 	defer l.trimming.Unlock()
+	if next.ordinal < l.state.prepared.ordinal {
+		return nil // who prepared it was overtaken
+	}
 	l.state.current, l.state.prepared = current, next
+	if !l.begun {
+		return nil
+	}
 	err := l.owned() // an earlier incarnation must not undo what this file says now
 	if err == nil {
 		err = l.saveState()
 	}
 	if err != nil {
-		_ = l.fail(fmt.Errorf("note that %s is prepared", segmentName(next.ordinal)), err) // the next call returns it
+		return l.fail(fmt.Errorf("note that %s is prepared", segmentName(next.ordinal)), err)
 	}
+	return nil
 }
 
 func (l *Log) reading() bool {

@@ -66,7 +66,9 @@ func TestOpeningDoesNotBuildOnAStateThatIsInThePageCacheOnly(t *testing.T) {
 			left := reopen(fs, crash)
 			ended = left == nil
 			for i, disk := range left {
-				found, err := filelog.Open(tiny(disk))
+				opts := tiny(disk)
+				opts.Least = l.Reached()
+				found, err := filelog.Open(opts)
 				if err != nil {
 					t.Fatalf("sync %d failed, power lost at operation %d of the next opening, disk %d: %v", fail, crash, i, err)
 				}

@@ -18,10 +18,13 @@ type Hole struct{ From, To substrate.Offset }
 type Salvaged struct {
 	Report
 	Holes []Hole // ascending
-	fs    vfs.FS
-	dir   string
-	files []*segment
-	whole []spot
+	// EndLost: nobody knows whether there was more behind Report.End, since files are
+	// gone or cut off that would have it.
+	EndLost bool
+	fs      vfs.FS
+	dir     string
+	files   []*segment
+	whole   []spot
 }
 
 // spot is where a whole group is.
@@ -33,21 +36,22 @@ type spot struct {
 }
 
 // Salvage reads a log that nobody has open, damaged or not, and changes nothing.
-// Hub says whose it should be; zero takes the one that the files name. Without
-// a usable identity file the log begins with the oldest segment that has one of
-// the hub's frames at its beginning.
-func Salvage(fsys vfs.FS, dir string, hub HubID) (*Salvaged, error) {
-	s, err := salvage(fsys, dir, hub)
+// Hub says whose it should be; zero takes the one that the files name. Least is how
+// far it had come, as in Options: the salvaged log ends there at the earliest, behind a
+// hole if need be. Without a usable identity file the log begins with the oldest
+// segment that has one of the hub's frames at its beginning.
+func Salvage(fsys vfs.FS, dir string, hub HubID, least substrate.Reach) (*Salvaged, error) {
+	s, err := salvage(fsys, dir, hub, least)
 	if err != nil {
 		return nil, fmt.Errorf("salvage the commit log in %s: %w", dir, err)
 	}
 	return s, nil
 }
 
-func salvage(fsys vfs.FS, dir string, hub HubID) (*Salvaged, error) {
+func salvage(fsys vfs.FS, dir string, hub HubID, least substrate.Reach) (*Salvaged, error) {
 	out := &Salvaged{fs: fsys, dir: dir}
 	files, _, err := listSegments(fsys, dir)
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, substrate.ErrDamaged) { // there is no directory
 		files, err = nil, nil
 	}
 	if err != nil {
@@ -69,12 +73,12 @@ func salvage(fsys vfs.FS, dir string, hub HubID) (*Salvaged, error) {
 		return nil, &substrate.Damage{File: identityName, Kind: kindForeign, Detail: fmt.Sprintf("it belongs to hub %v, not to %v", id.hub, hub)}
 	}
 	s := newScan(fsys, dir, id, files)
-	s.salvaging = out
+	s.salvaging, s.least, s.guessed = out, least, len(damage) > 0
 	if err := s.run(); err != nil {
 		return nil, err
 	}
 	out.files = s.files
-	if end := max(s.cur.at, s.synced); end > s.cur.at {
+	if end := max(s.cur.at, s.synced, least.Durable); end > s.cur.at {
 		out.Holes = append(out.Holes, Hole{s.cur.at, end})
 		s.cur.at = end
 	}
@@ -84,7 +88,7 @@ func salvage(fsys vfs.FS, dir string, hub HubID) (*Salvaged, error) {
 		}
 	}
 	out.Report = Report{
-		Hub: id.hub, Incarnation: max(id.state.incarnation, s.cur.incarnation), Begin: id.state.base, End: s.cur.at,
+		Hub: id.hub, Incarnation: max(s.incarnation(), least.Incarnation), Begin: id.state.base, End: s.cur.at,
 		Segments: len(s.used), Groups: int64(len(out.whole)), Closed: s.closed, Damage: append(damage, s.damage...),
 	}
 	return out, nil

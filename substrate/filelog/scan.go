@@ -44,9 +44,14 @@ type scan struct {
 	groups  int64
 
 	damage  []*substrate.Damage
+	stuck   bool  // there is nothing behind the last damage to go on with
 	dropped int64 // bytes of what a torn tail lost, as far as one can tell
 
 	salvaging *Salvaged // gets the whole groups and the holes, or nil
+
+	least   substrate.Reach // how far the log has to come
+	guessed bool            // the identity is made up from what the frames say
+	made    int64           // the size of the present file, as its frames tell it
 
 	known  func(group []byte) error // asked about each group, unless nil
 	padded bool                     // padding is checked too: it carries nothing, so only Verify cares
@@ -84,6 +89,11 @@ func (s *scan) run() error {
 	}
 	s.present(s.id.state.current)
 	s.present(s.id.state.prepared)
+	s.begun()
+	s.reaches()
+	if s.salvaging != nil {
+		s.salvaging.EndLost = s.lostEnd()
+	}
 	return nil
 }
 
@@ -98,12 +108,11 @@ func (s *scan) present(c claim) {
 			return
 		}
 	}
-	i := slices.IndexFunc(s.files, func(f *segment) bool { return f.ordinal == c.ordinal })
-	switch {
-	case i < 0:
+	switch f := s.segment(c.ordinal); {
+	case f == nil:
 		s.hurt(c.ordinal, 0, kindShort, "segment is missing")
-	case s.files[i].size < c.size:
-		s.hurt(c.ordinal, s.files[i].size, kindShort, fmt.Sprintf("the file has %d bytes, it was made with %d", s.files[i].size, c.size))
+	case f.size < c.size:
+		s.hurt(c.ordinal, f.size, kindShort, fmt.Sprintf("the file has %d bytes, it was made with %d", f.size, c.size))
 	}
 }
 
@@ -171,6 +180,7 @@ func (s *scan) take(h *header, payload []byte) error {
 		s.used = append(s.used, file)
 	}
 	s.frames++
+	s.made = int64(h.sectors) * sectorBytes
 	s.closed = h.kind == kindClose
 	s.cur = cursor{incarnation: h.incarnation, at: h.end(), prev: h.crc}
 	if h.kind == kindOpen {

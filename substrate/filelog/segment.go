@@ -49,6 +49,12 @@ func segmentName(ordinal uint64) string {
 	return fmt.Sprintf("%016d%s", ordinal, segmentSuffix)
 }
 
+// IsSegment reports whether a file has the name of a segment.
+func IsSegment(name string) bool {
+	_, ok := parseSegmentName(name)
+	return ok
+}
+
 func parseSegmentName(name string) (ordinal uint64, ok bool) {
 	digits, ok := strings.CutSuffix(name, segmentSuffix)
 	if !ok || len(digits) != 16 {
@@ -61,7 +67,7 @@ func parseSegmentName(name string) (ordinal uint64, ok bool) {
 // listSegments returns the directory's segment files by ordinal, and the names
 // of unfinished ones.
 func listSegments(fsys vfs.FS, dir string) (segments []*segment, unfinished []string, err error) {
-	names, err := fsys.List(dir)
+	names, err := substrate.ListPlain(fsys, dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("list the log's directory: %w", err)
 	}
@@ -77,6 +83,9 @@ func listSegments(fsys vfs.FS, dir string) (segments []*segment, unfinished []st
 		info, err := fsys.Stat(fsys.PathJoin(dir, name))
 		if err != nil {
 			return nil, nil, fmt.Errorf("look at segment %s: %w", name, err)
+		}
+		if !info.Mode().IsRegular() {
+			continue // whoever needs the segment finds it missing
 		}
 		segments = append(segments, &segment{ordinal: ordinal, size: info.Size()})
 	}

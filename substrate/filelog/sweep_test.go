@@ -27,6 +27,7 @@ type sweep struct {
 	at      []substrate.Offset
 	synced  int // so many groups were reported durable
 	inc     uint64
+	reach   substrate.Reach // as the log has told it, so that a crash must leave as much
 	crashed int
 	nested  bool // crash the recovery as well
 }
@@ -56,7 +57,7 @@ func (s *sweep) run(groups, every int) (err error) {
 		if openErr != nil {
 			return errors.Join(err, openErr)
 		}
-		s.inc = l.Incarnation()
+		s.inc, s.reach = l.Incarnation(), l.Reached()
 		if workErr := s.work(l, groups); workErr != nil {
 			return errors.Join(err, workErr)
 		}
@@ -65,7 +66,7 @@ func (s *sweep) run(groups, every int) (err error) {
 		} else if closeErr := l.Close(); closeErr != nil {
 			return errors.Join(err, closeErr)
 		} else {
-			s.synced = len(s.written)
+			s.synced, s.reach = len(s.written), l.Reached()
 		}
 	}
 	return err
@@ -85,7 +86,7 @@ func (s *sweep) work(l *filelog.Log, groups int) error {
 			if err := l.Sync(); err != nil {
 				return err
 			}
-			s.synced = len(s.written)
+			s.synced, s.reach = len(s.written), l.Reached()
 		}
 		if s.rng.IntN(10) == 0 {
 			if err := l.Trim(l.End() / 2); err != nil {
@@ -135,7 +136,9 @@ func (s *sweep) crashRecovery(fs *faultfs.FS, c faultfs.Crash) (err error) {
 
 // recover opens what a crash left and compares it with what was written.
 func (s *sweep) recover(fs *faultfs.FS) error {
-	l, err := filelog.Open(small(fs, "/hub/log"))
+	opts := small(fs, "/hub/log")
+	opts.Least = s.reach
+	l, err := filelog.Open(opts)
 	if err != nil {
 		return fmt.Errorf("%w: %d groups were durable, open: %w", errBroken, s.synced, err)
 	}
@@ -158,7 +161,7 @@ func (s *sweep) recover(fs *faultfs.FS) error {
 	if err := errors.Join(l.Write([]byte("after")), l.Sync(), l.Close()); err != nil {
 		return fmt.Errorf("%w: cannot go on: %w", errBroken, err)
 	}
-	r, err := filelog.Verify(fs, "/hub/log")
+	r, err := filelog.Verify(fs, "/hub/log", s.reach)
 	if err != nil || len(r.Damage) > 0 || !r.Closed {
 		return fmt.Errorf("%w: after recovery %+v, %w", errBroken, r, err)
 	}

@@ -125,6 +125,7 @@ func (s *scan) missedNext(here place, ev evidence) (p place, ok bool, err error)
 // resume goes on behind damage, as well as it can.
 func (s *scan) resume(ev evidence) (again bool, err error) {
 	if ev.next < 0 {
+		s.stuck = true
 		return false, nil
 	}
 	if s.salvaging != nil && ev.nextFrame.at > s.cur.at {
@@ -253,7 +254,7 @@ func (s *scan) start() (incarnation, ordinal uint64) {
 	if n := len(s.used); n > 0 {
 		ordinal = s.used[n-1].ordinal + 1
 	}
-	return max(s.id.state.incarnation, s.cur.incarnation) + 1, ordinal
+	return s.incarnation() + 1, ordinal
 }
 
 // end is the log's end.

@@ -10,6 +10,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/internal/planted"
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // windowBytes is how much of a segment is read at once, at most; firstBytes is how
@@ -38,7 +39,7 @@ type window struct {
 // open points the window at a segment; the buffer is kept.
 func (w *window) open(fsys vfs.FS, dir string, s *segment) error {
 	w.closeFile()
-	f, err := fsys.Open(fsys.PathJoin(dir, segmentName(s.ordinal)), vfs.SequentialReadsOption)
+	f, err := substrate.OpenPlain(fsys, fsys.PathJoin(dir, segmentName(s.ordinal)), vfs.SequentialReadsOption)
 	if err != nil {
 		return fmt.Errorf("open segment %s: %w", segmentName(s.ordinal), err)
 	}

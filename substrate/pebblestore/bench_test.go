@@ -17,7 +17,7 @@ func BenchmarkApply(b *testing.B) { b.Run("finished", benchFinished) }
 // 620 bytes of history; 20,000 of them in batches of eight partitions, then a flush.
 func benchFinished(b *testing.B) {
 	b.ReportAllocs()
-	s, err := pebblestore.Open(pebblestore.Options{Dir: b.TempDir()})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, Dir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}

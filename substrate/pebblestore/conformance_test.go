@@ -18,7 +18,7 @@ import (
 const dir = "/hub/store"
 
 func open(fs vfs.FS, dir string) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir, MemoryBytes: 4 << 20})
 	if err != nil {
 		return nil, err
 	}

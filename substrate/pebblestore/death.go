@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -91,11 +92,35 @@ func (s *Store) explain(err error) error {
 }
 
 func (s *Store) damage(err error) *substrate.Damage {
-	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "crc", Detail: err.Error()}
+	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "crc", Detail: words(err)}
 	if info := pebble.ExtractDataCorruptionInfo(err); info != nil {
 		d.File = s.relative(info.Path)
+		size := int64(0)
+		if file, err := s.opts.FS.Stat(info.Path); err == nil {
+			size = file.Size()
+		}
+		d.Offset = offsetOf(d.Detail, size)
 	}
 	return d
+}
+
+// words is the text of an error of Pebble, which says some things twice: on a line of its
+// own, or behind each other.
+func words(err error) string {
+	var lines []string
+	for line := range strings.Lines(err.Error()) {
+		said := strings.Split(strings.TrimSpace(line), ": ")
+		for i := len(said) - 4; i >= 0; i-- {
+			if i+3 < len(said) && said[i] == said[i+2] && said[i+1] == said[i+3] {
+				said = slices.Delete(said, i, i+2)
+			}
+		}
+		line = strings.Join(said, ": ")
+		if line != "" && line != "<corruption detail carrier>" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // missingTable is how Pebble names a table of its manifest that is not there.
@@ -107,7 +132,7 @@ var otherSize = regexp.MustCompile(`object size mismatch \(([^)]+)\)`)
 
 // missing is damage by a file that is not there.
 func (s *Store) missing(err error) *substrate.Damage {
-	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "short", Detail: err.Error()}
+	d := &substrate.Damage{File: filepath.Base(s.opts.Dir), Kind: "short", Detail: words(err)}
 	if path, ok := errors.AsType[*os.PathError](err); ok {
 		d.File = s.relative(path.Path)
 	}
@@ -172,6 +197,7 @@ func (s *Store) listener() *pebble.EventListener {
 		FlushEnd:        func(pebble.FlushInfo) { notify(s.progress) },
 		CompactionEnd:   func(pebble.CompactionInfo) { notify(s.progress) },
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
+			s.fence.files.spoiled.note(info.Path, info.Details)
 			if _, known := s.damaged.LoadOrStore(info.Path, true); !known {
 				s.opts.Logger.Error("state store is damaged", "file", s.relative(info.Path), "err", info.Details)
 			}

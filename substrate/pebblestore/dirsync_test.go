@@ -19,7 +19,7 @@ func TestFailedSyncOfADirectoryEndsOnlyTheStore(t *testing.T) {
 			}
 			return nil
 		})
-		s, err := Open(Options{FS: fs, Dir: "/store"})
+		s, err := Open(Options{Create: true, FS: fs, Dir: "/store"})
 		switch {
 		case !failed && err != nil:
 			t.Fatal(err)

@@ -20,6 +20,8 @@
 // Reserved keys of Main, integers big endian:
 //
 //	ff 'd' number(8)       a range to delete from History: uvarint length of low, low, high
+//	ff 'l'                 how far the log had come: incarnation(8), offset(8) before which
+//	                       all was durable, 1(1) if that opening acknowledged nothing more
 //	ff 's' partition(4)    a stamp: offset(8) epoch(8) record(8)
 //	ff 'v'                 the version of this layout(2)
 //

@@ -72,7 +72,7 @@ func (s *Store) checkpoints(dir string) (map[int]substrate.Stamp, error) {
 		if err := s.wait(f.flushed); err != nil {
 			return nil, err
 		}
-		s.mainCount.flushedUpTo(f.changes)
+		s.mainFlushed(f)
 	}
 	for name, db := range map[string]*pebble.DB{mainDir: s.main, historyDir: s.history} {
 		if err := s.guard(func() error { return db.Checkpoint(s.opts.FS.PathJoin(dir, name)) }); err != nil {

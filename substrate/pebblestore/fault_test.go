@@ -157,7 +157,7 @@ func TestSweepCatchesHistoryThatIsNotFlushed(t *testing.T) {
 
 func TestFullDiskIsWaitedOut(t *testing.T) {
 	fs := faultfs.New()
-	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20, BallastBytes: 1 << 10})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir, MemoryBytes: 4 << 20, BallastBytes: 1 << 10})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -225,7 +225,7 @@ func TestFullDiskIsWaitedOut(t *testing.T) {
 func openWithRoom(t *testing.T, room int64) (*faultfs.FS, *pebblestore.Store) {
 	t.Helper()
 	fs := faultfs.New()
-	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir, MemoryBytes: 4 << 20})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir, MemoryBytes: 4 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -385,7 +385,7 @@ func TestFlippedBitInATableIsNamed(t *testing.T) {
 
 func TestNewerLayoutIsRefused(t *testing.T) {
 	fs := faultfs.New()
-	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -398,7 +398,7 @@ func TestNewerLayoutIsRefused(t *testing.T) {
 }
 
 func TestMemoryStaysWithinItsBudget(t *testing.T) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: faultfs.New(), Dir: dir, MemoryBytes: 8 << 20})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: faultfs.New(), Dir: dir, MemoryBytes: 8 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}

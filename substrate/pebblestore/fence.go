@@ -145,7 +145,7 @@ func (f *fence) OpenDir(name string) (vfs.File, error) {
 	if f.watch.note(err) != nil {
 		return nil, err
 	}
-	return &fencedDir{File: f.files.add(file), fence: f}, nil
+	return &fencedDir{File: f.files.add(name, file), fence: f}, nil
 }
 
 // fencedDir is a directory that Pebble may sync.
@@ -208,7 +208,7 @@ func (f *fence) wrap(name string, file vfs.File, err error) (vfs.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &fencedFile{File: f.files.add(file), fence: f, name: name}, nil
+	return &fencedFile{File: f.files.add(name, file), fence: f, name: name}, nil
 }
 
 // fencedFile is a file that Pebble may write to.

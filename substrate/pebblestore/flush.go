@@ -28,7 +28,13 @@ func (s *Store) flush() error {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
 	// Most of the history without keeping batches out, the rest with.
-	if err := s.flushHistory(); err != nil {
+	s.apply.Lock()
+	err := s.noteInHistory()
+	s.apply.Unlock()
+	if err == nil {
+		err = s.flushHistory()
+	}
+	if err != nil {
 		return err
 	}
 	s.apply.Lock()
@@ -46,17 +52,24 @@ type mainFlush struct {
 	flushed <-chan struct{} // nil if there was nothing to flush
 	changes int64
 	pending []noted
+	note    substrate.Reach // of the log, that it makes durable
 }
 
 // flushMain starts the flush of Main; no batch is applied meanwhile.
 func (s *Store) flushMain() (mainFlush, error) {
+	if err := s.noteInHistory(); err != nil {
+		return mainFlush{}, err
+	}
 	if err := s.flushHistory(); err != nil {
 		return mainFlush{}, err
 	}
 	if err := s.forget(); err != nil {
 		return mainFlush{}, err
 	}
-	f := mainFlush{changes: s.mainCount.applied.Load()}
+	if err := s.noteReach(); err != nil {
+		return mainFlush{}, err
+	}
+	f := mainFlush{changes: s.mainCount.applied.Load(), note: s.mainNote}
 	s.view.RLock()
 	f.pending = s.pending
 	s.view.RUnlock()
@@ -96,7 +109,7 @@ func (s *Store) finish(f mainFlush) error {
 	if err := s.wait(f.flushed); err != nil {
 		return err
 	}
-	s.mainCount.flushedUpTo(f.changes)
+	s.mainFlushed(f)
 	s.flushes.Add(1)
 	s.apply.Lock()
 	s.learnRoom()
@@ -106,6 +119,12 @@ func (s *Store) finish(f mainFlush) error {
 	}
 	s.reclaimLater()
 	return nil
+}
+
+// mainFlushed notes that a flush of Main has ended.
+func (s *Store) mainFlushed(f mainFlush) {
+	s.mainCount.flushedUpTo(f.changes)
+	s.pair.main = f.note
 }
 
 // takeEffect deletes from History, now that Main is durable without what refers

@@ -15,11 +15,12 @@ type handles struct {
 	mu       sync.Mutex
 	open     map[*handle]bool
 	released bool
+	spoiled  spoiled
 }
 
 // add takes note of a file that has just been opened.
-func (h *handles) add(file vfs.File) vfs.File {
-	n := &handle{File: file, of: h}
+func (h *handles) add(name string, file vfs.File) vfs.File {
+	n := &handle{File: file, of: h, name: name}
 	h.mu.Lock()
 	released := h.released
 	if !released {
@@ -75,6 +76,7 @@ func stay() { select {} }
 type handle struct {
 	vfs.File
 	of     *handles
+	name   string
 	busy   sync.RWMutex // held by calls, and to close
 	closed bool
 }
@@ -112,6 +114,9 @@ func (n *handle) Read(p []byte) (int, error) {
 func (n *handle) ReadAt(p []byte, at int64) (int, error) {
 	n.begin()
 	defer n.busy.RUnlock()
+	if err := n.of.spoiled.at(n.name, at); err != nil {
+		return 0, err
+	}
 	return n.File.ReadAt(p, at)
 }
 

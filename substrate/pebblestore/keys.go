@@ -10,15 +10,20 @@ import (
 const (
 	layoutVersion = 1
 	reserved      = 0xff // the first byte of keys that are not the user's
+	reachBytes    = 17
 )
 
 var (
-	versionKey  = []byte{reserved, 'v'}
-	stampsLow   = []byte{reserved, 's'}
-	stampsHigh  = []byte{reserved, 's' + 1}
-	deletesLow  = []byte{reserved, 'd'}
-	deletesHigh = []byte{reserved, 'd' + 1}
-	userHigh    = []byte{reserved}
+	versionKey = []byte{reserved, 'v'}
+	reachKey   = []byte{reserved, 'l'} // in both databases
+	// What each knows of the other, see pair.
+	ofHistoryKey = []byte{reserved, 'h'}
+	ofMainKey    = []byte{reserved, 'm'}
+	stampsLow    = []byte{reserved, 's'}
+	stampsHigh   = []byte{reserved, 's' + 1}
+	deletesLow   = []byte{reserved, 'd'}
+	deletesHigh  = []byte{reserved, 'd' + 1}
+	userHigh     = []byte{reserved}
 )
 
 func stampKey(partition int) []byte {

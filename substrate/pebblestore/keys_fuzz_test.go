@@ -13,6 +13,7 @@ import (
 // name or is the one encoding of what it decodes to.
 func FuzzDecodeReserved(f *testing.F) {
 	f.Add(stampKey(3), encodeStamp(substrate.Stamp{Offset: 1, Epoch: 2, Record: 3}))
+	f.Add(reachKey, encodeReach(substrate.Reach{Incarnation: 1, Durable: 2, Closed: true}))
 	f.Add(deleteKey(7), encodeRange(keyRange{low: []byte("a"), high: []byte("b")}))
 	f.Add(versionKey, []byte{0, layoutVersion})
 	f.Add(versionKey, []byte{0, layoutVersion + 1})
@@ -34,9 +35,34 @@ func FuzzDecodeReserved(f *testing.F) {
 			} else if !bytes.Equal(encodeRange(r), value) {
 				t.Fatalf("%x is the range %x to %x", value, r.low, r.high)
 			}
+			if r, err := decodeReach(mainDir, value); err != nil {
+				refused(err)
+			} else if !bytes.Equal(encodeReach(r), value) {
+				t.Fatalf("%x is the reach %+v", value, r)
+			}
 			if err := knownVersion(value); err != nil {
 				refused(err)
 			}
 		})
+	})
+}
+
+// FuzzDecodeOpened holds that the note of an opening that is taken is the one that was
+// written, and that whatever else is damage.
+func FuzzDecodeOpened(f *testing.F) {
+	f.Add(encodeOpened(substrate.Reach{Incarnation: 1, Durable: 2}))
+	f.Add([]byte{})
+	f.Add(make([]byte, 21))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := decodeOpened(b)
+		if err != nil {
+			if !errors.Is(err, substrate.ErrDamaged) {
+				t.Fatalf("%v is no damage", err)
+			}
+			return
+		}
+		if again := encodeOpened(r); !bytes.Equal(again, b) {
+			t.Fatalf("%x is taken for %+v, which is %x", b, r, again)
+		}
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"regexp"
 	"strings"
 
@@ -13,8 +14,9 @@ import (
 	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
-// Open creates or opens a store. Errors wrap substrate.ErrDamaged,
-// ErrNewerFormat, ErrDiskFull or ErrFailed.
+// Open opens a store, and makes what is not there of it if Options.Create allows
+// that. Errors wrap substrate.ErrDamaged, ErrNewerFormat, ErrDiskFull or ErrFailed;
+// with one about databases that are not there, nothing has been changed.
 func Open(opts Options) (*Store, error) {
 	opts = opts.withDefaults()
 	s := newStore(opts)
@@ -50,6 +52,9 @@ func newStore(opts Options) *Store {
 const firstMemtable = 256 << 10
 
 func (s *Store) open() (err error) {
+	if _, err := s.databases(); err != nil {
+		return err
+	}
 	if err := dirsync.Make(s.opts.FS, s.opts.Dir); err != nil {
 		return s.explain(err)
 	}
@@ -68,19 +73,28 @@ func (s *Store) open() (err error) {
 	if err := s.checkVersion(); err != nil {
 		return err
 	}
-	if err := s.loadStamps(); err != nil {
-		return err
+	for _, load := range []func() error{s.loadStamps, s.loadReach, s.pair.check, s.loadNotes} {
+		if err := load(); err != nil {
+			return err
+		}
 	}
-	return s.loadNotes()
+	return s.noteOpening()
 }
 
 // nameTable names the table that keeps a database closed, if it is one.
 func (s *Store) nameTable(database string, err error) error {
 	if table := otherSize.FindStringSubmatch(err.Error()); table != nil {
-		return &substrate.Damage{File: s.relative(table[1]), Kind: "short", Detail: err.Error()}
+		return &substrate.Damage{File: s.relative(table[1]), Kind: "short", Detail: words(err)}
 	}
-	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "short" {
+	damage, ok := errors.AsType[*substrate.Damage](err)
+	switch {
+	case !ok:
+	case damage.Kind == "short":
 		return missingIn(database, damage)
+	case damage.File == filepath.Base(s.opts.Dir):
+		in := *damage
+		in.File = database
+		return &in
 	}
 	return err
 }
@@ -94,7 +108,7 @@ func (s *Store) openDatabase(name string, o *pebble.Options) (db *pebble.DB, err
 		err = fmt.Errorf("%w: %w", substrate.ErrNewerFormat, err)
 	}
 	if err != nil {
-		err = unusable(name, s.nameTable(name, err))
+		err = s.nameManifest(name, unusable(name, s.nameTable(name, err)))
 	}
 	if err = s.fence.watch.end(name, err); err != nil {
 		return nil, fmt.Errorf("open %s: %w", name, err)
@@ -110,14 +124,13 @@ func unusable(name string, err error) error {
 	if errors.Is(err, substrate.ErrDamaged) {
 		return err
 	}
-	text := err.Error()
+	text := words(err)
 	d := &substrate.Damage{File: name, Kind: "crc", Detail: text}
 	table := sizeMismatch.FindStringSubmatch(text)
 	switch {
 	case table != nil:
 		d.File, d.Kind = name+"/"+table[1]+".sst", "short"
-	case strings.Contains(text, "name from file"):
-		d.File = name + "/OPTIONS" // of any number
+	case strings.Contains(text, "name from file"): // keys are in another order
 	case strings.Contains(text, "not pristine"):
 		d.Kind = "short"
 	default:
@@ -227,6 +240,9 @@ func (s *Store) Close() error {
 	if err := s.enter(); errors.Is(err, substrate.ErrClosed) {
 		return fmt.Errorf("close the state store: %w", err)
 	} else if err == nil {
+		s.flushing.Lock()
+		s.closing = true
+		s.flushing.Unlock()
 		err = s.flush()
 		s.leave()
 		if err != nil {

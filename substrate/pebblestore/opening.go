@@ -12,9 +12,9 @@ import (
 )
 
 // When Pebble does not open a database, it says what it did not like, in many
-// ways: few of its messages are marked as corruption, and the file of its options
-// has no checksum. But what it reads comes through the fence. So if every call of
-// the file system has gone well, it is the content that is wrong.
+// ways: few of its messages are marked as corruption. But what it reads comes through
+// the fence. So if every call of the file system has gone well, it is the content that
+// is wrong.
 
 // watch notes whether calls of the file system fail, while a database is opened.
 type watch struct {
@@ -28,10 +28,10 @@ func (w *watch) begin() {
 	w.on.Store(true)
 }
 
-// note takes the outcome of a call. That there is no such file, or no more of
-// one, is no failure of the file system.
+// note takes the outcome of a call. That there is no such file, no more of one, or
+// something else of its name, is no failure of the file system.
 func (w *watch) note(err error) error {
-	if err != nil && w.on.Load() && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+	if err != nil && w.on.Load() && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, substrate.ErrDamaged) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		w.failed.Store(true)
 	}
 	return err
@@ -45,16 +45,25 @@ func (w *watch) end(database string, err error) error {
 	if err == nil || known || w.failed.Load() {
 		return err
 	}
-	return &substrate.Damage{File: database, Kind: "chain", Detail: err.Error()}
+	return &substrate.Damage{File: database, Kind: "chain", Detail: words(err)}
 }
 
 // Open implements vfs.FS.
 func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-	file, err := f.FS.Open(name, opts...)
+	if f.hidesOptions(name) {
+		return noOptions(), nil
+	}
+	open := f.FS.Open
+	if f.watch.on.Load() {
+		open = func(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+			return substrate.OpenPlain(f.FS, name, opts...)
+		}
+	}
+	file, err := open(name, opts...)
 	if f.watch.note(err) != nil {
 		return nil, err
 	}
-	file = f.files.add(file)
+	file = f.files.add(name, file)
 	if f.watch.on.Load() {
 		file = &watchedFile{File: file, watch: &f.watch}
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // DefaultMemoryBytes is the default of Options.MemoryBytes.
@@ -18,9 +20,12 @@ const DefaultMemoryBytes = 24 << 20
 type Options struct {
 	// FS holds the files; nil means the operating system's.
 	FS vfs.FS
-	// Dir is the store's directory, used for nothing else. It is created if it
-	// does not exist. The caller holds a lock that keeps other processes out.
+	// Dir is the store's directory, used for nothing else. The caller holds a lock
+	// that keeps other processes out.
 	Dir string
+	// Create allows that databases are not there yet: Open makes them. Without it one
+	// that is not there is damage. None is ever made where another one has left files.
+	Create bool
 	// Hub is the hub's ID. Tables carry it, and Verify names those of another hub;
 	// zero means none.
 	Hub [16]byte
@@ -34,6 +39,12 @@ type Options struct {
 	// so that what is under way can be finished; 0 means none. It is made again
 	// when there is four times as much free space.
 	BallastBytes int64
+	// Reached returns how far the log that belongs to the store is durable. It is
+	// noted with what is flushed, so that an older copy of the log, or one whose end is
+	// gone, is told from the right one; nil means that nothing is. It is called when
+	// the store is opened, flushed and closed: after the log was opened, and until
+	// nobody writes to that any more.
+	Reached func() substrate.Reach
 	// Owned returns an error once the store is somebody else's: where the lock does
 	// not hold, somebody may have opened the hub since. The store asks before it
 	// changes a file, and dies of the error; nil means it need not ask. It is

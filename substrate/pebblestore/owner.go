@@ -1,8 +1,10 @@
 package pebblestore
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -47,47 +49,82 @@ func (*owner) FinishIndexBlock(buf []byte) ([]byte, error) { return buf, nil }
 // FinishTable implements pebble.BlockPropertyCollector.
 func (o *owner) FinishTable(buf []byte) ([]byte, error) { return append(buf, o.hub[:]...), nil }
 
-// foreign returns the first table that says it belongs to another hub, as
+// foreignTable says whose a table is by its properties; "" if it may be the hub's.
+func foreignTable(properties map[string]string, own [16]byte) string {
+	value := properties[ownerProperty]
+	if own == ([16]byte{}) || len(value) < 1+len(own) { // Pebble puts a byte before it
+		return ""
+	}
+	if hub := [16]byte([]byte(value[len(value)-16:])); hub != own {
+		return fmt.Sprintf("it belongs to hub %x, not to %x", hub, own)
+	}
+	return ""
+}
+
+// foreign returns the first of some tables that says it belongs to another hub, as
 // damage. Tables that early programs wrote say nothing.
-func (s *Store) foreign(name string, db *pebble.DB) error {
+func (s *Store) foreign(name string, db *pebble.DB, which ...pebble.SSTablesOption) error {
 	if db == nil || s.opts.Hub == ([16]byte{}) {
 		return nil
 	}
-	levels, err := db.SSTables(pebble.WithProperties())
+	levels, err := db.SSTables(append(which, pebble.WithProperties())...)
 	if err != nil {
 		return s.explain(err)
 	}
 	for _, level := range levels {
 		for _, table := range level {
-			value := table.Properties.UserProperties[ownerProperty]
-			if len(value) < 1+len(s.opts.Hub) { // Pebble puts a byte before it
-				continue
+			if table.Properties == nil {
+				continue // not one that was asked for
 			}
-			if hub := [16]byte([]byte(value[len(value)-16:])); hub != s.opts.Hub {
-				return &substrate.Damage{
-					File: fmt.Sprintf("%s/%s.sst", name, table.BackingSSTNum), Kind: "foreign",
-					Detail: fmt.Sprintf("it belongs to hub %x, not to %x", hub, s.opts.Hub),
-				}
+			if detail := foreignTable(table.Properties.UserProperties, s.opts.Hub); detail != "" {
+				return &substrate.Damage{File: fmt.Sprintf("%s/%s.sst", name, table.BackingSSTNum), Kind: "foreign", Detail: detail}
 			}
 		}
 	}
 	return nil
 }
 
-// verifyOwner adds the tables of other hubs to a report, and what keeps it from
-// asking, unless that is known already.
-func (s *Store) verifyOwner(r *Report) error {
+// foreignSample is foreign for one table and those that overlap its first key: enough
+// to tell a database that is another hub's as a whole.
+func (s *Store) foreignSample(name string, db *pebble.DB) error {
+	if db == nil {
+		return nil
+	}
+	levels, err := db.SSTables()
+	if err != nil {
+		return s.explain(err)
+	}
+	for _, level := range levels {
+		if len(level) > 0 {
+			key := level[0].Smallest.UserKey
+			return s.foreign(name, db, pebble.WithKeyRangeFilter(key, append(bytes.Clone(key), 0)))
+		}
+	}
+	return nil
+}
+
+// verifyTables adds the tables to a report that are damaged, others than their manifest
+// names, or of other hubs, unless they are named already.
+func (s *Store) verifyTables(r *Report) error {
 	for _, d := range []struct {
 		name string
 		db   *pebble.DB
-	}{{mainDir, s.main}, {historyDir, s.history}} {
-		err := s.foreign(d.name, d.db)
-		damage, ok := errors.AsType[*substrate.Damage](err)
-		switch {
-		case !ok && err != nil:
-			return err
-		case ok && (damage.Kind == "foreign" || len(r.Damage) == 0):
-			r.Damage = append(r.Damage, Damage{-1, damage})
+		opts *pebble.Options
+	}{{mainDir, s.main, s.mainOptions()}, {historyDir, s.history, s.historyOptions()}} {
+		err := s.verifyEach(d.name, d.db, d.opts, func(damage *substrate.Damage) {
+			known := slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.File == damage.File })
+			if !known || damage.Kind == "chain" {
+				r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
+			}
+		})
+		for _, err := range []error{err, s.foreign(d.name, d.db)} {
+			damage, ok := errors.AsType[*substrate.Damage](err)
+			switch {
+			case !ok && err != nil:
+				return err
+			case ok && (damage.Kind == "foreign" || len(r.Damage) == 0):
+				r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
+			}
 		}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 // memtable holds, in small batches: history becomes durable once for each
 // memtable, not once for each batch.
 func TestBatchesBetweenFlushesShareAMemtable(t *testing.T) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: faultfs.New(), Dir: dir})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: faultfs.New(), Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

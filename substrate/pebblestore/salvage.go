@@ -8,10 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -27,6 +25,8 @@ type Remains struct {
 	// so does damage at the end of a manifest, which Pebble takes for its end.
 	Strays bool
 	spaces map[substrate.Space]*remainingSpace
+	files  vfs.FS
+	dir    string
 }
 
 // Lost is a range of keys whose rows could not be read, or may be out of date.
@@ -40,6 +40,9 @@ type Lost struct {
 	// those of all tables that are there.
 	Unlisted bool
 	from     *table
+	// deletions: only deletions of ranges are lost. Rows of other tables may have been
+	// deleted by them.
+	deletions bool
 }
 
 // Overlaps reports whether keys of a range are lost.
@@ -53,15 +56,15 @@ var everyKey = Range{Low: []byte{0}, High: []byte{reserved, reserved}}
 // remainingSpace is what is left of one database.
 type remainingSpace struct {
 	opts   Options
-	read   sstable.ReaderOptions
+	format format
 	dir    string
 	tables []*table
 	spans  []span
 }
 
 // Salvage looks through the tables of a store that nobody has open, block by
-// block, and changes nothing. A table whose index or footer is damaged is lost as
-// a whole. Without a usable manifest all tables that are there are read, though
+// block, and changes nothing. What is whole of a table is read whatever else of it is
+// damaged, unless nothing tells that it is the right one. Without a usable manifest all tables that are there are read, though
 // deletions may have gone with those that a compaction had replaced, and nothing
 // tells whether one is missing: then Lost has every key, and is Unlisted. So they
 // are if every table is asked for. The error says that it
@@ -69,7 +72,7 @@ type remainingSpace struct {
 func Salvage(opts Options, every bool) (*Remains, error) {
 	opts = opts.withDefaults()
 	opts.FS = readOnly{opts.FS}
-	r := &Remains{spaces: map[substrate.Space]*remainingSpace{}}
+	r := &Remains{spaces: map[substrate.Space]*remainingSpace{}, files: opts.FS, dir: opts.Dir}
 	for _, d := range []struct {
 		space substrate.Space
 		name  string
@@ -78,7 +81,7 @@ func Salvage(opts Options, every bool) (*Remains, error) {
 			return nil, fmt.Errorf("salvage the state store in %s: %w", opts.Dir, err)
 		}
 	}
-	if err := r.noted(); err != nil {
+	if err := errors.Join(r.noted(), r.narrow()); err != nil {
 		return nil, fmt.Errorf("salvage the state store in %s: %w", opts.Dir, err)
 	}
 	return r, nil
@@ -120,21 +123,29 @@ func (r *Remains) look(opts Options, space substrate.Space, name string, every b
 	case errors.Is(err, substrate.ErrNewerFormat), errors.Is(err, substrate.ErrFailed):
 		return err
 	case err != nil:
-		detail := "nothing says which tables belong to it: " + err.Error()
+		detail := "nothing says which tables belong to it: " + words(err)
 		tables = there
 		r.Lost = append(r.Lost, Lost{Space: space, Range: everyKey, File: name, Entries: -1, Detail: detail, Unlisted: true})
 	}
 	left.tables = tables
-	o.EnsureDefaults()
-	left.read = o.MakeReaderOptions()
+	left.format = newFormat(o, opts.Hub)
 	for _, t := range left.tables {
 		found, err := left.load(t)
 		if err != nil {
 			return err
 		}
 		left.spans = append(left.spans, found.spans...)
+		lost := Lost{Space: space, File: name + "/" + t.file, Entries: -1, from: t}
+		if len(found.holes) == 1 {
+			lost.Entries = found.missing
+		}
 		for _, h := range found.holes {
-			r.Lost = append(r.Lost, Lost{Space: space, Range: h, File: name + "/" + t.file, Entries: found.missing, Detail: found.detail, from: t})
+			lost.Range, lost.Detail = h.Range, h.detail
+			r.Lost = append(r.Lost, lost)
+		}
+		if found.unsure != "" {
+			lost.Range, lost.Detail, lost.deletions = t.keys, found.unsure, true
+			r.Lost = append(r.Lost, lost)
 		}
 	}
 	left.sort()
@@ -165,8 +176,8 @@ func (s *Store) liveTables(name string, o *pebble.Options) (tables []*table, err
 				file: fmt.Sprintf("%06d.sst", i.FileNum), level: level, newest: uint64(i.LargestSeqNum),
 				keys: Range{Low: bytes.Clone(i.Smallest.UserKey), High: append(bytes.Clone(i.Largest.UserKey), 0)},
 			}
-			if i.Virtual {
-				t.file = fmt.Sprintf("%06d.sst", i.BackingSSTNum)
+			if t.named = &i; i.Virtual {
+				t.file, t.named = fmt.Sprintf("%06d.sst", i.BackingSSTNum), nil
 			}
 			tables = append(tables, t)
 		}
@@ -197,8 +208,8 @@ func (m *madeUp) List(dir string) ([]string, error) {
 
 // anyTables lists the tables that are there.
 func (l *remainingSpace) anyTables() (tables []*table, err error) {
-	names, err := l.opts.FS.List(l.dir)
-	if errors.Is(err, os.ErrNotExist) {
+	names, err := substrate.ListPlain(l.opts.FS, l.dir)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, substrate.ErrDamaged) {
 		return nil, nil
 	}
 	slices.Sort(names)
@@ -223,13 +234,16 @@ func (l *remainingSpace) sort() {
 // load reads a table.
 func (l *remainingSpace) load(t *table) (*contents, error) {
 	data, err := readWhole(l.opts.FS, l.opts.FS.PathJoin(l.dir, t.file))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("read %s: %w", t.file, err)
-	}
 	c := &contents{table: t}
-	if err != nil {
+	switch damage, damaged := errors.AsType[*substrate.Damage](err); {
+	case errors.Is(err, os.ErrNotExist):
 		c.lose("it is missing")
 		return c, nil
+	case damaged:
+		c.lose(damage.Detail)
+		return c, nil
+	case err != nil:
+		return nil, fmt.Errorf("read %s: %w", t.file, err)
 	}
 	func() {
 		defer func() {
@@ -237,23 +251,63 @@ func (l *remainingSpace) load(t *table) (*contents, error) {
 				c.lose(fmt.Sprint(p))
 			}
 		}()
-		err = c.read(data, l.read)
+		err = c.read(data, l.format)
 	}()
 	if err != nil {
-		c.lose(strings.ReplaceAll(err.Error(), "\n", " "))
+		c.lose(words(err))
 	}
 	return c, nil
+}
+
+// narrow puts the rows that are withheld in the place of deletions that are lost: these
+// can have deleted no other ones. Their entries are counted, for nobody knows how many
+// deletions there were.
+func (r *Remains) narrow() error {
+	var narrowed []Lost
+	for i := range r.Lost {
+		l := &r.Lost[i]
+		if !l.deletions {
+			narrowed = append(narrowed, *l)
+			continue
+		}
+		joined := false
+		m := r.merge(l.Space, l.Range)
+		m.withheld = func(c *candidate) {
+			if m.deleted(c) || !l.mayReplace(c) {
+				return
+			}
+			if !joined {
+				narrowed = append(narrowed, *l)
+				narrowed[len(narrowed)-1].Low, narrowed[len(narrowed)-1].Entries = bytes.Clone(c.key), 0
+			}
+			last := &narrowed[len(narrowed)-1]
+			last.High = successor(c.key)
+			last.Entries++
+			joined = true
+		}
+		if err := m.run(func(_, _ []byte) bool { joined = false; return true }); err != nil {
+			return err
+		}
+	}
+	r.Lost = narrowed
+	return nil
+}
+
+// merge begins to go through what is left of a range.
+func (r *Remains) merge(space substrate.Space, keys Range) *merging {
+	m := &merging{space: r.spaces[space], low: keys.Low, high: keys.High}
+	for i := range r.Lost {
+		if lost := &r.Lost[i]; lost.from != nil && lost.Overlaps(space, keys) {
+			m.lost = append(m.lost, lost)
+		}
+	}
+	return m
 }
 
 // Scan calls f for each row that is certain with low <= key < high, in order,
 // until it returns false. It includes keys that are reserved.
 func (r *Remains) Scan(space substrate.Space, low, high []byte, f func(key, value []byte) bool) error {
-	m := &merging{space: r.spaces[space], low: low, high: high}
-	for i := range r.Lost {
-		if lost := &r.Lost[i]; lost.from != nil && lost.Overlaps(space, Range{low, high}) {
-			m.lost = append(m.lost, lost)
-		}
-	}
+	m := r.merge(space, Range{low, high})
 	if m.space == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ type merging struct {
 	low, high []byte
 	lost      []*Lost
 	cursors   []*tables
+	withheld  func(*candidate) // is told of what is not certain; may be nil
 }
 
 // tables is a place in tables that follow each other.
@@ -48,8 +49,11 @@ func (m *merging) run(f func(key, value []byte) bool) error {
 		if err != nil || !ok {
 			return err
 		}
-		if m.certain(&newest) && !f(newest.key, newest.value) {
+		switch certain := m.certain(&newest); {
+		case certain && !f(newest.key, newest.value):
 			return nil
+		case !certain && m.withheld != nil:
+			m.withheld(&newest)
 		}
 	}
 }
@@ -96,20 +100,38 @@ func (m *merging) next() (newest candidate, ok bool, err error) {
 
 // certain reports whether an entry is a row, and the newest of its key.
 func (m *merging) certain(c *candidate) bool {
-	if c.deleted {
+	if m.deleted(c) {
 		return false
 	}
-	for _, s := range m.space.spans {
-		if s.seq > c.seq && s.has(c.key) {
-			return false
-		}
-	}
 	for _, l := range m.lost {
-		if l.has(c.key) && l.from.newer(c.from, c.seq) {
+		if l.mayReplace(c) {
 			return false
 		}
 	}
 	return true
+}
+
+// deleted reports whether it is certain that an entry is no row. One that is replaced,
+// and by nothing that can be read, is below a hole or a deletion.
+func (m *merging) deleted(c *candidate) bool {
+	if c.item.deleted || c.replaced {
+		return true
+	}
+	for _, s := range m.space.spans {
+		if s.seq > c.seq && s.has(c.key) {
+			return true
+		}
+	}
+	return false
+}
+
+// mayReplace reports whether something newer than an entry may have been lost. A table
+// marks those of its own entries that it deletes.
+func (l *Lost) mayReplace(c *candidate) bool {
+	if l.deletions && l.from == c.from {
+		return false
+	}
+	return l.has(c.key) && l.from.newer(c.from, c.seq)
 }
 
 func (r *Range) has(key []byte) bool {

@@ -3,6 +3,7 @@ package pebblestore_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -11,6 +12,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2/sstable"
+	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -234,4 +237,45 @@ func TestSalvageWithoutTheManifestReadsTheTables(t *testing.T) {
 			t.Errorf("seed %d: %d rows are lost", seed, lost)
 		}
 	}
+}
+
+// regions are the blocks of each part of a table.
+func regions(t *testing.T, fs vfs.FS, name string) map[string][]block.Handle {
+	t.Helper()
+	f, err := fs.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, err := sstable.NewSimpleReadable(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := sstable.NewReader(t.Context(), from, sstable.ReaderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	layout, err := r.Layout()
+	if err = errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	parts := map[string][]block.Handle{"footer": {layout.Footer}}
+	add := func(part string, h block.Handle) {
+		if h.Length > 0 {
+			parts[part] = append(parts[part], h)
+		}
+	}
+	for _, h := range layout.Data {
+		add("rows", h.Handle)
+	}
+	for _, h := range layout.Index {
+		add("index", h)
+	}
+	for _, h := range layout.Filter {
+		add("filter", h.Handle)
+	}
+	add("index", layout.TopIndex)
+	add("deletions", layout.RangeDel)
+	add("properties", layout.Properties)
+	add("names", layout.MetaIndex)
+	return parts
 }

@@ -40,8 +40,14 @@ type Store struct {
 	// The databases' changes are counted, so that a flush of nothing is free.
 	mainCount, historyCount counter
 
-	flushing sync.Mutex // held by Flush and Export; comes before apply
-	done     []noted    // deletions that have taken effect, but whose notes are still there
+	flushing sync.Mutex      // held by Flush and Export; comes before apply
+	reach    substrate.Reach // of the log, as noted
+	pair     pair            // what of it is durable in the databases, and what they know of each other
+	mainNote substrate.Reach // of the log, as Main notes it once it is flushed
+	known    substrate.Reach // of the log, when the store was opened, as noted by all but History
+	opened   bool            // HasNoted
+	closing  bool            // the next flush is the last
+	done     []noted         // deletions that have taken effect, but whose notes are still there
 
 	apply    sync.Mutex // held while batches are applied; comes before view
 	mainFill uint64     // upper bound of what Main's memtable holds

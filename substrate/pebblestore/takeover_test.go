@@ -50,7 +50,7 @@ func (o *takeover) watch(op faultfs.Op) error {
 
 // work applies and flushes five batches, and says how many were flushed.
 func (o *takeover) work() (flushed int, err error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: o.fs, Dir: dir, MemoryBytes: 4 << 20, BallastBytes: 64 << 10, Owned: o.owned})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: o.fs, Dir: dir, MemoryBytes: 4 << 20, BallastBytes: 64 << 10, Owned: o.owned})
 	if err != nil {
 		return 0, err
 	}
@@ -113,7 +113,7 @@ func TestStoreThatIsTakenOverChangesNoFileAnyMore(t *testing.T) {
 // is worth.
 func TestLooksAreFewForWhatIsWritten(t *testing.T) {
 	var looks atomic.Int64
-	s, err := pebblestore.Open(pebblestore.Options{Dir: t.TempDir(), Owned: func() error { looks.Add(1); return nil }})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, Dir: t.TempDir(), Owned: func() error { looks.Add(1); return nil }})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -17,8 +17,11 @@ import (
 type Report struct {
 	// Stamps has those of the partitions that were ever written.
 	Stamps map[int]substrate.Stamp
-	Rows   int64
-	Damage []Damage
+	// Reached is what is noted of the log, see Options.Reached; zero if nothing is.
+	Reached substrate.Reach
+	Age     Age
+	Rows    int64
+	Damage  []Damage
 }
 
 // Damage is damage in one of the ranges that Verify was given, counted from 0;
@@ -26,6 +29,8 @@ type Report struct {
 type Damage struct {
 	Range int
 	*substrate.Damage
+	// Harmless: the store can be opened all the same, which mends it, and no row is lost.
+	Harmless bool
 }
 
 // Range is the keys from Low up to, and without, High.
@@ -40,27 +45,40 @@ func Verify(opts Options, all []Range) (r Report, err error) {
 	opts.FS = readOnly{opts.FS}
 	s := newStore(opts)
 	defer s.abandon()
-	if err := s.openToRead(); err != nil {
+	made, err := s.databases()
+	if err == nil {
+		err = s.openToRead(made)
+	}
+	if err != nil {
 		damage, ok := errors.AsType[*substrate.Damage](err)
 		if !ok {
 			return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
 		}
-		r.Damage = append(r.Damage, Damage{-1, damage})
+		r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
 		return r, nil
 	}
-	r.Stamps = s.stamps
+	r.Stamps, r.Reached, r.Age = s.stamps, s.reach, s.age()
 	for i, keys := range all {
 		for _, db := range []*pebble.DB{s.main, s.history} {
 			err := s.count(db, keys, &r.Rows)
 			if damage, ok := errors.AsType[*substrate.Damage](err); ok {
-				r.Damage = append(r.Damage, Damage{i, damage})
+				r.Damage = append(r.Damage, Damage{Range: i, Damage: damage})
 			} else if err != nil {
 				return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
 			}
 		}
 	}
-	if err := s.verifyOwner(&r); err != nil {
+	if err := s.verifyTables(&r); err != nil {
 		return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
+	}
+	foreign := slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind == "foreign" })
+	if damage, ok := errors.AsType[*substrate.Damage](s.pair.check()); ok && !foreign {
+		r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
+	}
+	for _, verify := range []func(*Report, map[string]bool) error{s.verifyManifests, s.verifyOptions} {
+		if err := verify(&r, made); err != nil {
+			return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
+		}
 	}
 	return r, nil
 }
@@ -69,12 +87,28 @@ func Verify(opts Options, all []Range) (r Report, err error) {
 // may hold rows whose deletion is only noted.
 type View struct{ s *Store }
 
-// OpenView opens a store to be read. What Verify reports is an error here.
+// OpenView opens a store to be read. What keeps Open from opening it is an error
+// here, and so is one that is another hub's.
 func OpenView(opts Options) (*View, error) {
 	opts = opts.withDefaults()
 	opts.FS = readOnly{opts.FS}
 	v := &View{newStore(opts)}
-	if err := v.s.openToRead(); err != nil {
+	made, err := v.s.databases()
+	if err == nil {
+		err = v.s.openToRead(made)
+	}
+	if err != nil {
+		v.s.abandon()
+		return nil, fmt.Errorf("read the state store in %s: %w", opts.Dir, err)
+	}
+	for name, db := range map[string]*pebble.DB{mainDir: v.s.main, historyDir: v.s.history} {
+		// A table that cannot be read is for those who need it.
+		if err := v.s.foreignSample(name, db); errors.Is(err, substrate.ErrForeign) {
+			v.s.abandon()
+			return nil, fmt.Errorf("read the state store in %s: %w", opts.Dir, err)
+		}
+	}
+	if err := v.s.pair.check(); err != nil {
 		v.s.abandon()
 		return nil, fmt.Errorf("read the state store in %s: %w", opts.Dir, err)
 	}
@@ -83,6 +117,12 @@ func OpenView(opts Options) (*View, error) {
 
 // Close ends the view.
 func (v *View) Close() { v.s.abandon() }
+
+// Reached returns what is noted of the log, see Options.Reached; zero if nothing is.
+func (v *View) Reached() substrate.Reach { return v.s.reach }
+
+// Age tells what an older copy is told by.
+func (v *View) Age() Age { return v.s.age() }
 
 // Stamps returns those of the partitions that were ever written.
 func (v *View) Stamps() map[int]substrate.Stamp { return v.s.stamps }
@@ -117,22 +157,21 @@ func (s *Store) count(db *pebble.DB, keys Range, rows *int64) error {
 	return s.scan(db, nil, keys.Low, keys.High, func([]byte, []byte) bool { *rows++; return true })
 }
 
-// openToRead opens what there is of the databases. One that is not there was not
-// made yet, unless it has left tables behind.
-func (s *Store) openToRead() error {
+// readMemtable is the size of a memtable into which nothing is written. What it takes
+// of the memory is there for as long as the process, if the hub is opened afterwards.
+const readMemtable = 16 << 10
+
+// openToRead opens the databases that have been made.
+func (s *Store) openToRead(made map[string]bool) (err error) {
 	for _, d := range []struct {
 		name string
 		db   **pebble.DB
 		opts *pebble.Options
 	}{{historyDir, &s.history, s.historyOptions()}, {mainDir, &s.main, s.mainOptions()}} {
-		there, err := s.made(d.name)
-		if err != nil {
-			return err
-		}
-		if !there {
+		if !made[d.name] {
 			continue
 		}
-		d.opts.ReadOnly = true
+		d.opts.ReadOnly, d.opts.MemTableSize = true, readMemtable
 		if *d.db, err = s.openDatabase(d.name, d.opts); err != nil {
 			return err
 		}
@@ -140,35 +179,13 @@ func (s *Store) openToRead() error {
 	if s.main == nil {
 		return nil
 	}
-	if s.history == nil {
-		return &substrate.Damage{File: historyDir, Kind: "short", Detail: "it is missing, and is made before " + mainDir}
-	}
 	if err := s.readVersion(); err != nil {
 		return err
 	}
-	return s.loadStamps()
-}
-
-// made reports whether there is a database. Tables without a manifest are damage.
-func (s *Store) made(name string) (bool, error) {
-	dir := s.opts.FS.PathJoin(s.opts.Dir, name)
-	names, err := s.opts.FS.List(dir)
-	if errors.Is(err, os.ErrNotExist) {
-		return false, nil
+	if err := s.loadStamps(); err != nil {
+		return err // what is wrong with one table may be all that there is to say
 	}
-	if err != nil {
-		return false, fmt.Errorf("read %s: %w", dir, err)
-	}
-	found, err := pebble.Peek(dir, s.opts.FS)
-	if err != nil || found.Exists {
-		return true, nil // to open it tells what is wrong with it
-	}
-	for _, file := range names {
-		if filepath.Ext(file) == ".sst" {
-			return false, &substrate.Damage{File: name, Kind: "short", Detail: "it has tables and no manifest that lists them"}
-		}
-	}
-	return false, nil
+	return s.loadReach()
 }
 
 // errReadOnly is what an attempt to write comes to. There is none.

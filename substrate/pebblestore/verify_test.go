@@ -16,7 +16,7 @@ var everything = []pebblestore.Range{{Low: []byte{0}, High: []byte{0xfe}}}
 
 func verify(t *testing.T, fs *faultfs.FS) pebblestore.Report {
 	t.Helper()
-	r, err := pebblestore.Verify(pebblestore.Options{FS: fs, Dir: dir}, everything)
+	r, err := pebblestore.Verify(pebblestore.Options{FS: fs, Dir: dir, Create: true}, everything)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +105,7 @@ func TestTruncatedTableIsNamed(t *testing.T) {
 
 func TestVerifyRefusesANewerLayout(t *testing.T) {
 	fs := faultfs.New()
-	s, err := pebblestore.Open(pebblestore.Options{FS: fs, Dir: dir})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

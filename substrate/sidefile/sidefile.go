@@ -149,7 +149,7 @@ func entry(length uint32, number uint64, chunk []byte) []byte {
 
 // Read implements substrate.SideFiles.
 func (f *Files) Read(partition int, visit func(end substrate.Offset, chunk []byte) error) error {
-	file, err := f.fs.Open(f.path(partition))
+	file, err := substrate.OpenPlain(f.fs, f.path(partition))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the side file %s: %w: %w", f.path(partition), substrate.ErrNoSideFile, err)
 	}
@@ -166,7 +166,7 @@ func (f *Files) Read(partition int, visit func(end substrate.Offset, chunk []byt
 // Known says whether a partition's file, if it has one, is of a version that this
 // program reads: ErrNewerFormat if not. Damage is for Read to find.
 func (f *Files) Known(partition int) error {
-	file, err := f.fs.Open(f.path(partition))
+	file, err := substrate.OpenPlain(f.fs, f.path(partition))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
