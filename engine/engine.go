@@ -66,10 +66,14 @@ type Client interface {
 	// if there is none or it was purged meanwhile. It is for the run that it finds
 	// at first: if that is replaced, Wait returns how it ended.
 	Wait(ctx context.Context, instance string, until Until, o GetOptions) (*model.Instance, error)
-	// History reads the history of the instance's current execution.
+	// History reads the history of the instance's current execution. What all
+	// histories under way have is bounded, to one of any size: others wait, and are
+	// ErrBusy after a while.
 	History(ctx context.Context, instance string) ([]model.Event, error)
 	// Query reads a page of instances from indexes. With a PartialError the page
-	// is returned as well: it lacks what lives in partitions that do not run.
+	// is returned as well: it lacks what lives in partitions that do not run. What
+	// all queries under way have read is bounded: a page may be shorter than asked
+	// for, and the error is ErrBusy if for a while there is no room for any.
 	Query(context.Context, Query) (Page, error)
 
 	// Signal sends a one-way operation to an entity, creating it if need be.
@@ -175,21 +179,29 @@ const (
 // tags are given and the statuses are only such as few instances have: neither
 // Running nor Completed.
 type Query struct {
-	Entities    bool // entities instead of orchestrations
-	Names       []string
+	Entities    bool     // entities instead of orchestrations
+	Names       []string // as they are; types of entities without case
 	Statuses    []model.Status
 	Tags        map[string]string // all must match
-	IDPrefix    string
-	CreatedFrom model.Time // inclusive
-	CreatedTo   model.Time // exclusive
-	UpdatedFrom model.Time // inclusive
-	UpdatedTo   model.Time // exclusive
-	PageSize    int        // 1 to 1,000; 0 is 100
-	Token       string     // from the previous page
+	IDPrefix    string            // of entities the type in it is without case
+	CreatedFrom model.Time        // inclusive
+	CreatedTo   model.Time        // exclusive
+	UpdatedFrom model.Time        // inclusive
+	UpdatedTo   model.Time        // exclusive
+	PageSize    int               // 1 to 1,000; 0 is 100
+	// MaxBytes bounds what a page has, in bytes of model.Instance.Size: it ends
+	// before the instance that would be too much. It has one in any case, unless it
+	// is the last. MaxPageBytes, if that is less or MaxBytes is 0.
+	MaxBytes int
+	Token    string // from the previous page; the sizes of pages may change
 	GetOptions
 }
 
-// Page is one page of a query's result. Pages of several partitions are each
+// MaxPageBytes is how much a page of a query has at most: see Query.MaxBytes.
+const MaxPageBytes = 4 << 20
+
+// Page is one page of a query's result: it is the last one if it has no token, and
+// not if it has few instances. Pages of several partitions are each
 // read at a position of their own: a query is not a snapshot of the hub.
 type Page struct {
 	Instances []*model.Instance

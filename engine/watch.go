@@ -20,9 +20,9 @@ type Watcher interface {
 // WatchOptions selects the instances whose changes are told. Zero fields do not
 // restrict.
 type WatchOptions struct {
-	Entities bool   // entities instead of orchestrations
-	Instance string // this one only; Entities does not matter then
-	Names    []string
+	Entities bool     // entities instead of orchestrations
+	Instance string   // this one only; Entities does not matter then
+	Names    []string // as they are; types of entities without case
 	// Statuses are those that an instance has after the change. Who wants to hear of
 	// instances that leave a status does not restrict them. An instance that is
 	// forgotten is always told of.

@@ -110,6 +110,22 @@ func ParseEntityID(instance string) (EntityID, error) {
 	return EntityID{Name: name, Key: key}, nil
 }
 
+// CanonicalID is the ID of an instance, or the begin of one, as it is kept: with the
+// type of an entity in lower case. Who writes it otherwise means the same entity.
+func CanonicalID(instance string) string {
+	if !IsEntity(instance) {
+		return instance
+	}
+	name, key, keyed := strings.Cut(instance[1:], "@")
+	if lower := strings.ToLower(name); lower == name {
+		return instance
+	} else if keyed {
+		return "@" + lower + "@" + key
+	} else {
+		return "@" + lower
+	}
+}
+
 // ValidateInstanceID reports what is wrong with an instance ID: it is 1 to 256
 // bytes of printable UTF-8 without / \ # ?, and starts with "@" exactly if it
 // names an entity.

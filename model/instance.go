@@ -32,7 +32,8 @@ type Instance struct {
 
 // EntityState is the part of an Instance that only entities have.
 type EntityState struct {
-	State    []byte // nil: no state
+	State    []byte // nil: no state, or not read
+	HasState bool   // there is a state, read or not
 	Backlog  int64  // operations and lock requests waiting
 	LockedBy string // orchestration instance that holds the lock
 	// LockQueue lists the orchestrations that wait for the lock, in order.

@@ -3,6 +3,7 @@ package enginetest
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
@@ -125,6 +126,9 @@ func clientAndEntity(s *scene) {
 	}
 	found := s.list(engine.Query{Entities: true, IDPrefix: tallies.Key(s.prefix).InstanceID()})
 	want(s, "entities found", len(found), 1)
+	upper := strings.ToUpper(tallies.Name())
+	found = s.list(engine.Query{Entities: true, Names: []string{upper, tallies.Name()}, IDPrefix: "@" + upper + "@" + s.prefix})
+	want(s, "entities found by a type in capitals", len(found), 1)
 }
 
 // signalBeforeChildsCall holds that delivery is causal: the entity gets the

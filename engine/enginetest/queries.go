@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +20,7 @@ var queries = []scenario{
 	{name: "T37_PurgeInstanceHistoryForTimePeriodDeletePartially", run: purgePartially},
 	{name: "T38_SingleServiceQuery", run: queryWithoutWorker},
 	{name: "QueryByNameAndTagsInPages", run: queryInPages},
+	{name: "QueryInPagesOfBytes", run: queryInPagesOfBytes},
 	{name: "TagsAreInheritedAndQueried", run: tagsInherited},
 	{name: "TimedPurge", run: timedPurge},
 	{name: "PurgeOfMoreThanAThousand", run: purgeMany, heavy: true},
@@ -140,6 +142,38 @@ func queryInPages(s *scene) {
 		q.Token = page.Token
 	}
 	want(s, "instances on all pages "+sizes, len(total), 12)
+}
+
+func queryInPagesOfBytes(s *scene) {
+	const n, size = 9, 20_000
+	for i := range n {
+		start(s, helloOnly, fmt.Sprint("hello-", i), strings.Repeat("x", size))
+	}
+	for _, id := range s.ids(engine.Query{}) {
+		s.ends(id, model.Completed)
+	}
+	for _, least := range []struct{ bytes, pages int }{{1, n}, {5 * size, 2}, {0, 1}} { // with two payloads each
+		q := engine.Query{MaxBytes: least.bytes, GetOptions: engine.GetOptions{Payloads: true}}
+		pages, listed := 0, map[string]bool{}
+		for more := true; more; more = q.Token != "" {
+			page, err := s.engine.Query(s.ctx, q)
+			s.ok(err)
+			total := 0
+			for _, inst := range page.Instances {
+				listed[inst.ID] = true
+				total += inst.Size()
+			}
+			if len(page.Instances) == 0 || q.MaxBytes > 0 && len(page.Instances) > 1 && total > q.MaxBytes {
+				s.Fatalf("a page of %d instances has %d bytes, at most %d were asked for", len(page.Instances), total, q.MaxBytes)
+			}
+			if pages++; pages > n {
+				s.Fatalf("the pages never end")
+			}
+			q.Token = page.Token
+		}
+		want(s, "instances listed", len(listed), n)
+		want(s, "at least as many pages", pages >= least.pages, true)
+	}
 }
 
 func tagsInherited(s *scene) {

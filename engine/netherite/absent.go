@@ -1,7 +1,10 @@
 package netherite
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -11,39 +14,112 @@ import (
 // This file is about work that no connected worker has code for.
 
 // absence is work that nobody connected has code for. Its items are dropped and
-// built anew when somebody comes; only their names are kept.
+// built anew when somebody comes; only their names are kept, up to a bound.
 type absence struct {
 	tokens map[engine.Token]struct{}
-	logged time.Duration // when it was last mentioned; zero never
+	logged time.Duration       // when it was last mentioned; zero never
+	beyond map[uint32]struct{} // partitions that have more
 }
 
-// found takes out the work that waits for what the connection's worker has code
-// for. f.mu is held.
-func (f *feed) found(c *conn) map[uint32][]held {
-	found := map[uint32][]held{}
-	for k, a := range f.absent { // order-free: sorted when it is offered
-		if !c.w.Handles(k.kind, k.name, k.version) {
+// absences are all of them, by the code that is missing, up to a bound.
+type absences struct {
+	of     map[handler]*absence
+	beyond map[uint32]struct{} // partitions that have more
+}
+
+// Bounds on what is kept of absent code. A partition that has more is searched for all
+// that waits in it.
+const (
+	maxAbsences = 256
+	maxAbsent   = 1_024 // items of one
+)
+
+// miss notes an item.
+func (a *absences) miss(k handler, t engine.Token) {
+	t.Name = engine.Name{} // an item may be built, and missed, more than once
+	one := a.of[k]
+	switch {
+	case one == nil && len(a.of) >= maxAbsences:
+		note(&a.beyond, t.Partition)
+		return
+	case one == nil:
+		one = &absence{tokens: map[engine.Token]struct{}{}}
+		if a.of == nil {
+			a.of = map[handler]*absence{}
+		}
+		a.of[k] = one
+	}
+	if _, known := one.tokens[t]; !known && len(one.tokens) >= maxAbsent {
+		note(&one.beyond, t.Partition)
+		return
+	}
+	one.tokens[t] = struct{}{}
+}
+
+func note(set *map[uint32]struct{}, partition uint32) {
+	if *set == nil {
+		*set = map[uint32]struct{}{}
+	}
+	(*set)[partition] = struct{}{}
+}
+
+// drop forgets what waits in a partition, which begins anew.
+func (a *absences) drop(id int) {
+	for _, one := range a.of {
+		maps.DeleteFunc(one.tokens, func(t engine.Token, _ struct{}) bool { return int(t.Partition) == id })
+	}
+}
+
+// found is the work of a partition that somebody has code for now.
+type found struct {
+	ords []uint64
+	all  bool // and more than these
+}
+
+// found takes out what a worker has code for, by partition.
+func (a *absences) found(w engine.Worker) map[uint32]*found {
+	all := map[uint32]*found{}
+	in := func(partition uint32) *found {
+		if all[partition] == nil {
+			all[partition] = &found{}
+		}
+		return all[partition]
+	}
+	for k, one := range a.of { // order-free: sorted when it is offered
+		if !w.Handles(k.kind, k.name, k.version) {
 			continue
 		}
-		for t := range a.tokens {
-			found[t.Partition] = append(found[t.Partition], held{k.kind, t})
+		for t := range one.tokens {
+			f := in(t.Partition)
+			f.ords = append(f.ords, t.Instance)
 		}
-		delete(f.absent, k)
+		for partition := range one.beyond {
+			in(partition).all = true
+		}
+		delete(a.of, k)
 	}
-	return found
+	for partition := range a.beyond { // of what code is not known
+		in(partition).all = true
+	}
+	a.beyond = nil
+	return all
 }
 
-// wake has the partitions hand out work anew, with what was found, by partition.
-func (n *node) wake(found map[uint32][]held) {
+// wake has the partitions hand out work anew, with what was found.
+func (n *node) wake(all map[uint32]*found) {
 	if n == nil {
 		return
 	}
 	for id, h := range n.hosts {
-		work := found[uint32(id)]
-		slices.SortFunc(work, func(a, b held) int { return compareTokens(a.token, b.token) })
+		work := all[uint32(id)]
 		h.do(func(h *host) {
-			for _, w := range work {
-				h.state.Abandon(w.kind, w.token)
+			switch {
+			case work == nil:
+			case work.all:
+				h.upkeep.scan.all()
+			default:
+				slices.Sort(work.ords)
+				h.upkeep.scan.some(slices.Compact(work.ords))
 			}
 		})
 	}
@@ -58,7 +134,7 @@ func (c *conn) Changed() {
 		return
 	}
 	f.version.Add(1)
-	n, found := f.node, f.found(c)
+	n, found := f.node, f.absent.found(c.w)
 	f.mu.Unlock()
 	if n == nil {
 		return
@@ -85,12 +161,7 @@ func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
 	if f.version.Load() != version {
 		return false
 	}
-	a := f.absent[k]
-	if a == nil {
-		a = &absence{tokens: map[engine.Token]struct{}{}}
-		f.absent[k] = a
-	}
-	a.tokens[t] = struct{}{}
+	f.absent.miss(k, t)
 	return true
 }
 
@@ -98,19 +169,34 @@ func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
 func (f *feed) waiting() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return len(f.absent) > 0
+	return len(f.absent.of)+len(f.absent.beyond) > 0
 }
+
+// reconnectGrace is for how long after the opening of a hub missing code is not mentioned:
+// its workers were cut off with the process before, and have yet to come back.
+const reconnectGrace = 10 * time.Second
 
 // logAbsent mentions, once a minute each, the code that is missing.
 func (f *feed) logAbsent(now time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for k, a := range f.absent {
+	if now-f.since < reconnectGrace {
+		return
+	}
+	for k, a := range f.absent.of {
 		if a.logged == 0 || now-a.logged >= time.Minute {
 			a.logged = max(now, 1)
-			f.e.log.Warn("no handler for "+k.String()+": the work waits until a worker with that code connects", "waiting", len(a.tokens))
+			f.e.log.Warn("no handler for "+k.String()+": the work waits until a worker with that code connects", "waiting", a.count())
 		}
 	}
+}
+
+// count is how many items wait, as far as that is known.
+func (a *absence) count() string {
+	if len(a.beyond) > 0 {
+		return fmt.Sprintf("more than %d", len(a.tokens))
+	}
+	return strconv.Itoa(len(a.tokens))
 }
 
 // explain adds to what an instance waits for the code that nobody has.

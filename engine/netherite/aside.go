@@ -73,7 +73,7 @@ func decodeNote(row []byte) (*sideNote, error) {
 
 // aside is how far a partition's part of the log is saved.
 type aside struct {
-	unknown bool          // whether there is a note could not be read
+	unknown bool          // there may be a note, or a stored state, that is not to be had: the log is kept
 	state   asideState    // of a parked partition
 	retry   time.Duration // not tried again before
 }
@@ -251,6 +251,7 @@ func (h *host) restoreAside(stamp substrate.Stamp) error {
 	p.aside.unknown = false
 	p.note.Store(note)
 	switch {
+	case note == nil && stamp == (substrate.Stamp{}) && n.wal.Begin() > 0: // its stored state is missing, and the note may be as well
 	case note == nil && n.side != nil:
 		if err := n.side.Remove(h.id); err != nil {
 			h.log.Warn("a side file that nobody needs could not be removed", "error", err)

@@ -42,7 +42,7 @@ func (w *ward) OpenLog() (substrate.Log, error) {
 }
 
 func (w *ward) OpenStore(int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: w.fs, Dir: "/hub/store", MemoryBytes: 4 << 20})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: w.fs, Dir: "/hub/store", MemoryBytes: 4 << 20})
 	if err != nil || !w.sick {
 		return s, err
 	}

@@ -147,9 +147,14 @@ func (h *host) event(ev partition.Event) {
 	if h.outlived(ev) {
 		return
 	}
+	var unanswered []partition.FailedSignal
+	if e, ok := ev.(*partition.EntityDone); ok {
+		unanswered = h.state.FailedSignals(e)
+	}
 	switch h.state.Check(ev, b.now, &b.ans) {
 	case partition.Admit:
 		h.admit(ev)
+		h.tell(unanswered)
 	case partition.Refuse:
 		mark.Hit(mark.Refused)
 		h.n.e.metrics.refused.Add(1)
@@ -162,6 +167,14 @@ func (h *host) event(ev partition.Event) {
 	case partition.Gap:
 		mark.Hit(mark.GapFound)
 		h.askAgain(ev.(*partition.Received).Origin)
+	}
+}
+
+// tell logs what nobody is answered, without the text of the error: it may repeat the
+// input, and that of an input that cannot be decoded does. The operation's span has it.
+func (h *host) tell(failed []partition.FailedSignal) {
+	for _, f := range failed {
+		h.log.Warn("signalled operation failed", "entity", f.Entity, "operation", f.Operation, "request", f.Request, "type", f.Type)
 	}
 }
 

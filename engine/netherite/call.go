@@ -31,10 +31,11 @@ type call struct {
 	get     engine.GetOptions
 	until   engine.Until
 	query   *engine.Query
-	live    bool   // the outcome need not be durable
-	ord     uint64 // of the instance that a Wait waits for; 0 before it was found
-	patient bool   // a read that waits, also for a full disk
-	mark    uint64 // what a fresh read waits to be applied; 0 if it need not
+	bound   partition.Bound // of what is wanted of the query
+	live    bool            // the outcome need not be durable
+	ord     uint64          // of the instance that a Wait waits for; 0 before it was found
+	patient bool            // a read that waits, also for a full disk
+	mark    uint64          // what a fresh read waits to be applied; 0 if it need not
 
 	// The outcome.
 	ans  partition.Answer

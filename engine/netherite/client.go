@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"unicode/utf8"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -44,8 +45,8 @@ func (e *Engine) checkStart(r *engine.StartRequest) error {
 	if err := model.ValidateName("orchestration", r.Name); err != nil {
 		return fmt.Errorf("%w: %w", engine.ErrInvalid, err)
 	}
-	if len(r.Version) > model.MaxName {
-		return fmt.Errorf("%w: version has %d bytes, at most %d", engine.ErrInvalid, len(r.Version), model.MaxName)
+	if err := model.ValidateVersion(r.Version); err != nil {
+		return invalid(err)
 	}
 	if len(r.Key) > model.MaxName {
 		return fmt.Errorf("%w: request key has %d bytes, at most %d", engine.ErrInvalid, len(r.Key), model.MaxName)
@@ -56,7 +57,7 @@ func (e *Engine) checkStart(r *engine.StartRequest) error {
 	if _, ok := r.Tags[model.FireAndForget]; ok {
 		return fmt.Errorf("%w: tag %q is reserved", engine.ErrInvalid, model.FireAndForget)
 	}
-	if err := cmp.Or(checkTags(r.Tags), checkTrace(r.Trace)); err != nil {
+	if err := cmp.Or(checkTags(r.Tags), checkTagText(r.Tags), checkTrace(r.Trace)); err != nil {
 		return err
 	}
 	return e.checkPayload("input", r.Name, r.Input)
@@ -127,6 +128,9 @@ func (e *Engine) reasoned(ctx context.Context, what string, op partition.Op, ins
 
 func (e *Engine) sendReason(ctx context.Context, op partition.Op, instance, reason string) error {
 	err := e.checkPayload("reason", "", []byte(reason))
+	if err == nil && !utf8.ValidString(reason) {
+		err = fmt.Errorf("%w: reason %q is not UTF-8", engine.ErrInvalid, reason)
+	}
 	if err == nil {
 		_, err = e.command(ctx, &partition.Command{Op: op, Instance: instance, Payload: []byte(reason)}, otherIntake)
 	}
@@ -307,14 +311,17 @@ func (e *Engine) History(ctx context.Context, instance string) ([]model.Event, e
 		err = e.open()
 	}
 	var events []model.Event
+	h := &hold{room: e.reads.history}
 	if err == nil {
 		id := model.PartitionOf(instance, e.params.Partitions)
-		events, err = e.history(ctx, id, func() *call {
+		events, err = e.history(ctx, id, h, func() *call {
 			return &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{ID: instance}}
 		})
 	}
 	if err != nil {
+		h.release()
 		return nil, fmt.Errorf("read history of %q: %w", instance, err)
 	}
+	h.keep(ctx)
 	return events, nil
 }

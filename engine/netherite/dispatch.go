@@ -104,6 +104,9 @@ func (h *host) stow() {
 
 // handOut hands the backlog to connections that have code and free slots.
 func (h *host) handOut() {
+	if h.n.e.draining.Load() {
+		return // what has been built is built anew after the next Open
+	}
 	hd := &h.hands
 	if v := h.n.e.feed.version.Load(); v != hd.version || hd.routes == nil {
 		hd.version, hd.routes, hd.lastTo, hd.last = v, map[handler][]*conn{}, nil, handler{}
@@ -171,6 +174,8 @@ func place[T any](h *host, backlog []T, k kindOf[T]) []T {
 			if !known || !h.n.e.feed.miss(k.code(item), k.token(item), h.hands.version) {
 				backlog[kept] = item // the feed has just changed: it will wake us
 				kept++
+			} else {
+				h.state.LetGo(k.kind, k.token(item))
 			}
 			continue
 		}
@@ -339,6 +344,31 @@ func (h *host) takeBack(it *engine.Items) {
 		h.state.Abandon(engine.ActivityKind, i.Token)
 	}
 	h.poke()
+}
+
+// letGo takes back all that waits to be handed out, so that it need not stay in memory.
+// It is found again in memory and in the store.
+func (h *host) letGo() {
+	hd := &h.hands
+	waiting := len(hd.orchestrations)+len(hd.entities)+len(hd.activities) > 0
+	for _, i := range hd.orchestrations {
+		h.state.LetGo(engine.OrchestrationKind, i.Token)
+	}
+	for _, i := range hd.entities {
+		h.state.LetGo(engine.EntityKind, i.Token)
+	}
+	for _, i := range hd.activities {
+		h.state.LetGo(engine.ActivityKind, i.Token)
+	}
+	waiting = h.state.LetGoQueued() || waiting
+	clear(hd.orchestrations)
+	clear(hd.entities)
+	clear(hd.activities)
+	hd.orchestrations, hd.entities, hd.activities = hd.orchestrations[:0], hd.entities[:0], hd.activities[:0]
+	if waiting {
+		mark.Hit(mark.QueueLetGo)
+		h.upkeep.scan.all()
+	}
 }
 
 // cancel tells workers that nobody wants the results of these activities. Those

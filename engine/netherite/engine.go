@@ -25,16 +25,18 @@ type Engine struct {
 	metrics metrics
 	ids     atomic.Uint64 // of instances that the engine names
 	inbound atomic.Int64  // payload bytes of calls under way
+	reads   reads
 
 	largePayloads, longHistories seldom
 
-	gate    gate          // of requests that change something
-	closing atomic.Bool   // client calls are refused
-	closed  chan struct{} // waiting calls end
-	ended   chan struct{} // Close is done
-	done    chan struct{} // closed when the supervisor has ended
-	stop    chan struct{} // tells the engine's goroutines to end
-	aside   sync.WaitGroup
+	gate     gate          // of requests that change something
+	draining atomic.Bool   // nothing is handed out any more
+	closing  atomic.Bool   // client calls are refused
+	closed   chan struct{} // waiting calls end
+	ended    chan struct{} // Close is done
+	done     chan struct{} // closed when the supervisor has ended
+	stop     chan struct{} // tells the engine's goroutines to end
+	aside    sync.WaitGroup
 
 	mu      sync.Mutex
 	current *node         // nil while there is none
@@ -74,6 +76,7 @@ func open(o Options) (*Engine, *node, error) {
 	}
 	e.session = newSession(id, e.params.Partitions)
 	e.feed = newFeed(e)
+	e.reads = e.newReads()
 	n, err := openNode(e)
 	if err != nil {
 		return nil, nil, errors.Join(fmt.Errorf("open hub: %w", err), closeStorage(o.Storage))
@@ -231,6 +234,21 @@ func (e *Engine) reopen() *node {
 	}
 }
 
+// Drain hands out no more work and waits until workers have returned what they have,
+// or for ctx. Their results are taken, and calls are answered: what follows from them
+// waits for the next Open. It does not close anything; Close is to follow. The error is
+// ctx's if workers still had something.
+func (e *Engine) Drain(ctx context.Context) error {
+	e.draining.Store(true)
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n != nil && !n.drain(ctx) {
+		return ctx.Err()
+	}
+	return nil
+}
+
 // Close implements engine.Engine. Running steps end, activities until ctx ends;
 // then all is written to the store, so that the next Open replays nothing. What
 // a worker is still at is run again then.
@@ -247,8 +265,9 @@ func (e *Engine) Close(ctx context.Context) error {
 	e.mu.Lock()
 	n := e.current
 	e.mu.Unlock()
-	if n != nil {
-		n.drain(ctx)
+	e.draining.Store(true)
+	if n != nil && !n.drain(ctx) {
+		e.feed.cancelAll()
 	}
 	close(e.closed)
 	close(e.stop)

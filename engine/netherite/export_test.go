@@ -9,6 +9,8 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
+const ReconnectGrace = reconnectGrace
+
 // BeforeStep sets the hook that tests use to make a Step panic.
 func (o *Options) BeforeStep(f func(partition int, ev partition.Event)) { o.beforeStep = f }
 
@@ -75,4 +77,31 @@ func (e *Engine) Upset(instance string) {
 		h.waiters["not loaded"] = []*call{newCall()}
 		h.batch.fx.Changes = append(h.batch.fx.Changes, partition.Change{Instance: "not loaded"})
 	})
+}
+
+// PagesAtOnce is how many pages are read at a time.
+const PagesAtOnce = pagesAtOnce
+
+// WaitingForPages returns when so many queries wait for room for what they read.
+func (e *Engine) WaitingForPages(n int) { e.reads.pages.awaitWaiting(n) }
+
+// WaitingForHistories returns when so many readers of histories wait for room.
+func (e *Engine) WaitingForHistories(n int) { e.reads.history.awaitWaiting(n) }
+
+// WaitingToRead returns n when so many queries wait to be read.
+func (e *Engine) WaitingToRead(n int) int {
+	e.reads.underWay.awaitWaiting(n)
+	return n
+}
+
+func (r *room) awaitWaiting(n int) {
+	for {
+		r.mu.Lock()
+		waiting := len(r.waiting)
+		r.mu.Unlock()
+		if waiting >= n {
+			return
+		}
+		runtime.Gosched()
+	}
 }

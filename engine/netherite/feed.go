@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -42,8 +41,9 @@ type feed struct {
 
 	mu     sync.Mutex
 	conns  []*conn
-	node   *node // nil while there is none
-	absent map[handler]*absence
+	node   *node         // nil while there is none
+	since  time.Duration // when it came, by its clock
+	absent absences
 }
 
 // conn is one worker's connection.
@@ -68,7 +68,7 @@ type shard struct {
 	items map[engine.Token]engine.ItemKind
 }
 
-func newFeed(e *Engine) *feed { return &feed{e: e, absent: map[handler]*absence{}} }
+func newFeed(e *Engine) *feed { return &feed{e: e} }
 
 // Connect attaches a worker.
 func (e *Engine) Connect(w engine.Worker) (engine.Connection, error) {
@@ -99,7 +99,7 @@ func (f *feed) add(c *conn) {
 	f.workers.Add(1)
 	f.countLive()
 	f.version.Add(1)
-	found := f.found(c)
+	found := f.absent.found(c.w)
 	f.mu.Unlock()
 	n.wake(found)
 }
@@ -129,8 +129,8 @@ func newAttachment(n *node, limits [3]int) *attachment {
 func (f *feed) attach(n *node) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.node = n
-	clear(f.absent)
+	f.node, f.since = n, n.clock.Mono()
+	f.absent = absences{}
 	for _, c := range f.conns {
 		c.at.Store(newAttachment(n, c.limits))
 	}
@@ -142,7 +142,7 @@ func (f *feed) attach(n *node) {
 func (f *feed) detach() {
 	f.mu.Lock()
 	f.node = nil
-	clear(f.absent)
+	f.absent = absences{}
 	conns := f.conns
 	f.version.Add(1)
 	f.mu.Unlock()
@@ -162,9 +162,7 @@ func (f *feed) detach() {
 func (f *feed) drop(h *host) {
 	f.mu.Lock()
 	conns := f.conns
-	for _, a := range f.absent {
-		maps.DeleteFunc(a.tokens, func(t engine.Token, _ struct{}) bool { return int(t.Partition) == h.id })
-	}
+	f.absent.drop(h.id)
 	f.mu.Unlock()
 	for _, c := range conns {
 		a := c.at.Load()
@@ -212,7 +210,7 @@ func (c *conn) History(ctx context.Context, item *engine.OrchestrationItem) ([]m
 	if len(item.Past) > 0 {
 		return partition.PastOf(item) // as it was when the item was handed out, which is all the same
 	}
-	events, err := c.f.e.history(ctx, int(item.Token.Partition), func() *call {
+	events, err := c.f.e.history(ctx, int(item.Token.Partition), nil, func() *call {
 		return &call{done: make(chan struct{}, 1), read: readPast, key: partition.Key{Ord: item.Token.Instance}, live: true}
 	})
 	switch {

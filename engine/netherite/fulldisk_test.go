@@ -31,7 +31,7 @@ func (d *twoDisks) OpenLog() (substrate.Log, error) {
 }
 
 func (d *twoDisks) OpenStore(int64) (substrate.Store, error) {
-	return pebblestore.Open(pebblestore.Options{FS: d.store, Dir: "/hub/store", MemoryBytes: 4 << 20})
+	return pebblestore.Open(pebblestore.Options{Create: true, FS: d.store, Dir: "/hub/store", MemoryBytes: 4 << 20})
 }
 
 func (d *twoDisks) Close() error { return nil }

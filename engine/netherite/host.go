@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/plainlog"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -75,7 +76,7 @@ type parkedError struct {
 }
 
 func (e *parkedError) Error() string {
-	return fmt.Sprintf("%v: partition %d is parked: %v", engine.ErrUnavailable, e.partition, e.reason)
+	return fmt.Sprintf("%v: partition %d is parked: %v", engine.ErrUnavailable, e.partition, plainlog.Text(e.reason))
 }
 
 func (e *parkedError) Unwrap() []error { return []error{engine.ErrUnavailable, e.reason} }

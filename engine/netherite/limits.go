@@ -3,6 +3,10 @@ package netherite
 import (
 	"cmp"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
@@ -50,6 +54,16 @@ func (e *Engine) checkEntity(instance string) error {
 func checkTags(tags map[string]string) error {
 	if n := partition.TagBytes(tags); n > partition.MaxTagBytes {
 		return fmt.Errorf("%w: tags have %d bytes, at most %d", engine.ErrTooLarge, n, partition.MaxTagBytes)
+	}
+	return nil
+}
+
+// checkTagText refuses tags that no client of JSON could be told.
+func checkTagText(tags map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(tags)) {
+		if !utf8.ValidString(k) || !utf8.ValidString(tags[k]) {
+			return fmt.Errorf("%w: tag %q=%q is not UTF-8", engine.ErrInvalid, k, tags[k])
+		}
 	}
 	return nil
 }
@@ -105,7 +119,8 @@ func (e *Engine) oversized(r *engine.OrchestrationResult) *model.Failure {
 	}
 	for i := range r.Events {
 		if n := len(r.Events[i].Payload); n > e.opts.MaxPayload {
-			return e.tooLarge("payload of "+r.Events[i].Kind.String()+" "+cutText(r.Events[i].Name, model.MaxName), n)
+			what := strings.TrimSpace(r.Events[i].Kind.String() + " " + cutText(r.Events[i].Name, model.MaxName)) // most kinds have no name
+			return e.tooLarge("payload of "+what, n)
 		} else if n >= largePayload {
 			e.noteSize("payload of "+r.Events[i].Kind.String(), cutText(r.Events[i].Name, model.MaxName), n)
 		}

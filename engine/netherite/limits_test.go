@@ -73,6 +73,8 @@ func TestWhatAStepAsksForIsBounded(t *testing.T) {
 		"version":        {event: model.Event{Kind: model.TaskScheduled, Name: "Y", Version: long}, want: "300 bytes"},
 		"lock set":       {event: model.Event{Kind: model.EntityLockRequested, Ext: &model.Ext{LockSet: set}}, want: "locks 1001 entities"},
 		"termination":    {event: model.Event{Kind: model.TaskScheduled, Name: "Y"}, more: terminate(smallPayload + 1), want: "output of a termination"},
+		"output":         {event: model.Event{Kind: model.ExecutionCompleted, Payload: make([]byte, smallPayload+1), Ext: &model.Ext{Status: model.Completed}}, want: "payload of ExecutionCompleted has 32769 bytes"},
+		"input":          {event: model.Event{Kind: model.TaskScheduled, Name: "Y", Payload: make([]byte, smallPayload+1)}, want: "payload of TaskScheduled Y has 32769 bytes"},
 		"new version": {event: model.Event{Kind: model.ExecutionCompleted, Ext: &model.Ext{Status: model.ContinuedAsNew, NewVersion: &long}},
 			want: "new version has 300 bytes"},
 		"rewound history": {more: func(r *engine.OrchestrationResult) {

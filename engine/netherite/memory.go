@@ -11,13 +11,15 @@ import (
 // The memory limit is shared out. A fixed part is set aside for what any hub
 // takes, whatever it keeps: tables, buffers, what allocators cannot reuse. Of the
 // rest, three sixteenths are for the store, three eighths for the partitions'
-// states, and what is left for what is under way: payloads of calls, what waits
+// states, one sixteenth each for pages and histories that clients read (see
+// readShare), and what is left for what is under way: payloads of calls, what waits
 // for its commit, what travels between partitions, checkpoints being written,
 // live copies with workers. (The garbage collector lets a program take about
 // twice what it uses, so that a process stays below three times its limit.)
 //
-// States are evicted down to their share once they are in the store. Where that
-// does not suffice, work is refused in a fixed order: above the high mark no work
+// States are evicted down to their share once they are in the store; those that wait
+// for a worker, too, unless one is there that has code for them: these stay until it
+// has had them. Where that does not suffice, work is refused in a fixed order: above the high mark no work
 // item is handed out and no instance started, above the full mark no other client
 // request is taken, and last no purge. What ends work, such as completions,
 // acknowledgements and timers, is always admitted.
@@ -105,7 +107,7 @@ func (n *node) roomy() bool {
 // mayDispatch reports whether work may be handed out. If not for lack of room,
 // unpause will wake the partitions.
 func (n *node) mayDispatch() bool {
-	if n.draining.Load() {
+	if n.e.draining.Load() {
 		return false
 	}
 	if n.roomy() {
@@ -131,6 +133,9 @@ func (h *host) account() {
 	n, u := h.n, &h.upkeep
 	if n.opts.EvictAlways {
 		mark.Hit(mark.EvictedAlways)
+		if !n.e.feed.connected() {
+			h.letGo()
+		}
 		h.state.Evict(0)
 	}
 	if h.replica == nil {
@@ -141,6 +146,9 @@ func (h *host) account() {
 	if all := n.used.Load() + total - u.published; all > share {
 		part := max(total*share/all, share/int64(4*len(n.hosts)))
 		if total > part && h.replica == nil {
+			if !n.e.feed.connected() {
+				h.letGo() // there is nobody to run it
+			}
 			h.state.Evict(part * 15 / 16)
 			total, dirty = h.state.Bytes()
 		}

@@ -78,14 +78,18 @@ func TestMoreStateThanMemoryIsKeptInTheStore(t *testing.T) {
 
 func TestAboveTheLimitStartsAreRefusedFirstAndPurgeLast(t *testing.T) {
 	const memory = 16 << 20
-	// Nothing can be written to the store, so that nothing can be evicted.
-	storage := newMemory(1)
-	e := openHub(t, storage, func(o *netherite.Options) {
+	// A worker has code for all, and never gets to the second: nothing can be evicted.
+	e := openHub(t, newMemory(1), func(o *netherite.Options) {
 		o.CheckReplay = false
 		o.Memory = memory
-		o.Checkpoint = netherite.Checkpoint{Bytes: 1 << 40, Records: 1 << 40, Idle: time.Hour}
-		o.KeeperTick(time.Hour)
 	})
+	w := newTestWorker()
+	w.limits.Orchestrations = 1
+	busy := make(chan struct{})
+	w.programs["X"] = func(_, _ []model.Event) []model.Event { <-busy; return nil }
+	w.connect(t, e)
+	defer w.close()
+	defer close(busy)
 	ctx := t.Context()
 	payload := make([]byte, 32<<10) // less than the marks are apart: for a moment a commit's bytes count twice
 	fill := func(f func(i int) error) {

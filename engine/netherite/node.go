@@ -40,11 +40,10 @@ type node struct {
 	atWork atomic.Int64
 	given  atomic.Int64 // when the last activity was handed out, by Mono
 
-	used     atomic.Int64 // bytes of all partitions' states
-	captured atomic.Int64 // bytes of checkpoints on their way to the store
-	paused   atomic.Bool  // hand-out is paused for lack of room
-	draining atomic.Bool  // nothing is handed out any more
-	drained  chan struct{}
+	used     atomic.Int64  // bytes of all partitions' states
+	captured atomic.Int64  // bytes of checkpoints on their way to the store
+	paused   atomic.Bool   // hand-out is paused for lack of room
+	drained  chan struct{} // has one when something came back and the engine drains
 
 	dead   atomic.Bool
 	failed chan struct{}
@@ -114,10 +113,9 @@ func (n *node) release() error {
 	return storageError(err)
 }
 
-// drain stops handing out work and waits until workers have returned what they
-// have, or for ctx; then running activities are cancelled.
-func (n *node) drain(ctx context.Context) {
-	n.draining.Store(true)
+// drain waits until workers have returned what they have, which it reports, or for
+// ctx. The engine hands out nothing any more.
+func (n *node) drain(ctx context.Context) bool {
 	for n.steps.Load()+n.tasks.Load() > 0 {
 		if n.opts.park != nil {
 			n.opts.park(func() bool { return len(n.drained) > 0 || n.dead.Load() || ctx.Err() != nil })
@@ -125,11 +123,20 @@ func (n *node) drain(ctx context.Context) {
 		select {
 		case <-n.drained:
 		case <-n.failed:
-			return
+			return true
 		case <-ctx.Done():
-			n.e.feed.cancelAll()
-			return
+			return false
 		}
+	}
+	n.cameBack() // somebody else may wait, too
+	return true
+}
+
+// cameBack wakes who waits until workers have returned what they have.
+func (n *node) cameBack() {
+	select {
+	case n.drained <- struct{}{}:
+	default:
 	}
 }
 
@@ -149,11 +156,8 @@ func (n *node) returned(kind engine.ItemKind, count int) {
 		c = &n.tasks
 	}
 	c.Add(-int64(count))
-	if n.draining.Load() {
-		select {
-		case n.drained <- struct{}{}:
-		default:
-		}
+	if n.e.draining.Load() {
+		n.cameBack()
 	}
 	n.unpause()
 }

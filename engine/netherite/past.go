@@ -43,25 +43,33 @@ func (c *call) closeViews() {
 	}
 }
 
-// history reads a history with the calls that are made for readPast.
-func (e *Engine) history(ctx context.Context, id int, newRead func() *call) (events []model.Event, err error) {
-	err = again(ctx, func() error {
-		c := newRead()
-		if err := e.send(ctx, id, c); err != nil {
-			return err
-		}
-		defer c.closeViews()
-		err := guardedRead(func() (err error) {
-			events, err = partition.FetchHistory(reader{c.past.view}, id, c.past.ref)
+// history reads a history with the calls that are made for readPast, if h has room
+// for it.
+func (e *Engine) history(ctx context.Context, id int, h *hold, newRead func() *call) (events []model.Event, err error) {
+	err = roomily(ctx, h, func() error {
+		return again(ctx, func() error {
+			h.again()
+			events, err = e.historyOnce(ctx, id, h, newRead())
 			return err
 		})
-		if err != nil {
-			return &readError{c.past.n, fmt.Errorf("partition %d: %w", id, err)}
-		}
-		return nil
+	})
+	return events, err
+}
+
+func (e *Engine) historyOnce(ctx context.Context, id int, h *hold, c *call) (events []model.Event, err error) {
+	if err := e.send(ctx, id, c); err != nil {
+		return nil, err
+	}
+	defer c.closeViews()
+	if n := c.past.ref.Size(); !h.grow(n) {
+		return nil, noRoom{n}
+	}
+	err = guardedRead(func() (err error) {
+		events, err = partition.FetchHistory(reader{c.past.view}, id, c.past.ref)
+		return err
 	})
 	if err != nil {
-		return nil, err
+		return nil, &readError{c.past.n, fmt.Errorf("partition %d: %w", id, err)}
 	}
 	return events, nil
 }

@@ -126,13 +126,13 @@ func TestPairWhoseWindowsAreFullInBothDirectionsGoesOn(t *testing.T) {
 		counted <- struct{}{}
 		return append(state, '.'), nil
 	}
-	w.connect(t, e)
-	defer w.close()
 	for p, entity := range entities {
 		if _, err := e.Start(t.Context(), engine.StartRequest{Instance: inPartition(p, "flood"), Name: "Flood", Input: []byte(entity)}); err != nil {
 			t.Fatal(err)
 		}
 	}
+	w.connect(t, e) // only now: what the first sends fills the memory
+	defer w.close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	await := func(c <-chan struct{}, what string) {

@@ -9,12 +9,11 @@ import (
 	"hash/fnv"
 	"maps"
 	"slices"
-	"sync"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
-	"github.com/netherite-go/netherite/substrate"
 )
 
 const (
@@ -28,20 +27,6 @@ const (
 	maxPrefix = model.MaxInstanceID
 )
 
-// pageRead is one partition's part of a query: what changed since the last
-// checkpoint, and the store as it was at the same position.
-type pageRead struct {
-	n       *node
-	overlay *partition.Overlay
-	view    substrate.Snapshot
-}
-
-// row is a row of a query with the partition that it comes from.
-type row struct {
-	partition.Row
-	from int
-}
-
 // Query implements engine.Client.
 func (e *Engine) Query(ctx context.Context, q engine.Query) (engine.Page, error) {
 	limit := cmp.Or(q.PageSize, defaultPage)
@@ -49,14 +34,20 @@ func (e *Engine) Query(ctx context.Context, q engine.Query) (engine.Page, error)
 	if err == nil && (limit < 1 || limit > maxPage) {
 		err = fmt.Errorf("%w: page size %d, want 1 to %d", engine.ErrInvalid, limit, maxPage)
 	}
+	if err == nil && q.MaxBytes < 0 {
+		err = fmt.Errorf("%w: a page of at most %d bytes", engine.ErrInvalid, q.MaxBytes)
+	}
 	if err != nil {
 		return engine.Page{}, fmt.Errorf("query: %w", err)
 	}
 	var without missing
-	rows, more, err := e.page(ctx, &q, after, limit, &without)
+	h := &hold{room: e.reads.pages}
+	rows, more, err := e.admitted(ctx, &q, partition.Bound{After: after, Rows: limit, Bytes: pageBytes(q.MaxBytes)}, h, &without)
 	if err != nil {
+		h.release()
 		return engine.Page{}, fmt.Errorf("query: %w", err)
 	}
+	defer h.keep(ctx)
 	p := engine.Page{Instances: make([]*model.Instance, len(rows))}
 	for i := range rows {
 		p.Instances[i] = rows[i].Instance
@@ -73,6 +64,28 @@ func (e *Engine) Query(ctx context.Context, q engine.Query) (engine.Page, error)
 	return p, nil
 }
 
+// admitted is page for a client: only so many are read at a time.
+func (e *Engine) admitted(ctx context.Context, q *engine.Query, b partition.Bound, h *hold, without *missing) ([]row, bool, error) {
+	if err := e.reads.underWay.take(ctx, 1); err != nil {
+		return nil, false, err
+	}
+	defer e.reads.underWay.free(1)
+	return e.page(ctx, q, b, h, without)
+}
+
+// pageBytes is the bound of a page in bytes.
+func pageBytes(asked int) int {
+	if asked == 0 {
+		return engine.MaxPageBytes
+	}
+	return min(asked, engine.MaxPageBytes)
+}
+
+// slice is the bound of what the hub itself, or a purge, looks at in one go.
+func slice(after string, rows int) partition.Bound {
+	return partition.Bound{After: after, Rows: rows, Bytes: engine.MaxPageBytes}
+}
+
 // checkQuery validates a query and decodes where it goes on.
 func (e *Engine) checkQuery(q *engine.Query) (after string, err error) {
 	if err := e.open(); err != nil {
@@ -86,113 +99,20 @@ func (e *Engine) checkQuery(q *engine.Query) (after string, err error) {
 			return "", fmt.Errorf("%w: status %d", engine.ErrInvalid, s)
 		}
 	}
+	if q.Entities {
+		q.Names, q.IDPrefix = typesOf(q.Names), model.CanonicalID(q.IDPrefix)
+	}
 	return readToken(tokenOf(q), q.Token)
 }
 
-// page reads up to limit rows of all partitions, merged. They are not a
-// snapshot of the hub: each partition is read at a position of its own. Those
-// that cannot be read are noted as missing.
-func (e *Engine) page(ctx context.Context, q *engine.Query, after string, limit int, without *missing) (rows []row, more bool, err error) {
-	err = again(ctx, func() error {
-		rows, more, err = e.pageOnce(ctx, q, after, limit, without)
-		return err
-	})
-	return rows, more, err
-}
-
-func (e *Engine) pageOnce(ctx context.Context, q *engine.Query, after string, limit int, without *missing) (rows []row, more bool, err error) {
-	calls := make([]*call, e.params.Partitions)
-	errs := make([]error, len(calls))
-	var sent sync.WaitGroup
-	for id := range calls {
-		calls[id] = &call{done: make(chan struct{}, 1), read: readPage, query: q}
-		if e.opts.park != nil {
-			errs[id] = e.send(ctx, id, calls[id])
-			continue
-		}
-		sent.Go(func() { errs[id] = e.send(ctx, id, calls[id]) })
+// typesOf are types of entities as they are kept, in lower case, each once.
+func typesOf(names []string) []string {
+	types := make([]string, len(names))
+	for i, n := range names {
+		types[i] = strings.ToLower(n)
 	}
-	sent.Wait()
-	for id := range calls {
-		if errs[id] != nil && !without.note(id, errs[id]) {
-			err = cmp.Or(err, errs[id])
-		}
-	}
-	defer func() {
-		for _, c := range calls {
-			if c.state.Load() == callAnswered { // else its partition sees to it
-				c.closeViews()
-			}
-		}
-	}()
-	if err != nil {
-		return nil, false, err
-	}
-	parts := make([]*part, 0, len(calls))
-	for id, c := range calls {
-		if errs[id] == nil {
-			parts = append(parts, &part{id: id, n: c.page.n, results: partition.NewResults(reader{c.page.view}, id, q, after, c.page.overlay)})
-		}
-	}
-	return merge(ctx, parts, limit, without)
-}
-
-// part is one partition's part of a query, with the row that is next.
-type part struct {
-	id      int
-	n       *node
-	results *partition.Results
-	head    *partition.Row
-}
-
-// next reads the part's next row; it reports whether there is one.
-func (p *part) next(ctx context.Context, without *missing) (bool, error) {
-	err := guardedRead(func() (err error) {
-		p.head, err = p.results.Next(func() bool { return ctx.Err() != nil })
-		return err
-	})
-	switch {
-	case err == nil:
-		return p.head != nil, ctx.Err()
-	case without.noteRead(p.id, err):
-		return false, nil
-	}
-	return false, &readError{p.n, fmt.Errorf("partition %d: %w", p.id, err)}
-}
-
-// merge takes the first rows of all parts, in order. Of each part it reads one
-// row more than it takes.
-func merge(ctx context.Context, parts []*part, limit int, without *missing) (rows []row, more bool, err error) {
-	advance := func(p *part) error {
-		ok, err := p.next(ctx, without)
-		if err == nil && !ok {
-			parts = slices.DeleteFunc(parts, func(o *part) bool { return o == p })
-		}
-		return err
-	}
-	for _, p := range slices.Clone(parts) {
-		if err := advance(p); err != nil {
-			return nil, false, err
-		}
-	}
-	for len(parts) > 0 {
-		if len(rows) == limit {
-			return rows, true, nil
-		}
-		first := slices.MinFunc(parts, func(a, b *part) int { return cmp.Compare(a.head.Order, b.head.Order) })
-		rows = append(rows, row{*first.head, first.id})
-		if err := advance(first); err != nil {
-			return nil, false, err
-		}
-	}
-	return rows, false, nil
-}
-
-// readPage copies what a query needs at one position.
-func readPage(h *host, c *call) {
-	c.closeViews()
-	c.page = &pageRead{n: h.n, overlay: h.state.Overlay(c.query), view: h.n.store.Snapshot()}
-	c.answered(h)
+	slices.Sort(types)
+	return slices.Compact(types)
 }
 
 // PurgeWhere implements engine.Client.
@@ -214,7 +134,7 @@ func (e *Engine) PurgeWhere(ctx context.Context, q engine.Query) (int, string, e
 	defer e.leave(0)
 	q.GetOptions = engine.GetOptions{}
 	var without missing
-	rows, more, err := e.page(ctx, &q, after, purgeSlice, &without)
+	rows, more, err := e.page(ctx, &q, slice(after, purgeSlice), nil, &without)
 	if err != nil {
 		return 0, "", fmt.Errorf("purge by query: %w", err)
 	}
@@ -265,7 +185,7 @@ func (e *Engine) purgeRows(ctx context.Context, rows []row, without *missing) (d
 
 // CleanEntities implements engine.Client.
 func (e *Engine) CleanEntities(ctx context.Context, o engine.CleanOptions) (engine.Cleaned, error) {
-	q := engine.Query{Entities: true, Token: o.Token, GetOptions: engine.GetOptions{Payloads: true}}
+	q := engine.Query{Entities: true, Token: o.Token}
 	after, err := e.checkQuery(&q)
 	if err != nil {
 		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
@@ -275,7 +195,7 @@ func (e *Engine) CleanEntities(ctx context.Context, o engine.CleanOptions) (engi
 	}
 	defer e.leave(0)
 	var without missing
-	rows, more, err := e.page(ctx, &q, after, cleanSlice, &without)
+	rows, more, err := e.page(ctx, &q, slice(after, cleanSlice), nil, &without)
 	if err != nil {
 		return engine.Cleaned{}, fmt.Errorf("clean entities: %w", err)
 	}
@@ -312,7 +232,7 @@ func (e *Engine) cleanRows(ctx context.Context, rows []row, o engine.CleanOption
 			if o.ReleaseOrphanedLocks && orphan {
 				at(r.from).Orphans = append(at(r.from).Orphans, partition.Orphan{Ord: r.Ord, Section: r.Section})
 			}
-		case o.RemoveEmpty && ent.State == nil && ent.Backlog == 0:
+		case o.RemoveEmpty && !ent.HasState && ent.Backlog == 0:
 			at(r.from).Empty = append(at(r.from).Empty, r.Ord)
 		}
 	}

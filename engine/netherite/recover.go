@@ -21,8 +21,9 @@ const (
 	replayAhead = 64
 	// replayTidy is how many records are replayed between two evictions.
 	replayTidy = 1024
-	// resumeSlice is how many stored instances are made ready at a time.
-	resumeSlice = 128
+	// How many stored instances are made ready at a time: the more, the less they take.
+	leastResumed = 4
+	mostResumed  = 128
 )
 
 // openNode opens the substrates and recovers a node from them. Before it returns
@@ -117,6 +118,8 @@ func (n *node) restoreAll() (substrate.Offset, error) {
 		}
 		if err == nil && begin > 0 && stamp == (substrate.Stamp{}) && p.note.Load() == nil {
 			// The log lets go only of what the store or a side file has of every partition.
+			// Whoever puts the right store back needs all that the log has beyond that one.
+			p.aside.unknown = true
 			err = fmt.Errorf("%w: partition %d: its stored state is missing, and the log begins at %d", engine.ErrDamaged, h.id, begin)
 		}
 		if err != nil {
@@ -259,11 +262,13 @@ func (h *host) replayed(err error) {
 func (h *host) replayChunk(l *logged) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
+			h.keepIfOutdated()
 			f := panicFailure(r)
 			err = fmt.Errorf("%w: replay of partition %d panics after record %v: %s\n%s", engine.ErrDamaged, h.id, h.name, f.Message, f.Stack)
 		}
 	}()
 	if err := follows(h.id, h.name, l.chunk.First); err != nil {
+		h.keepIfOutdated()
 		return err
 	}
 	count := 0
@@ -287,6 +292,16 @@ func (h *host) replayChunk(l *logged) (err error) {
 	h.n.e.metrics.replayed.Add(int64(count))
 	h.tidy(count)
 	return nil
+}
+
+// keepIfOutdated keeps the log for a partition whose records do not follow its stored
+// state, or make no sense upon it, and whose state ends before the log begins: that is
+// not the state that the log was trimmed for, and whoever puts the right one back needs
+// all that follows that.
+func (h *host) keepIfOutdated() {
+	if p := &h.n.keeper.parts[h.id]; p.neededFrom() < h.n.wal.Begin() {
+		p.aside.unknown = true
+	}
 }
 
 func (h *host) replayRecord(in partition.Input) error {
@@ -345,7 +360,7 @@ func (h *host) open() {
 	}
 	h.name = engine.Name{Epoch: epoch}
 	h.marks = marks{safe: engine.Name{Epoch: epoch - 1, Number: math.MaxUint64}}
-	h.upkeep.scan = scan{pending: true}
+	h.upkeep.scan.all()
 	h.admit(&partition.Opened{Epoch: epoch})
 	h.state.ForgetAbsent()
 	h.appendBatch()
@@ -395,26 +410,73 @@ func (h *host) reload() error {
 	return nil
 }
 
-// scan is the search for stored instances that have something to run.
+// scan is the search for instances that have something to run: among all, those in
+// memory first, of which the store may not know yet, or among those that it is told.
 type scan struct {
 	pending bool
+	begun   bool
 	after   uint64
+	told    []uint64 // ordinals; nothing if pending, which comes to them
+	size    int      // of the next slice
+}
+
+// all begins anew, with all instances.
+func (s *scan) all() { *s = scan{pending: true, size: s.size} }
+
+// some adds instances.
+func (s *scan) some(ords []uint64) {
+	if !s.pending {
+		s.told = append(s.told, ords...)
+	} else if len(ords) > 0 { // it may have passed them
+		s.all()
+	}
+}
+
+// next returns the next slice.
+func (s *scan) next(h *host) (ords []uint64, err error) {
+	s.size = max(s.size, leastResumed)
+	if s.pending {
+		if !s.begun {
+			s.begun = true
+			h.state.ResumeAll()
+		}
+		ords, s.pending, err = partition.ScanActive(reader{h.n.store}, h.id, s.after, s.size)
+		if len(ords) > 0 {
+			s.after = ords[len(ords)-1]
+		}
+		return ords, err
+	}
+	n := min(s.size, len(s.told))
+	ords, s.told = s.told[:n], s.told[n:]
+	return ords, nil
+}
+
+// took notes how much memory the last slice took, of which none is to take more than
+// bound.
+func (s *scan) took(bytes, bound int64) {
+	switch {
+	case bytes > bound:
+		s.size = max(s.size/2, leastResumed)
+	case bytes < bound/4:
+		s.size = min(2*s.size, mostResumed)
+	}
 }
 
 // resumeMore makes another slice of stored instances ready, when there are
 // workers and what is ready has been handed out.
 func (h *host) resumeMore() {
 	s := &h.upkeep.scan
-	if !s.pending || !h.n.e.feed.connected() || !h.n.mayDispatch() || len(h.hands.orchestrations)+len(h.hands.entities) >= maxStepBacklog {
+	if !s.pending && len(s.told) == 0 || !h.n.e.feed.connected() || !h.n.mayDispatch() ||
+		len(h.hands.orchestrations)+len(h.hands.entities) >= maxStepBacklog {
 		return
 	}
-	ords, more, err := partition.ScanActive(reader{h.n.store}, h.id, s.after, resumeSlice)
+	before, _ := h.state.Bytes()
+	ords, err := s.next(h)
 	if err == nil && len(ords) > 0 {
 		keys := make([]partition.Key, len(ords))
 		for i, ord := range ords {
 			keys[i].Ord = ord
 		}
-		s.after = ords[len(ords)-1]
 		err = h.loadKeys(keys)
 	}
 	if err != nil {
@@ -426,7 +488,9 @@ func (h *host) resumeMore() {
 		h.state.Resume(ord)
 	}
 	h.state.ForgetAbsent()
-	if s.pending = more; more || len(ords) > 0 {
+	after, _ := h.state.Bytes()
+	s.took(after-before, captureShare(h.n.opts.Memory))
+	if s.pending || len(ords) > 0 {
 		h.poke()
 	}
 }

@@ -132,7 +132,7 @@ func (e *Engine) retain() {
 func (e *Engine) firstDue(ctx context.Context, least time.Duration) time.Time {
 	now := e.opts.Clock.Wall()
 	var without missing
-	rows, more, err := e.page(ctx, &engine.Query{Statuses: endings[:]}, "", purgeSlice, &without)
+	rows, more, err := e.page(ctx, &engine.Query{Statuses: endings[:]}, slice("", purgeSlice), nil, &without)
 	switch {
 	case err != nil || without.orNil() != nil:
 		return now
@@ -174,13 +174,13 @@ func (e *Engine) retire(ctx context.Context) {
 
 // retireAll purges those of a query whose time is over, slice by slice.
 func (e *Engine) retireAll(ctx context.Context, q engine.Query, now time.Time) error {
-	slice := purgeSlice
+	rate := purgeSlice
 	if e.opts.RetentionRate > 0 {
-		slice = min(slice, e.opts.RetentionRate)
+		rate = min(rate, e.opts.RetentionRate)
 	}
 	after := ""
 	for {
-		deleted, next, err := e.retireSlice(ctx, &q, after, slice, now)
+		deleted, next, err := e.retireSlice(ctx, &q, after, rate, now)
 		e.metrics.retired.Add(int64(deleted))
 		if deleted > 0 {
 			mark.Hit(mark.Retired)
@@ -201,13 +201,13 @@ func (e *Engine) retireAll(ctx context.Context, q engine.Query, now time.Time) e
 
 // retireSlice looks at one slice, and returns where the next one begins, empty
 // after the last. Partitions that cannot be read are left out.
-func (e *Engine) retireSlice(ctx context.Context, q *engine.Query, after string, slice int, now time.Time) (deleted int, next string, err error) {
+func (e *Engine) retireSlice(ctx context.Context, q *engine.Query, after string, rate int, now time.Time) (deleted int, next string, err error) {
 	if err := e.admit(purgeIntake, 0); err != nil {
 		return 0, "", err
 	}
 	defer e.leave(0)
 	var without missing
-	rows, more, err := e.page(ctx, q, after, slice, &without)
+	rows, more, err := e.page(ctx, q, slice(after, rate), nil, &without)
 	if err != nil {
 		return 0, "", err
 	}

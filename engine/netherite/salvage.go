@@ -19,8 +19,8 @@ const maxLostNames = 1000
 type Loss struct {
 	Partition int
 	// Certain: records are missing, or cannot be applied without those that are.
-	// Else the log has a hole, and nothing tells whether any of this partition
-	// were in it.
+	// Else the log has a hole, or its end is lost, and nothing tells whether any of this
+	// partition were in it.
 	Certain bool
 	After   engine.Name      // the last record that is kept
 	From    substrate.Offset // in the log: what is lost lies behind it
@@ -60,6 +60,11 @@ type SalvageSource struct {
 	// Gaps are parts of the log that are missing, from the first offset to the
 	// second.
 	Gaps [][2]substrate.Offset
+	// EndLost: nobody knows whether the log had gone on beyond its end.
+	EndLost bool
+	// Outdated: the store is not the newest copy. Of what happened between a partition's
+	// state and the beginning of the log nobody knows.
+	Outdated bool
 	// Sifted partitions have those rows that were left.
 	Sifted map[int]*Sifted
 }
@@ -261,14 +266,22 @@ func (s *salvager) judge(h *host, gaps [][2]substrate.Offset) {
 	if s.losses[h.id] != nil {
 		return
 	}
+	l := &Loss{Partition: h.id, After: h.name, From: max(h.tail, s.n.wal.End())}
 	for _, gap := range gaps {
 		if gap[1] > max(h.tail, gap[0]) {
-			s.losses[h.id] = &Loss{
-				Partition: h.id, After: h.name, From: gap[0],
-				Reason: fmt.Sprintf("the log cannot be read from %d to %d, and the partition has no later record", gap[0], gap[1]),
-			}
-			return
+			l.From, l.Reason = gap[0], fmt.Sprintf("the log cannot be read from %d to %d, and the partition has no later record", gap[0], gap[1])
+			break
 		}
+	}
+	if s.src.EndLost {
+		l.Reason = fmt.Sprintf("the end of the log is lost: whatever the partition recorded after offset %d, if anything, is gone", l.From)
+	}
+	if begin := s.n.wal.Begin(); s.src.Outdated && s.n.keeper.parts[h.id].flushed.Offset < begin {
+		l.From = s.n.keeper.parts[h.id].flushed.Offset
+		l.Reason = fmt.Sprintf("the stored state is an older copy: whatever the partition recorded between offsets %d and %d, if anything, is gone", l.From, begin)
+	}
+	if l.Reason != "" {
+		s.losses[h.id] = l
 	}
 }
 

@@ -130,7 +130,7 @@ func (d *fileDisk) OpenLog() (substrate.Log, error) {
 }
 
 func (d *fileDisk) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: d.fs, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20)})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: d.fs, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20)})
 	if err != nil {
 		return nil, err
 	}

@@ -45,7 +45,7 @@ func (f *files) OpenLog() (l substrate.Log, err error) {
 }
 
 func (f *files) OpenStore(memory int64) (substrate.Store, error) {
-	return pebblestore.Open(pebblestore.Options{FS: f.fs, Dir: f.fs.PathJoin(f.dir, "store"), MemoryBytes: memory, Owned: f.log.Owned})
+	return pebblestore.Open(pebblestore.Options{Create: true, FS: f.fs, Dir: f.fs.PathJoin(f.dir, "store"), MemoryBytes: memory, Owned: f.log.Owned})
 }
 
 func (f *files) Close() error { return nil }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
 )
 
 const (
@@ -52,6 +53,10 @@ func (e *Engine) Watch(o engine.WatchOptions) (engine.Watch, error) {
 	case o.Buffer == 0:
 		o.Buffer = defaultWatchBuffer
 	}
+	if o.Entities {
+		o.Names, o.IDPrefix = typesOf(o.Names), model.CanonicalID(o.IDPrefix)
+	}
+	o.Instance = model.CanonicalID(o.Instance)
 	w := &watch{e: e, o: o, stir: make(chan struct{}, 1), at: map[string]int{}}
 	s := &e.watches
 	s.mu.Lock()

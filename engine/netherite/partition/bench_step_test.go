@@ -99,7 +99,7 @@ var clientCycles = []alloctest.Op{
 			panic("the instance is gone")
 		}
 	}),
-	cycle("query", func(x *bench) { x.s.Overlay(&engine.Query{Names: []string{"Hello5"}}) }),
+	cycle("query", func(x *bench) { x.s.Overlay(&engine.Query{Names: []string{"Hello5"}}, everything("")) }),
 }
 
 // workCycles are what the results of work bring about.

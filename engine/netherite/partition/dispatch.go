@@ -213,10 +213,51 @@ func (s *State) Abandon(kind engine.ItemKind, t engine.Token) {
 	}
 }
 
+// LetGo takes a hand-out back that nobody can run. It is not offered again before
+// Resume, so that its instance need not stay in memory.
+func (s *State) LetGo(kind engine.ItemKind, t engine.Token) {
+	switch inst := s.byOrd[t.Instance]; {
+	case inst == nil:
+	case kind == engine.ActivityKind:
+		if task := s.taskOf(t); task != nil && task.hand == handOut {
+			s.recall(inst, task)
+		}
+	case inst.handout == t.Name:
+		s.takeBack(inst)
+	}
+}
+
+// LetGoQueued takes all out of the queues that Dispatch has not come to. Resume finds it
+// again, once its instances are in memory. It reports whether there was anything.
+func (s *State) LetGoQueued() bool {
+	n := len(s.tasks) + len(s.ready) + len(s.fresh)
+	for _, due := range s.tasks {
+		if due.t.hand == handQueued {
+			s.recall(due.inst, due.t)
+		}
+	}
+	for _, queue := range [...][]*instance{s.ready, s.fresh} {
+		for _, inst := range queue {
+			inst.queued = false
+			s.resize(inst) // whether it is at work
+		}
+	}
+	s.tasks, s.ready, s.fresh = drop(s.tasks, len(s.tasks)), drop(s.ready, len(s.ready)), drop(s.fresh, len(s.fresh))
+	return n > 0
+}
+
 // ResumeLoaded ends replay: from now on Steps queue work. What the instances in
 // memory have to run is queued, and all that the outbox retains is unsent.
 func (s *State) ResumeLoaded() {
 	s.live = true
+	s.ResumeAll()
+	for dest := range s.outbox {
+		s.Resend(dest, 0)
+	}
+}
+
+// ResumeAll queues what the instances in memory have to run and is not handed out.
+func (s *State) ResumeAll() {
 	ords := make([]uint64, 0, len(s.byOrd))
 	for ord := range s.byOrd { // sorted: below
 		ords = append(ords, ord)
@@ -224,9 +265,6 @@ func (s *State) ResumeLoaded() {
 	slices.Sort(ords)
 	for _, ord := range ords {
 		s.Resume(ord)
-	}
-	for dest := range s.outbox {
-		s.Resend(dest, 0)
 	}
 }
 

@@ -138,6 +138,24 @@ func (s *State) checkEntity(e *EntityDone) Verdict {
 	return Admit
 }
 
+// FailedSignal is an operation that failed and whose failure nobody is answered.
+type FailedSignal struct{ Entity, Operation, Request, Type string }
+
+// FailedSignals lists the failures in a result that nobody is answered, if the result
+// is of the hand-out in flight. Check, which drops them, comes after it.
+func (s *State) FailedSignals(e *EntityDone) (failed []FailedSignal) {
+	inst := s.find(Key{Ord: e.Ord})
+	if inst == nil || e.Handout == 0 || inst.handout.Number != e.Handout {
+		return nil
+	}
+	for i, r := range e.Result.Results[:min(len(e.Result.Results), inst.handed)] {
+		if op := &inst.inbox[i].event; r.Failure != nil && op.Kind == model.EntitySignaled {
+			failed = append(failed, FailedSignal{inst.id, op.Name, op.RequestID, r.Failure.Type})
+		}
+	}
+	return failed
+}
+
 // entityDone applies the result of a batch of operations.
 func (s *State) entityDone(e *EntityDone) {
 	s.culprit = Key{Ord: e.Ord}

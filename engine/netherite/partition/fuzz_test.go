@@ -3,6 +3,7 @@ package partition
 import (
 	"bytes"
 	"errors"
+	"math"
 	"testing"
 	"unsafe"
 
@@ -249,15 +250,8 @@ func readAllOf(t *testing.T, r Reader) {
 		}
 	}
 	for _, q := range []engine.Query{{}, {Entities: true}, {Names: []string{"N"}}, {Tags: map[string]string{"k": "v"}}, {Statuses: []model.Status{model.Running}, GetOptions: engine.GetOptions{Waits: true}}} {
-		results := NewResults(r, 1, &q, "", s.Overlay(&q))
-		for {
-			row, err := results.Next(func() bool { return false })
-			if err != nil {
-				checkRefusal(t, err)
-			}
-			if err != nil || row == nil {
-				break
-			}
+		if _, err := runQuery(r, 1, &q, "", math.MaxInt, s.Overlay(&q, everything("")), func() bool { return false }); err != nil {
+			checkRefusal(t, err)
 		}
 	}
 }

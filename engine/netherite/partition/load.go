@@ -56,6 +56,11 @@ func Fetch(r Reader, partition int, k Key) (*Loaded, error) {
 }
 
 func fetchInstance(r Reader, partition int, ord uint64) (*instance, error) {
+	return fetchElements(r, partition, ord, func(*instance, byte, int32) {})
+}
+
+// fetchElements is fetchInstance, with a look at each element that has been added.
+func fetchElements(r Reader, partition int, ord uint64, added func(inst *instance, sub byte, id int32)) (*instance, error) {
 	low, high := instanceKey(nil, partition, ord), instanceKey(nil, partition, ord+1)
 	var inst *instance
 	var bad error
@@ -66,7 +71,10 @@ func fetchInstance(r Reader, partition int, ord uint64) (*instance, error) {
 		} else if inst == nil || len(sub) != 9 {
 			bad = fmt.Errorf("%w: element without an instance", engine.ErrDamaged)
 		} else {
-			bad = inst.addRow(sub[0], binary.BigEndian.Uint64(sub[1:]), value)
+			number := binary.BigEndian.Uint64(sub[1:])
+			if bad = inst.addRow(sub[0], number, value); bad == nil {
+				added(inst, sub[0], int32(uint32(number)))
+			}
 		}
 		return bad == nil
 	})

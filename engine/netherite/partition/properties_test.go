@@ -3,6 +3,7 @@ package partition
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -358,13 +359,13 @@ func (c *chaos) checkQuery(p *testPart) {
 	var want []Row
 	for _, ord := range sortedOrds(p.replica) {
 		if inst := p.replica.byOrd[ord]; matches(inst, q) {
-			want = append(want, rowOf(p.id, inst, q))
+			want = append(want, rowOf(orderOf(p.id, inst, q), inst, q))
 		}
 	}
 	slices.SortFunc(want, func(a, b Row) int { return compareText(a.Order, b.Order) })
 	var got []Row
 	for page, after := c.num("page", 1, 3), ""; ; after = got[len(got)-1].Order {
-		rows, err := runQuery(p.store.snapshot(), p.id, q, after, page, p.state.Overlay(q), func() bool { return false })
+		rows, err := runQuery(p.store.snapshot(), p.id, q, after, page, p.state.Overlay(q, Bound{After: after, Rows: page, Bytes: math.MaxInt}), func() bool { return false })
 		p.must(err)
 		if len(rows) == 0 {
 			break

@@ -19,6 +19,7 @@ type Row struct {
 	Order    string
 	Ord      uint64
 	Instance *model.Instance
+	Size     int    // bytes of what is said of the instance
 	Section  string // of an entity: the critical section that holds its lock, as in Orphan and model.WaitLock
 }
 
@@ -45,37 +46,68 @@ func onlyRare(statuses []model.Status) bool {
 	})
 }
 
-// Overlay copies what changed since the last applied checkpoint.
-func (s *State) Overlay(q *engine.Query) *Overlay {
+// Bound is how much of a query's result is wanted: what comes behind After, no
+// more than so many rows, and none behind the one with which they have too many
+// bytes. That is never the first.
+type Bound struct {
+	After string
+	Rows  int
+	Bytes int
+}
+
+// Overlay copies what changed since the last applied checkpoint, as far as it is
+// wanted.
+func (s *State) Overlay(q *engine.Query, b Bound) *Overlay {
 	o := &Overlay{hidden: map[uint64]struct{}{}}
 	for ord := range s.graves { // order-free: fills a set
 		o.hidden[ord] = struct{}{}
 	}
+	type candidate struct {
+		order string
+		inst  *instance
+	}
+	var found []candidate
 	seen := func(list []*instance) {
 		for _, inst := range list {
 			if _, dup := o.hidden[inst.ord]; dup || inst.gone {
 				continue
 			}
 			o.hidden[inst.ord] = struct{}{}
-			if matches(inst, q) {
-				o.rows = append(o.rows, rowOf(s.cfg.Partition, inst, q))
+			if !matches(inst, q) {
+				continue
+			}
+			if order := orderOf(s.cfg.Partition, inst, q); order > b.After {
+				found = append(found, candidate{order, inst})
 			}
 		}
 	}
 	seen(s.dirty)
 	seen(s.capture.queue)
 	seen(s.capture.encoded)
-	slices.SortFunc(o.rows, func(a, b Row) int { return strings.Compare(a.Order, b.Order) })
+	slices.SortFunc(found, func(a, b candidate) int { return strings.Compare(a.order, b.order) })
+	for i, size := 0, 0; i < min(len(found), b.Rows) && (i < 2 || size <= b.Bytes); i++ {
+		o.rows = append(o.rows, rowOf(found[i].order, found[i].inst, q))
+		size += o.rows[i].Size
+	}
 	return o
 }
 
-func rowOf(partition int, inst *instance, q *engine.Query) Row {
-	row := Row{Ord: inst.ord, Instance: describe(inst, q.GetOptions), Order: inst.id}
+// orderOf is where an instance is in a query's result.
+func orderOf(partition int, inst *instance, q *engine.Query) string {
 	if ByCreation(q) {
-		row.Order = createdOrder(inst.created, partition, inst.ord)
+		return createdOrder(inst.created, partition, inst.ord)
+	}
+	return inst.id
+}
+
+func rowOf(order string, inst *instance, q *engine.Query) Row {
+	row := Row{Ord: inst.ord, Instance: describe(inst, q.GetOptions), Order: order}
+	detach(row.Instance)
+	if row.Size = row.Instance.Size(); !ByCreation(q) {
+		row.Order = row.Instance.ID // which shares no row's memory
 	}
 	if inst.entity != nil {
-		row.Section = inst.entity.section
+		row.Section = strings.Clone(inst.entity.section)
 	}
 	return row
 }
@@ -120,66 +152,81 @@ type Results struct {
 	last      string
 }
 
-// NewResults begins behind after.
+// NewResults begins behind after, with an overlay that does so, too.
 func NewResults(r Reader, partition int, q *engine.Query, after string, o *Overlay) *Results {
 	return &Results{
 		r: r, partition: partition, q: q, merge: cursors(r, partition, q, after),
-		pending: o.rows[sortedAfter(o.rows, after):], hidden: o.hidden, last: after,
+		pending: o.rows, hidden: o.hidden, last: after,
 	}
 }
 
-// Next returns the next row, nil at the end. Stop, asked now and then, ends it
-// early.
-func (f *Results) Next(stop func() bool) (*Row, error) {
+// Head returns the order of what Take looks at; false at the end. No instance is
+// read for that. Stop, asked now and then, ends it early.
+func (f *Results) Head(stop func() bool) (order string, ok bool, err error) {
 	for n := 0; n%256 != 255 || !stop(); n++ {
 		c, err := first(f.merge)
 		if err != nil {
-			return nil, err
+			return "", false, err
 		}
-		if len(f.pending) > 0 && (c == nil || f.pending[0].Order < c.order()) {
-			row := &f.pending[0]
-			f.pending = f.pending[1:]
-			return row, nil
+		if f.overlaid(c) {
+			return f.pending[0].Order, true, nil
 		}
 		if c == nil {
-			return nil, nil
+			return "", false, nil
 		}
-		order, ord := c.order(), c.take()
-		if _, hidden := f.hidden[ord]; hidden || order == f.last {
-			continue // out of date, or found by two of the cursors
+		if _, hidden := f.hidden[c.ord()]; !hidden && c.order() != f.last {
+			return c.order(), true, nil
 		}
-		f.last = order
-		inst, err := f.fetch(ord)
-		if err != nil {
-			return nil, fmt.Errorf("query: instance %d of partition %d: %w", ord, f.partition, damaged(err))
-		}
-		if inst != nil && matches(inst, f.q) {
-			row := rowOf(f.partition, inst, f.q)
-			return &row, nil
-		}
+		c.take() // out of date, or found by two of the cursors
 	}
-	return nil, nil
+	return "", false, nil
+}
+
+// overlaid reports whether the next row is of the overlay, and not the cursor's.
+func (f *Results) overlaid(c *cursor) bool {
+	return len(f.pending) > 0 && (c == nil || f.pending[0].Order < c.order())
+}
+
+// Take reads the instance that Head has found. It returns nil if that is none of
+// the query's, which no index could tell.
+func (f *Results) Take() (*Row, error) {
+	c, err := first(f.merge)
+	if err != nil {
+		return nil, err
+	}
+	if f.overlaid(c) {
+		row := f.pending[0]
+		f.pending[0] = Row{} // what was taken is not held here
+		f.pending = f.pending[1:]
+		return &row, nil
+	}
+	if c == nil {
+		return nil, nil
+	}
+	order, ord := c.order(), c.take()
+	f.last = order
+	inst, err := f.fetch(ord)
+	if err != nil {
+		return nil, fmt.Errorf("query: instance %d of partition %d: %w", ord, f.partition, damaged(err))
+	}
+	if inst == nil || !matches(inst, f.q) {
+		return nil, nil
+	}
+	row := rowOf(orderOf(f.partition, inst, f.q), inst, f.q)
+	return &row, nil
 }
 
 // fetch reads an instance as far as it is described: what an orchestration waits
-// for may be long.
+// for may be long, and what messages carry is not said.
 func (f *Results) fetch(ord uint64) (*instance, error) {
 	if f.q.Waits || f.q.Entities {
-		return fetchInstance(f.r, f.partition, ord)
+		return fetchElements(f.r, f.partition, ord, (*instance).onlyDescribed)
 	}
 	row, err := f.r.Get(true, instanceKey(nil, f.partition, ord))
 	if err != nil || row == nil {
 		return nil, err
 	}
 	return decodeRow(ord, row)
-}
-
-func sortedAfter(rows []Row, after string) int {
-	i, found := slices.BinarySearchFunc(rows, after, func(r Row, a string) int { return strings.Compare(r.Order, a) })
-	if found {
-		i++
-	}
-	return i
 }
 
 // cursor walks one index range in order, reading ahead in small slices.
@@ -231,6 +278,8 @@ func (c *cursor) fill() {
 }
 
 func (c *cursor) order() string { return c.ahead[0].order }
+
+func (c *cursor) ord() uint64 { return c.ahead[0].ord }
 
 func (c *cursor) take() uint64 {
 	ord := c.ahead[0].ord

@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"math"
 	"testing"
 
 	"github.com/netherite-go/netherite/engine"
@@ -12,13 +13,23 @@ func runQuery(r Reader, partition int, q *engine.Query, after string, limit int,
 	var rows []Row
 	f := NewResults(r, partition, q, after, o)
 	for len(rows) < limit {
-		row, err := f.Next(stop)
-		if err != nil || row == nil {
+		if _, ok, err := f.Head(stop); err != nil || !ok {
 			return rows, err
 		}
-		rows = append(rows, *row)
+		row, err := f.Take()
+		if err != nil {
+			return rows, err
+		}
+		if row != nil {
+			rows = append(rows, *row)
+		}
 	}
 	return rows, nil
+}
+
+// everything does not bound what comes behind after.
+func everything(after string) Bound {
+	return Bound{After: after, Rows: math.MaxInt, Bytes: math.MaxInt}
 }
 
 // counted counts the rows that are read one by one.
@@ -41,7 +52,7 @@ func TestRareStatusesAreFoundWithoutReadingTheOthers(t *testing.T) {
 	p.checkpoint()
 	q := &engine.Query{Statuses: []model.Status{model.Failed, model.Terminated}, IDPrefix: "i"}
 	r := &counted{Reader: p.store.snapshot()}
-	rows, err := runQuery(r, p.id, q, "", 100, p.state.Overlay(q), func() bool { return false })
+	rows, err := runQuery(r, p.id, q, "", 100, p.state.Overlay(q, everything("")), func() bool { return false })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -61,7 +61,7 @@ func describe(inst *instance, o engine.GetOptions) *model.Instance {
 		m.Input, m.Output, m.CustomStatus = inst.input, inst.output, inst.custom
 	}
 	if ent := inst.entity; ent != nil {
-		m.Entity = &model.EntityState{LockedBy: ent.holder, Backlog: int64(len(inst.inbox) + len(ent.backlog) + len(inst.held))}
+		m.Entity = &model.EntityState{HasState: ent.state != nil, LockedBy: ent.holder, Backlog: int64(len(inst.inbox) + len(ent.backlog) + len(inst.held))}
 		if o.Payloads {
 			m.Entity.State = ent.state
 		}
@@ -138,7 +138,14 @@ type HistoryRef struct {
 	stored    int64
 	tails     [][]byte
 	events    int64
+	bytes     int64
 }
+
+// eventBytes is about what an event takes in memory beside its texts and payload.
+const eventBytes = 256
+
+// Size is about how many bytes the history takes in memory.
+func (h *HistoryRef) Size() int64 { return h.bytes + eventBytes*h.events }
 
 // HistoryOf returns where to find an instance's history. FetchHistory must read
 // it from a snapshot of the store that is taken before the next Step: it stays
@@ -148,7 +155,7 @@ func (s *State) HistoryOf(k Key) (h HistoryRef, ok bool) {
 	if inst == nil {
 		return h, false
 	}
-	h = HistoryRef{Execution: inst.execution, hist: inst.hist, events: inst.events, stored: inst.tail.first}
+	h = HistoryRef{Execution: inst.execution, hist: inst.hist, events: inst.events, bytes: inst.bytes, stored: inst.tail.first}
 	if inst.tail.held != nil {
 		h.stored = inst.tail.heldFirst
 		h.tails = append(h.tails, inst.tail.held)

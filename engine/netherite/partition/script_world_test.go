@@ -217,7 +217,7 @@ func (sc *script) query(l *line) {
 	}
 	for _, p := range sc.h.parts {
 		for after := ""; ; {
-			rows, err := runQuery(p.store.snapshot(), p.id, q, after, l.num("page", 3), p.state.Overlay(q), func() bool { return false })
+			rows, err := runQuery(p.store.snapshot(), p.id, q, after, l.num("page", 3), p.state.Overlay(q, everything(after)), func() bool { return false })
 			p.must(err)
 			if len(rows) == 0 {
 				break

@@ -72,17 +72,19 @@ func (s *Sifted) Harmless() bool {
 // sifter does one Sifting.
 type sifter struct {
 	Sifting
-	out    *Sifted
-	s      *State
-	named  map[uint64]*naming
-	owned  map[uint64]bool // histories
-	newest uint64          // ordinal
+	out   *Sifted
+	s     *State
+	named map[uint64]*naming
+	owned map[uint64]bool // histories
+	// unowned are the first histories of instances that are told of without their own.
+	unowned map[uint64]bool
+	newest  uint64 // ordinal
 }
 
 // Run sifts. The error says that it could not read.
 func (g Sifting) Run() (*Sifted, error) {
 	x := &sifter{
-		Sifting: g, s: New(g.Config), named: map[uint64]*naming{}, owned: map[uint64]bool{},
+		Sifting: g, s: New(g.Config), named: map[uint64]*naming{}, owned: map[uint64]bool{}, unowned: map[uint64]bool{},
 		out: &Sifted{Last: g.Last, unsound: map[uint64]bool{}, ids: map[string]bool{}},
 	}
 	for _, step := range []func() error{x.singletons, x.clients, x.outboxes, x.names, x.clearIndexes, x.instances, x.orphans} {
@@ -204,21 +206,45 @@ func nobody(dest, partitions int) model.Message {
 	}
 }
 
-// orphans deletes histories that belong to no instance.
+// orphans deletes histories that belong to no instance. Where instances may have been
+// lost with their names, such a history is all that is left of one, unless it is that of
+// one that is told of already.
 func (x *sifter) orphans() error {
 	low := binary.BigEndian.AppendUint16(nil, uint16(x.Config.Partition))
 	high := binary.BigEndian.AppendUint16(nil, uint16(x.Config.Partition+1))
 	var last []byte
-	return x.Rows.Scan(false, low, high, func(key, _ []byte) bool {
+	var left []SiftedInstance
+	err := x.Rows.Scan(false, low, high, func(key, value []byte) bool {
 		if len(key) < 2+8 || bytes.Equal(last, key[:2+8]) {
 			return true
 		}
 		last = append(last[:0], key[:2+8]...)
 		hist := binary.BigEndian.Uint64(key[2:])
 		x.newest = max(x.newest, hist)
-		if !x.owned[hist] {
-			x.To.DeleteHistoryRange(historyRange(x.Config.Partition, hist))
+		if x.owned[hist] {
+			return true
+		}
+		x.To.DeleteHistoryRange(historyRange(x.Config.Partition, hist))
+		if told := x.unowned[hist]; told {
+			delete(x.unowned, hist)
+		} else {
+			left = append(left, SiftedInstance{Ord: hist, Reason: orphaned(value)})
 		}
 		return true
 	})
+	if x.out.Unnamed { // the others began anew under other numbers
+		x.out.Instances = append(x.out.Instances, left[min(len(left), len(x.unowned)):]...)
+	}
+	return err
+}
+
+// orphaned says what is known of an instance of which only a history is left.
+func orphaned(chunk []byte) string {
+	const reason = "its rows were lost, and its ID with them: only a history is left"
+	events, bad := decodeChunk(nil, slices.Clone(chunk))
+	i := slices.IndexFunc(events, func(e model.Event) bool { return e.Kind == model.ExecutionStarted })
+	if bad != nil || i < 0 || events[i].Name == "" {
+		return reason
+	}
+	return fmt.Sprintf("%s, of a %q", reason, events[i].Name)
 }

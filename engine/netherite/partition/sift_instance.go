@@ -109,7 +109,7 @@ func (x *sifter) instance(ord uint64) error {
 		x.To.DeleteMainRange(low, high)
 		unsound = true
 		if n == nil || n.id == "" {
-			x.out.unsound[ord] = true
+			x.out.unsound[ord], x.unowned[ord+1] = true, true
 			x.out.Unnamed = true
 			x.out.Instances = append(x.out.Instances, SiftedInstance{Ord: ord, Reason: "its main row was lost, and its ID with it"})
 			return nil
@@ -120,6 +120,9 @@ func (x *sifter) instance(ord uint64) error {
 	why, err := x.history(inst, stub)
 	if err != nil {
 		return err
+	}
+	if stub && inst.hist > 0 && inst.events == 0 {
+		x.unowned[inst.hist] = true
 	}
 	if reasons = append(reasons, why...); len(reasons) > 0 {
 		x.setAside(inst, reasons, unsound)

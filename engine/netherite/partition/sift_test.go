@@ -2,9 +2,11 @@ package partition
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/netherite-go/netherite/engine"
@@ -110,6 +112,26 @@ func TestSiftingBuildsIndexesAnew(t *testing.T) {
 	out := sifted(t, store, s.last, func(main bool, key []byte) bool { return main && slices.Contains(indexTables, key[2]) })
 	if !out.Harmless() || !slices.EqualFunc(before.main.keys, store.main.keys, bytes.Equal) {
 		t.Errorf("%+v", out)
+	}
+}
+
+// An instance of which nothing but its history is left is counted all the same.
+func TestSiftingNamesInstancesOfWhichOnlyAHistoryIsLeft(t *testing.T) {
+	store, s := siftable(t)
+	histories := map[uint64]bool{}
+	for _, key := range store.history.keys {
+		histories[binary.BigEndian.Uint64(key[2:])] = true
+	}
+	out := sifted(t, store, s.last, func(main bool, key []byte) bool {
+		return main && (key[2] == tableInstance || slices.Contains(indexTables, key[2]))
+	})
+	if len(histories) == 0 || len(out.Instances) != len(histories) || out.Harmless() || len(store.history.keys) > 0 {
+		t.Fatalf("%d histories: %+v", len(histories), out)
+	}
+	for _, i := range out.Instances {
+		if !histories[i.Ord] || i.Kept || !strings.Contains(i.Reason, `only a history is left, of a "N"`) {
+			t.Errorf("%+v", i)
+		}
 	}
 }
 
