@@ -65,6 +65,9 @@ func TestClientControlsAnInstance(t *testing.T) {
 	if _, err := waiting.Start(ctx, hub, "y", durable.ID("w"), durable.Fail); !errors.Is(err, engine.ErrExists) {
 		t.Errorf("start again: %v", err)
 	}
+	if _, err := run.Restart(ctx, durable.ID("")); !errors.Is(err, durable.ErrInvalidInstanceID) {
+		t.Errorf("restarted under no ID: %v", err)
+	}
 	restarted, err := run.Restart(ctx, durable.ID("w"))
 	if err != nil || restarted.Execution() == run.Execution() {
 		t.Fatalf("%+v %v", restarted, err)
@@ -88,7 +91,7 @@ func TestClientControlsAnInstance(t *testing.T) {
 func TestMalformedIDsAreErrors(t *testing.T) {
 	hub := open(t, []durable.Handler{waiting, accounts})
 	ctx := within(t)
-	for _, id := range []durable.ID{"@a@b", "a/b", "a\nb", durable.ID(strings.Repeat("x", 300))} {
+	for _, id := range []durable.ID{"", "@a@b", "a/b", "a\nb", durable.ID(strings.Repeat("x", 300))} {
 		if _, err := waiting.Start(ctx, hub, "", id); !errors.Is(err, durable.ErrInvalidInstanceID) {
 			t.Errorf("%.20q: %v", id, err)
 		}

@@ -28,6 +28,7 @@ type (
 
 type startSettings struct {
 	id       string
+	named    bool // there is an ID, if an empty one
 	version  string
 	tags     map[string]string
 	at       model.Time
@@ -37,6 +38,7 @@ type startSettings struct {
 
 type callSettings struct {
 	id          string
+	named       bool // there is an ID, if an empty one
 	version     string
 	tags        map[string]string
 	at          model.Time
@@ -114,17 +116,22 @@ func startSettingsOf(s startSettings, opts []StartOption) (startSettings, error)
 	if s.ifExists > engine.ReplaceAny {
 		return s, fmt.Errorf("%w: IfExists(%d), want Fail, Attach or Replace", engine.ErrInvalid, s.ifExists)
 	}
+	if s.named {
+		if err := validOrchestrationID(s.id); err != nil {
+			return s, err
+		}
+	}
 	return s, checkTagNames(s.tags)
 }
 
 // ID chooses the instance ID of an orchestration: 1 to 256 bytes of printable
 // characters other than / \ # ? and not beginning with @. Without it a client's
 // start gets a random one, and a sub-orchestration one that is derived from its
-// parent's execution.
+// parent's execution. An empty one is an error: whoever names an ID relies on it.
 type ID string
 
-func (o ID) applyStart(s *startSettings) { s.id = string(o) }
-func (o ID) applyChild(s *callSettings)  { s.id = string(o) }
+func (o ID) applyStart(s *startSettings) { s.id, s.named = string(o), true }
+func (o ID) applyChild(s *callSettings)  { s.id, s.named = string(o), true }
 
 // Version selects the version of the code that runs an orchestration or
 // activity, and with By the version that the code is for. Code without a version

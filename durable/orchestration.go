@@ -171,7 +171,7 @@ func childEvent[In any](from Sender, name string, in In, opts []ChildOption) (ev
 			o.applyChild(s)
 		}
 	}
-	if s.id != "" {
+	if s.named {
 		if err := validOrchestrationID(s.id); err != nil {
 			return ev, nil, err
 		}
@@ -282,11 +282,6 @@ func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, op
 	s, err := startSettingsOf(startSettings{}, opts)
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.title, err)
-	}
-	if s.id != "" {
-		if err := validOrchestrationID(s.id); err != nil {
-			return nil, fmt.Errorf("start %s: %w", o.title, err)
-		}
 	}
 	started, err := start(ctx, hub, engine.StartRequest{
 		Instance: s.id, Name: o.name, Version: s.version, Input: payload, At: s.at, Tags: s.tags, IfExists: s.ifExists,

@@ -18,19 +18,19 @@ type activityRun struct {
 	// settled is set by who hands in the outcome: the goroutine that runs the
 	// function, or the timer that has lost patience with it.
 	settled atomic.Bool
-	stopped atomic.Bool // the engine has cancelled it
 	result  engine.ActivityResult
 }
 
-func newActivityRun(item *engine.ActivityItem) *activityRun {
+func (w *Worker) newActivityRun(item *engine.ActivityItem) *activityRun {
 	run := &activityRun{}
-	run.ctx.Item = item
+	run.ctx.Item, run.ctx.waiters = item, &w.waiters
 	return run
 }
 
 func (w *Worker) runActivity(s *slot[*activityRun], run *activityRun, again bool) {
 	item := run.ctx.Item
 	if again {
+		run.ctx.ended()
 		w.settle(run, nil, replay.ExitFailure(nil))
 		return
 	}
@@ -52,6 +52,7 @@ func (w *Worker) runActivity(s *slot[*activityRun], run *activityRun, again bool
 		run.ctx.traced = w.traceActivity(item)
 	}
 	output, failure := invokeActivity(code.Activity, run)
+	run.ctx.ended()
 	w.settle(run, output, failure)
 }
 
@@ -81,11 +82,12 @@ func (w *Worker) settle(run *activityRun, output []byte, failure *model.Failure)
 		return true
 	}
 	item := run.ctx.Item
-	if failure != nil && run.stopped.Load() {
+	if failure != nil && run.ctx.stopped.Load() {
 		mark.Hit(mark.ActivityStopped)
-		// That is no outcome of the activity. Nobody wants one, or the engine has
-		// recovered meanwhile and the same item has been offered again.
-		w.refused(w.conn.Abandon(engine.ActivityKind, item.Token, 0), engine.ActivityKind, item.Instance)
+		// That is no outcome of the activity. Nobody wants one, the engine has recovered
+		// meanwhile and offered the same item again, the worker closes, or the attempt
+		// gives it back.
+		w.refused(w.conn.Abandon(engine.ActivityKind, item.Token, run.ctx.delay()), engine.ActivityKind, item.Instance)
 		return true
 	}
 	run.result = engine.ActivityResult{Token: item.Token, Result: output, Failure: failure}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -23,11 +24,16 @@ type ActivityContext struct {
 	traced   *tracedActivity // nil: not traced
 	deadline time.Time
 	requests atomic.Uint32
+	stopped  atomic.Bool // whoever gave out the item wants no outcome
+	waiters  *waiters    // nil: not counted
 
-	mu    sync.Mutex
-	done  chan struct{}
-	err   error
-	after map[*func()]struct{}
+	mu        sync.Mutex
+	onlyWaits bool
+	back      time.Duration // after which the item may be offered again
+	closing   bool          // the worker
+	done      chan struct{}
+	err       error
+	after     map[*func()]struct{}
 }
 
 var _ context.Context = (*ActivityContext)(nil)
@@ -116,6 +122,90 @@ func (c *ActivityContext) Cancel(err error) {
 		go (*f)()
 	}
 	c.after = nil
+}
+
+// OnlyWaits tells that the attempt does nothing from now on but wait for what another
+// attempt finds again, such as an instance. A worker that closes does not wait for it:
+// the context is done then, and the activity is given back if the attempt fails.
+//
+// It returns false if half of the activities that the worker runs at a time only wait:
+// what they wait for may need a place, too. Then the attempt is to return the error of
+// GiveBack.
+func (c *ActivityContext) OnlyWaits() bool {
+	c.mu.Lock()
+	if !c.onlyWaits && c.waiters != nil && !c.waiters.enter() {
+		c.mu.Unlock()
+		return false
+	}
+	c.onlyWaits = true
+	closing := c.closing
+	c.mu.Unlock()
+	if closing {
+		c.stop()
+	}
+	return true
+}
+
+// errGivenBack is what an attempt fails with that gives its item back.
+var errGivenBack = errors.New("the activity is given back, and will be offered again")
+
+// GiveBack returns an error for the attempt to return: then the activity has no outcome,
+// but is offered again after a delay. That is no failure, and counts as no attempt of a
+// retry policy.
+func (c *ActivityContext) GiveBack(delay time.Duration) error {
+	c.mu.Lock()
+	c.back = delay
+	c.mu.Unlock()
+	c.stopped.Store(true)
+	return errGivenBack
+}
+
+// delay is after which time an item that is given back may be offered again.
+func (c *ActivityContext) delay() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.back
+}
+
+// ended gives up the attempt's place among those that only wait.
+func (c *ActivityContext) ended() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.onlyWaits && c.waiters != nil {
+		c.waiters.n.Add(-1)
+	}
+	c.onlyWaits, c.waiters = false, nil
+}
+
+// waiters counts the activities of a worker that only wait.
+type waiters struct {
+	n    atomic.Int64
+	most int64
+}
+
+func (w *waiters) enter() bool {
+	if w.n.Add(1) > w.most {
+		w.n.Add(-1)
+		return false
+	}
+	return true
+}
+
+// workerCloses stops an attempt that only waits, now or later.
+func (c *ActivityContext) workerCloses() {
+	c.mu.Lock()
+	c.closing = true
+	only := c.onlyWaits
+	c.mu.Unlock()
+	if only {
+		c.stop()
+	}
+}
+
+// stop makes the context done. What the attempt fails with is no outcome then.
+func (c *ActivityContext) stop() {
+	c.stopped.Store(true)
+	c.Cancel(context.Canceled)
 }
 
 // IdempotencyKey names the logical call that the attempt belongs to: the same

@@ -23,6 +23,7 @@ type desk struct {
 	activities     chan engine.ActivityResult
 	entities       chan *engine.EntityResult
 	abandoned      chan engine.Token
+	delays         chan time.Duration // of those abandoned
 	past           map[string][]model.Event
 	closed         bool
 }
@@ -33,6 +34,7 @@ func newDesk() *desk {
 		activities:     make(chan engine.ActivityResult, 10_000),
 		entities:       make(chan *engine.EntityResult, 1000),
 		abandoned:      make(chan engine.Token, 1000),
+		delays:         make(chan time.Duration, 1000),
 		past:           map[string][]model.Event{},
 	}
 }
@@ -56,7 +58,8 @@ func (d *desk) CompleteEntity(r *engine.EntityResult) error {
 
 func (d *desk) Changed() {}
 
-func (d *desk) Abandon(_ engine.ItemKind, t engine.Token, _ time.Duration) error {
+func (d *desk) Abandon(_ engine.ItemKind, t engine.Token, delay time.Duration) error {
+	d.delays <- delay
 	d.abandoned <- t
 	return nil
 }

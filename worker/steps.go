@@ -203,7 +203,6 @@ func (w *Worker) finishBatch(j *stepJob) {
 		b.run()
 		r = b.result()
 	}
-	w.logFailedSignals(item, r)
 	if b.state != nil && b.bad == nil {
 		e := j.state
 		if e == nil {
@@ -228,15 +227,3 @@ func (w *Worker) finishBatch(j *stepJob) {
 
 // refusedDelay is how long a batch waits whose result was refused.
 const refusedDelay = time.Second
-
-// logFailedSignals tells what nobody is answered, without the text of the error: it
-// may repeat the input, and that of an input that cannot be decoded does. The
-// operation's span has it.
-func (w *Worker) logFailedSignals(item *engine.EntityItem, r *engine.EntityResult) {
-	for i := range r.Results {
-		if f := r.Results[i].Failure; f != nil && item.Operations[i].Kind == model.EntitySignaled {
-			w.opts.Logger.Warn("signalled operation failed", "entity", item.Instance, "operation", item.Operations[i].Name,
-				"request", item.Operations[i].RequestID, "type", f.Type)
-		}
-	}
-}

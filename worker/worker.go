@@ -26,6 +26,7 @@ type Worker struct {
 
 	steps      *pool[*stepJob]
 	activities *pool[*activityRun]
+	waiters    waiters
 	coroutines replay.Pool
 	live       *cache[*replay.Execution]
 	states     *cache[any]
@@ -52,6 +53,7 @@ func New(o Options) (*Worker, error) {
 	w.steps = newPool(o.Steps, w.runStep)
 	w.steps.labelled, w.steps.ran = true, (*stepJob).reuse
 	w.activities = newPool(o.Activities, w.runActivity)
+	w.waiters.most = int64(o.Activities / 2)
 	w.steps.stepped, w.activities.stepped = o.Stepped, o.Stepped
 	w.live = newCache(o.CacheCount, liveBytes(o.CacheBytes), (*replay.Execution).Unwind)
 	w.states = newCache(o.CacheCount, o.CacheBytes-liveBytes(o.CacheBytes), func(any) {})
@@ -71,7 +73,8 @@ func (w *Worker) Run(feed engine.Feed) error {
 	return nil
 }
 
-// Close takes no new items, lets what runs end, and gives the rest back. When
+// Close takes no new items, lets what runs end, and gives the rest back, also activities
+// that only wait (see ActivityContext.OnlyWaits). When
 // ctx ends first, activities that run are cancelled, and their results dropped:
 // they run again elsewhere or later. Functions that ignore that are not waited
 // for. The error is ctx's if there were any.
@@ -80,6 +83,7 @@ func (w *Worker) Close(ctx context.Context) error {
 		return nil
 	}
 	steps, activities := w.steps.close(), w.activities.close()
+	w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.workerCloses() })
 	err := first(ctx, steps, activities)
 	if err != nil {
 		w.cut.Store(true)
@@ -128,7 +132,7 @@ func (w *Worker) Offer(items engine.Items) {
 		})
 	}
 	if n := len(items.Activities); n > 0 {
-		w.activities.add(n, func(i int) *activityRun { return newActivityRun(items.Activities[i]) })
+		w.activities.add(n, func(i int) *activityRun { return w.newActivityRun(items.Activities[i]) })
 	}
 }
 
@@ -136,8 +140,7 @@ func (w *Worker) Offer(items engine.Items) {
 func (w *Worker) Cancel(t engine.Token) {
 	w.activities.items(func(run *activityRun) {
 		if run.ctx.Item.Token == t {
-			run.stopped.Store(true)
-			run.ctx.Cancel(context.Canceled)
+			run.ctx.stop()
 		}
 	})
 }

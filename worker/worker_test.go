@@ -13,6 +13,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/substrate/mem"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -170,6 +171,83 @@ func TestCloseCancelsActivitiesAndDropsTheirResults(t *testing.T) {
 	w.Offer(engine.Items{Activities: []*engine.ActivityItem{activityItem("wait", 2)}})
 }
 
+// An attempt that only waits is given back when the worker closes, whichever comes first.
+// One that comes to its end all the same has its result.
+func TestCloseGivesBackActivitiesThatOnlyWait(t *testing.T) {
+	for name, outcome := range map[string]*model.Failure{"gave up": {Message: "given up"}, "ended": nil} {
+		for _, early := range []bool{true, false} {
+			began, closes := make(chan struct{}), make(chan struct{})
+			w, d := serve(t, nil, activity("wait", func(ctx context.Context, _ []byte) ([]byte, *model.Failure) {
+				a := ActivityOf(ctx)
+				if early {
+					a.OnlyWaits()
+				}
+				close(began)
+				if !early {
+					<-closes
+					a.OnlyWaits()
+				}
+				<-ctx.Done()
+				return []byte("done"), outcome
+			}))
+			w.Offer(engine.Items{Activities: []*engine.ActivityItem{activityItem("wait", 1)}})
+			receive(t, began)
+			closed := make(chan error, 1)
+			go func() { closed <- w.Close(t.Context()) }()
+			close(closes)
+			if err := receive(t, closed); err != nil {
+				t.Errorf("%s, early %v: close: %v", name, early, err)
+			}
+			if back, results := len(d.abandoned), len(d.activities); outcome == nil && results != 1 || outcome != nil && (back != 1 || results != 0) {
+				t.Errorf("%s, early %v: %d given back, %d results", name, early, back, results)
+			}
+		}
+	}
+}
+
+// Half of a worker's places may be taken by attempts that only wait, and are free again
+// when those end. What has none is given back with the delay that it names.
+func TestHalfOfTheActivitiesMayOnlyWait(t *testing.T) {
+	said, release := make(chan bool), make(chan struct{})
+	w, d := serve(t, func(o *Options) { o.Activities = 4 }, activity("wait", func(ctx context.Context, _ []byte) ([]byte, *model.Failure) {
+		a := ActivityOf(ctx)
+		may := a.OnlyWaits()
+		if a.OnlyWaits() != may {
+			t.Error("what was said once is not said again")
+		}
+		said <- may
+		if !may {
+			return nil, &model.Failure{Message: a.GiveBack(time.Minute).Error()}
+		}
+		<-release
+		return nil, nil
+	}))
+	n := 0
+	begin := func() bool {
+		n++
+		w.Offer(engine.Items{Activities: []*engine.ActivityItem{activityItem("wait", n)}})
+		return receive(t, said)
+	}
+	for range 3 {
+		if first, second := begin(), begin(); !first || !second {
+			t.Fatal("there is no place")
+		}
+		if begin() {
+			t.Fatal("three of four may wait")
+		}
+		if given := receive(t, d.abandoned); given.Task != int32(n) {
+			t.Errorf("%d was given back, not %d", given.Task, n)
+		}
+		if delay := receive(t, d.delays); delay != time.Minute {
+			t.Errorf("given back for %v", delay)
+		}
+		for range 2 {
+			release <- struct{}{}
+			receive(t, d.activities)
+		}
+	}
+}
+
 func TestUnservedWorkIsGivenBack(t *testing.T) {
 	w, d := serve(t, nil)
 	w.Offer(engine.Items{
@@ -246,8 +324,9 @@ func TestLiveCopyIsUsedOnlyAfterExactlyItsLastStep(t *testing.T) {
 func TestSlowStepIsReportedAndHoldsUpNobody(t *testing.T) {
 	var log strings.Builder
 	var mu sync.Mutex
-	release := make(chan struct{})
+	computing, release := make(chan struct{}), make(chan struct{})
 	reported := make(chan struct{})
+	clock := mem.NewClock(time.Unix(0, 0)) // or it may be slow to begin as well
 	logger := newLogger(func(line string) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -256,10 +335,10 @@ func TestSlowStepIsReportedAndHoldsUpNobody(t *testing.T) {
 			close(reported)
 		}
 	})
-	w, d := serve(t, func(o *Options) { o.Steps, o.SlowStep, o.Logger = 1, 2*time.Millisecond, logger },
+	w, d := serve(t, func(o *Options) { o.Steps, o.SlowStep, o.Clock, o.Logger = 1, time.Second, clock, logger },
 		orchestration("o", func(_ *replay.Execution, input []byte) replay.Outcome {
 			if string(input) == "slow" {
-				computeForLong(release)
+				computeForLong(computing, release)
 			}
 			return replay.Outcome{}
 		}))
@@ -267,6 +346,10 @@ func TestSlowStepIsReportedAndHoldsUpNobody(t *testing.T) {
 		stepItem("slow", 1, 0, model.Event{Kind: model.ExecutionStarted, Name: "o", Payload: []byte("slow")}),
 		stepItem("fast", 2, 0, model.Event{Kind: model.ExecutionStarted, Name: "o"}),
 	}})
+	receive(t, computing)
+	for range slowTicks { // no more, for then the other step begins
+		clock.Advance(time.Second / (slowTicks - 1))
+	}
 	if r := receive(t, d.orchestrations); r.Token.Name.Number != 2 {
 		t.Errorf("first is %v", r.Token)
 	}
@@ -283,4 +366,7 @@ func TestSlowStepIsReportedAndHoldsUpNobody(t *testing.T) {
 }
 
 //go:noinline
-func computeForLong(release chan struct{}) { <-release }
+func computeForLong(computing, release chan struct{}) {
+	close(computing)
+	<-release
+}

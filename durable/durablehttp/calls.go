@@ -31,6 +31,9 @@ const (
 	// defaultRetryAfter is how long to wait where an answer does not say.
 	defaultRetryAfter = 30 * time.Second
 	maxRetryAfter     = time.Hour
+	// comeAgain is when a call looks again for what polling has come to, if so many wait
+	// that the polling itself would have no place.
+	comeAgain = 10 * time.Second
 	// looksPerRun is after how many looks a polling orchestration begins a new
 	// history.
 	looksPerRun = 50
@@ -141,8 +144,8 @@ func (c *Calls) call(ctx context.Context, payload json.RawMessage) (*Response, e
 	}
 	a := worker.ActivityOf(ctx)
 	id := pollID(a.Item)
-	switch i, err := c.hub.Engine().Get(ctx, id, engine.GetOptions{}); {
-	case err == nil && (!i.Status.Ended() || i.Status == model.Completed):
+	switch i, err := c.hub.Engine().Get(ctx, id, engine.GetOptions{Payloads: true}); {
+	case err == nil && (!i.Status.Ended() || i.Status == model.Completed || final(i.Failure)):
 		return c.await(ctx, id)
 	case err != nil && !errors.Is(err, engine.ErrNotFound):
 		return nil, err
@@ -180,8 +183,14 @@ func (c *Calls) follow(ctx context.Context, id string, item *engine.ActivityItem
 	return c.await(ctx, id)
 }
 
-// await waits for what polling comes to.
+// await waits for what polling comes to. Another attempt would do so as well, so that a
+// hub which is stopped need not wait for the polling to end, as it goes on with the hub.
 func (c *Calls) await(ctx context.Context, id string) (*Response, error) {
+	if a := worker.ActivityOf(ctx); !a.OnlyWaits() {
+		if i, err := c.hub.Engine().Get(ctx, id, engine.GetOptions{}); err != nil || !i.Status.Ended() {
+			return nil, a.GiveBack(comeAgain)
+		}
+	}
 	i, err := c.hub.Engine().Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
 	if err != nil {
 		return nil, err
@@ -203,12 +212,20 @@ func (c *Calls) await(ctx context.Context, id string) (*Response, error) {
 // which would otherwise be begun again with its first request.
 func pollFailure(f *model.Failure) error {
 	err := errors.New(f.Message)
-	for ; f != nil; f = f.Cause {
-		if f.NonRetriable {
-			return durable.NonRetriable(err)
-		}
+	if final(f) {
+		return durable.NonRetriable(err)
 	}
 	return err
+}
+
+// final reports whether a failure, or what caused it, is one that no retry helps.
+func final(f *model.Failure) bool {
+	for ; f != nil; f = f.Cause {
+		if f.NonRetriable {
+			return true
+		}
+	}
+	return false
 }
 
 // pollID names the orchestration that polls for an activity: the same one when the

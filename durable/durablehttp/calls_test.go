@@ -12,11 +12,13 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	netherite "github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/durable/durablehttp"
 	"github.com/netherite-go/netherite/durable/durabletest"
@@ -87,7 +89,7 @@ func (s *target) await(t *testing.T, h *durabletest.Hub, n int) {
 }
 
 // pollingBegins returns what waits until polling has begun.
-func pollingBegins(t *testing.T, h *durabletest.Hub) func() {
+func pollingBegins(t *testing.T, h durable.Hub) func() {
 	t.Helper()
 	w, err := h.Engine().(engine.Watcher).Watch(engine.WatchOptions{Names: []string{durablehttp.PollName}})
 	if err != nil {
@@ -289,6 +291,137 @@ func accepts(location string, after int) func(http.ResponseWriter, *http.Request
 		w.Header().Set("Retry-After", strconv.Itoa(after))
 		w.WriteHeader(http.StatusAccepted)
 	}
+}
+
+// A hub that is stopped does not wait for what is polled: that goes on with the hub, and
+// the first request is not made again.
+func TestAHubThatDrainsDoesNotWaitForPolling(t *testing.T) {
+	var done atomic.Bool
+	s := newTarget(t, func(w http.ResponseWriter, _ *http.Request, _ int) {
+		if done.Load() {
+			_, _ = io.WriteString(w, "done")
+			return
+		}
+		w.Header().Set("Location", "/status")
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusAccepted)
+	})
+	dir := t.TempDir()
+	h := stored(t, dir, s.URL)
+	polling := pollingBegins(t, h)
+	run := call(t, h, fmt.Sprintf(`{"method":"POST","uri":"%s/start"}`, s.URL))
+	polling()
+	if err := h.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done.Store(true)
+	got, err := ask.Attach(stored(t, dir, s.URL), run.ID()).Wait(t.Context())
+	if err != nil || got.Content != "done" {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for n, r := range s.all() {
+		if (r.method == "POST") != (n == 0) {
+			t.Errorf("request %d is %s %s", n, r.method, r.path)
+		}
+	}
+}
+
+// However many calls are polled at the same time, in a worker however small, there is a
+// place for the polling itself.
+func TestPollingHasAPlaceBesideThoseWhoWaitForIt(t *testing.T) {
+	s := newTarget(t, func(w http.ResponseWriter, r *http.Request, _ int) {
+		if r.Method == http.MethodGet {
+			_, _ = io.WriteString(w, "done")
+			return
+		}
+		w.Header().Set("Location", "/status")
+		w.Header().Set("Retry-After", "1")
+		w.WriteHeader(http.StatusAccepted)
+	})
+	for _, places := range []int{1, 2, 5} {
+		calls, err := durablehttp.New(durablehttp.Options{Hosts: []string{s.URL}, Exempt: loopback})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(calls.Close)
+		h := durabletest.NewWith(t, []netherite.Option{netherite.Serve(append(calls.Handlers(), ask)...), netherite.Concurrency(0, places)})
+		calls.Attach(h)
+		var runs []*durable.Run[durablehttp.Response]
+		for range 8 {
+			runs = append(runs, call(t, h, fmt.Sprintf(`{"method":"POST","uri":"%s"}`, s.URL)))
+		}
+		for _, run := range runs {
+			endsWithin(t, h, run.ID(), time.Hour)
+			if got, err := run.Wait(t.Context()); err != nil || got.Content != "done" {
+				t.Errorf("%d places: %+v, %v", places, got, err)
+			}
+		}
+	}
+	posts := 0
+	for _, r := range s.all() {
+		if r.method == http.MethodPost {
+			posts++
+		}
+	}
+	if posts != 3*8 {
+		t.Errorf("%d first requests for 24 calls", posts)
+	}
+}
+
+// A call that had no place to wait in hears of a failure that is final, and does not begin
+// anew.
+func TestACallThatComesAgainDoesNotRepeatWhatHasFailedForGood(t *testing.T) {
+	s := newTarget(t, accepts("/status", 1))
+	calls, err := durablehttp.New(durablehttp.Options{Hosts: []string{s.URL}, Exempt: loopback, PollTimeout: 5 * time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(calls.Close)
+	h := durabletest.NewWith(t, []netherite.Option{netherite.Serve(append(calls.Handlers(), ask)...), netherite.Concurrency(0, 1)})
+	calls.Attach(h)
+	run := call(t, h, fmt.Sprintf(`{"method":"POST","uri":"%s"}`, s.URL))
+	endsWithin(t, h, run.ID(), time.Hour)
+	if _, err := run.Wait(t.Context()); err == nil || !strings.Contains(err.Error(), "timed out") {
+		t.Errorf("it ends with %v", err)
+	}
+	for n, r := range s.all() {
+		if (r.method == http.MethodPost) != (n == 0) {
+			t.Errorf("request %d is %s", n, r.method)
+		}
+	}
+}
+
+// endsWithin lets time pass until an instance has ended.
+func endsWithin(t *testing.T, h *durabletest.Hub, id string, limit time.Duration) {
+	t.Helper()
+	for range limit / time.Second {
+		if i, err := h.Engine().Get(t.Context(), id, engine.GetOptions{}); err != nil {
+			t.Fatal(err)
+		} else if i.Status.Ended() {
+			return
+		}
+		h.Advance(time.Second)
+	}
+	t.Fatalf("%s has not ended after %v", id, limit)
+}
+
+// stored is a hub in a directory whose orchestrations may call a server.
+func stored(t *testing.T, dir, url string) *netherite.Hub {
+	t.Helper()
+	calls, err := durablehttp.New(durablehttp.Options{Hosts: []string{url}, Exempt: loopback})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, err := netherite.Open(dir, netherite.Serve(append(calls.Handlers(), ask)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls.Attach(h)
+	t.Cleanup(func() { _ = h.Close(context.Background()); calls.Close() })
+	return h
 }
 
 func TestPollingEndsWithItsCaller(t *testing.T) {

@@ -44,7 +44,11 @@ func newExchanger(o *Options) (*exchanger, error) {
 		if err != nil {
 			return &refusedError{fmt.Sprintf("the address %q may not be called: it is none", address)}
 		}
-		return checkAddress(at.Addr(), o.Exempt)
+		own, err := net.InterfaceAddrs()
+		if err != nil {
+			return fmt.Errorf("find out the machine's own addresses: %w", err)
+		}
+		return checkAddress(at.Addr(), o.Exempt, own)
 	}}
 	x.client = &http.Client{
 		Transport: &http.Transport{

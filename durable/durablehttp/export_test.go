@@ -2,6 +2,7 @@ package durablehttp
 
 import (
 	"context"
+	"net"
 	"net/netip"
 )
 
@@ -26,5 +27,5 @@ func (x Exchange) Do(ctx context.Context, r *Request) (*Response, error) { retur
 // Close drops connections.
 func (x Exchange) Close() { x.c.Close() }
 
-// AllowsAddress reports whether an address may be called.
-func AllowsAddress(a netip.Addr) bool { return checkAddress(a, nil) == nil }
+// AllowsAddress reports whether an address may be called from a machine that has others.
+func AllowsAddress(a netip.Addr, own ...net.Addr) bool { return checkAddress(a, nil, own) == nil }

@@ -126,24 +126,39 @@ var embedded = []struct {
 	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("64:ff9b:1::/48"), 12}, {netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12},
 }
 
-// checkAddress refuses an address that a connection is about to be made to.
-func checkAddress(a netip.Addr, exempt []netip.Prefix) error {
+// checkAddress refuses an address that a connection is about to be made to. The
+// machine's own are those of its interfaces.
+func checkAddress(a netip.Addr, exempt []netip.Prefix, own []net.Addr) error {
 	a = a.Unmap().WithZone("")
 	for _, p := range exempt {
 		if p.Contains(a) {
 			return nil
 		}
 	}
-	if !a.IsValid() || within(a, forbidden) {
+	if !a.IsValid() || within(a, forbidden) || isOwn(a, own) {
 		return &refusedError{fmt.Sprintf("the address %s may not be called: it is of the server's machine, its link, or no address of one machine (what may be called all the same: a server's setting calls.exempt)", a)}
 	}
 	for _, e := range embedded {
 		if e.prefix.Contains(a) && a != netip.IPv6Unspecified() {
 			b := a.As16()
-			return checkAddress(netip.AddrFrom4([4]byte(b[e.at:e.at+4])), exempt)
+			return checkAddress(netip.AddrFrom4([4]byte(b[e.at:e.at+4])), exempt, own)
 		}
 	}
 	return nil
+}
+
+// isOwn reports whether an address is of one of the interfaces.
+func isOwn(a netip.Addr, own []net.Addr) bool {
+	for _, o := range own {
+		n, ok := o.(*net.IPNet)
+		if !ok {
+			continue
+		}
+		if ip, ok := netip.AddrFromSlice(n.IP); ok && ip.Unmap() == a {
+			return true
+		}
+	}
+	return false
 }
 
 func within(a netip.Addr, list []netip.Prefix) bool {

@@ -56,6 +56,36 @@ func TestNobodyCallsTheMachineOrItsLink(t *testing.T) {
 	}
 }
 
+// The addresses of the machine's interfaces are its own as well, in whatever form.
+func TestNobodyCallsTheMachineByAnotherAddress(t *testing.T) {
+	own := []net.Addr{
+		&net.IPNet{IP: net.IPv4(192, 0, 2, 2), Mask: net.CIDRMask(24, 32)}, &net.IPNet{IP: net.ParseIP("2001:db8::2"), Mask: net.CIDRMask(64, 128)},
+	}
+	for a, may := range map[string]bool{
+		"192.0.2.2": false, "::ffff:192.0.2.2": false, "64:ff9b::c000:202": false, "2001:db8::2": false, "2001:db8::2%eth0": false,
+		"192.0.2.3": true, "2001:db8::3": true, "192.0.2.0": true,
+	} {
+		if durablehttp.AllowsAddress(netip.MustParseAddr(a), own...) != may {
+			t.Errorf("%s may be called: %v", a, !may)
+		}
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		t.Fatal(err)
+	}
+	x, err := durablehttp.Exchanger(durablehttp.Options{Hosts: []string{"http://*:9"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer x.Close()
+	for _, a := range addrs {
+		ip := a.(*net.IPNet).IP
+		if _, err := x.Do(t.Context(), &durablehttp.Request{Method: "GET", URI: "http://" + net.JoinHostPort(ip.String(), "9")}); err == nil || !strings.Contains(err.Error(), "may not be called") {
+			t.Errorf("%s: %v", ip, err)
+		}
+	}
+}
+
 // names is a resolver that answers each question with the next list of addresses.
 type names struct {
 	mu    sync.Mutex

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/netherite-go/netherite/internal/plainjson"
 )
 
 // Request is what an orchestration asks for.
@@ -59,7 +61,7 @@ func ParseRequest(payload []byte) (*Request, error) {
 	}
 	w := wireRequest{}
 	if err := json.Unmarshal(payload, &w); err != nil {
-		return nil, fmt.Errorf("the HTTP request cannot be read: %w", err)
+		return nil, fmt.Errorf("the HTTP request cannot be read: %w", plainjson.Explain(err))
 	}
 	r := &Request{URI: w.URI, Content: w.Content, Poll: w.Poll == nil || *w.Poll}
 	if present(w.TokenSource) {
