@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/backup"
 	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/sidefile"
 )
 
@@ -40,8 +42,8 @@ type BackupResult struct {
 // has changed is copied, and the earlier one stays valid until this one is
 // complete. Restore makes a hub of it.
 //
-// Errors wrap engine.ErrInvalid (the directory is part of the hub, or the hub has
-// none), ErrForeign (it holds something else), ErrHeld (another backup to it is
+// Errors wrap engine.ErrInvalid (the directory is part of the hub, or of another hub,
+// backup or data directory of a server, or the hub has none), ErrForeign (it holds something else), ErrHeld (another backup to it is
 // under way), ErrBusy (another backup of this hub is), ErrDamaged (of the
 // backup that is there), ErrDiskFull, or ErrUnavailable (the hub failed meanwhile
 // and recovers).
@@ -53,11 +55,27 @@ func (h *Hub) Backup(ctx context.Context, dest string) (BackupResult, error) {
 	return r, nil
 }
 
+// underWay is the engine.ErrBusy of a hub that is being copied already; it has nothing
+// to do with memory, as that otherwise has.
+type underWay struct{}
+
+// Error implements error.
+func (underWay) Error() string {
+	return "another backup of this hub is under way: wait until it has ended"
+}
+
+// Is makes errors.Is(underWay{}, engine.ErrBusy) hold.
+func (underWay) Is(target error) bool { return target == engine.ErrBusy }
+
 // backupError translates the errors of files into those of the contract.
 func backupError(err error) error {
+	switch { // which say where and what by themselves
+	case errors.Is(err, backup.ErrOther):
+		return ofKind{err, engine.ErrForeign}
+	case errors.Is(err, dirlock.ErrHeld):
+		return ofKind{err, engine.ErrHeld}
+	}
 	for _, t := range [...]struct{ from, to error }{
-		{backup.ErrOther, engine.ErrForeign},
-		{dirlock.ErrHeld, engine.ErrHeld},
 		{substrate.ErrDamaged, engine.ErrDamaged},
 		{substrate.ErrNewerFormat, engine.ErrNewerFormat},
 		{substrate.ErrDiskFull, engine.ErrDiskFull},
@@ -78,20 +96,23 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 		return r, fmt.Errorf("%w: it is not in a directory", engine.ErrInvalid)
 	}
 	if !h.copying.TryLock() {
-		return r, fmt.Errorf("%w: a backup of it is under way", engine.ErrBusy)
+		return r, underWay{}
 	}
 	defer h.copying.Unlock()
-	if err := apart(d.dir, dest); err != nil {
+	if err := apartAndOutside(dest, d.dir, "the hub's directory"); err != nil {
 		return r, err
 	}
+	if err := outsideServers(dest); err != nil {
+		return r, err
+	}
+	source := backup.Source{Hub: d.params.Hub, Lineage: d.lineage, Partitions: d.params.Partitions}
 	if d.fs == vfs.Default {
-		lock, lockErr := dirlock.Acquire(dest)
+		lock, lockErr := dirlock.AcquireIf(dest, func() error { return backup.Fits(d.fs, dest, source, besides...) })
 		if lockErr != nil {
 			return r, lockErr
 		}
 		defer func() { err = errors.Join(err, lock.Close()) }()
 	}
-	source := backup.Source{Hub: d.params.Hub, Lineage: d.lineage, Partitions: d.params.Partitions}
 	w, err := backup.Begin(d.fs, dest, source, besides...)
 	if err != nil {
 		return r, err
@@ -169,9 +190,10 @@ func (d *directory) backupFile(ctx context.Context, w *backup.Writer, path strin
 	return errors.Join(w.Add(ctx, f), in.Close())
 }
 
-// apart makes sure that neither of two directories is in the other.
-func apart(dir, dest string) error {
-	a, err := resolved(dir)
+// apart makes sure that neither of two directories is in the other: one that is made,
+// and one that is there and has a name for what it is.
+func apart(dest, source, what string) error {
+	a, err := resolved(source)
 	if err != nil {
 		return err
 	}
@@ -180,12 +202,75 @@ func apart(dir, dest string) error {
 		return err
 	}
 	switch {
+	case a == b:
+		return fmt.Errorf("%w: %s is %s itself: name a directory elsewhere, best on another disk", engine.ErrInvalid, dest, what)
 	case within(b, a):
-		return fmt.Errorf("%w: %s is inside of the hub's directory %s: name a directory elsewhere, best on another disk", engine.ErrInvalid, dest, dir)
+		return fmt.Errorf("%w: %s is inside of %s %s: name a directory elsewhere, best on another disk", engine.ErrInvalid, dest, what, source)
 	case within(a, b):
-		return fmt.Errorf("%w: the hub's directory %s is inside of %s: name a directory elsewhere, best on another disk", engine.ErrInvalid, dir, dest)
+		return fmt.Errorf("%w: %s %s is inside of %s: name a directory elsewhere, best on another disk", engine.ErrInvalid, what, source, dest)
 	}
 	return nil
+}
+
+// apartAndOutside makes sure of both, one after the other: they have errors in common.
+func apartAndOutside(path, source, what string) error {
+	if err := apart(path, source, what); err != nil {
+		return err
+	}
+	return outside(path)
+}
+
+// outside makes sure that a directory is in none that is a hub or a backup.
+func outside(path string) error {
+	dir, err := resolved(path)
+	for parent := filepath.Dir(dir); err == nil && parent != dir; dir, parent = parent, filepath.Dir(parent) {
+		switch {
+		case isHub(parent):
+			err = fmt.Errorf("%w: %s is inside of %s, which is a task hub: name a directory elsewhere", engine.ErrInvalid, path, parent)
+		case IsBackup(parent):
+			err = fmt.Errorf("%w: %s is inside of %s, which is a backup: name a directory elsewhere", engine.ErrInvalid, path, parent)
+		}
+	}
+	return err
+}
+
+// hubsName is the folder of the hubs in the data directory of a server, see server.LockData.
+const hubsName = "hubs"
+
+// outsideServers makes sure that a directory is in no data directory of a server, which
+// would take what is among its hubs for one of them.
+func outsideServers(path string) error {
+	dir, err := resolved(path)
+	if err != nil {
+		return err
+	}
+	for below, parent := dir, filepath.Dir(dir); parent != below; below, parent = parent, filepath.Dir(parent) {
+		if isData(parent, filepath.Base(below)) {
+			return fmt.Errorf("%w: %s is inside of %s, the data directory of a server: name a directory elsewhere, best on another disk", engine.ErrInvalid, path, parent)
+		}
+	}
+	return nil
+}
+
+// isData reports whether a directory is the data directory of a server: it has a folder
+// of hubs, or what is below it would be in one, and a lock, or a hub in that folder.
+func isData(dir, below string) bool {
+	hubs := filepath.Join(dir, hubsName)
+	found, err := os.ReadDir(hubs)
+	if _, noLock := os.Lstat(filepath.Join(dir, dirlock.FileName)); noLock == nil && (err == nil || below == hubsName) {
+		return true
+	}
+	return slices.ContainsFunc(found, func(e fs.DirEntry) bool { return e.IsDir() && isHub(filepath.Join(hubs, e.Name())) })
+}
+
+// isHub reports whether a directory is a hub's, by what no other has: a hub file that
+// can be read, or the identity of a log.
+func isHub(dir string) bool {
+	d := &directory{dir: dir, fs: vfs.Default}
+	if _, err := filelog.Peek(d.fs, d.fs.PathJoin(dir, logName)); err == nil {
+		return true
+	}
+	return d.has(hubName) && d.read() == nil
 }
 
 func within(path, dir string) bool {

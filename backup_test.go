@@ -112,7 +112,7 @@ func TestBackupToAWrongPlaceIsRefused(t *testing.T) {
 		is         error
 	}{
 		"inside":         {filepath.Join(dir, "store", "backups"), "inside of", engine.ErrInvalid},
-		"itself":         {dir, "inside of", engine.ErrInvalid},
+		"itself":         {dir, "itself", engine.ErrInvalid},
 		"around":         {filepath.Dir(dir), "inside of", engine.ErrInvalid},
 		"through a link": {filepath.Join(link, "x", "y"), "inside of", engine.ErrInvalid},
 		"another hub":    {other, "held", engine.ErrHeld},
@@ -214,7 +214,7 @@ func TestOneBackupAtATime(t *testing.T) {
 			defer mu.Unlock()
 			if err == nil && r.Number > 0 {
 				made++
-			} else if !errors.Is(err, engine.ErrBusy) {
+			} else if !errors.Is(err, engine.ErrBusy) || strings.Contains(err.Error(), "memory") {
 				t.Error(err)
 			}
 		})

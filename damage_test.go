@@ -1,3 +1,5 @@
+//go:build !race
+
 package netherite_test
 
 import (
@@ -195,6 +197,20 @@ func (s *sweepDamage) check(rel, what string) {
 	}
 }
 
+// alike are the other files of the same kind in the same directory.
+func (s *sweepDamage) alike(rel string) (others []string) {
+	names, err := filepath.Glob(filepath.Join(s.dir, filepath.Dir(rel), "*"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, name := range names {
+		if other, _ := filepath.Rel(s.dir, name); other != rel && s.kindOf(other) == s.kindOf(rel) {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
 func (s *sweepDamage) file(rel, foreign string) {
 	name := filepath.Join(s.dir, rel)
 	data, err := os.ReadFile(name)
@@ -216,6 +232,10 @@ func (s *sweepDamage) file(rel, foreign string) {
 	for _, n := range []int{0, held / 2, max(held-1, 0)} {
 		write(data[:n])
 		s.check(rel, fmt.Sprintf("cut to %d of %d bytes", n, len(data)))
+		changed := bytes.Clone(data)
+		clear(changed[n:])
+		write(changed)
+		s.check(rel, fmt.Sprintf("with zeros from %d of %d bytes on", n, len(data)))
 	}
 	if other, err := os.ReadFile(filepath.Join(foreign, rel)); err == nil && !bytes.Equal(other, data) {
 		write(other)
@@ -225,6 +245,21 @@ func (s *sweepDamage) file(rel, foreign string) {
 		s.t.Fatal(err)
 	}
 	s.check(rel, "removed")
+	if err := os.Mkdir(name, 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	s.check(rel, "with a directory in its place")
+	if err := os.Remove(name); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, other := range s.alike(rel) {
+		data, err := os.ReadFile(filepath.Join(s.dir, other))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		write(data)
+		s.check(rel, "with "+other+" in its place")
+	}
 	write(data)
 }
 

@@ -2,12 +2,14 @@ package netherite
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,9 +17,10 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
-	"github.com/netherite-go/netherite/door/owner"
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/hubnames"
+	"github.com/netherite-go/netherite/internal/shellword"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirlock"
 	"github.com/netherite-go/netherite/substrate/dirsync"
@@ -29,12 +32,13 @@ import (
 // A hub's directory:
 //
 //	DIR/hub         JSON: format version, identity and fixed parameters; written atomically, again
-//	                only by a program of a newer format
+//	                once all parts are there, and by a program of a newer format
 //	DIR/LOCK        held while the hub is open, see substrate/dirlock
 //	DIR/log/        the commit log, see substrate/filelog
 //	DIR/store/      the state store, see substrate/pebblestore
 //	DIR/side/       records of parked partitions, see substrate/sidefile
 //	DIR/backup.tmp/ links to files of the store, during a backup
+//	DIR/RESTORING   during a restore into it, or if one was interrupted
 //	DIR/quarantine/ what repairs have replaced; DIR/repair.* during one
 //	DIR/owner.sock  while the hub is open, see door/owner
 //
@@ -56,10 +60,6 @@ const (
 // defaultBallast is kept aside in the store for the day when the disk is full.
 const defaultBallast = 16 << 20
 
-// others lists what may lie in a directory before a hub is created in it: the
-// lock, and what an interrupted creation leaves.
-var others = []string{"LOCK", "HOLDER", "HOLDER.tmp", hubName + ".tmp", owner.SocketName, "lost+found"}
-
 // directory is a hub's directory, locked. It is a core.Storage.
 type directory struct {
 	dir        string
@@ -72,11 +72,15 @@ type directory struct {
 	ballast    int64    // bytes
 	readOnly   bool     // nothing is written, not even who holds it
 
-	lock    *dirlock.Lock
-	log     substrate.Log // as last opened: whoever opens it next owns the hub
-	params  core.Parameters
-	lineage string // which copy of the hub this is; "" for the original
-	format  int    // what the hub file says
+	lock       *dirlock.Lock
+	log        *filelog.Log // as last opened: whoever opens it next owns the hub
+	params     core.Parameters
+	lineage    string // which copy of the hub this is; "" for the original
+	format     int    // what the hub file says
+	created    bool   // the same: all parts are there
+	unfinished unfinished
+
+	reach substrate.Reach // of the log, as the store has noted it
 }
 
 var _ core.SideStorage = (*directory)(nil)
@@ -91,6 +95,9 @@ func (d *directory) acquire() error {
 		d.fs = vfs.Default
 	}
 	if !d.readOnly {
+		if err := d.fits(); err != nil {
+			return err
+		}
 		if err := dirsync.Make(d.fs, d.dir); err != nil {
 			return err
 		}
@@ -102,71 +109,139 @@ func (d *directory) acquire() error {
 		}
 		lock, err := take(d.dir)
 		if errors.Is(err, dirlock.ErrHeld) {
-			return held{err}
+			return ofKind{err, engine.ErrHeld}
 		}
 		if err != nil {
 			return err
 		}
 		d.lock = lock
+		d.courtesy()
 	}
 	if err := d.open(); err != nil {
-		return errors.Join(err, d.Close())
+		return errors.Join(err, d.discard())
 	}
 	return nil
 }
 
-// held is the error of a lock as one of the engine's, whose text it has already.
-type held struct{ error }
+// fits refuses a directory that is somebody else's before anything is made in it: a lock
+// there would look as if it were ours. What it cannot tell is for open to say, which
+// looks again under the lock.
+func (d *directory) fits() error {
+	names, err := d.fs.List(d.dir)
+	if err != nil && !absent(err) {
+		return nil
+	}
+	for _, name := range []string{hubName, swapName, restoringName} {
+		if slices.Contains(names, name) {
+			return nil
+		}
+	}
+	if left, err := leftOver(d.fs, d.dir); left != "" || err != nil {
+		return nil
+	}
+	return d.fitsNew(names)
+}
 
-// Is makes errors.Is(h, engine.ErrHeld) hold.
-func (held) Is(target error) bool { return target == engine.ErrHeld }
+// fitsNew refuses a directory, by what it holds, in which no hub may be created.
+func (d *directory) fitsNew(names []string) error {
+	for _, name := range names {
+		if !slices.Contains(hubnames.Beside, name) {
+			return fmt.Errorf("%s: %w: it holds %q and no hub file; a new hub needs an empty directory", d.dir, engine.ErrForeign, name)
+		}
+	}
+	if d.mustExist {
+		return fmt.Errorf("%s: %w: it is empty", d.dir, engine.ErrForeign)
+	}
+	_, err := d.partitionsOfNew()
+	return err
+}
 
-// Unwrap returns the *dirlock.HeldError.
-func (h held) Unwrap() error { return h.error }
+// courtesy warns that whoever finds the directory held is not told by whom.
+func (d *directory) courtesy() {
+	if err := d.lock.Unsigned(); err != nil && d.logger != nil {
+		d.logger.Warn("who finds the directory held cannot be told by whom: the disk is full", "directory", d.dir, "error", err)
+	}
+}
 
-// Exists reports whether there is a task hub in a directory. It does not say
-// whether that can be opened.
-func Exists(dir string) bool {
+// ofKind is an error as one of the contract's, whose text it has already, or has no
+// use for.
+type ofKind struct {
+	error
+	kind error
+}
+
+// Is makes errors.Is(n, n.kind) hold.
+func (n ofKind) Is(target error) bool { return target == n.kind }
+
+// Unwrap returns what it is the name of, such as a *dirlock.HeldError.
+func (n ofKind) Unwrap() error { return n.error }
+
+// Exists reports whether there is a task hub in a directory, or what is left of one.
+// It does not say whether that can be opened. The error says that nobody knows, since
+// the directory may not be read.
+func Exists(dir string) (bool, error) {
 	_, err := os.Stat(filepath.Join(dir, hubName))
-	return err == nil
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, fs.ErrNotExist):
+		left, unknown := leftOver(vfs.Default, dir)
+		if left != "" || unknown == nil {
+			return left != "", nil
+		}
+		err = unknown
+	}
+	if info, other := os.Stat(dir); other == nil && !info.IsDir() {
+		return false, nil
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w: run this as the user whose hub it is, or let this one read the directory", err)
+	}
+	return false, fmt.Errorf("look for a task hub in %s: %w", dir, err)
 }
 
 func (d *directory) open() error {
-	fs := d.fs
+	if d.has(restoringName) {
+		return d.interruptedRestore()
+	}
 	if d.readOnly {
 		return d.read()
 	}
-	names, err := fs.List(d.dir)
+	names, err := d.fs.List(d.dir)
 	if err != nil {
 		return fmt.Errorf("read %s: %w", d.dir, err)
 	}
 	if slices.Contains(names, swapName) {
-		return fmt.Errorf("%s: %w: a repair of it was interrupted: run netherite repair again", d.dir, engine.ErrDamaged)
+		return &advised{
+			fmt.Errorf("%s: %w: a repair of it was interrupted", d.dir, engine.ErrDamaged),
+			fmt.Sprintf("run it again, and it goes on: netherite repair %s", shellword.Quote(d.dir)),
+		}
 	}
 	if slices.Contains(names, hubName) {
 		if err := d.read(); err != nil {
 			return err
 		}
+		if err := d.known(); err != nil {
+			return err
+		}
 		if slices.Contains(names, exportName) {
-			if err := fs.RemoveAll(fs.PathJoin(d.dir, exportName)); err != nil {
+			if err := d.fs.RemoveAll(d.fs.PathJoin(d.dir, exportName)); err != nil {
 				return fmt.Errorf("remove what an interrupted backup has left: %w", err)
 			}
 		}
 		if err := d.clearRepair(); err != nil {
 			return err
 		}
-		if err := d.known(); err != nil {
-			return err
-		}
 		return d.raise()
 	}
-	for _, name := range names {
-		if !slices.Contains(others, name) {
-			return fmt.Errorf("%s: %w: it holds %q and no hub file; a new hub needs an empty directory", d.dir, engine.ErrForeign, name)
-		}
+	switch left, err := leftOver(d.fs, d.dir); {
+	case left != "":
+		return d.read() // which says what is missing
+	case err != nil:
+		return err
 	}
-	if d.mustExist {
-		return fmt.Errorf("%s: %w: it is empty", d.dir, engine.ErrForeign)
+	if err := d.fitsNew(names); err != nil {
+		return err
 	}
 	return d.create()
 }
@@ -180,20 +255,37 @@ type hubFile struct {
 	// Lineage is random in each copy that was restored or repaired, and empty in
 	// the original.
 	Lineage string `json:"lineage,omitempty"`
-	// Check is a checksum of the other fields. Early hubs have none.
+	// Check is a checksum of the fields before it. Early hubs have none.
 	Check string `json:"check,omitempty"`
+	// Created says, by another checksum of the same fields, that log and store were
+	// made and are durable. A hub that early programs created gets it when it is opened.
+	Created string `json:"created,omitempty"`
 }
 
-// sum is the checksum of the fields.
-func (f *hubFile) sum() string {
-	return fmt.Sprintf("%08x", crc32.Checksum(fmt.Appendf(nil, "%d %s %d %s", f.Format, f.Hub, f.Partitions, f.Lineage), crc32.MakeTable(crc32.Castagnoli)))
+// sum is the checksum of the fields before Check. Two that differ say different things.
+func (f *hubFile) sum(of string) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(fmt.Appendf(nil, "%s%d %s %d %s", of, f.Format, f.Hub, f.Partitions, f.Lineage), crc32.MakeTable(crc32.Castagnoli)))
 }
+
+// What the checksums of a hub file begin with.
+const (
+	checkSum   = ""
+	createdSum = "created "
+)
 
 func (d *directory) read() error {
 	path := d.fs.PathJoin(d.dir, hubName)
 	data, err := readFile(d.fs, path)
+	if errors.Is(err, fs.ErrNotExist) {
+		switch left, unknown := leftOver(d.fs, d.dir); {
+		case left != "":
+			return fmt.Errorf("%s: %w: the hub file is missing, and the rest of a hub is there (%s): netherite repair makes the file again", path, engine.ErrDamaged, left)
+		case unknown != nil:
+			return unknown
+		}
+	}
 	if err != nil {
-		return fmt.Errorf("read %s: %w", path, err)
+		return fmt.Errorf("read %s: %w", path, fileError(err))
 	}
 	var f hubFile
 	if err := json.Unmarshal(data, &f); err != nil {
@@ -203,7 +295,7 @@ func (d *directory) read() error {
 		return fmt.Errorf("%s: %w: format %d, this program reads up to %d", path, engine.ErrNewerFormat, f.Format, formatVersion)
 	}
 	id, err := hex.DecodeString(f.Hub)
-	if err != nil || f.Check != "" && f.Check != f.sum() || len(id) != len(d.params.Hub) || f.Format < 1 ||
+	if err != nil || f.Check != "" && f.Check != f.sum(checkSum) || f.Created != "" && f.Created != f.sum(createdSum) || len(id) != len(d.params.Hub) || f.Format < 1 ||
 		f.Partitions < core.MinPartitions || f.Partitions > core.MaxPartitions {
 		return fmt.Errorf("%s: %w: not what was written when the hub was created", path, engine.ErrDamaged)
 	}
@@ -211,7 +303,7 @@ func (d *directory) read() error {
 		return fmt.Errorf("%s: %w: the hub was created with %d partitions, which cannot be changed to %d", d.dir, engine.ErrInvalid, f.Partitions, want)
 	}
 	copy(d.params.Hub[:], id)
-	d.params.Partitions, d.lineage, d.format = f.Partitions, f.Lineage, f.Format
+	d.params.Partitions, d.lineage, d.format, d.created = f.Partitions, f.Lineage, f.Format, f.Created != ""
 	return nil
 }
 
@@ -227,43 +319,36 @@ func (d *directory) raise() error {
 	return nil
 }
 
-// known refuses what only a newer program knows, before anything is changed. What
-// is in the log, OpenLog looks at before it changes that.
-func (d *directory) known() error {
-	err := pebblestore.Known(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: d.logger},
-		func(get func(key []byte) ([]byte, error)) error { return core.KnownRows(get, d.params.Partitions) })
-	side := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
-	for p := 0; p < d.params.Partitions && err == nil; p++ {
-		err = side.Known(p)
+// partitionsOfNew is how many partitions a new hub has.
+func (d *directory) partitionsOfNew() (int, error) {
+	p := cmp.Or(d.partitions, core.DefaultPartitions)
+	if p < core.MinPartitions || p > core.MaxPartitions {
+		return 0, fmt.Errorf("create hub: %w: %d partitions, want %d to %d", engine.ErrInvalid, p, core.MinPartitions, core.MaxPartitions)
 	}
-	if err != nil && errors.Is(err, substrate.ErrNewerFormat) && !errors.Is(err, engine.ErrNewerFormat) {
-		err = fmt.Errorf("%w: %w", engine.ErrNewerFormat, err)
-	}
-	return err
+	return p, nil
 }
 
 // create makes a new hub.
-func (d *directory) create() error {
-	d.params.Partitions = d.partitions
-	if d.params.Partitions == 0 {
-		d.params.Partitions = core.DefaultPartitions
-	}
-	if p := d.params.Partitions; p < core.MinPartitions || p > core.MaxPartitions {
-		return fmt.Errorf("create hub: %w: %d partitions, want %d to %d", engine.ErrInvalid, p, core.MinPartitions, core.MaxPartitions)
+func (d *directory) create() (err error) {
+	if d.params.Partitions, err = d.partitionsOfNew(); err != nil {
+		return err
 	}
 	if _, err := rand.Read(d.params.Hub[:]); err != nil {
 		return fmt.Errorf("create hub: make an identity: %w", err)
 	}
+	d.unfinished = unfinished{log: true, store: true}
 	return d.writeHub(hubName)
 }
 
 // writeHub writes the hub file. It appears whole or not at all.
 func (d *directory) writeHub(name string) error {
 	f := hubFile{Format: formatVersion, Hub: hex.EncodeToString(d.params.Hub[:]), Partitions: d.params.Partitions, Lineage: d.lineage}
-	f.Check = f.sum()
+	if f.Check = f.sum(checkSum); d.created {
+		f.Created = f.sum(createdSum)
+	}
 	data, err := json.Marshal(f)
 	if err == nil {
-		err = writeFile(d.fs, d.dir, name, append(data, '\n'))
+		err = dirsync.Replace(d.fs, d.dir, name, append(data, '\n'))
 	}
 	if err != nil {
 		return fmt.Errorf("write the hub file of %s: %w", d.dir, err)
@@ -296,7 +381,7 @@ func (d *directory) owned() error {
 	}
 	err := d.lock.Check()
 	if errors.Is(err, dirlock.ErrHeld) {
-		return fmt.Errorf("%w: %w", engine.ErrHeld, err)
+		return ofKind{err, engine.ErrHeld}
 	}
 	return err
 }
@@ -306,9 +391,12 @@ func (d *directory) OpenLog() (substrate.Log, error) {
 	if err := d.owned(); err != nil {
 		return nil, err
 	}
+	if _, err := d.knownLog(); err != nil {
+		return nil, err
+	}
 	log, err := filelog.Open(filelog.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
-		Known: core.KnownGroup, Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
+		Least: d.reach, Known: core.KnownGroup, Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
 	})
 	if err != nil {
 		return nil, err
@@ -322,15 +410,31 @@ func (d *directory) OpenStore(memory int64) (substrate.Store, error) {
 	if err := d.owned(); err != nil {
 		return nil, err
 	}
-	return pebblestore.Open(pebblestore.Options{
-		FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Hub: d.params.Hub, Logger: d.logger,
-		MemoryBytes: memory, BallastBytes: d.ballast, Owned: d.log.Owned,
-	})
+	o := d.storeOptions()
+	o.MemoryBytes, o.BallastBytes, o.Reached, o.Owned = memory, d.ballast, d.log.Reached, d.log.Owned
+	store, err := pebblestore.Open(o)
+	if err != nil {
+		return nil, err
+	}
+	if store.HasNoted() {
+		err = d.log.Noted()
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return store, nil
 }
 
 // OpenSideFiles implements core.SideStorage.
 func (d *directory) OpenSideFiles() (substrate.SideFiles, error) {
 	return sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub).Guarded(d.log.Owned), nil
+}
+
+// discard releases the directory's lock where nothing was done.
+func (d *directory) discard() error {
+	lock := d.lock
+	d.lock = nil
+	return lock.Discard()
 }
 
 // Close releases the directory's lock.
@@ -344,32 +448,11 @@ func (d *directory) Close() error {
 }
 
 func readFile(fs vfs.FS, path string) (data []byte, err error) {
-	f, err := fs.Open(path)
+	f, err := substrate.OpenPlain(fs, path)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	_, err = b.ReadFrom(f)
 	return b.Bytes(), errors.Join(err, f.Close())
-}
-
-// writeFile writes a file under another name, syncs it, renames it and syncs
-// the directory.
-func writeFile(fs vfs.FS, dir, name string, data []byte) error {
-	tmp := fs.PathJoin(dir, name+".tmp")
-	f, err := fs.Create(tmp, vfs.WriteCategoryUnspecified)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(data)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := fs.Rename(tmp, fs.PathJoin(dir, name)); err != nil {
-		return err
-	}
-	return dirsync.Sync(fs, dir)
 }

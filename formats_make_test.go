@@ -71,7 +71,7 @@ func (m *making) OpenLog() (substrate.Log, error) {
 
 // OpenStore implements core.Storage.
 func (m *making) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: m.fs, Dir: m.fs.PathJoin(m.dir, storeName), MemoryBytes: memory})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: m.fs, Dir: m.fs.PathJoin(m.dir, storeName), MemoryBytes: memory})
 	switch {
 	case err != nil:
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"os"
 	"path/filepath"
 	"slices"
@@ -206,5 +207,35 @@ func writeOld(t *testing.T, name string, h oldHub) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestHubFileSaysTheSameToProgramsThatKnowNoNote reads a hub file as the programs did
+// that wrote format 2 before there was a note that log and store are there.
+func TestHubFileSaysTheSameToProgramsThatKnowNoNote(t *testing.T) {
+	dir := t.TempDir()
+	hub, err := Open(dir, Partitions(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	hub.Kill()
+	data, err := os.ReadFile(filepath.Join(dir, hubName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var f struct {
+		Format     int
+		Hub        string
+		Partitions int
+		Lineage    string
+		Check      string
+		Created    string
+	}
+	if err := json.Unmarshal(data, &f); err != nil {
+		t.Fatal(err)
+	}
+	sum := crc32.Checksum(fmt.Appendf(nil, "%d %s %d %s", f.Format, f.Hub, f.Partitions, f.Lineage), crc32.MakeTable(crc32.Castagnoli))
+	if f.Format != 2 || f.Partitions != 3 || f.Check != fmt.Sprintf("%08x", sum) || f.Created == "" || f.Created == f.Check {
+		t.Errorf("%s", data)
 	}
 }

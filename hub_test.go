@@ -62,13 +62,13 @@ func visit(t testing.TB, hub durable.Hub, opts ...durable.StartOption) {
 
 func TestHubInADirectorySurvivesCloseAndCrash(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "not", "yet")
-	if netherite.Exists(dir) {
-		t.Error("a hub exists before it was created")
+	if there, err := netherite.Exists(dir); there || err != nil {
+		t.Error("a hub exists before it was created", err)
 	}
 	hub := open(t, dir, netherite.Partitions(3))
 	visit(t, hub, durable.ID("first"))
-	if !netherite.Exists(dir) {
-		t.Error("no hub after it was created")
+	if there, err := netherite.Exists(dir); !there || err != nil {
+		t.Error("no hub after it was created", err)
 	}
 	if err := hub.Close(t.Context()); err != nil {
 		t.Fatal(err)
@@ -346,6 +346,18 @@ func TestInspectChangesNothing(t *testing.T) {
 	}
 }
 
+// waiting is a hub in a directory in which an orchestration, "w", waits for an activity.
+func waiting(t *testing.T, slow *durable.ActivityOf[string, string]) (dir string, hub *netherite.Hub, wait *durable.OrchestrationOf[string, string]) {
+	t.Helper()
+	wait = durable.Orchestration("Wait", func(ctx *durable.Context, in string) (string, error) { return slow.Call(ctx, in).Await() })
+	dir = t.TempDir()
+	hub = open(t, dir, netherite.Serve(slow, wait))
+	if _, err := wait.Start(t.Context(), hub, "", durable.ID("w")); err != nil {
+		t.Fatal(err)
+	}
+	return dir, hub, wait
+}
+
 func TestActivityThatOutlivesClosesContextRunsAgain(t *testing.T) {
 	var runs atomic.Int64
 	began := make(chan struct{})
@@ -357,12 +369,7 @@ func TestActivityThatOutlivesClosesContextRunsAgain(t *testing.T) {
 		<-ctx.Done()
 		return "", ctx.Err()
 	})
-	wait := durable.Orchestration("Wait", func(ctx *durable.Context, in string) (string, error) { return slow.Call(ctx, in).Await() })
-	dir := t.TempDir()
-	hub := open(t, dir, netherite.Serve(slow, wait))
-	if _, err := wait.Start(t.Context(), hub, "", durable.ID("w")); err != nil {
-		t.Fatal(err)
-	}
+	dir, hub, wait := waiting(t, slow)
 	<-began
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -372,6 +379,49 @@ func TestActivityThatOutlivesClosesContextRunsAgain(t *testing.T) {
 	hub = open(t, dir, netherite.Serve(slow, wait))
 	if got, err := wait.Attach(hub, "w").Wait(t.Context()); err != nil || got != "second run" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+func TestAHubThatDrainsTakesResultsAndBeginsNothing(t *testing.T) {
+	var runs atomic.Int64
+	began, release := make(chan struct{}), make(chan struct{})
+	slow := durable.Activity("Slow", func(context.Context, string) (string, error) {
+		if runs.Add(1) == 1 {
+			close(began)
+			<-release
+		}
+		return "done", nil
+	})
+	dir, hub, wait := waiting(t, slow)
+	<-began
+	short, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := hub.Engine().(interface{ Drain(context.Context) error }).Drain(short); !errors.Is(err, context.Canceled) {
+		t.Errorf("an activity runs, and the drain says %v", err)
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- hub.Drain(t.Context()) }()
+	if _, err := wait.Start(t.Context(), hub, "", durable.ID("later")); err != nil {
+		t.Errorf("a call is refused: %v", err)
+	}
+	close(release)
+	if err := <-drained; err != nil {
+		t.Error(err)
+	}
+	if i, err := hub.Engine().Get(t.Context(), "w", engine.GetOptions{}); err != nil || i.Status.Ended() {
+		t.Errorf("a step has run: %+v, %v", i, err)
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	hub = open(t, dir, netherite.Serve(slow, wait))
+	for _, id := range []string{"w", "later"} {
+		if got, err := wait.Attach(hub, id).Wait(t.Context()); err != nil || got != "done" {
+			t.Errorf("%s: %q, %v", id, got, err)
+		}
+	}
+	if n := runs.Load(); n != 2 {
+		t.Errorf("activities of two orchestrations ran %d times", n)
 	}
 }
 

@@ -36,8 +36,11 @@ type Report struct {
 	Pending []int64
 	Damage  []Damage
 
-	notes []*core.SideNote
-	lost  map[int]bool // partitions whose stored state is missing: nothing can follow it
+	reach    substrate.Reach // of the log, as the store has noted it
+	age      pebblestore.Age
+	outdated bool // the store is an older copy of the right one
+	notes    []*core.SideNote
+	lost     map[int]bool // partitions whose stored state is missing: nothing can follow it
 }
 
 // Damage is a place where what is stored is not what was written.
@@ -47,6 +50,8 @@ type Damage struct {
 	Kind      string // crc, chain, short, foreign or version
 	Detail    string
 	Partition int // -1: all of them
+	// Harmless: the hub opens all the same, which mends it, and has lost nothing.
+	Harmless bool `json:",omitempty"`
 }
 
 // Inspect reads all of a hub's directory and changes nothing in it. The hub must
@@ -54,11 +59,12 @@ type Damage struct {
 // error says that the directory could not be read. A directory without a hub is
 // fs.ErrNotExist.
 func Inspect(dir string) (*Report, error) {
-	if !Exists(dir) {
-		if lostHub(dir) {
-			return &Report{Damage: []Damage{{File: hubName, Kind: "short", Detail: "it is missing, and the rest of a hub is there", Partition: -1}}}, nil
-		}
-		return nil, fmt.Errorf("inspect %s: %w", dir, fs.ErrNotExist)
+	there, err := Exists(dir)
+	if err == nil && !there {
+		err = fs.ErrNotExist
+	}
+	if err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", dir, err)
 	}
 	return inspect(&directory{dir: dir, readOnly: true})
 }
@@ -74,8 +80,10 @@ func inspect(d *directory) (*Report, error) {
 	d.logger = slog.New(slog.DiscardHandler)
 	err := d.acquire()
 	switch {
+	case errors.Is(err, engine.ErrDamaged) && d.has(restoringName):
+		return &Report{Damage: []Damage{{File: restoringName, Kind: "short", Detail: err.Error(), Partition: -1}}}, nil
 	case errors.Is(err, engine.ErrDamaged):
-		return &Report{Damage: []Damage{{File: hubName, Kind: "crc", Detail: err.Error(), Partition: -1}}}, nil
+		return &Report{Damage: []Damage{d.hubDamage(err)}}, nil
 	case errors.Is(err, engine.ErrNewerFormat):
 		return &Report{Damage: []Damage{{File: hubName, Kind: "version", Detail: err.Error(), Partition: -1}}}, nil
 	}
@@ -90,29 +98,36 @@ func inspect(d *directory) (*Report, error) {
 	return r, nil
 }
 
-// lostHub reports whether a directory holds a hub that lacks its hub file.
-func lostHub(dir string) bool {
-	for _, part := range []string{logName, storeName} {
-		if info, err := vfs.Default.Stat(vfs.Default.PathJoin(dir, part)); err != nil || !info.IsDir() {
-			return false
-		}
+// hubDamage is what keeps the hub file from being read, as damage.
+func (d *directory) hubDamage(err error) Damage {
+	kind := "crc"
+	if !d.has(hubName) {
+		kind = "short"
 	}
-	return true
+	return Damage{File: hubName, Kind: kind, Detail: err.Error(), Partition: -1}
 }
 
 func (r *Report) inspect(d *directory) error {
 	r.lost, r.notes = map[int]bool{}, make([]*core.SideNote, r.Partitions)
+	if d.has(swapName) {
+		r.Damage = append(r.Damage, Damage{File: swapName, Kind: "short", Detail: "a repair was interrupted: run netherite repair again", Partition: -1})
+		return nil
+	}
 	r.Stamps, r.Pending = make([]substrate.Stamp, r.Partitions), make([]int64, r.Partitions)
-	if err := r.store(d); err != nil {
+	err := d.findUnfinished()
+	if err == nil {
+		err = r.store(d)
+	}
+	if err != nil {
 		return err
 	}
-	l, err := filelog.Verify(d.fs, d.fs.PathJoin(d.dir, logName))
+	l, err := filelog.Verify(d.fs, d.fs.PathJoin(d.dir, logName), r.reach)
 	if errors.Is(err, fs.ErrNotExist) {
-		if _, err := d.fs.Stat(d.fs.PathJoin(d.dir, storeName)); err == nil { // the log is made before
+		if !d.unfinished.log {
 			r.Pending = nil
-			r.damaged(logName, &substrate.Damage{Kind: "short", Detail: "it is missing, and the store is there"}, -1)
+			r.damaged(logName, &substrate.Damage{Kind: "short", Detail: logMissing}, -1)
 		}
-		return nil // created, and killed before the log was
+		return nil
 	}
 	if err != nil {
 		r.Pending = nil
@@ -120,6 +135,12 @@ func (r *Report) inspect(d *directory) error {
 	}
 	r.LogBegin, r.LogEnd, r.Incarnation = l.Begin, l.End, l.Incarnation
 	r.Segments, r.Groups, r.Closed = l.Segments, l.Groups, l.Closed
+	if hub := filelog.HubID(r.Hub); l.Hub != hub && l.Hub != (filelog.HubID{}) {
+		detail := fmt.Sprintf("it names hub %x, the log is of hub %x", hub, l.Hub)
+		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
+		r.Pending = nil
+		return nil
+	}
 	for _, damage := range l.Damage {
 		r.damaged(logName, damage, -1)
 	}
@@ -127,9 +148,15 @@ func (r *Report) inspect(d *directory) error {
 		r.Pending = nil
 		return nil
 	}
-	if hub := filelog.HubID(r.Hub); l.Hub != hub {
-		detail := fmt.Sprintf("it names hub %x, the log is of hub %x", hub, l.Hub)
-		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
+	if r.Checkpoints == 0 && r.LogBegin > 0 && !r.lost[-1] {
+		r.lost[-1] = true
+		r.damaged(storeName, &substrate.Damage{Kind: "short", Detail: fmt.Sprintf(stateMissing, r.LogBegin)}, -1)
+	}
+	if len(r.lost) == 0 {
+		if detail := outdated(r.age, l, func(p int) substrate.Stamp { return r.Stamps[p] }, r.Partitions); detail != "" {
+			r.lost[-1], r.outdated = true, true
+			r.damaged(storeName, &substrate.Damage{Kind: "short", Detail: detail}, -1)
+		}
 	}
 	for p, stamp := range r.Stamps {
 		if stamp == (substrate.Stamp{}) && r.LogBegin > 0 && !r.lost[-1] && !r.lost[p] && r.notes[p] == nil {
@@ -228,24 +255,12 @@ func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset
 
 // store reads the stamps and every row of the state store.
 func (r *Report) store(d *directory) error {
-	dir := d.fs.PathJoin(d.dir, storeName)
-	if _, err := d.fs.Stat(dir); err != nil {
-		return nil // created, and killed before the store was
-	}
-	opts := pebblestore.Options{FS: d.fs, Dir: dir, Hub: d.params.Hub, Logger: d.logger}
+	opts := d.storeOptions()
 	found, err := pebblestore.Verify(opts, partitionRanges(r.Partitions))
 	if err != nil {
 		return r.orNewer(storeName, err)
 	}
-	err = pebblestore.Known(pebblestore.Options{FS: d.fs, Dir: dir}, func(get func([]byte) ([]byte, error)) error {
-		return core.KnownRows(get, r.Partitions)
-	})
-	if err != nil {
-		if err := r.orNewer(storeName, err); err != nil {
-			return err
-		}
-	}
-	r.Checkpoints, r.Rows = 0, found.Rows
+	r.Checkpoints, r.Rows, r.reach, r.age = 0, found.Rows, found.Reached, found.Age
 	for p, stamp := range found.Stamps {
 		if p < len(r.Stamps) {
 			r.Stamps[p] = stamp
@@ -255,8 +270,10 @@ func (r *Report) store(d *directory) error {
 		}
 	}
 	for _, damage := range found.Damage {
-		r.lost[damage.Range] = true
 		r.damaged(storeName, damage.Damage, damage.Range)
+		if r.Damage[len(r.Damage)-1].Harmless = damage.Harmless; !damage.Harmless {
+			r.lost[damage.Range] = true
+		}
 	}
 	if r.lost[-1] {
 		return nil
@@ -280,6 +297,10 @@ func (r *Report) rows(opts pebblestore.Options) error {
 		return err
 	}
 	defer view.Close()
+	err = core.KnownRows(func(key []byte) ([]byte, error) { return view.Get(substrate.Main, key) }, r.Partitions)
+	if errors.Is(err, engine.ErrNewerFormat) {
+		return r.orNewer(storeName, err)
+	}
 	for p := range r.Partitions {
 		if r.lost[p] {
 			continue
@@ -320,9 +341,6 @@ func (r *Report) orNewer(part string, err error) error {
 }
 
 func (r *Report) damaged(part string, d *substrate.Damage, partition int) {
-	file := part
-	if d.File != "" {
-		file = vfs.Default.PathJoin(part, d.File)
-	}
-	r.Damage = append(r.Damage, Damage{File: file, Offset: d.Offset, Kind: d.Kind, Detail: d.Detail, Partition: partition})
+	d = inPart(part, d)
+	r.Damage = append(r.Damage, Damage{File: d.File, Offset: d.Offset, Kind: d.Kind, Detail: d.Detail, Partition: partition})
 }

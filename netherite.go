@@ -21,6 +21,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"sync"
 
@@ -31,9 +32,11 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/internal/nospace"
+	"github.com/netherite-go/netherite/internal/plainlog"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 	"github.com/netherite-go/netherite/worker"
+	"github.com/netherite-go/netherite/worker/spans"
 )
 
 // Hub is an open task hub. Handles of package durable take it to start, find and
@@ -45,8 +48,9 @@ type Hub struct {
 	codec   durable.Codec
 	limit   int
 	tracer  trace.TracerProvider
-	files   bool       // in a directory
-	place   *directory // nil unless it is
+	ended   *spans.Terminated // nil: nothing is traced
+	files   bool              // in a directory
+	place   *directory        // nil unless it is
 	clock   substrate.Clock
 	copying sync.Mutex // held by Backup
 	metrics interface{ Unregister() error }
@@ -62,8 +66,10 @@ var _ durable.Hub = (*Hub)(nil)
 // other processes through the netherite command as long as it is open.
 //
 // Errors wrap engine.ErrHeld (naming the process that has the hub open),
-// ErrForeign (the directory holds something else), ErrNewerFormat, ErrDamaged
-// (naming file and offset), ErrDiskFull or ErrInvalid.
+// ErrForeign (the directory holds something else, or a part of another hub),
+// ErrNewerFormat, ErrDamaged (naming file and offset, or the part that is missing, and
+// the next step), ErrDiskFull or ErrInvalid. A directory of which a part is missing or
+// another hub's stays as it is.
 func Open(dir string, opts ...Option) (*Hub, error) {
 	s := settings{}
 	s.engine.Clock = sysclock.New()
@@ -76,7 +82,7 @@ func Open(dir string, opts ...Option) (*Hub, error) {
 	}
 	h, err := s.open(dir)
 	if err != nil {
-		return nil, fmt.Errorf("open task hub %s: %w", dir, spaceError(err))
+		return nil, fmt.Errorf("open task hub %s: %w", dir, advise(dir, spaceError(err)))
 	}
 	return h, nil
 }
@@ -98,6 +104,10 @@ func (s *settings) open(dir string) (*Hub, error) {
 	if err != nil {
 		return nil, err
 	}
+	if s.engine.Logger == nil {
+		s.engine.Logger = slog.Default()
+	}
+	s.engine.Logger = plainlog.Logger(s.engine.Logger)
 	if s.engine.Storage, err = s.openStorage(dir); err != nil {
 		return nil, err
 	}
@@ -151,8 +161,18 @@ func (s *settings) openStorage(dir string) (core.Storage, error) {
 
 // begin starts what runs on the recovered engine.
 func (h *Hub) begin(s *settings, dir string) (err error) {
+	if h.place != nil {
+		if err := h.place.complete(); err != nil {
+			return err
+		}
+	}
 	if h.worker != nil {
 		if err := h.worker.Run(h.engine); err != nil {
+			return err
+		}
+	}
+	if t := spans.New(h.tracer); t != nil {
+		if h.ended, err = t.FollowTerminated(h.engine, h.worker == nil, s.engine.Logger); err != nil {
 			return err
 		}
 	}
@@ -211,6 +231,22 @@ func (h *Hub) Checkpoint(ctx context.Context) error { return h.engine.Checkpoint
 // many activities run. It is for tests with a clock of their own.
 func (h *Hub) Working() (working bool, activities int) { return h.engine.Working() }
 
+// Drain hands out no more work and waits until workers have returned what they have,
+// or for ctx: the code given with Serve, of which activities are cancelled then, and
+// those that a door lets in. Their results are taken, and calls are answered; what
+// follows from them waits for the next Open. Close is to follow, which drains by
+// itself, but refuses calls meanwhile. The error is ctx's if workers still had
+// something, which is run again after the next Open.
+func (h *Hub) Drain(ctx context.Context) error {
+	var wg sync.WaitGroup
+	if h.worker != nil {
+		wg.Go(func() { _ = h.worker.Close(ctx) })
+	}
+	err := h.engine.Drain(ctx)
+	wg.Wait()
+	return err
+}
+
 // Close closes the hub. New requests are refused with engine.ErrClosed, steps
 // that run end, and so do activities until ctx ends: then they are cancelled,
 // and run again after the next Open. All is checkpointed, so that it replays
@@ -227,6 +263,9 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	if h.server != nil {
 		err = errors.Join(err, h.server.Close())
+	}
+	if h.ended != nil {
+		h.ended.Close(ctx)
 	}
 	var wg sync.WaitGroup
 	if h.worker != nil {
@@ -246,6 +285,9 @@ func (h *Hub) Kill() {
 			_ = h.server.Close()
 		}
 		h.engine.Kill(h.files)
+		if h.ended != nil {
+			h.ended.Abandon()
+		}
 		if h.worker != nil {
 			ctx, cancel := context.WithCancel(context.Background())
 			cancel()

@@ -49,8 +49,8 @@ func Serve(handlers ...durable.Handler) Option {
 	}
 }
 
-// Partitions sets the number of partitions of a new hub, 1 to 256, default 8. It
-// cannot be changed later: to open an existing hub with another number is an
+// Partitions sets the number of partitions of a new hub, 1 to 256, default 8, which is
+// what zero leaves. It cannot be changed later: to open an existing hub with another number is an
 // error.
 func Partitions(n int) Option { return func(s *settings) { s.partitions = n } }
 

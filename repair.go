@@ -33,15 +33,24 @@ type RepairOptions struct {
 
 // RepairReport says what a repair has found and done.
 type RepairReport struct {
-	Damage     []Damage    // that was found; nothing is done if there is none
-	Losses     []core.Loss // what is dropped of each partition
-	Mends      []core.Mend // what was done about messages between partitions
-	Emptied    []int       // partitions whose rows were damaged: they are built from the log, which has all of it
-	Rows       []LostRows  // what could not be read of the store, if the log does not have all
-	Sifted     []SiftedPartition
-	Base       substrate.Offset
-	Quarantine string // where the hub as it was lies now, relative to its directory; "" if it was not changed
+	Damage  []Damage    // that was found; nothing is done if there is none
+	Losses  []core.Loss // what is dropped of each partition
+	Mends   []core.Mend // what was done about messages between partitions
+	Emptied []int       // partitions whose rows were damaged: they are built from the log, which has all of it
+	Rows    []LostRows  // what could not be read of the store, if the log does not have all
+	Sifted  []SiftedPartition
+	// EndLost: nothing tells how far the log went. Whatever was recorded after Base, if
+	// anything, is gone.
+	EndLost bool `json:",omitempty"`
+	// Outdated: the store is an older copy of the right one, and the log does not have
+	// all that has happened since. To put the right store back loses nothing.
+	Outdated   bool             `json:",omitempty"`
+	Base       substrate.Offset // where the new log begins
+	Quarantine string           // where the hub as it was lies now, relative to its directory; "" if it was not changed
 	Done       bool
+	// Interrupted: a dry run has found a repair that was interrupted after all was built.
+	// The rest of the report is of that one; the next repair ends it.
+	Interrupted bool `json:"-"`
 }
 
 // Repair makes a hub that is damaged open again. It builds the hub anew from all
@@ -79,8 +88,19 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	d := &directory{dir: dir, fs: files, logger: o.Logger}
-	if !d.has(hubName) && !(d.has(logName) && d.has(storeName)) && !d.has(swapName) {
-		return nil, fmt.Errorf("there is no hub: %w", fs.ErrNotExist)
+	if files == vfs.Default {
+		if _, err := Exists(dir); err != nil {
+			return nil, err
+		}
+		if err := d.whereLinksLead(); err != nil {
+			return nil, err
+		}
+	}
+	if left, err := leftOver(files, dir); left == "" && !d.has(hubName) {
+		if err == nil {
+			err = fmt.Errorf("there is no hub: %w", fs.ErrNotExist)
+		}
+		return nil, err
 	}
 	if files == vfs.Default {
 		if d.lock, err = dirlock.Acquire(dir); err != nil {
@@ -88,6 +108,9 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 		}
 	}
 	defer func() { err = errors.Join(err, d.Close()) }()
+	if d.has(restoringName) {
+		return nil, d.interruptedRestore()
+	}
 	if d.has(swapName) {
 		return d.resumeSwap(o)
 	}
@@ -100,7 +123,7 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 	}
 	err = m.build(ctx)
 	if err == nil && m.report.Loses() && !o.Drop && !o.DryRun {
-		err = fmt.Errorf("%w: look at what they are, and repeat with Drop to go on without them", ErrLoses)
+		err = fmt.Errorf("%w: look at what they are; a repair that may drop them goes on without them", ErrLoses)
 	}
 	if err != nil || o.DryRun {
 		return m.report, errors.Join(err, d.clearRepair())
@@ -112,9 +135,13 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 	return m.report, d.swap()
 }
 
-func (d *directory) has(name string) bool {
-	_, err := d.fs.Stat(d.fs.PathJoin(d.dir, name))
-	return err == nil
+func (d *directory) has(name string) bool { return there(d.fs, d.fs.PathJoin(d.dir, name)) }
+
+// there reports whether there is something at a path. What cannot be looked at is there:
+// to open it says what is wrong.
+func there(files vfs.FS, path string) bool {
+	_, err := files.Stat(path)
+	return !absent(err)
 }
 
 // mender makes one repair.
@@ -138,12 +165,9 @@ func (m *mender) path(part string, names ...string) string {
 // look finds out what is damaged, and who the hub is.
 func (m *mender) look() error {
 	d := m.d
-	err := fs.ErrNotExist
-	if d.has(hubName) {
-		err = d.read()
-	}
+	err := d.read()
 	if errors.Is(err, engine.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
-		m.report.Damage = append(m.report.Damage, Damage{File: hubName, Kind: "crc", Detail: err.Error(), Partition: -1})
+		m.report.Damage = append(m.report.Damage, d.hubDamage(err))
 		err = m.guessHub()
 	}
 	if err != nil {
@@ -158,8 +182,8 @@ func (m *mender) look() error {
 		if damage.Kind == "version" {
 			return fmt.Errorf("%w: %s: %s: use a newer program", engine.ErrNewerFormat, damage.File, damage.Detail)
 		}
-		if !strings.HasPrefix(damage.File, storeName) {
-			continue
+		if !strings.HasPrefix(damage.File, storeName) || m.found.outdated || damage.Harmless {
+			continue // the rows of an older copy are whole
 		}
 		for p := range d.params.Partitions {
 			if damage.Partition == p || damage.Partition < 0 {
@@ -167,17 +191,42 @@ func (m *mender) look() error {
 			}
 		}
 	}
-	m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub))
+	reach, err := m.noted()
+	if err == nil {
+		m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub), reach)
+	}
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "foreign" {
+		return fmt.Errorf("%w: log and hub file are of different hubs: put the right one back; if the hub file is the wrong one, move it away and repair again, which makes it anew", err)
+	}
 	if err == nil {
 		err = m.lookAtRows()
 	}
 	return err
 }
 
+// noted is how far the log had come, as the store has noted it, or what is left of that.
+func (m *mender) noted() (substrate.Reach, error) {
+	if m.found.reach.Incarnation > 0 || len(m.hurt) == 0 {
+		return m.found.reach, nil
+	}
+	left, err := pebblestore.Salvage(m.oldStore(), false)
+	if err != nil {
+		return substrate.Reach{}, err
+	}
+	return left.Reached()
+}
+
+// oldStore is the store that is repaired.
+func (m *mender) oldStore() pebblestore.Options {
+	o := m.d.storeOptions()
+	o.Logger = m.o.Logger
+	return o
+}
+
 // guessHub finds out from the log and the store what the hub file said.
 func (m *mender) guessHub() error {
 	d := m.d
-	s, err := filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID{})
+	s, err := filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID{}, substrate.Reach{})
 	if err != nil {
 		return err
 	}
@@ -186,14 +235,14 @@ func (m *mender) guessHub() error {
 	err = s.Groups(func(at substrate.Offset, group []byte) error {
 		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
 	})
-	remains, rowsErr := pebblestore.Salvage(pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Logger: m.o.Logger}, false)
+	remains, rowsErr := pebblestore.Salvage(m.oldStore(), false)
 	if rowsErr == nil {
 		stored, storedErr := core.StoredPartitions(remains)
 		partitions, rowsErr = max(partitions, stored), storedErr
 	}
 	err = errors.Join(err, rowsErr)
 	if err == nil && (s.Hub == (filelog.HubID{}) || partitions < core.MinPartitions) {
-		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions", engine.ErrDamaged)
+		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions: put one of them back, or restore a backup", engine.ErrDamaged)
 	}
 	d.params.Partitions = partitions
 	return err
@@ -205,7 +254,7 @@ func (m *mender) build(ctx context.Context) error {
 	if err := m.copyStore(ctx); err != nil {
 		return fmt.Errorf("copy the store: %w", err)
 	}
-	src := core.SalvageSource{Storage: &remains{m}, Sifted: m.sifted}
+	src := core.SalvageSource{Storage: &remains{m}, Sifted: m.sifted, EndLost: m.salvaged.EndLost, Outdated: m.found.outdated}
 	for _, hole := range m.salvaged.Holes {
 		src.Gaps = append(src.Gaps, [2]substrate.Offset{hole.From, hole.To})
 	}
@@ -214,6 +263,7 @@ func (m *mender) build(ctx context.Context) error {
 		return fmt.Errorf("replay what is left: %w", err)
 	}
 	m.report.Losses, m.report.Mends, m.report.Base = done.Losses, done.Mends, done.Base
+	m.report.EndLost, m.report.Outdated = m.salvaged.EndLost, m.found.outdated
 	// Far enough that no opening of the old log had such a number.
 	err = filelog.CreateAt(d.fs, m.path(logName), filelog.HubID(d.params.Hub), done.Base, m.salvaged.Incarnation+1000)
 	if err != nil {
@@ -222,5 +272,6 @@ func (m *mender) build(ctx context.Context) error {
 	if err := d.newLineage(); err != nil {
 		return err
 	}
+	d.created = true
 	return d.writeHub(newPrefix + hubName)
 }

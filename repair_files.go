@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -42,7 +43,7 @@ func (r *remains) Close() error { return nil }
 
 func (m *mender) storeOptions(memory int64) pebblestore.Options {
 	return pebblestore.Options{
-		FS: m.d.fs, Dir: m.path(storeName), Hub: m.d.params.Hub, Logger: m.o.Logger, MemoryBytes: memory,
+		FS: m.d.fs, Dir: m.path(storeName), Hub: m.d.params.Hub, Logger: m.o.Logger, MemoryBytes: memory, Create: true,
 	}
 }
 
@@ -105,8 +106,8 @@ func (m *mender) copyStore(ctx context.Context) error {
 			return err
 		}
 		for _, name := range names {
-			if name == "LOCK" {
-				continue
+			if name == "LOCK" || strings.HasPrefix(name, "OPTIONS-") {
+				continue // they are made anew
 			}
 			if err := m.link(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
 				return err

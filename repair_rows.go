@@ -52,7 +52,7 @@ func (m *mender) lookAtRows() (err error) {
 	if len(m.hurt) == 0 && !gap {
 		return nil
 	}
-	opts := pebblestore.Options{FS: d.fs, Dir: d.fs.PathJoin(d.dir, storeName), Hub: d.params.Hub, Logger: m.o.Logger}
+	opts := m.oldStore()
 	if m.remains, err = pebblestore.Salvage(opts, false); err == nil && gap && m.remains.Strays {
 		m.remains, err = pebblestore.Salvage(opts, true)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -62,14 +63,14 @@ func (m *mender) quarantine() error {
 		err = dirsync.Sync(d.fs, dir)
 	}
 	if err != nil {
-		return fmt.Errorf("keep the files as they are: %w", err)
+		return fmt.Errorf("keep the files as they are in %s: %w", dir, err)
 	}
 	data, err := json.MarshalIndent(m.report, "", "  ")
 	if err == nil {
-		err = writeFile(d.fs, dir, reportName, append(data, '\n'))
+		err = dirsync.Replace(d.fs, dir, reportName, append(data, '\n'))
 	}
 	if err == nil {
-		err = writeFile(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
+		err = dirsync.Replace(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
 	}
 	return err
 }
@@ -113,8 +114,10 @@ func (d *directory) swap() error {
 		}
 		return nil
 	}
+	// The side files go first: with no new part left they are those of the new hub.
+	building := slices.ContainsFunc(replacedParts, func(part string) bool { return d.has(newPrefix + part) })
 	for _, part := range removedParts {
-		if d.has(part) {
+		if building && d.has(part) {
 			if err := move(part, oldPrefix+part); err != nil {
 				return err
 			}
@@ -144,25 +147,27 @@ func (d *directory) swap() error {
 
 // resumeSwap goes on with a repair that was interrupted after everything was built.
 func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
-	if o.DryRun {
-		return nil, fmt.Errorf("%w: an earlier repair was interrupted and has to go on first", engine.ErrInvalid)
-	}
 	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
 	if err != nil {
 		return nil, err
 	}
-	quarantine, err := strconv.Unquote(string(data))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %s: %w", engine.ErrDamaged, swapName, err)
-	}
 	r := &RepairReport{}
-	data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, reportName))
+	quarantine, err := strconv.Unquote(string(data))
+	if err == nil {
+		data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, reportName))
+	}
 	if err == nil {
 		err = json.Unmarshal(data, r)
 	}
-	if err == nil {
-		err = d.swap()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s: it does not name the quarantine of a repair, with its report: %w; "+
+			"if there is none in %s, no repair got so far: remove the file; else write the name of the last, in quotes, into it",
+			engine.ErrDamaged, d.fs.PathJoin(d.dir, swapName), err, d.fs.PathJoin(d.dir, quarantineName))
 	}
+	if r.Interrupted = o.DryRun; o.DryRun {
+		return r, nil
+	}
+	err = d.swap()
 	r.Done = err == nil
 	return r, err
 }

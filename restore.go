@@ -10,19 +10,25 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/hubnames"
+	"github.com/netherite-go/netherite/internal/shellword"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/backup"
 	"github.com/netherite-go/netherite/substrate/dirlock"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 	"github.com/netherite-go/netherite/substrate/filelog"
 )
 
-// Restore makes a hub from a backup, in a directory that is new or empty. It
-// checks all that it reads. What goes wrong leaves the directory empty again.
+// Restore makes a hub from a backup, in a directory that is new or empty, or in which
+// a restore was interrupted. It checks all that it reads. What goes wrong leaves
+// nothing in the directory.
 //
 // The hub is the one that was backed up, with the same identity; but it is a
 // copy of its own: a backup of it is not taken for one of the original, nor are
@@ -30,8 +36,8 @@ import (
 // all the work that was under way.
 //
 // Errors wrap fs.ErrNotExist (there is no backup), engine.ErrDamaged (naming file
-// and offset in the backup), ErrForeign (the directory is not empty), ErrHeld,
-// ErrNewerFormat or ErrDiskFull.
+// and offset in the backup), ErrForeign (the directory is not empty), ErrInvalid (one
+// of the directories is in the other, or the hub's is in another hub or backup), ErrHeld, ErrNewerFormat or ErrDiskFull.
 func Restore(ctx context.Context, from, dir string) (BackupInfo, error) {
 	info, err := restore(ctx, from, dir)
 	if err != nil {
@@ -41,6 +47,9 @@ func Restore(ctx context.Context, from, dir string) (BackupInfo, error) {
 }
 
 func restore(ctx context.Context, from, dir string) (info BackupInfo, err error) {
+	if err := apartAndOutside(dir, from, "the backup"); err != nil {
+		return info, err
+	}
 	shared, err := dirlock.Share(from)
 	if err != nil {
 		return info, err
@@ -55,27 +64,85 @@ func restore(ctx context.Context, from, dir string) (info BackupInfo, err error)
 		return info, err
 	}
 	d := &directory{dir: dir, fs: vfs.Default}
-	if d.lock, err = dirlock.Acquire(dir); err != nil {
+	if d.lock, err = dirlock.AcquireIf(dir, func() error { return vacant(dir) }); err != nil {
 		return info, err
 	}
-	defer func() { err = errors.Join(err, d.Close()) }()
-	if err = d.restore(ctx, m, from); err != nil {
-		for _, name := range []string{hubName + ".tmp", logName, storeName, sideName} {
-			err = errors.Join(err, d.fs.RemoveAll(d.fs.PathJoin(dir, name)))
-		}
+	if err = d.beginRestore(from); err == nil {
+		err = d.restore(ctx, m, from)
 	}
-	return info, err
+	if err != nil {
+		return info, errors.Join(err, d.endRestore(true), d.discard())
+	}
+	return info, errors.Join(d.endRestore(false), d.Close())
 }
 
-// vacant makes sure that there is nothing in a directory.
+// restoringName is there while a restore goes on: it is made first and removed last.
+// What it names is the backup.
+const restoringName = hubnames.Restoring
+
+// beginRestore notes that a restore goes on, and removes what an interrupted one left.
+func (d *directory) beginRestore(from string) error {
+	backup, err := filepath.Abs(from)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", from, err)
+	}
+	if err := dirsync.Replace(d.fs, d.dir, restoringName, []byte(strconv.Quote(backup)+"\n")); err != nil {
+		return fmt.Errorf("note that a restore begins: %w", err)
+	}
+	return d.clearRestore()
+}
+
+// clearRestore removes what a restore has made, the hub file first: without it there
+// is no hub.
+func (d *directory) clearRestore() (err error) {
+	for _, name := range []string{hubName, hubName + ".tmp", logName, storeName, sideName} {
+		err = errors.Join(err, d.fs.RemoveAll(d.fs.PathJoin(d.dir, name)))
+	}
+	return errors.Join(err, dirsync.Sync(d.fs, d.dir))
+}
+
+// endRestore notes that a restore has ended; one that has failed leaves nothing.
+func (d *directory) endRestore(failed bool) error {
+	if failed {
+		if err := d.clearRestore(); err != nil {
+			return err
+		}
+	}
+	for _, name := range []string{restoringName + ".tmp", restoringName} {
+		if err := d.fs.Remove(d.fs.PathJoin(d.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("note that the restore has ended: %w", err)
+		}
+	}
+	return dirsync.Sync(d.fs, d.dir)
+}
+
+// interruptedRestore is the error of a directory in which a restore was interrupted.
+func (d *directory) interruptedRestore() error {
+	from := "BACKUP"
+	if data, err := readFile(d.fs, d.fs.PathJoin(d.dir, restoringName)); err == nil {
+		if name, err := strconv.Unquote(strings.TrimSpace(string(data))); err == nil {
+			from = name
+		}
+	}
+	return &advised{
+		fmt.Errorf("%s: %w: a restore into this directory was interrupted", d.dir, engine.ErrDamaged),
+		fmt.Sprintf("run it again: netherite restore %s %s", shellword.Quote(from), shellword.Quote(d.dir)),
+	}
+}
+
+// vacant makes sure that there is nothing in a directory but what an interrupted
+// restore has left.
 func vacant(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("look into %s: %w", dir, err)
 	}
+	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == restoringName }) {
+		return nil
+	}
 	for _, e := range entries {
-		if !slices.Contains(besides, e.Name()) {
-			return fmt.Errorf("%w: %s holds %q: name a new or empty directory", engine.ErrForeign, dir, e.Name())
+		if e.Name() != restoringName+".tmp" && !slices.Contains(besides, e.Name()) {
+			return ofKind{fmt.Errorf("%s holds %q: name a new or empty directory", dir, e.Name()), engine.ErrForeign}
 		}
 	}
 	return nil
@@ -102,14 +169,18 @@ func (d *directory) restore(ctx context.Context, m *backup.Manifest, from string
 	if err := d.newLineage(); err != nil {
 		return err
 	}
+	d.created = true
 	return d.writeHub(hubName)
 }
 
 // IsBackup reports whether a directory holds a backup. It does not say whether
 // that is whole.
 func IsBackup(dir string) bool {
-	_, err := os.Stat(filepath.Join(dir, backup.ManifestName))
-	return err == nil && !Exists(dir)
+	if _, err := os.Stat(filepath.Join(dir, backup.ManifestName)); err != nil {
+		return false
+	}
+	hub, err := Exists(dir)
+	return !hub && err == nil
 }
 
 // InspectBackup reads a whole backup and lists all damage, with files relative

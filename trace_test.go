@@ -90,22 +90,28 @@ type traced struct {
 }
 
 func openTraced(t *testing.T, evict bool, sdk ...sdktrace.TracerProviderOption) *traced {
-	recorder := tracetest.NewInMemoryExporter()
-	p := sdktrace.NewTracerProvider(append([]sdktrace.TracerProviderOption{sdktrace.WithSyncer(recorder)}, sdk...)...)
-	opts := []netherite.Option{netherite.Serve(counters, within, flaky, errand, household, doomed), netherite.Tracer(p)}
+	opts := []netherite.Option{netherite.Serve(counters, within, flaky, errand, household, doomed)}
 	if evict {
 		opts = append(opts, netherite.Worker(func(o *worker.Options) { o.CacheCount = -1 }))
 	}
-	return &traced{durabletest.NewWith(t, opts), recorder, p}
+	return openTracedWith(t, opts, sdk...)
+}
+
+func openTracedWith(t *testing.T, opts []netherite.Option, sdk ...sdktrace.TracerProviderOption) *traced {
+	recorder := tracetest.NewInMemoryExporter()
+	p := sdktrace.NewTracerProvider(append([]sdktrace.TracerProviderOption{sdktrace.WithSyncer(recorder)}, sdk...)...)
+	return &traced{durabletest.NewWith(t, append(opts, netherite.Tracer(p))), recorder, p}
 }
 
 // spans returns what has been recorded, by name; names that occur more than once
-// get a number, in the order of their ends.
+// get a number, in the order of their beginnings: they are exported in any.
 func (h *traced) spans(t *testing.T) map[string]tracetest.SpanStub {
 	t.Helper()
 	byName := map[string]tracetest.SpanStub{}
 	ids := map[trace.SpanID]bool{}
-	for _, s := range h.recorder.GetSpans() {
+	recorded := h.recorder.GetSpans()
+	slices.SortStableFunc(recorded, func(a, b tracetest.SpanStub) int { return a.StartTime.Compare(b.StartTime) })
+	for _, s := range recorded {
 		name := s.Name
 		for n := 2; ; n++ {
 			if _, ok := byName[name]; !ok {
@@ -292,6 +298,84 @@ func TestRewoundOrchestrationHasOneMoreSpan(t *testing.T) {
 	first, second := spans["orchestration:Doomed"], spans["orchestration:Doomed 2"]
 	if first.SpanContext.SpanID() == second.SpanContext.SpanID() || !second.SpanContext.IsValid() {
 		t.Errorf("spans %s and %s", first.SpanContext.SpanID(), second.SpanContext.SpanID())
+	}
+}
+
+// TestTerminatedOrchestrationHasItsSpan: the engine ends it without its worker, and
+// what is below it as well.
+func TestTerminatedOrchestrationHasItsSpan(t *testing.T) {
+	for _, with := range []struct {
+		name string
+		sdk  []sdktrace.TracerProviderOption
+	}{{"IDs", []sdktrace.TracerProviderOption{sdktrace.WithIDGenerator(netherite.SpanIDs())}}, {"no IDs", nil}} {
+		t.Run(with.name, func(t *testing.T) {
+			h := openTraced(t, false, with.sdk...)
+			run, err := household.Start(t.Context(), h, durable.None{}, durable.ID("house"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			h.Advance(30 * time.Minute)
+			if err := run.Terminate(t.Context(), "enough", true); err != nil {
+				t.Fatal(err)
+			}
+			parent, child := "orchestration:Household", "orchestration:Errand"
+			if with.sdk == nil {
+				parent, child = "a lost span", "a lost span"
+			}
+			spans := compareTree(t, h,
+				"create_orchestration:Household in nothing",
+				"orchestration:Household in create_orchestration:Household",
+				"activity:Flaky in "+parent, "activity:Flaky 2 in "+parent, "activity:Flaky 3 in "+parent,
+				"entity:counter:Forward in "+parent,
+				"entity:counter:Add in entity:counter:Forward",
+				"activity:Within in "+child,
+				"orchestration:Errand in "+parent,
+			)
+			for _, name := range []string{"orchestration:Household", "orchestration:Errand"} {
+				s := spans[name]
+				if links := len(s.Links); links > 0 != (with.sdk == nil) {
+					t.Errorf("%s has %d links", name, links)
+				}
+				if !slices.Contains(s.Attributes, attribute.String("durabletask.task.status", "Terminated")) || s.Status.Code != codes.Unset {
+					t.Errorf("%s has attributes %v and status %v", name, s.Attributes, s.Status)
+				}
+			}
+			if s := spans["orchestration:Household"]; s.EndTime.Sub(s.StartTime) != 30*time.Minute {
+				t.Errorf("it took %v, want half an hour", s.EndTime.Sub(s.StartTime))
+			}
+		})
+	}
+}
+
+// TestOrchestrationWhoseHistoryIsTooLargeHasItsSpan: the engine fails it before its
+// worker hears of it. What fails with that failure has a span as ever.
+func TestOrchestrationWhoseHistoryIsTooLargeHasItsSpan(t *testing.T) {
+	endless := durable.Orchestration("Endless", func(ctx *durable.Context, _ durable.None) (durable.None, error) {
+		for {
+			if err := durable.Sleep(ctx, time.Second); err != nil {
+				return durable.None{}, err
+			}
+		}
+	})
+	above := durable.Orchestration("Above", func(ctx *durable.Context, _ durable.None) (durable.None, error) {
+		return endless.Call(ctx, durable.None{}).Await()
+	})
+	h := openTracedWith(t, []netherite.Option{netherite.Serve(endless, above), netherite.HistoryLimit(30, 1<<20)}, sdktrace.WithIDGenerator(netherite.SpanIDs()))
+	run, err := above.Start(t.Context(), h, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Advance(time.Minute)
+	if _, err := run.Wait(t.Context()); !errors.Is(err, durable.ErrHistoryTooLarge) {
+		t.Fatal(err)
+	}
+	spans := compareTree(t, h,
+		"create_orchestration:Above in nothing",
+		"orchestration:Above in create_orchestration:Above",
+		"orchestration:Endless in orchestration:Above",
+	)
+	if s := spans["orchestration:Endless"]; s.Status.Code != codes.Error || !strings.Contains(s.Status.Description, "HistoryTooLarge") {
+		t.Errorf("its status is %v", s.Status)
 	}
 }
 
