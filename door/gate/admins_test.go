@@ -21,10 +21,15 @@ func pagesOf(t *testing.T, keys *Keys) (log *bytes.Buffer, ask func(method, toke
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := httptest.NewServer(g.Admins(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })))
+	page := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	s := httptest.NewServer(g.Admins(map[string]http.Handler{"GET /log/level": page, "PUT /log/level": page, "GET /unheard-of": page}))
 	t.Cleanup(s.Close)
 	return log, func(method, token string, header map[string]string) int {
-		q, err := http.NewRequest(method, s.URL+"/log/level", nil)
+		path := "/log/level"
+		if p := header["path"]; p != "" {
+			path = p
+		}
+		q, err := http.NewRequest(method, s.URL+path, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -61,6 +66,19 @@ func TestAnOperatorsPagesAreForAdminsOfAllHubs(t *testing.T) {
 	}
 	if n := strings.Count(log.String(), "msg=done caller=key:all from=127.0.0.1 operation=\"admin PUT /log/level\""); n != 1 || strings.Contains(log.String(), "done caller=key:all from=127.0.0.1 operation=\"admin GET") {
 		t.Error(log)
+	}
+}
+
+func TestAPageThatTheTableDoesNotHaveIsForNobody(t *testing.T) {
+	token, hash := newKeyOf(t, "all")
+	_, ask := pagesOf(t, keysOf(t, Key{Name: "all", Hashes: []string{hash}, Roles: map[string]Role{Everywhere: Admin}}))
+	for path, want := range map[string]int{"/unheard-of": 404, "/not-there": 404} {
+		if got := ask("GET", token, map[string]string{"path": path}); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+		if got := ask("GET", "", map[string]string{"path": path}); got != 401 {
+			t.Errorf("%s by somebody: %d", path, got)
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package gate
 import (
 	"context"
 	"log/slog"
+
+	"google.golang.org/grpc/codes"
 )
 
 // refusalsLogged is how many refusals of one address are written down in a second:
@@ -11,7 +13,7 @@ const refusalsLogged = 10
 
 // refused writes down that somebody was not let in.
 func (g *Gate) refused(v *visit, err error) {
-	if !g.loud.take(v.from) {
+	if !g.loud.take(v.address()) {
 		return
 	}
 	r := refusalOf(err)
@@ -32,6 +34,21 @@ func (g *Gate) done(v *visit, instance, outcome string) {
 	g.opts.Audit.LogAttrs(context.Background(), slog.LevelInfo, "done", append(attrs, slog.String("outcome", outcome))...)
 }
 
+// Made writes down that a task hub was made on the way: the call of ctx needed it, or,
+// if ctx has none, the server itself.
+func (g *Gate) Made(ctx context.Context, hub string) {
+	operation, attrs := "create task hub", []slog.Attr{slog.String("caller", "server")}
+	if v, ok := ctx.Value(visitKey{}).(*visit); ok {
+		operation, attrs = operation+" for "+v.operation, nil
+		if v.principal != nil {
+			attrs = append(attrs, slog.String("caller", v.principal.Name))
+		}
+		attrs = append(attrs, slog.String("from", v.address()))
+	}
+	attrs = append(attrs, slog.String("operation", short(operation)), slog.String("hub", short(hub)), slog.String("outcome", codes.OK.String()))
+	g.opts.Audit.LogAttrs(context.Background(), slog.LevelInfo, "done", attrs...)
+}
+
 func (g *Gate) audited(v *visit) bool {
 	return v.need.Audit || g.opts.AuditAll && v.need.Role == Client
 }
@@ -41,7 +58,7 @@ func (v *visit) attrs() []slog.Attr {
 	if v.principal != nil {
 		list = append(list, slog.String("caller", v.principal.Name))
 	}
-	list = append(list, slog.String("from", v.from))
+	list = append(list, slog.String("from", v.address()))
 	if v.operation != "" {
 		list = append(list, slog.String("operation", short(v.operation)))
 	}

@@ -17,7 +17,8 @@ type Credentials struct {
 	Chains [][]*x509.Certificate // of the client's certificate, verified by TLS
 	Now    time.Time
 	// Quick asks for an answer at once. Who would have to ask somebody else first
-	// returns errLater.
+	// returns errLater, or errOneOf if it asks of one caller only what others would
+	// have to ask for as well.
 	Quick bool
 }
 
@@ -31,6 +32,7 @@ type Authenticator interface {
 var (
 	errNotMine = errors.New("no credentials of that kind")
 	errLater   = errors.New("that cannot be said at once")
+	errOneOf   = errors.New("that cannot be said at once, for this one of several") // who ask the same
 	// ErrUnauthenticated refuses a caller who has not said who it is.
 	ErrUnauthenticated = &Refusal{codes.Unauthenticated, "credentials are missing: an API key or a token in the header Authorization, or a client certificate"}
 )

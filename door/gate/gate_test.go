@@ -16,6 +16,7 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
@@ -25,11 +26,24 @@ import (
 type service struct {
 	wire.UnimplementedTaskHubSidecarServiceServer
 	get  func(context.Context) (*wire.GetInstanceResponse, error)
+	does func(context.Context, proto.Message) error // of a start, a completion
 	work func(grpc.ServerStreamingServer[wire.WorkItem]) error
 }
 
 func (s *service) GetInstance(ctx context.Context, _ *wire.GetInstanceRequest) (*wire.GetInstanceResponse, error) {
 	return s.get(ctx)
+}
+
+func (s *service) StartInstance(ctx context.Context, q *wire.CreateInstanceRequest) (*wire.CreateInstanceResponse, error) {
+	return &wire.CreateInstanceResponse{}, s.does(ctx, q)
+}
+
+func (s *service) CompleteActivityTask(ctx context.Context, q *wire.ActivityResponse) (*wire.CompleteTaskResponse, error) {
+	return &wire.CompleteTaskResponse{}, s.does(ctx, q)
+}
+
+func (s *service) CompleteOrchestratorTask(ctx context.Context, q *wire.OrchestratorResponse) (*wire.CompleteTaskResponse, error) {
+	return &wire.CompleteTaskResponse{}, s.does(ctx, q)
 }
 
 func (s *service) GetWorkItems(_ *wire.GetWorkItemsRequest, stream grpc.ServerStreamingServer[wire.WorkItem]) error {
@@ -56,6 +70,13 @@ func (s *safeBuffer) String() string {
 // serve serves through a gate, and returns a client.
 func serve(t *testing.T, s *service, o Options, more ...grpc.DialOption) (wire.TaskHubSidecarServiceClient, *safeBuffer) {
 	t.Helper()
+	_, conn, log := serveConn(t, s, o, more...)
+	return wire.NewTaskHubSidecarServiceClient(conn), log
+}
+
+// serveConn is serve for who makes calls of his own.
+func serveConn(t *testing.T, s *service, o Options, more ...grpc.DialOption) (*Gate, *grpc.ClientConn, *safeBuffer) {
+	t.Helper()
 	log := &safeBuffer{}
 	o.Audit = slog.New(slog.NewTextHandler(log, nil))
 	g, err := New(o)
@@ -66,8 +87,8 @@ func serve(t *testing.T, s *service, o Options, more ...grpc.DialOption) (wire.T
 	if err != nil {
 		t.Fatal(err)
 	}
-	rpc := grpc.NewServer(g.ServerOptions()...)
-	wire.RegisterTaskHubSidecarServiceServer(rpc, s)
+	rpc := grpc.NewServer(append(g.ServerOptions(), grpc.InitialWindowSize(64<<10), grpc.InitialConnWindowSize(1<<20))...)
+	wire.RegisterTaskHubSidecarServiceServer(g.Registrar(rpc), s)
 	done := make(chan error, 1)
 	go func() { done <- rpc.Serve(l) }()
 	t.Cleanup(func() {
@@ -81,7 +102,7 @@ func serve(t *testing.T, s *service, o Options, more ...grpc.DialOption) (wire.T
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return wire.NewTaskHubSidecarServiceClient(conn), log
+	return g, conn, log
 }
 
 func TestAPanicFailsItsCallAndNothingElse(t *testing.T) {

@@ -16,6 +16,8 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/grpc/tap"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/netherite-go/netherite/internal/taskhub"
 )
 
 // ServerOptions are what a gRPC server needs to let nobody past the gate.
@@ -29,19 +31,12 @@ type visitKey struct{}
 // read: who may not come in cannot make the server hold messages either. Its
 // connection stands still meanwhile, so it does not wait for anybody.
 func (g *Gate) Tap(ctx context.Context, info *tap.Info) (context.Context, error) {
-	v := &visit{operation: info.FullMethodName, hub: hubOf(info.Header), from: addressOf(ctx)}
+	v := &visit{operation: info.FullMethodName, hub: taskhub.Named(info.Header.Get), call: ctx, conn: rpcConn(ctx)}
 	c := fromRPC(ctx, info.Header)
 	c.Quick = true
 	err := g.arrive(v, c)
-	if errors.Is(err, errLater) {
-		select {
-		case g.later <- struct{}{}:
-			v.later = true
-			context.AfterFunc(ctx, func() { <-g.later })
-			err = nil
-		default:
-			err = refuse(codes.Unavailable, "too many callers come with tokens whose keys have to be fetched: try again")
-		}
+	if errors.Is(err, errLater) || errors.Is(err, errOneOf) {
+		v.later, err = err, nil
 	}
 	if err != nil {
 		g.refused(v, err)
@@ -51,21 +46,24 @@ func (g *Gate) Tap(ctx context.Context, info *tap.Info) (context.Context, error)
 }
 
 func (g *Gate) arrive(v *visit, c *Credentials) error {
+	if v.hub == "" {
+		v.hub = g.opts.DefaultHub
+	}
 	if err := g.begin(v, c); err != nil {
 		return err
 	}
 	return g.permit(v)
 }
 
-// visitor is the visit of a call, whose caller is known by now.
+// visitor is the visit of a call, whose caller is known by now. It may wait: nothing
+// of the message has been asked for.
 func (g *Gate) visitor(ctx context.Context) (*visit, error) {
 	v, ok := ctx.Value(visitKey{}).(*visit)
 	if !ok {
-		return nil, status.Error(codes.Internal, "the call has not come through the gate")
+		return nil, errAround
 	}
-	if v.later {
-		md, _ := metadata.FromIncomingContext(ctx)
-		if err := g.arrive(v, fromRPC(ctx, md)); err != nil {
+	if v.later != nil {
+		if err := g.arriveLater(ctx, v); err != nil {
 			g.refused(v, err)
 			return nil, refusalOf(err).GRPCStatus().Err()
 		}
@@ -73,17 +71,29 @@ func (g *Gate) visitor(ctx context.Context) (*visit, error) {
 	return v, nil
 }
 
-// Unary is what each remote call goes through.
+var errAround = status.Error(codes.Internal, "the call has not come through the gate")
+
+// arriveLater asks who calls. Those whose keys are known do not queue behind others,
+// who may have made theirs up.
+func (g *Gate) arriveLater(ctx context.Context, v *visit) error {
+	if errors.Is(v.later, errLater) {
+		select {
+		case g.later <- struct{}{}:
+			defer func() { <-g.later }()
+		default:
+			return refuse(codes.Unavailable, "too many callers come with tokens whose keys have to be fetched: try again")
+		}
+	}
+	md, _ := metadata.FromIncomingContext(ctx)
+	return g.arrive(v, fromRPC(ctx, md))
+}
+
+// Unary is what each remote call goes through, when its message has been read.
 func (g *Gate) Unary(ctx context.Context, q any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (answer any, err error) {
-	v, err := g.visitor(ctx)
-	if err != nil {
-		return nil, err
+	v, ok := ctx.Value(visitKey{}).(*visit)
+	if !ok || !v.passed {
+		return nil, errAround
 	}
-	if err := g.openCall(v); err != nil {
-		g.refused(v, err)
-		return nil, err
-	}
-	defer g.calls.leave(v.caller)
 	if g.audited(v) {
 		defer func() { g.done(v, instanceOf(q), status.Code(err).String()) }()
 	}
@@ -113,6 +123,10 @@ func (g *Gate) Stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 		return err
 	}
 	defer g.streams.leave(v.caller)
+	if v.need.Role == Worker {
+		v.work = g.debts.open(debtor{v.caller, v.hub})
+		defer g.debts.close(v.work)
+	}
 	defer func() { g.done(v, "", status.Code(err).String()) }()
 	md, _ := metadata.FromIncomingContext(stream.Context())
 	return g.watched(v, fromRPC(stream.Context(), md), srv, stream, next)
@@ -175,7 +189,10 @@ func addressOf(ctx context.Context) string {
 	if !ok {
 		return "unknown"
 	}
-	if a, ok := from.Addr.(*net.TCPAddr); ok {
+	switch a := from.Addr.(type) {
+	case *callerAddr:
+		return a.host
+	case *net.TCPAddr:
 		return a.AddrPort().Addr().Unmap().String()
 	}
 	return hostOf(from.Addr.String())
@@ -200,14 +217,4 @@ func fromRPC(ctx context.Context, header metadata.MD) *Credentials {
 		}
 	}
 	return c
-}
-
-// hubOf is the task hub that a call names, as package durabletask reads it.
-func hubOf(header metadata.MD) string {
-	for _, key := range [...]string{"taskhub", "durable-taskhub"} {
-		if v := header.Get(key); len(v) > 0 && v[0] != "" {
-			return strings.TrimSpace(v[0])
-		}
-	}
-	return ""
 }

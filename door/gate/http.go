@@ -16,11 +16,11 @@ import (
 // HTTP lets requests through to an API that asks Admit about each of them.
 func (g *Gate) HTTP(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.pages.answerHeaders(w.Header(), r)
-		if g.pages.preflight(w, r) {
+		g.pages.Headers(w.Header(), r)
+		if g.pages.Preflight(w, r) {
 			return
 		}
-		v := &visit{from: hostOf(r.RemoteAddr)}
+		v := &visit{from: hostOf(r.RemoteAddr), conn: httpConn(r.Context())}
 		if err := g.greet(v, r); err != nil {
 			g.refused(v, err)
 			Answer(w, err)
@@ -48,13 +48,13 @@ func (g *Gate) HTTP(next http.Handler) http.Handler {
 }
 
 func (g *Gate) greet(v *visit, r *http.Request) error {
-	if err := g.pages.admits(r); err != nil {
-		return err
+	if err := g.pages.Admits(r, "hosts", "origins"); err != nil {
+		return refuse(codes.PermissionDenied, "%v", err)
 	}
 	if err := g.begin(v, fromHTTP(r)); err != nil {
 		return err
 	}
-	return g.openCall(v)
+	return g.countCall(v)
 }
 
 // Admit decides whether a request that has come through HTTP may do an operation in
@@ -78,18 +78,26 @@ func (g *Gate) Admit(r *http.Request, operation, hub string) error {
 	return err
 }
 
-// Admins lets through to an operator's pages, such as figures and profiles, who has
-// the role Admin for all task hubs. Web pages of others have no way in either.
-func (g *Gate) Admins(next http.Handler) http.Handler {
+// Admins serves an operator's pages, such as figures and profiles, by their patterns
+// (see http.ServeMux), to those who have the role that each needs for all task hubs.
+// Who may not govern the server is not told either which pages there are. Web pages of
+// others have no way in.
+func (g *Gate) Admins(routes map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	for pattern, h := range routes { // order-free: patterns are told apart by the mux
+		mux.Handle(pattern, h)
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g.pages.answerHeaders(w.Header(), r)
-		v := &visit{from: hostOf(r.RemoteAddr), operation: "admin " + r.Method + " " + r.URL.Path, hub: Everywhere}
+		g.pages.Headers(w.Header(), r)
+		_, pattern := mux.Handler(r)
+		v := &visit{from: hostOf(r.RemoteAddr), conn: httpConn(r.Context()), operation: "admin " + pattern, hub: Everywhere}
+		if pattern == "" {
+			v.operation += r.Method + " " + r.URL.Path
+		}
 		err := g.greet(v, r)
 		if err == nil {
 			defer g.calls.leave(v.caller)
-			if !v.principal.May(Everywhere, Admin) {
-				err = refuse(codes.PermissionDenied, "%s does not have the role %s for all task hubs, which is needed here", v.principal.Name, Admin)
-			}
+			err = g.permitPage(v, pattern != "")
 		}
 		if err != nil {
 			g.refused(v, err)
@@ -97,12 +105,23 @@ func (g *Gate) Admins(next http.Handler) http.Handler {
 			return
 		}
 		out := &recorder{ResponseWriter: w}
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			v.need = Need{Role: Admin, Audit: true}
+		if v.need.Audit {
 			defer func() { g.done(v, "", out.outcome()) }()
 		}
-		next.ServeHTTP(out, r)
+		mux.ServeHTTP(out, r)
 	})
+}
+
+// permitPage is permit for an operator's page. That there is none is said to who may
+// have all of them.
+func (g *Gate) permitPage(v *visit, isThere bool) error {
+	if isThere {
+		return g.permit(v)
+	}
+	if !v.principal.May(Everywhere, Admin) {
+		return refuse(codes.PermissionDenied, "%s does not have the role %s for all task hubs, which is needed here", v.principal.Name, Admin)
+	}
+	return nil
 }
 
 // fromHTTP reads the credentials of a request. Durable Functions clients send

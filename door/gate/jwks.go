@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"reflect"
 	"slices"
 	"sync"
 	"time"
@@ -124,8 +125,10 @@ func (k *issuerKeys) find(ctx context.Context, id, algorithm string) ([]jose.JSO
 		return nil, noKey(id, algorithm)
 	}
 	if ctx.Value(quickKey{}) != nil {
-		if len(list) > 0 && k.stillUsable() && !k.claim() {
+		if known := len(list) > 0 && k.stillUsable(); known && !k.claim() {
 			return list, nil // somebody else asks
+		} else if known && k.mayAsk() {
+			return nil, errOneOf
 		}
 		if k.mayAsk() {
 			return nil, errLater
@@ -210,24 +213,25 @@ func (k *issuerKeys) refresh(ctx context.Context) error {
 }
 
 // reload reads the file again. If it cannot, the keys of before stay.
-func (k *issuerKeys) reload() error {
+func (k *issuerKeys) reload() (r Reloaded, err error) {
 	f, err := os.Open(k.file)
 	if err != nil {
-		return fmt.Errorf("read the keys of the tokens' issuer: %w", err)
+		return r, fmt.Errorf("read the keys of the tokens' issuer: %w", err)
 	}
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxKeysBytes+1))
 	if err != nil {
-		return fmt.Errorf("read the keys of the tokens' issuer: %w", err)
+		return r, fmt.Errorf("read the keys of the tokens' issuer: %w", err)
 	}
 	keys, err := readKeys(text)
 	if err != nil {
-		return fmt.Errorf("read the keys of the tokens' issuer in %s: %w", k.file, err)
+		return r, fmt.Errorf("read the keys of the tokens' issuer in %s: %w", k.file, err)
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	r = Reloaded{Keys: len(keys), Changed: !reflect.DeepEqual(k.keys, keys)}
 	k.keys = keys
-	return nil
+	return r, nil
 }
 
 func (k *issuerKeys) fetch(ctx context.Context) ([]jose.JSONWebKey, error) {

@@ -89,23 +89,31 @@ func NewTokens(o TokenOptions) (*Tokens, error) {
 	config := &oidc.Config{ClientID: o.Audience, SupportedSigningAlgs: o.Algorithms, Now: o.Clock.Wall}
 	keys := newIssuerKeys(o)
 	t := &Tokens{opts: o, keys: keys, verifier: oidc.NewVerifier(o.Issuer, keys, config), known: map[[sha256.Size]byte]knownToken{}}
-	return t, t.Reload()
+	_, err := t.Reload()
+	return t, err
+}
+
+// Reloaded says what came of reading the keys of tokens again.
+type Reloaded struct {
+	Keys    int  // that there are now
+	Changed bool // they are others than before
 }
 
 // Reload reads the file of keys again; there is nothing to do for those of an
 // address. If it cannot be read, the keys of before stay. A token of a key that is
 // no longer there is refused from now on.
-func (t *Tokens) Reload() error {
+func (t *Tokens) Reload() (Reloaded, error) {
 	if t.keys.file == "" {
-		return nil
+		return Reloaded{}, nil
 	}
-	if err := t.keys.reload(); err != nil {
-		return err
+	r, err := t.keys.reload()
+	if err != nil {
+		return r, err
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	clear(t.known)
-	return nil
+	return r, nil
 }
 
 // Authenticate implements Authenticator.
@@ -147,8 +155,10 @@ func (t *Tokens) verify(ctx context.Context, text string) (*oidc.IDToken, error)
 	if r, ok := errors.AsType[*Refusal](err); ok {
 		return nil, r
 	}
-	if errors.Is(err, errLater) {
-		return nil, errLater
+	for _, later := range [...]error{errLater, errOneOf} {
+		if errors.Is(err, later) {
+			return nil, later
+		}
 	}
 	return nil, fmt.Errorf("the token is not accepted: %w", err)
 }

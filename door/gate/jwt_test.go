@@ -355,7 +355,7 @@ func TestKeysMayComeFromAFile(t *testing.T) {
 		if err := os.WriteFile(file, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := o.Reload(); err == nil || !strings.Contains(err.Error(), file) {
+		if _, err := o.Reload(); err == nil || !strings.Contains(err.Error(), file) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if _, err := NewTokens(TokenOptions{Issuer: "i", Audience: "a", KeysFile: file}); err == nil || !strings.Contains(err.Error(), file) {
@@ -376,7 +376,7 @@ func TestKeysMayComeFromAFile(t *testing.T) {
 	if err := os.WriteFile(file, set, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.Reload(); err != nil {
+	if _, err := o.Reload(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ask(o, fresh); err != nil {

@@ -120,7 +120,7 @@ func (k *Keys) Authenticate(c *Credentials) (*Principal, error) {
 	case found == 0 || e == nobody:
 		return nil, errors.New("the API key is not known")
 	case !e.expires.IsZero() && !c.Now.Before(e.expires):
-		return nil, fmt.Errorf("the API key %q has expired", name)
+		return nil, fmt.Errorf("the API key %q has expired at %s", name, e.expires.UTC().Format(time.RFC3339))
 	}
 	return e.principal, nil
 }

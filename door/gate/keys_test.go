@@ -81,7 +81,7 @@ func TestAKeyIsNoLongerGoodOnceItHasExpired(t *testing.T) {
 	if _, err := k.Authenticate(&Credentials{Token: key, Now: end.Add(-1)}); err != nil {
 		t.Error(err)
 	}
-	if _, err := k.Authenticate(&Credentials{Token: key, Now: end}); err == nil || !strings.Contains(err.Error(), "expired") {
+	if _, err := k.Authenticate(&Credentials{Token: key, Now: end}); err == nil || !strings.Contains(err.Error(), `"a" has expired at 2030-01-01T00:00:00Z`) {
 		t.Error(err)
 	}
 }

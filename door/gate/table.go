@@ -5,20 +5,27 @@ type Need struct {
 	Role   Role
 	Audit  bool // it manages: the audit log has each
 	Stream bool // it lasts until one side ends it, so a caller may have some at a time only
+	// Answers is that it ends, or gives back, what the caller was given to do by a
+	// stream, or reads what is needed for it: where some is out no limit on the number
+	// of calls counts.
+	Answers bool
 }
 
 var (
 	reads    = Need{Role: Reader}
 	watches  = Need{Role: Reader, Stream: true}
+	recalls  = Need{Role: Reader, Stream: true, Answers: true}
 	messages = Need{Role: Client} // what programs do all the time; see Options.AuditAll
 	manages  = Need{Role: Client, Audit: true}
-	works    = Need{Role: Worker}
+	works    = Need{Role: Worker, Answers: true}
 	serves   = Need{Role: Worker, Audit: true, Stream: true}
 	governs  = Need{Role: Admin, Audit: true}
+	operates = Need{Role: Admin} // and looks only
 )
 
 // Needs is what each operation needs: remote calls by their full method, HTTP
-// routes by method and pattern. What is not in it is refused.
+// routes by method and pattern, those of the admin listener (see Gate.Admins) with
+// "admin" before that. What is not in it is refused.
 var Needs = map[string]Need{
 	"/TaskHubSidecarService/Hello":                                 reads,
 	"/TaskHubSidecarService/GetInstance":                           reads,
@@ -26,7 +33,7 @@ var Needs = map[string]Need{
 	"/TaskHubSidecarService/WaitForInstanceCompletion":             reads,
 	"/TaskHubSidecarService/QueryInstances":                        reads,
 	"/TaskHubSidecarService/ListInstanceIds":                       reads,
-	"/TaskHubSidecarService/StreamInstanceHistory":                 watches,
+	"/TaskHubSidecarService/StreamInstanceHistory":                 recalls,
 	"/TaskHubSidecarService/GetEntity":                             reads,
 	"/TaskHubSidecarService/QueryEntities":                         reads,
 	"/TaskHubSidecarService/StartInstance":                         messages,
@@ -69,4 +76,14 @@ var Needs = map[string]Need{
 	"POST instances/{instance}/restart":            manages,
 	"DELETE entities/{name}/{key}":                 manages,
 	"POST makeprimary":                             manages,
+
+	"admin GET /metrics":             operates,
+	"admin GET /debug/pprof/":        operates,
+	"admin GET /debug/pprof/cmdline": operates,
+	"admin GET /debug/pprof/profile": operates,
+	"admin GET /debug/pprof/symbol":  operates,
+	"admin POST /debug/pprof/symbol": governs,
+	"admin GET /debug/pprof/trace":   operates,
+	"admin GET /log/level":           operates,
+	"admin PUT /log/level":           governs,
 }

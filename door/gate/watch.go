@@ -13,12 +13,22 @@ import (
 type watchedStream struct {
 	grpc.ServerStream
 	g     *Gate
+	v     *visit
 	stuck chan struct{}
 	once  sync.Once
 }
 
+// RecvMsg implements grpc.ServerStream. There is one message: that of the request.
+func (s *watchedStream) RecvMsg(m any) error {
+	defer s.g.room(s.v).endOf(s.v)
+	return s.g.receive(s.Context(), s.v, m)
+}
+
 // SendMsg implements grpc.ServerStream.
 func (s *watchedStream) SendMsg(m any) error {
+	if item, ok := m.(interface{ GetCompletionToken() string }); ok && s.v.work != nil && item.GetCompletionToken() != "" {
+		s.g.debts.given(s.v.work)
+	}
 	stop := s.g.opts.Clock.AfterFunc(s.g.opts.Patience, func() { s.once.Do(func() { close(s.stuck) }) })
 	defer stop()
 	return s.ServerStream.SendMsg(m)
@@ -84,7 +94,7 @@ func (w *guard) look() {
 // or may no longer have it. The end of a stream ends the send that is under way,
 // and so what runs it.
 func (g *Gate) watched(v *visit, c *Credentials, srv any, stream grpc.ServerStream, next grpc.StreamHandler) error {
-	s := &watchedStream{ServerStream: stream, g: g, stuck: make(chan struct{})}
+	s := &watchedStream{ServerStream: stream, g: g, v: v, stuck: make(chan struct{})}
 	out := make(chan error, 1)
 	defer g.guard(v, c, func(err error) { out <- err }).stop()
 	ended := make(chan error, 1)

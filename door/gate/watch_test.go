@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -73,6 +74,22 @@ func TestTheStreamOfAKeyThatIsWithdrawnEnds(t *testing.T) {
 		if err := <-ended; status.Code(err) != c.want {
 			t.Errorf("%s: %v, want %v", name, err, c.want)
 		}
+	}
+}
+
+func TestTheStreamOfAKeyEndsWithinAMinuteOfItsExpiry(t *testing.T) {
+	token, hash := newKeyOf(t, "a")
+	clock := newTestClock()
+	ended := open(t, clock, keysOf(t, Key{Name: "a", Hashes: []string{hash}, Roles: map[string]Role{"orders": Worker}, Expires: begin.Add(lookAgain + 1)}), token)
+	clock.advance(lookAgain)
+	select {
+	case err := <-ended:
+		t.Fatalf("it ended before: %v", err)
+	default:
+	}
+	clock.advance(lookAgain)
+	if err := <-ended; status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "has expired at 2030-01-01T00:01:00Z") {
+		t.Error(err)
 	}
 }
 

@@ -1,0 +1,181 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+)
+
+// giver gives one item to each stream of work.
+func giver() *service {
+	s := answering()
+	s.work = func(stream grpc.ServerStreamingServer[wire.WorkItem]) error {
+		err := stream.Send(&wire.WorkItem{CompletionToken: "token"})
+		<-stream.Context().Done()
+		return err
+	}
+	return s
+}
+
+// keysFor makes keys of callers with a role for all hubs.
+func keysFor(t *testing.T, roles map[string]Role) (Authenticator, map[string]string) {
+	t.Helper()
+	tokens := map[string]string{}
+	var list []Key
+	for name, r := range roles { // order-free: each is its own
+		token, hash := newKeyOf(t, name)
+		tokens[name] = token
+		list = append(list, Key{Name: name, Hashes: []string{hash}, Roles: map[string]Role{Everywhere: r}})
+	}
+	return keysOf(t, list...), tokens
+}
+
+// work opens a stream of work and waits for its first item.
+func work(ctx context.Context, t *testing.T, c wire.TaskHubSidecarServiceClient) {
+	t.Helper()
+	w, err := c.GetWorkItems(ctx, &wire.GetWorkItemsRequest{})
+	if err == nil {
+		_, err = w.Recv()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnAnswerThatIsOwedIsTakenWhateverLimitIsUsedUp(t *testing.T) {
+	for name, o := range map[string]Options{"rate": {Rate: 1}, "hub-rate": {HubRate: 1}, "calls": {Calls: 1}} {
+		t.Run(name, func(t *testing.T) {
+			auth, tokens := keysFor(t, map[string]Role{"worker": Worker, "idle": Worker, "reader": Reader})
+			clock, s, hold, held := newTestClock(), giver(), make(chan struct{}), make(chan struct{}, 10)
+			s.get = func(ctx context.Context) (*wire.GetInstanceResponse, error) {
+				if name == "calls" {
+					held <- struct{}{}
+					<-hold
+				}
+				return &wire.GetInstanceResponse{}, nil
+			}
+			defer close(hold)
+			o.Authenticators, o.Clock, o.DefaultHub = []Authenticator{auth}, clock, "orders"
+			_, conn, _ := serveConn(t, s, o)
+			c := wire.NewTaskHubSidecarServiceClient(conn)
+			as := func(who string) context.Context {
+				return metadata.AppendToOutgoingContext(t.Context(), "authorization", tokens[who])
+			}
+			work(as("worker"), t, c)
+			clock.advance(1e9)
+			flood := map[string]string{"rate": "worker", "hub-rate": "reader", "calls": "worker"}[name]
+			for range 2 { // one is as much as there may be
+				go func() { _, _ = c.GetInstance(as(flood), &wire.GetInstanceRequest{}) }()
+			}
+			if name == "calls" {
+				<-held
+			} else if err := untilRefused(c, as(flood)); status.Code(err) != codes.ResourceExhausted {
+				t.Fatal(err)
+			}
+			answer := func(who string) error {
+				_, err := c.CompleteActivityTask(as(who), &wire.ActivityResponse{CompletionToken: "token"})
+				return err
+			}
+			h, err := c.StreamInstanceHistory(as("worker"), &wire.StreamInstanceHistoryRequest{})
+			if err == nil {
+				_, err = h.Recv()
+			}
+			if status.Code(err) != codes.Unimplemented { // by the service, which does not have it
+				t.Errorf("what is needed for it: %v", err)
+			}
+			if err := answer("worker"); err != nil {
+				t.Errorf("what is owed: %v", err)
+			}
+			if err := answer("worker"); status.Code(err) != codes.ResourceExhausted {
+				t.Errorf("it has been answered, and one more is taken: %v", err)
+			}
+			if name == "hub-rate" {
+				if err := answer("idle"); status.Code(err) != codes.ResourceExhausted {
+					t.Errorf("of one who was given nothing: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func untilRefused(c wire.TaskHubSidecarServiceClient, ctx context.Context) (err error) {
+	for err == nil {
+		_, err = c.GetInstance(ctx, &wire.GetInstanceRequest{})
+	}
+	return err
+}
+
+func TestWhatIsOwedIsOwedUntilItIsTaken(t *testing.T) {
+	s, refusal := giver(), errors.New("later")
+	s.does = func(_ context.Context, q proto.Message) error {
+		if a, ok := q.(*wire.ActivityResponse); ok && a.TaskId > 0 {
+			return refusal
+		}
+		return nil
+	}
+	g, conn, _ := serveConn(t, s, Options{HubRate: 1, DefaultHub: "orders", Clock: newTestClock()})
+	c := wire.NewTaskHubSidecarServiceClient(conn)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	work(ctx, t, c) // and uses up the rate
+	for range 3 {
+		if _, err := c.CompleteActivityTask(ctx, &wire.ActivityResponse{TaskId: 1}); !strings.Contains(status.Convert(err).Message(), "later") {
+			t.Errorf("an answer that is not taken: %v", err)
+		}
+		if _, err := c.CompleteOrchestratorTask(ctx, &wire.OrchestratorResponse{IsPartial: true}); err != nil {
+			t.Errorf("a part: %v", err)
+		}
+	}
+	if _, err := c.CompleteOrchestratorTask(ctx, &wire.OrchestratorResponse{}); err != nil {
+		t.Errorf("the last part: %v", err)
+	}
+	if _, err := c.CompleteOrchestratorTask(ctx, &wire.OrchestratorResponse{}); status.Code(err) != codes.ResourceExhausted {
+		t.Errorf("nothing is owed: %v", err)
+	}
+	cancel()
+	until(func() bool {
+		g.debts.mu.Lock()
+		defer g.debts.mu.Unlock()
+		return len(g.debts.of) == 0
+	})
+}
+
+func TestAnswersUnderWayAreBoundedByWhatIsOut(t *testing.T) {
+	d := newDebts()
+	by := debtor{"a", "orders"}
+	if d.enter(by) != nil {
+		t.Error("nothing is out")
+	}
+	first, second := d.open(by), d.open(by)
+	if first != second || d.enter(by) != nil {
+		t.Error("nothing is out yet")
+	}
+	d.given(first)
+	a, b := d.enter(by), d.enter(by)
+	if a == nil || b == nil || d.enter(by) != nil {
+		t.Error("one is out: it may be answered, and once more if that was lost")
+	}
+	d.leave(a, true)
+	d.leave(b, false)
+	if d.owes(by) {
+		t.Error("it has been answered")
+	}
+	d.given(first)
+	d.close(first)
+	if !d.owes(by) {
+		t.Error("the other stream is still there")
+	}
+	d.close(second)
+	if d.owes(by) || len(d.of) != 0 {
+		t.Error("nobody is there any more")
+	}
+}
