@@ -67,6 +67,11 @@ func (s *Service) RewindInstance(ctx context.Context, q *wire.RewindInstanceRequ
 
 func command[R any](s *Service, ctx context.Context, do func(engine.Client) (R, error)) (none R, err error) {
 	client, err := s.client(ctx)
+	return commanded(client, err, do)
+}
+
+// commanded is command with a client that was found, or the error of that.
+func commanded[R any](client engine.Client, err error, do func(engine.Client) (R, error)) (none R, _ error) {
 	if err != nil {
 		return none, err
 	}

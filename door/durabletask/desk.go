@@ -17,6 +17,7 @@ type desk struct {
 	tokens   map[string]*held
 	places   places
 	sessions map[*session]struct{}
+	failing  map[string]*failing // by entity
 }
 
 // place is where an item is from: a step of an instance, or an activity.
@@ -48,7 +49,7 @@ type held struct {
 }
 
 func newDesk() *desk {
-	return &desk{tokens: map[string]*held{}, places: places{}, sessions: map[*session]struct{}{}}
+	return &desk{tokens: map[string]*held{}, places: places{}, sessions: map[*session]struct{}{}, failing: map[string]*failing{}}
 }
 
 // enter notes a worker at its hub's desk.

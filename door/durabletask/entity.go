@@ -16,9 +16,10 @@ import (
 // SignalEntity sends a one-way operation to an entity. A request with an ID takes
 // effect once, however often it is sent.
 func (s *Service) SignalEntity(ctx context.Context, q *wire.SignalEntityRequest) (*wire.SignalEntityResponse, error) {
-	return command(s, ctx, func(c engine.Client) (*wire.SignalEntityResponse, error) {
+	client, err := s.recipient(ctx)
+	return commanded(client, err, func(c engine.Client) (*wire.SignalEntityResponse, error) {
 		return &wire.SignalEntityResponse{}, c.Signal(ctx, engine.SignalRequest{
-			Entity: translate.ID(q.GetInstanceId()), Operation: q.GetName(), Input: translate.Bytes(q.GetInput()), At: translate.Time(q.GetScheduledTime()),
+			Entity: model.CanonicalID(q.GetInstanceId()), Operation: q.GetName(), Input: translate.Bytes(q.GetInput()), At: translate.Time(q.GetScheduledTime()),
 			Trace: translate.ToTrace(q.GetParentTraceContext()), Key: q.GetRequestId(),
 		})
 	})
@@ -34,7 +35,7 @@ func (s *Service) GetEntity(ctx context.Context, q *wire.GetEntityRequest) (*wir
 	if !model.IsEntity(q.GetInstanceId()) {
 		return nil, invalid("%q is not the ID of an entity: @name@key", q.GetInstanceId())
 	}
-	i, err := client.Get(ctx, translate.ID(q.GetInstanceId()), engine.GetOptions{Payloads: true})
+	i, err := client.Get(ctx, model.CanonicalID(q.GetInstanceId()), engine.GetOptions{Payloads: true})
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		return &wire.GetEntityResponse{}, nil
@@ -55,20 +56,20 @@ func (s *Service) QueryEntities(ctx context.Context, q *wire.QueryEntitiesReques
 	}
 	f := q.GetQuery()
 	query := engine.Query{
-		Entities: true, IDPrefix: translate.ID(f.GetInstanceIdStartsWith().GetValue()),
+		Entities: true, IDPrefix: model.CanonicalID(f.GetInstanceIdStartsWith().GetValue()),
 		UpdatedFrom: from(f.GetLastModifiedFrom()), UpdatedTo: to(f.GetLastModifiedTo()),
 		PageSize: pageSize(f.GetPageSize().GetValue()), Token: f.GetContinuationToken().GetValue(),
-		GetOptions: engine.GetOptions{Payloads: true},
+		GetOptions: engine.GetOptions{Payloads: f.GetIncludeState()},
 	}
 	r := &wire.QueryEntitiesResponse{}
 	token, err := fill(ctx, client, query, func(i *model.Instance) proto.Message {
-		if i.Entity == nil || i.Entity.State == nil && !f.GetIncludeTransient() {
+		if i.Entity == nil || !i.Entity.HasState && !f.GetIncludeTransient() {
 			return nil
 		}
 		m := translate.Metadata(i, f.GetIncludeState())
 		r.Entities = append(r.Entities, m)
 		return m
-	}, func() { r.Entities = nil })
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -40,6 +40,11 @@ func (w *session) give(ctx context.Context, item any) error {
 		w.activity(m, i)
 	case *engine.EntityItem:
 		h.place, h.token, h.entity = place{kind: engine.EntityKind, instance: i.Instance}, i.Token, i
+		if f := w.d.failed(i); f != nil {
+			w.unsent(h.token)
+			_ = h.completeBatch(failedBatch(h, f.operations, f.with), nil) // it may be stale, which is all the same
+			return nil
+		}
 		h.traced, i = w.traceBatch(i)
 		m.Request = &wire.WorkItem_EntityRequestV2{EntityRequestV2: cut(w.batch(i))}
 	case *engine.OrchestrationItem:

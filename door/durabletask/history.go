@@ -57,7 +57,7 @@ func (s *Service) historyOf(ctx context.Context, hub Hub, q *wire.StreamInstance
 	if want != "" && i.Execution.String() != want {
 		return none, nil, status.Errorf(codes.NotFound, "instance %q has no execution %q any more, it is at %s", id, want, i.Execution)
 	}
-	history, err := hub.Engine().History(ctx, id)
+	history, err := hub.Engine().History(engine.UntilDone(ctx), id)
 	return i.Execution, history, statusOf(err)
 }
 

@@ -38,15 +38,15 @@ func (s *Service) WaitForInstanceCompletion(ctx context.Context, q *wire.GetInst
 // errStopping makes clients that wait come again, once the server is back.
 var errStopping = status.Error(codes.Unavailable, "the server stops")
 
-// wait ends with the service too: some SDKs leave their waits open for good.
+// wait ends when the service drains, too: some SDKs leave their waits open for good.
 func (s *Service) wait(ctx context.Context, q *wire.GetInstanceRequest, until engine.Until) (*wire.GetInstanceResponse, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(s.ctx, cancel)()
+	defer context.AfterFunc(s.open, cancel)()
 	r, err := s.read(ctx, q, func(c engine.Client, o engine.GetOptions) (*model.Instance, error) {
 		return c.Wait(ctx, q.GetInstanceId(), until, o)
 	})
-	if err != nil && s.ctx.Err() != nil {
+	if err != nil && s.open.Err() != nil {
 		return nil, errStopping
 	}
 	return r, err

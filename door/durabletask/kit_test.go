@@ -60,6 +60,18 @@ func (s *swapped) Hub(ctx context.Context, name string) (durabletask.Hub, error)
 	return s.Hubs.Hub(ctx, name)
 }
 
+func (s *swapped) Demand(ctx context.Context, name string) (durabletask.Hub, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Hubs.Demand(ctx, name)
+}
+
+func (s *swapped) Promise(name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.Hubs.Promise(name)
+}
+
 func (s *swapped) swap(to durabletask.Hubs) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -196,8 +196,11 @@ func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchRes
 		return nil, errStale
 	}
 	h.s.passed()
-	if q.GetRequiresState() {
+	switch {
+	case q.GetRequiresState():
 		return done(h.s.conn.Abandon(engine.EntityKind, h.token, 0))
+	case translate.IsTooLarge(q): // it would be as large again
+		return done(h.failBatch(d, len(h.entity.Operations), translate.ToFailure(q.GetFailureDetails())))
 	}
 	r, err := translate.EntityResult(q)
 	if n := len(q.GetResults()); err == nil && n > len(h.entity.Operations) {
@@ -215,9 +218,16 @@ func (s *Service) CompleteEntityTask(ctx context.Context, q *wire.EntityBatchRes
 	if errors.Is(err, engine.ErrTooLarge) {
 		kind = model.FailurePayloadTooLarge
 	}
-	return done(h.completeBatch(failedBatch(h, len(q.GetResults()), &model.Failure{
-		Type: kind, NonRetriable: true, Message: "what the operations came to cannot be kept: " + err.Error(),
-	}), nil))
+	f := &model.Failure{Type: kind, NonRetriable: true, Message: "what the operations came to cannot be kept: " + err.Error()}
+	return done(h.failBatch(d, len(q.GetResults()), f))
+}
+
+// failBatch fails the first n operations of a batch.
+func (h *held) failBatch(d *desk, n int, f *model.Failure) error {
+	if h.s.extras {
+		return d.failLater(h, n, f)
+	}
+	return h.completeBatch(failedBatch(h, n, f), nil)
 }
 
 // heldBatch finds the batch that a result is for.

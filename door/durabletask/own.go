@@ -11,7 +11,6 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/netherite-go/netherite/door/durabletask/extra"
-	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -89,31 +88,32 @@ func readQuery(x *extra.Request) (q engine.Query, err error) {
 }
 
 // wholePage answers with a page of a query that was said in full: of instances
-// that fit into a message.
+// that fit into a message, if it is not a single one.
 func wholePage(ctx context.Context, client engine.Client, x *extra.Request) (*wire.QueryInstancesResponse, error) {
 	q, err := readQuery(x)
 	if err != nil {
 		return nil, err
 	}
-	for {
-		page, err := client.Query(ctx, q)
-		partial, failed := incomplete(err)
-		if failed != nil {
-			return nil, statusOf(failed)
-		}
-		text, err := json.Marshal(page)
-		if err != nil {
-			return nil, status.Error(codes.Internal, err.Error())
-		}
-		if n := len(page.Instances); len(text) > maxMessage && n > 1 {
-			q.PageSize = max(1, n/2)
-			continue
-		}
-		r := &wire.QueryInstancesResponse{}
-		extra.Put(r, &extra.Answer{Page: text, Incomplete: partial})
-		return r, nil
+	if q.MaxBytes == 0 || q.MaxBytes > maxWholeBytes {
+		q.MaxBytes = maxWholeBytes
 	}
+	page, err := client.Query(engine.UntilDone(ctx), q)
+	partial, failed := incomplete(err)
+	if failed != nil {
+		return nil, statusOf(failed)
+	}
+	text, err := json.Marshal(page)
+	if err != nil {
+		return nil, status.Error(codes.Internal, err.Error())
+	}
+	r := &wire.QueryInstancesResponse{}
+	extra.Put(r, &extra.Answer{Page: text, Incomplete: partial})
+	return r, nil
 }
+
+// maxWholeBytes is what the instances of a page may have that is said as JSON, where
+// payloads are in base64.
+const maxWholeBytes = maxMessage * 3 / 4
 
 // incomplete tells what is missing from an answer from an error.
 func incomplete(err error) (*extra.Error, error) {
@@ -136,7 +136,7 @@ func ownPurge(ctx context.Context, client engine.Client, q *wire.PurgeInstancesR
 			n, answer.Token, err = client.PurgeWhere(ctx, query)
 		}
 	} else {
-		n, err = client.Purge(ctx, translate.ID(q.GetInstanceId()), q.GetRecursive())
+		n, err = client.Purge(ctx, model.CanonicalID(q.GetInstanceId()), q.GetRecursive())
 	}
 	if answer.Incomplete, err = incomplete(err); err != nil {
 		return nil, statusOf(err)

@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
-	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
@@ -45,7 +44,7 @@ func purgeAll(ctx context.Context, client engine.Client, ids []string, recursive
 	}
 	r := &wire.PurgeInstancesResponse{IsComplete: wrapperspb.Bool(true)}
 	for _, id := range ids {
-		n, err := purgeOne(ctx, client, translate.ID(id), recursive)
+		n, err := purgeOne(ctx, client, model.CanonicalID(id), recursive)
 		if errors.Is(err, engine.ErrNotFound) {
 			continue
 		} else if err != nil {

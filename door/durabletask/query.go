@@ -45,7 +45,7 @@ func (s *Service) QueryInstances(ctx context.Context, q *wire.QueryInstancesRequ
 		state := translate.State(i)
 		r.OrchestrationState = append(r.OrchestrationState, state)
 		return state
-	}, func() { r.OrchestrationState = nil })
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -91,30 +91,24 @@ func statusesOf(list []wire.OrchestrationStatus) ([]model.Status, error) {
 	return out, nil
 }
 
-// fill reads a page that fits into a message: one with large payloads is read
-// again, half as long. It returns the token of the next page. Of an instance that
-// is left out add makes nothing.
-func fill(ctx context.Context, client engine.Client, q engine.Query, add func(*model.Instance) proto.Message, reset func()) (string, error) {
-	for {
-		page, err := client.Query(ctx, q)
-		if err != nil {
-			return "", statusOf(err)
-		}
-		size, n := 0, len(page.Instances)
-		for _, i := range page.Instances {
-			if m := add(i); m != nil {
-				size += proto.Size(m) + frameBytes
-			}
-			if n == 1 && size > maxPageBytes {
-				return "", status.Errorf(codes.ResourceExhausted, "what is known of instance %q has %d bytes with its payloads, and clients take no more than %d: query without them", i.ID, size, maxPageBytes)
-			}
-		}
-		if size <= maxPageBytes {
-			return page.Token, nil
-		}
-		reset()
-		q.PageSize = max(1, n/2)
+// fill reads a page that fits into a message. It returns the token of the next page.
+// Of an instance that is left out add makes nothing.
+func fill(ctx context.Context, client engine.Client, q engine.Query, add func(*model.Instance) proto.Message) (string, error) {
+	q.MaxBytes = maxPageBytes
+	page, err := client.Query(engine.UntilDone(ctx), q)
+	if err != nil {
+		return "", statusOf(err)
 	}
+	for _, i := range page.Instances {
+		m := add(i)
+		if m == nil || len(page.Instances) > 1 {
+			continue
+		}
+		if size := proto.Size(m) + frameBytes; size > maxPageBytes {
+			return "", status.Errorf(codes.ResourceExhausted, "what is known of instance %q has %d bytes with its payloads, and clients take no more than %d: query without them", i.ID, size, maxPageBytes)
+		}
+	}
+	return page.Token, nil
 }
 
 // maxPageBytes is what the instances of a page may have: the rest is for the token.

@@ -44,6 +44,8 @@ type Service struct {
 	wire.UnimplementedTaskHubSidecarServiceServer
 	opts   Options
 	tracer *spans.Tracer   // nil: nothing is traced
+	open   context.Context // ends with Drain, or Close
+	drain  context.CancelFunc
 	ctx    context.Context // ends with Close
 	end    context.CancelFunc
 
@@ -63,12 +65,20 @@ func New(o Options) *Service {
 	o.Version = cmp.Or(o.Version, "devel")
 	s := &Service{opts: o, tracer: spans.New(o.Tracer), hubs: map[Hub]*desk{}}
 	s.ctx, s.end = context.WithCancel(context.Background())
+	s.open, s.drain = context.WithCancel(s.ctx)
 	return s
 }
 
+// Drain gives workers nothing more and lets no more of them in. What they have they
+// may complete until Close: netherite.Hub.Drain waits for that, and is to be called
+// at the same time. Calls that wait for something end with UNAVAILABLE; all others
+// are answered, as work under way may need them.
+func (s *Service) Drain() { s.drain() }
+
 // Close ends the streams of all workers, which give back what they have, and the
 // calls of clients that wait for something: a gRPC server that is to stop
-// gracefully waits for both.
+// gracefully waits for both. Call Drain before, and wait, to let workers complete
+// what they have.
 func (s *Service) Close() { s.end() }
 
 // Register adds a service to a gRPC server, for one hub, whichever task hub the
@@ -87,8 +97,14 @@ func Register(server grpc.ServiceRegistrar, hub Hub) *Service {
 }
 
 // client is the engine of the hub that a call is for.
-func (s *Service) client(ctx context.Context) (engine.Client, error) {
-	hub, err := s.hub(ctx)
+func (s *Service) client(ctx context.Context) (engine.Client, error) { return engineOf(s.hub(ctx)) }
+
+// recipient is client for a call that gives the hub work: it may make that.
+func (s *Service) recipient(ctx context.Context) (engine.Client, error) {
+	return engineOf(s.demand(ctx))
+}
+
+func engineOf(hub Hub, err error) (engine.Client, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -96,21 +112,28 @@ func (s *Service) client(ctx context.Context) (engine.Client, error) {
 }
 
 // hub is the one that a call is for.
-func (s *Service) hub(ctx context.Context) (Hub, error) {
+func (s *Service) hub(ctx context.Context) (Hub, error) { return named(ctx, s.opts.Hubs.Hub) }
+
+// demand is hub for a call that gives the hub work, or asks for some: it may make it.
+func (s *Service) demand(ctx context.Context) (Hub, error) { return named(ctx, s.opts.Hubs.Demand) }
+
+func named(ctx context.Context, find func(context.Context, string) (Hub, error)) (Hub, error) {
 	name := hubName(ctx)
-	hub, err := s.opts.Hubs.Hub(ctx, name)
+	hub, err := find(ctx, name)
 	if err != nil {
 		return nil, describeHub(name, err)
 	}
 	return hub, nil
 }
 
-// Hello is the first call of every worker. It says which server this is, and fails
-// if there is no task hub of the name that the caller gives.
+// Hello is the first call of every worker, and of some clients. It says which server
+// this is, and fails if there is no task hub of the name that the caller gives, and
+// would be none if it asked for work or gave some.
 func (s *Service) Hello(ctx context.Context, _ *emptypb.Empty) (*emptypb.Empty, error) {
 	_ = grpc.SetHeader(ctx, metadata.Pairs(extra.ServerHeader, s.opts.Version)) // fails without a server only
-	if _, err := s.hub(ctx); err != nil {
-		return nil, err
+	name := hubName(ctx)
+	if err := s.opts.Hubs.Promise(name); err != nil {
+		return nil, describeHub(name, err)
 	}
 	return &emptypb.Empty{}, nil
 }

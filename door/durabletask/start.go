@@ -17,7 +17,7 @@ import (
 
 // StartInstance starts an orchestration.
 func (s *Service) StartInstance(ctx context.Context, q *wire.CreateInstanceRequest) (*wire.CreateInstanceResponse, error) {
-	client, err := s.client(ctx)
+	client, err := s.recipient(ctx)
 	if err != nil {
 		return nil, err
 	}

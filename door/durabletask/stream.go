@@ -45,6 +45,7 @@ type session struct {
 	mu      sync.Mutex
 	queue   []any // items, not yet sent
 	dropped []dropped
+	drains  bool // nothing is sent any more that is not about what the worker has
 	trial   trial
 	sends   uint64 // begun
 	sending bool
@@ -64,7 +65,10 @@ type dropped struct {
 // stream has ended.
 func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerStreamingServer[wire.WorkItem]) error {
 	ctx := stream.Context()
-	hub, err := s.hub(ctx)
+	if s.open.Err() != nil {
+		return errStopping
+	}
+	hub, err := s.demand(ctx)
 	if err != nil {
 		return err
 	}
@@ -173,8 +177,12 @@ var errStalled = status.Error(codes.Unavailable, "the worker has not read its wo
 func (w *session) run(ctx context.Context, s *Service, hub Hub) error {
 	w.arm(s)
 	defer w.disarm()
+	drain := s.open.Done()
 	for {
 		select {
+		case <-drain:
+			drain = nil
+			w.beginDrain()
 		case <-ctx.Done():
 			return statusOf(ctx.Err())
 		case <-s.ctx.Done():
@@ -254,12 +262,17 @@ func (w *session) tick(s *Service) {
 	quiet := still && !w.sending
 	w.mu.Unlock()
 	if quiet {
-		select {
-		case w.ping <- struct{}{}:
-		default:
-		}
+		w.look()
 	}
 	w.arm(s)
+}
+
+// look has the stream look whether its hub is as it was, and give a sign of life.
+func (w *session) look() {
+	select {
+	case w.ping <- struct{}{}:
+	default:
+	}
 }
 
 // sendOne sends a message. While it does not go, ticks count.
@@ -281,7 +294,7 @@ func (w *session) sendOne(m *wire.WorkItem) error {
 func (w *session) flush(ctx context.Context) error {
 	for {
 		w.mu.Lock()
-		queue, dropped := w.queue, w.dropped
+		queue, dropped, drains := w.queue, w.dropped, w.drains
 		w.queue, w.dropped = nil, nil
 		w.mu.Unlock()
 		for _, i := range dropped {
@@ -291,6 +304,9 @@ func (w *session) flush(ctx context.Context) error {
 			return nil
 		}
 		for n, item := range queue {
+			if drains && w.unoffer(item) {
+				continue
+			}
 			if err := w.next(ctx, item); err != nil {
 				return err
 			}

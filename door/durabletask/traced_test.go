@@ -1,6 +1,7 @@
 package durabletask_test
 
 import (
+	"runtime"
 	"slices"
 	"testing"
 
@@ -95,6 +96,28 @@ func TestWorkThatIsGivenBackIsOneSpan(t *testing.T) {
 	slices.Sort(names)
 	if want := []string{"activity:A", "entity:e:op", "orchestration:Tour"}; !slices.Equal(names, want) {
 		t.Errorf("spans %q, want %q", names, want)
+	}
+}
+
+// TestWhatIsTerminatedHasASpanAboveItsWork: no worker ends it.
+func TestWhatIsTerminatedHasASpanAboveItsWork(t *testing.T) {
+	r, recorder := openTraced(t)
+	w := r.work(everything())
+	r.startTraced("x", "Tour")
+	w.answer(w.step("x"), schedule(0, "A", ""))
+	w.did(w.task("A"), "a")
+	w.answer(w.step("x"))
+	r.must(r.TerminateInstance(r.ctx, &wire.TerminateRequest{InstanceId: "x"}))
+	r.ended("x", terminated)
+	for len(recorder.GetSpans()) < 2 && r.ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	spans := recorder.GetSpans()
+	if len(spans) != 2 || statusIn(&spans[1]) != "Terminated" || spans[1].Parent.SpanID().String() != startedIn[36:52] {
+		t.Fatalf("spans %+v", spans)
+	}
+	if above := spans[0].Parent.SpanID(); above != spans[1].SpanContext.SpanID() {
+		t.Errorf("the activity is below %s, the orchestration's span is %s", above, spans[1].SpanContext.SpanID())
 	}
 }
 

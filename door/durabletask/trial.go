@@ -66,6 +66,10 @@ func isJava(ctx context.Context) bool {
 // answered. w.mu is held.
 func (w *session) offerEntity(i *engine.EntityItem) {
 	t := &w.trial
+	if w.drains {
+		w.queue = append(w.queue, i) // to be given back
+		return
+	}
 	switch t.trust {
 	case untried:
 		t.trust, t.item = tried, i
@@ -102,7 +106,7 @@ func (w *session) review(ctx context.Context, hub Hub) {
 		w.dropped = append(w.dropped, dropped{engine.EntityKind, i.Token})
 	}
 	t.waiting = nil
-	item := t.item
+	item, drains := t.item, w.drains
 	if item != nil {
 		t.stop = w.clock.AfterFunc(trialTime, t.look)
 	}
@@ -111,7 +115,7 @@ func (w *session) review(ctx context.Context, hub Hub) {
 		w.conn.Changed()
 		w.wake()
 	}
-	if item != nil && handledElsewhere(ctx, hub, item.Instance) {
+	if item != nil && (drains || handledElsewhere(ctx, hub, item.Instance)) {
 		w.takeBack(item)
 	}
 }

@@ -3,6 +3,7 @@ package httpapi
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -37,8 +38,9 @@ func (c *call) fail(err error) {
 		refuse(c.w, e.Code, e.Text)
 		return
 	}
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		refuse(c.w, http.StatusRequestEntityTooLarge, err.Error())
+	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuse(c.w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes, and this API takes no more, "+
+			"whatever one payload may have (on a server limits.payload): send a larger one over gRPC", e.Limit))
 		return
 	}
 	for _, k := range codes {
@@ -87,6 +89,8 @@ func (c *call) body() ([]byte, error) {
 		return nil, err
 	case len(b) == 0:
 		return []byte("null"), nil
+	case !utf8.Valid(b):
+		return nil, checkText("the body", string(b))
 	case depth(b) > maxDepth: // of a few thousand levels the parser would say that they are no JSON
 		return nil, badRequest("the body is JSON of %d levels, at most %d levels are allowed", depth(b), maxDepth)
 	case !json.Valid(b):
@@ -121,14 +125,16 @@ func (c *call) isJSON() bool {
 	return err == nil && kind == "application/json"
 }
 
-// value shows a payload: as it is if it is JSON, else as a string; null if there is none.
+// value shows a payload: as it is if it is JSON, else as a string, in base64 if it is not
+// UTF-8; null if there is none.
 func value(payload []byte) json.RawMessage {
 	switch {
 	case payload == nil:
 		return json.RawMessage("null")
+	case !utf8.Valid(payload):
 	case json.Valid(payload):
 		return payload
-	case utf8.Valid(payload):
+	default:
 		text, _ := json.Marshal(string(payload)) // a string always can
 		return text
 	}

@@ -5,22 +5,31 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
-// entityID is the instance ID of an entity; "$" stands for an empty key.
-func entityID(name, key string) string {
+// entityID is the instance ID of an entity; "$" stands for an empty key. With an "@"
+// in the type it would be the ID of an entity of another type.
+func entityID(name, key string) (string, error) {
+	if strings.Contains(name, "@") {
+		return "", badRequest("%q is no type of entities: it contains an @", name)
+	}
 	if key == "$" {
 		key = ""
 	}
-	return model.EntityID{Name: name, Key: key}.String()
+	return model.EntityID{Name: name, Key: key}.String(), nil
 }
 
 // entity answers with the state of an entity.
 func (c *call) entity(args []string) error {
-	i, err := c.client.Get(c.r.Context(), entityID(args[0], args[1]), engine.GetOptions{Payloads: true})
+	id, err := entityID(args[0], args[1])
+	if err != nil {
+		return err
+	}
+	i, err := c.client.Get(c.r.Context(), id, engine.GetOptions{Payloads: true})
 	switch {
 	case err != nil:
 		return err
@@ -43,11 +52,13 @@ type entityBody struct {
 
 // entities answers with a page of entities.
 func (c *call) entities(args []string) error {
-	q := engine.Query{Entities: true, Token: c.r.Header.Get(continuation), GetOptions: engine.GetOptions{Payloads: true}}
-	if args[0] != "" {
-		q.IDPrefix = entityID(args[0], "")
-	}
+	q := engine.Query{Entities: true, Token: c.r.Header.Get(continuation)}
 	var err error
+	if args[0] != "" {
+		if q.IDPrefix, err = entityID(args[0], ""); err != nil {
+			return err
+		}
+	}
 	if q.UpdatedFrom, err = c.query.time("lastOperationTimeFrom"); err != nil {
 		return err
 	}
@@ -61,14 +72,15 @@ func (c *call) entities(args []string) error {
 	if err != nil {
 		return err
 	}
-	page, err := c.client.Query(c.r.Context(), q)
+	q.Payloads = fetch
+	page, err := c.client.Query(engine.UntilDone(c.r.Context()), q)
 	if err != nil {
 		return err
 	}
 	out := []*entityBody{}
 	for _, i := range page.Instances {
 		id, err := model.ParseEntityID(i.ID)
-		if err != nil || i.Entity == nil || i.Entity.State == nil {
+		if err != nil || i.Entity == nil || !i.Entity.HasState {
 			continue // one that is only about to be, or has been
 		}
 		e := &entityBody{LastOperationTime: moment(i.LastUpdated)}
@@ -85,15 +97,21 @@ func (c *call) entities(args []string) error {
 
 // signal sends a one-way operation to an entity.
 func (c *call) signal(args []string) error {
+	id, err := entityID(args[0], args[1])
+	if err != nil {
+		return err
+	}
 	operation := c.query.text("op")
 	var input []byte
 	if c.isJSON() {
-		var err error
 		if input, err = c.body(); err != nil {
 			return err
 		}
 	} else {
 		text, err := io.ReadAll(c.r.Body)
+		if err == nil {
+			err = checkText("the body", string(text))
+		}
 		if err != nil {
 			return err
 		}
@@ -102,14 +120,17 @@ func (c *call) signal(args []string) error {
 		}
 	}
 	return c.taken(c.client.Signal(c.r.Context(), engine.SignalRequest{
-		Entity: entityID(args[0], args[1]), Operation: operation, Input: input, Trace: c.trace(),
+		Entity: id, Operation: operation, Input: input, Trace: c.trace(),
 	}))
 }
 
 // deleteEntity signals the operation that deletes an entity.
 func (c *call) deleteEntity(args []string) error {
-	id := entityID(args[0], args[1])
-	_, err := c.client.Get(c.r.Context(), id, engine.GetOptions{})
+	id, err := entityID(args[0], args[1])
+	if err != nil {
+		return err
+	}
+	_, err = c.client.Get(c.r.Context(), id, engine.GetOptions{})
 	if errors.Is(err, engine.ErrNotFound) {
 		return c.taken(nil) // it is not there, which is what was asked for
 	}

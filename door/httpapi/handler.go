@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/webpage"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 )
@@ -47,6 +48,20 @@ type Options struct {
 	// asked before anything is looked at. What it returns is a Refusal, or answered
 	// with 500.
 	Admit func(r *http.Request, operation, hub string) error
+	// Demand, when not nil, finds the hub for starts and signals, in the place of what
+	// New was given: it may make one.
+	Demand Hubs
+	// Hosts are names by which the API is reached beside those of this machine. Where it
+	// listens at an address of this machine alone, and Admit is nil, a request for another
+	// name is refused: a web page may have given this machine a name of its own.
+	Hosts []string
+	// Origins are those of the web pages that may use the API, such as
+	// https://ops.example.com; with one that is none all requests get 500. Changes that
+	// other pages ask for are refused.
+	Origins []string
+	// AnyPage switches off what is said of Hosts and Origins, for an API behind something
+	// that does the same.
+	AnyPage bool
 	// Clock is for the heartbeats of streams; the system's by default.
 	Clock substrate.Clock
 	// Heartbeat is how often a stream says that it is alive when nothing happens,
@@ -70,13 +85,23 @@ func (e *Refusal) Error() string { return e.Text }
 type API struct {
 	hubs    Hubs
 	opts    Options
+	pages   *webpage.Guard  // nil: any may ask
+	wrong   error           // in the options
 	drain   context.Context // ends when no more is to be waited for
 	endWait context.CancelFunc
 }
 
-// Handler serves one hub, whichever task hub the callers name.
-func Handler(hub Hub) *API {
-	return New(func(context.Context, string) (Hub, error) { return hub, nil }, Options{})
+// Handler serves one hub, whichever task hub the callers name, to everybody who reaches
+// it: nobody is asked who they are, and all is allowed. So let it listen at an address of
+// this machine alone (127.0.0.1), or put something before it that asks. What web pages
+// send that somebody looks at on this machine is refused: see Options. There is no TLS,
+// nor limits of callers, nor a log of who did what, but for what the program has around
+// it: a server has all of these.
+func Handler(hub Hub) *API { return New(Only(hub), Options{}) }
+
+// Only is one hub, whichever the callers name.
+func Only(hub Hub) Hubs {
+	return func(context.Context, string) (Hub, error) { return hub, nil }
 }
 
 // New serves several hubs: a request names its own in its path, or by the
@@ -92,6 +117,9 @@ func New(hubs Hubs, o Options) *API {
 		o.Buffer = 1_000
 	}
 	a := &API{hubs: hubs, opts: o}
+	if !o.AnyPage {
+		a.pages, a.wrong = webpage.New(o.Origins, o.Hosts, o.Admit == nil)
+	}
 	a.drain, a.endWait = context.WithCancel(context.Background())
 	return a
 }
@@ -113,9 +141,32 @@ type call struct {
 // ServeHTTP implements http.Handler.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &call{w: w, r: r, api: a, query: params{r.URL.Query()}}
+	if !a.guarded(c) {
+		return
+	}
 	if err := c.serve(); err != nil {
 		c.fail(err)
 	}
+}
+
+// guarded answers what web pages may not ask for, and what their browsers ask before;
+// it reports whether the request goes on.
+func (a *API) guarded(c *call) bool {
+	switch {
+	case a.wrong != nil:
+		c.fail(a.wrong)
+		return false
+	case a.pages == nil:
+		return true
+	}
+	if a.pages.Headers(c.w.Header(), c.r); a.pages.Preflight(c.w, c.r) {
+		return false
+	}
+	if err := a.pages.Admits(c.r, "Options.Hosts", "Options.Origins"); err != nil {
+		c.fail(&Refusal{http.StatusForbidden, err.Error()})
+		return false
+	}
+	return true
 }
 
 func (c *call) serve() error {
@@ -127,6 +178,9 @@ func (c *call) serve() error {
 	segments, err := unescape(rest)
 	if err != nil {
 		return badRequest("the path cannot be read: %v", err)
+	}
+	if err := checkWords(append(segments, hub), c.query); err != nil {
+		return err
 	}
 	found, args, methods := match(c.r.Method, segments)
 	switch {
@@ -149,7 +203,11 @@ func (c *call) serve() error {
 		}
 	}
 	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
-	h, err := c.api.hubs(c.r.Context(), hub)
+	find := c.api.hubs
+	if found.demands() && c.api.opts.Demand != nil {
+		find = c.api.opts.Demand
+	}
+	h, err := find(c.r.Context(), hub)
 	if err != nil {
 		return err
 	}

@@ -125,7 +125,7 @@ func (c *call) list([]string) error {
 		return err
 	}
 	q.Token, q.Payloads = c.r.Header.Get(continuation), true
-	page, err := c.client.Query(c.r.Context(), q)
+	page, err := c.client.Query(engine.UntilDone(c.r.Context()), q)
 	if err != nil {
 		return err
 	}
@@ -217,10 +217,7 @@ func (c *call) living(id string) error {
 
 // raise sends an external event.
 func (c *call) raise(args []string) error {
-	if !c.isJSON() {
-		return badRequest("the Content-Type is %q, it must be application/json", c.r.Header.Get("Content-Type"))
-	}
-	payload, err := c.body()
+	payload, err := c.body() // whatever type it says it has, as of a start
 	if err == nil {
 		err = c.living(args[0])
 	}

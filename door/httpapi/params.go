@@ -70,7 +70,7 @@ func (p params) seconds(name string) (time.Duration, bool, error) {
 	}
 	s, err := strconv.ParseFloat(v, 64)
 	if err != nil || !(s >= 0) || s > math.MaxInt64/float64(time.Second) {
-		return 0, false, badRequest("%s is %q, it must be a number of seconds", name, v)
+		return 0, false, badRequest("%s is %q, it must be a number of seconds from 0 to %d", name, v, math.MaxInt64/time.Second)
 	}
 	return time.Duration(s * float64(time.Second)), true, nil
 }

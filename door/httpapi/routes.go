@@ -17,6 +17,11 @@ type route struct {
 // operation is the route's name, for example "GET instances/{instance}".
 func (r *route) operation() string { return r.method + " " + strings.Join(r.path, "/") }
 
+// demands reports whether the operation gives a hub work: what may make one.
+func (r *route) demands() bool {
+	return r.method == http.MethodPost && (r.path[0] == "orchestrators" || r.path[0] == "entities")
+}
+
 // routes are all that there is.
 var routes = []route{
 	{http.MethodPost, []string{"orchestrators", "{function}", "{instance?}"}, (*call).start},

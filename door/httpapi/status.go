@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -46,7 +47,7 @@ func statusOf(i *model.Instance, input bool) *statusBody {
 func (c *call) writeStatus(i *model.Instance, d detail) error {
 	s := statusOf(i, d.input)
 	if d.history && i.Status != model.Pending {
-		list, err := c.client.History(c.r.Context(), i.ID)
+		list, err := c.client.History(engine.UntilDone(c.r.Context()), i.ID)
 		if err != nil {
 			return err
 		}

@@ -17,8 +17,8 @@ const (
 	// resumeSlack is how much earlier than the last event a stream begins that is
 	// resumed: a change becomes known later than its time.
 	resumeSlack = time.Minute
-	// resumePages bounds how many pages of instances are looked through to resume.
-	resumePages = 10
+	// resumed bounds how many instances a stream that is resumed tells of.
+	resumed = 10_000
 	// patience is how long a reader may take to read what it has been sent.
 	patience = 30 * time.Second
 )
@@ -172,7 +172,7 @@ func (s *stream) resume(ctx context.Context, last string) error {
 		q.IDPrefix, q.Entities = s.o.Instance, model.IsEntity(s.o.Instance)
 	}
 	id := s.id()
-	for range resumePages {
+	for left := resumed; left > 0; {
 		page, err := s.c.client.Query(ctx, q)
 		if ctx.Err() != nil {
 			return err
@@ -193,6 +193,7 @@ func (s *stream) resume(ctx context.Context, last string) error {
 		if q.Token = page.Token; q.Token == "" {
 			return nil
 		}
+		left -= len(page.Instances)
 	}
 	return s.lost("more has changed than is told: read the instances again")
 }

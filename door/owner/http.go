@@ -21,6 +21,9 @@ import (
 // version is that of the protocol; it changes with any of its types.
 const version = "/v1/"
 
+// pingName is the call that asks for nothing but an answer.
+const pingName = "Ping"
+
 // maxRequest bounds a request body: a payload of the greatest size, encoded.
 const maxRequest = 64 << 20
 
@@ -100,6 +103,10 @@ func (s *Server) handler(c engine.Client, m Manager) http.Handler {
 			return
 		}
 		defer s.calls.end()
+		if r.URL.Path == version+pingName {
+			writeJSON(w, map[string]any{"result": nil})
+			return
+		}
 		if r.URL.Path == version+watchName {
 			s.watched(c, w, r)
 			return
@@ -186,6 +193,16 @@ func Dial(dir string) (*Client, error) {
 		},
 		watch: func(o engine.WatchOptions) (engine.Watch, error) { return newWatch(hc, o) },
 	}, nil
+}
+
+// Ping waits until the hub's process answers, within ctx: one that is stopped has a
+// socket all the same. The error is an ErrNoAnswer.
+func (c *Client) Ping(ctx context.Context) error {
+	err := c.post(ctx, pingName, nil, nil)
+	if err != nil && !errors.Is(err, engine.ErrInvalid) { // an earlier version does not know the call, and answers so
+		return fmt.Errorf("%w: %w", ErrNoAnswer, err)
+	}
+	return nil
 }
 
 // post makes one call.

@@ -69,10 +69,10 @@ var methods = map[string]method{
 		return withArgs(raw, func(a getArgs) (any, error) { return c.Wait(ctx, a.Instance, a.Until, a.Options) })
 	},
 	"History": func(ctx context.Context, c engine.Client, raw json.RawMessage) (any, error) {
-		return withArgs(raw, func(instance string) (any, error) { return c.History(ctx, instance) })
+		return withArgs(raw, func(instance string) (any, error) { return c.History(engine.UntilDone(ctx), instance) })
 	},
 	"Query": func(ctx context.Context, c engine.Client, raw json.RawMessage) (any, error) {
-		return withArgs(raw, func(q engine.Query) (any, error) { return c.Query(ctx, q) })
+		return withArgs(raw, func(q engine.Query) (any, error) { return c.Query(engine.UntilDone(ctx), q) })
 	},
 	"Signal": func(ctx context.Context, c engine.Client, raw json.RawMessage) (any, error) {
 		return withArgs(raw, func(a engine.SignalRequest) (any, error) { return nil, c.Signal(ctx, a) })

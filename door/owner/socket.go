@@ -25,7 +25,7 @@ func Listen(dir string) (net.Listener, error) {
 	path := filepath.Join(dir, SocketName)
 	removeLinked(path)
 	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("remove the owner's socket of an earlier run: %w", err)
+		return nil, fmt.Errorf("remove the owner's socket of an earlier run: %w; move it away if it is no socket", err)
 	}
 	if len(path) <= maxPath {
 		return listen(path)

@@ -78,7 +78,7 @@ func ReadClassic(e *model.Event, instance, name string, data []byte) (bool, erro
 	if err := json.Unmarshal(data, &q); err != nil {
 		return true, fmt.Errorf("the event %q for entity %q has no message to an entity in it: %w", name, instance, err)
 	}
-	e.Instance, e.RequestID, e.Version = ID(instance), q.ID, name
+	e.Instance, e.RequestID, e.Version = model.CanonicalID(instance), q.ID, name
 	switch {
 	case name == classicRelease:
 		e.Kind = model.EntityUnlockSent

@@ -2,7 +2,6 @@ package translate
 
 import (
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"google.golang.org/protobuf/types/known/wrapperspb"
@@ -11,22 +10,6 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 )
-
-// ID is the ID of an instance, or the begin of one, as it is kept: with the type of
-// an entity in lower case. SDKs write it so; who does not means the same entity.
-func ID(instance string) string {
-	if !model.IsEntity(instance) {
-		return instance
-	}
-	name, key, keyed := strings.Cut(instance[1:], "@")
-	if lower := strings.ToLower(name); lower == name {
-		return instance
-	} else if keyed {
-		return "@" + lower + "@" + key
-	} else {
-		return "@" + lower
-	}
-}
 
 // EntityRequest says a batch of operations, as current SDKs take it.
 func EntityRequest(item *engine.EntityItem) *wire.EntityRequest {
@@ -99,7 +82,7 @@ func operationAction(a *wire.OperationAction) (model.Event, error) {
 	switch t := a.GetOperationActionType().(type) {
 	case *wire.OperationAction_SendSignal:
 		s := t.SendSignal
-		e.Kind, e.Instance, e.Name, e.Payload, e.FireAt = model.EntitySignaled, ID(s.GetInstanceId()), s.GetName(), Bytes(s.GetInput()), Time(s.GetScheduledTime())
+		e.Kind, e.Instance, e.Name, e.Payload, e.FireAt = model.EntitySignaled, model.CanonicalID(s.GetInstanceId()), s.GetName(), Bytes(s.GetInput()), Time(s.GetScheduledTime())
 		e.Ext = extra(model.Ext{Trace: ToTrace(s.GetParentTraceContext())})
 	case *wire.OperationAction_StartNewOrchestration:
 		s := t.StartNewOrchestration

@@ -141,12 +141,12 @@ func readEntity(e *model.Event, x *model.Ext, h *wire.HistoryEvent) bool {
 }
 
 func readSignal(e *model.Event, s *wire.EntityOperationSignaledEvent) {
-	e.Kind, e.Instance, e.Name, e.RequestID = model.EntitySignaled, ID(s.GetTargetInstanceId().GetValue()), s.GetOperation(), s.GetRequestId()
+	e.Kind, e.Instance, e.Name, e.RequestID = model.EntitySignaled, model.CanonicalID(s.GetTargetInstanceId().GetValue()), s.GetOperation(), s.GetRequestId()
 	e.Payload, e.FireAt = Bytes(s.GetInput()), Time(s.GetScheduledTime())
 }
 
 func readCall(e *model.Event, c *wire.EntityOperationCalledEvent) {
-	e.Kind, e.Instance, e.Name, e.RequestID = model.EntityCalled, ID(c.GetTargetInstanceId().GetValue()), c.GetOperation(), c.GetRequestId()
+	e.Kind, e.Instance, e.Name, e.RequestID = model.EntityCalled, model.CanonicalID(c.GetTargetInstanceId().GetValue()), c.GetOperation(), c.GetRequestId()
 	e.Payload, e.FireAt = Bytes(c.GetInput()), Time(c.GetScheduledTime())
 }
 
@@ -157,13 +157,13 @@ func readLock(e *model.Event, x *model.Ext, l *wire.EntityLockRequestedEvent) {
 func ids(list []string) []string {
 	out := slices.Clone(list)
 	for i := range out {
-		out[i] = ID(out[i])
+		out[i] = model.CanonicalID(out[i])
 	}
 	return out
 }
 
 func readUnlock(e *model.Event, u *wire.EntityUnlockSentEvent) {
-	e.Kind, e.RequestID, e.Instance = model.EntityUnlockSent, u.GetCriticalSectionId(), ID(u.GetTargetInstanceId().GetValue())
+	e.Kind, e.RequestID, e.Instance = model.EntityUnlockSent, u.GetCriticalSectionId(), model.CanonicalID(u.GetTargetInstanceId().GetValue())
 }
 
 func status(s wire.OrchestrationStatus) (model.Status, error) {
