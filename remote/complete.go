@@ -2,7 +2,6 @@ package remote
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -218,33 +217,6 @@ func (o *outbox) close() {
 	}
 	o.c.cancel() // breaks off what is under way
 	<-done
-}
-
-// deliver sends a result until the server has it, or the item is not this
-// worker's any more.
-func (c *connection) deliver(r *result) {
-	ctx := c.held.current(r.item)
-	if ctx == nil {
-		return
-	}
-	// Most results are delivered at once. The call ends with the stream at the
-	// latest, and with it what the result is for.
-	err := c.send(ctx, r)
-	if err == nil {
-		return
-	}
-	if err = c.explain(err); !errors.Is(err, engine.ErrStale) && ctx.Err() == nil {
-		err = c.call(c.ctx, "complete", false, func(ctx context.Context, _ bool) error {
-			if c.held.current(r.item) == nil {
-				return engine.ErrStale
-			}
-			return c.send(ctx, r)
-		})
-	}
-	if err == nil || errors.Is(err, engine.ErrStale) || c.ctx.Err() != nil || c.held.current(r.item) == nil {
-		return
-	}
-	c.log.Warn("what a work item came to could not be handed in", "kind", r.item.kind.String(), "instance", r.item.instance, "error", err)
 }
 
 // send makes one attempt.

@@ -11,6 +11,7 @@ import (
 
 	"github.com/netherite-go/netherite/door/durabletask/extra"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/reach"
 )
 
 // Errors of this package, beside those of package engine. They are wrapped with
@@ -18,6 +19,9 @@ import (
 var (
 	// ErrNoServer says that nothing was reached at an address.
 	ErrNoServer = errors.New("no server was reached")
+	// ErrTLS says that the server cannot be spoken to in this way: only one of the two
+	// sides speaks TLS, or the server's certificate is not trusted.
+	ErrTLS = reach.ErrTLS
 	// ErrNotAServer says that what answers does not speak the protocol.
 	ErrNotAServer = errors.New("what answers there does not speak the Durable Task protocol: is it the gRPC address of a server?")
 	// ErrNoHub says that the server has no task hub of that name.
@@ -62,11 +66,21 @@ func (l *link) explain(err error) error {
 	switch e := contract[s.Code()]; {
 	case e != nil && s.Message() == e.Error():
 		return e
+	case s.Code() == codes.ResourceExhausted: // the server's own limits, which are no hub's
+		return &limitError{s.Message()}
 	case e != nil:
 		return fmt.Errorf("%w: %s", e, s.Message())
 	}
 	return fmt.Errorf("the server at %s: %s: %s", l.address, s.Code(), s.Message())
 }
+
+// limitError is engine.ErrBusy, for a reason of which the server says what it is.
+type limitError struct{ says string }
+
+func (e *limitError) Error() string { return e.says }
+
+// Unwrap says what kind of error it is.
+func (e *limitError) Unwrap() error { return engine.ErrBusy }
 
 // attempted says what was attempted, unless the error does so itself, as that of a
 // hub does.
@@ -79,23 +93,33 @@ func attempted(what string, err error) error {
 
 // unreached describes why a server cannot be reached.
 func (l *link) unreached(err error) error {
+	if web := reach.Web(status.Convert(err).Message()); web != nil {
+		return fmt.Errorf("%w: %w", ErrNotAServer, web)
+	}
 	switch s := status.Convert(err); s.Code() {
 	case codes.Unavailable, codes.DeadlineExceeded:
-		switch {
-		case detail(s) != nil:
-		case strings.Contains(s.Message(), "looked like an HTTP/1.1 header"):
-			return fmt.Errorf("%w: it answers as a web server does", ErrNotAServer)
-		case strings.Contains(s.Message(), "tls: certificate required"):
-			return fmt.Errorf("%w: it wants to be shown a certificate: %s", ErrUnauthenticated, s.Message())
-		case l.plain && strings.Contains(s.Message(), "server preface"):
-			return fmt.Errorf("%w: it may want a connection with TLS: %s", ErrNoServer, s.Message())
-		default:
+		if detail(s) == nil {
 			return fmt.Errorf("%w: %s", ErrNoServer, s.Message())
 		}
 	case codes.Unknown, codes.Internal, codes.Unimplemented: // something else speaks HTTP there
 		return fmt.Errorf("%w: %s", ErrNotAServer, s.Message())
 	}
 	return l.explain(err)
+}
+
+// hopeless says why waiting for the server would be in vain; nil if it may help.
+func (l *link) hopeless(ctx context.Context) error {
+	if !l.direct {
+		return nil
+	}
+	err := reach.Check(ctx, l.address, l.tls)
+	switch {
+	case errors.Is(err, reach.ErrNoHost):
+		return fmt.Errorf("%w: %w", ErrNoServer, err)
+	case errors.Is(err, reach.ErrStranger):
+		return fmt.Errorf("%w: %w", ErrUnauthenticated, err)
+	}
+	return err
 }
 
 // incomplete is the error of an answer that lacks a part.

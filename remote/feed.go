@@ -197,7 +197,7 @@ func (c *connection) stream(first chan<- error) error {
 	if c.broken.Swap(nil) != nil {
 		c.log.Info("work comes from the server again", "server", c.address)
 	}
-	generation := c.held.begin(out)
+	generation := c.held.begin(out, cancel)
 	tell(first, nil)
 	return c.receive(s, generation)
 }

@@ -35,9 +35,10 @@ var _ durable.Hub = (*Hub)(nil)
 // Serve there. It takes the options of netherite.Open, except for those that are
 // for whoever has the hub open, and those of this package.
 //
-// Errors wrap ErrNoServer if nothing answers for the time of Patience,
-// ErrNotAServer, ErrNoHub, ErrUnauthenticated, ErrForbidden or engine.ErrInvalid.
-// Once Dial has returned, what fails goes on by itself.
+// Errors wrap ErrNoServer if nothing answers for the time of Patience, or at once if
+// no host has the name; and at once ErrTLS, ErrNotAServer, ErrNoHub,
+// ErrUnauthenticated, ErrForbidden or engine.ErrInvalid. Once Dial has returned,
+// what fails goes on by itself.
 func Dial(address string, opts ...netherite.Option) (*Hub, error) {
 	h, err := dial(address, opts)
 	if err != nil {

@@ -19,6 +19,7 @@ type held struct {
 	mu         sync.Mutex
 	generation uint64          // of streams
 	ctx        context.Context // of the stream, with what its calls say
+	end        func()          // ends the stream
 	count      uint64
 	items      map[engine.Token]*item
 	memory     map[string]*known // by instance
@@ -72,13 +73,13 @@ type item struct {
 	operations []*wire.HistoryEvent
 }
 
-// begin begins a stream, whose calls have the context of it. What was had from the
-// ones before is the server's again.
-func (h *held) begin(ctx context.Context) uint64 {
+// begin begins a stream, whose calls have the context of it, and which end ends. What
+// was had from the ones before is the server's again.
+func (h *held) begin(ctx context.Context, end func()) uint64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.generation++
-	h.ctx = ctx
+	h.ctx, h.end = ctx, end
 	return h.generation
 }
 

@@ -3,11 +3,13 @@ package remote
 import (
 	"context"
 	crand "crypto/rand"
+	"crypto/tls"
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -34,7 +36,8 @@ import (
 // link is a connection to a server that comes back by itself.
 type link struct {
 	address string
-	plain   bool // without TLS
+	tls     *tls.Config // nil: without TLS
+	direct  bool        // it is this package that says how to connect
 	conn    *grpc.ClientConn
 	api     wire.TaskHubSidecarServiceClient
 	header  metadata.MD
@@ -66,7 +69,7 @@ func newLink(address string, s *settings) (*link, error) {
 		return nil, err
 	}
 	l := &link{
-		address: address, plain: s.tls == nil, tokens: s.tokens, clock: s.worker.Clock, log: s.worker.Logger, timeout: s.timeout, header: metadata.MD{},
+		address: address, tls: s.tls, direct: len(s.dial) == 0, tokens: s.tokens, clock: s.worker.Clock, log: s.worker.Logger, timeout: s.timeout, header: metadata.MD{},
 	}
 	if s.hub != "" {
 		l.header.Set("taskhub", s.hub)
@@ -79,7 +82,7 @@ func newLink(address string, s *settings) (*link, error) {
 		grpc.WithConnectParams(grpc.ConnectParams{
 			Backoff: backoff.Config{BaseDelay: firstPause, Multiplier: 1.6, Jitter: 0.3, MaxDelay: longPause}, MinConnectTimeout: 5 * time.Second,
 		}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceived), grpc.MaxCallSendMsgSize(maxReceived)),
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(maxReceived), grpc.MaxCallSendMsgSize(math.MaxInt32)),
 		grpc.WithReadBufferSize(bufferBytes), grpc.WithWriteBufferSize(bufferBytes),
 		grpc.WithInitialWindowSize(windowBytes), grpc.WithInitialConnWindowSize(windowBytes),
 		grpc.WithDisableServiceConfig(), grpc.WithDisableRetry(),
@@ -95,10 +98,18 @@ func newLink(address string, s *settings) (*link, error) {
 
 // checkAddress refuses what is neither HOST:PORT nor a target that gRPC knows.
 func checkAddress(address string) error {
-	if strings.Contains(address, ":/") {
+	scheme, rest, is := strings.Cut(address, ":/")
+	switch {
+	case is && (scheme == "http" || scheme == "https"):
+		return fmt.Errorf("%w: %q is no address of a server: write %s, and ask for TLS with the option TLS", engine.ErrInvalid, address, strings.Trim(rest, "/"))
+	case is:
 		return nil
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	_, port, err := net.SplitHostPort(address)
+	if err == nil {
+		_, err = net.LookupPort("tcp", port)
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %q is no address of a server, such as localhost:4001: %w", engine.ErrInvalid, address, err)
 	}
 	return nil
@@ -142,7 +153,7 @@ func (l *link) chance() float64 {
 }
 
 // greet finds out whether there is a server, and returns its version; empty if it
-// is not one of this project.
+// is not one of this project. It does not wait for what does not get better by it.
 func (l *link) greet(patience time.Duration) (version string, err error) {
 	ctx, cancel := context.WithTimeout(l.ctx, patience)
 	defer cancel()
@@ -163,6 +174,9 @@ func (l *link) greet(patience time.Duration) (version string, err error) {
 		last := l.unreached(err)
 		if !errors.Is(last, ErrNoServer) && !(detail(status.Convert(err)) != nil && l.passing(err)) {
 			return "", last
+		}
+		if err := l.hopeless(ctx); err != nil {
+			return "", err
 		}
 		if l.pause(ctx, p.next()); ctx.Err() != nil {
 			return "", fmt.Errorf("%w (tried for %v)", last, patience)

@@ -214,8 +214,8 @@ func TestCertificatesProveBothSides(t *testing.T) {
 		t.Fatal(err)
 	}
 	roots.AddCert(pool)
-	refusedWith(t, address, remote.ErrNoServer, "")
-	refusedWith(t, address, remote.ErrNoServer, "certificate", remote.TLS(nil))
+	refusedWith(t, address, remote.ErrTLS, "speaks TLS")
+	refusedWith(t, address, remote.ErrTLS, "certificate", remote.TLS(nil))
 	refusedWith(t, address, remote.ErrUnauthenticated, "", remote.TLS(&tls.Config{RootCAs: roots}))
 	mutual := remote.TLS(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{client}})
 	ran(t, dialed(t, address, mutual, netherite.Serve(code()...)), sequence, "m", "m!!!")
