@@ -1,10 +1,13 @@
 package server
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"testing"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
@@ -68,6 +71,56 @@ func TestTheHubThatIsCheckedIsTheOneThatIsUsed(t *testing.T) {
 		if name != "mine" && name != "default" {
 			t.Errorf("a caller who may use hub mine only has made hub %s", name)
 		}
+	}
+}
+
+// naming are the ways to name task hubs in the two headers of remote calls: none, one
+// of two, an empty one, and several values of each.
+func naming() (list []map[string][]string) {
+	values := [][]string{nil, {"mine"}, {"theirs"}, {""}, {" theirs "}, {"mine", "theirs"}, {"theirs", "mine"}, {"", "theirs"}, {"theirs", ""}, {"mine", "mine", "theirs"}}
+	for _, a := range values {
+		for _, b := range values {
+			list = append(list, map[string][]string{"taskhub": a, "durable-taskhub": b})
+		}
+	}
+	return list
+}
+
+func TestTheHubThatIsCheckedIsTheOneThatACallIsMadeIn(t *testing.T) {
+	token, entry := key(t, "a", map[string]gate.Role{"mine": gate.Admin})
+	other, otherEntry := key(t, "b", map[string]gate.Role{"theirs": gate.Admin})
+	s := start(t, func(c *Config) { c.Keys = []gate.Key{entry, otherEntry} })
+	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
+	begin := func(ctx context.Context, id string) error {
+		_, err := c.StartInstance(ctx, &wire.CreateInstanceRequest{InstanceId: id, Name: "F"})
+		return err
+	}
+	theirs := as(t.Context(), other, "theirs")
+	if err := begin(theirs, "secret"); err != nil {
+		t.Fatal(err)
+	}
+	made := 0
+	for i, headers := range naming() {
+		ctx := metadata.NewOutgoingContext(t.Context(), metadata.Join(headers, metadata.Pairs("authorization", token)))
+		switch a, err := c.GetInstance(ctx, &wire.GetInstanceRequest{InstanceId: "secret"}); {
+		case a.GetExists():
+			t.Errorf("%v: a caller who may use hub mine only reads in theirs", headers)
+		case err != nil && status.Code(err) != codes.PermissionDenied && status.Code(err) != codes.NotFound:
+			t.Errorf("%v: %v", headers, err)
+		}
+		if err := begin(ctx, fmt.Sprint("i", i)); err == nil {
+			made++
+		} else if status.Code(err) != codes.PermissionDenied {
+			t.Errorf("%v: %v", headers, err)
+		}
+	}
+	list, err := c.QueryInstances(theirs, &wire.QueryInstancesRequest{Query: &wire.InstanceQuery{}})
+	if err != nil || len(list.GetOrchestrationState()) != 1 {
+		t.Errorf("hub theirs has %v, %v; a caller who may use hub mine only was there", list.GetOrchestrationState(), err)
+	}
+	list, err = c.QueryInstances(as(t.Context(), token, "mine"), &wire.QueryInstancesRequest{Query: &wire.InstanceQuery{}})
+	if err != nil || made == 0 || len(list.GetOrchestrationState()) != made {
+		t.Errorf("hub mine has %d instances, %v; %d were started there", len(list.GetOrchestrationState()), err, made)
 	}
 }
 

@@ -55,8 +55,33 @@ func TestWhatIsManagedIsWrittenDownWithWhoAndWhatCameOfIt(t *testing.T) {
 			t.Errorf("%d: %d lines for %+v in\n%s", i, n, r, s.log)
 		}
 	}
-	if list := s.log.lines("StartInstance"); len(list) > 0 {
+	if list := s.log.lines("operation=/TaskHubSidecarService/StartInstance"); len(list) > 0 {
 		t.Errorf("starts are written down although that was not asked for: %s", list)
+	}
+}
+
+func TestATaskHubThatIsMadeOnTheWayIsWrittenDownWithWhoHasNeededIt(t *testing.T) {
+	token, entry := key(t, "shop", map[string]gate.Role{"*": gate.Client})
+	s := start(t, func(c *Config) { c.Keys, c.OnDemand = []gate.Key{entry}, true })
+	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
+	for range 2 { // the second one finds it
+		if _, err := c.SignalEntity(as(t.Context(), token, "rpc"), &wire.SignalEntityRequest{InstanceId: "@e@k", Name: "op"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.ask(t, "POST", httpapi.Base+"/orchestrators/F?taskHub=web", "", map[string]string{"Authorization": token})
+	for hub, want := range map[string][]string{
+		"default": {"caller=server", `operation="create task hub"`},
+		"rpc":     {"caller=key:shop", "from=127.0.0.1", `operation="create task hub for /TaskHubSidecarService/SignalEntity"`},
+		"web":     {"caller=key:shop", "from=127.0.0.1", `operation="create task hub for POST `},
+	} {
+		want = append(want, "msg=done", "audit=true", "hub="+hub+" ", "outcome=OK")
+		if n := len(s.log.lines(want...)); n != 1 {
+			t.Errorf("%s: %d lines with %q in\n%s", hub, n, want, s.log)
+		}
+	}
+	if n := len(s.log.lines(`"create task hub`)); n != 3 {
+		t.Errorf("%d hubs were made by what the log says, and 3 were:\n%s", n, s.log)
 	}
 }
 
@@ -144,6 +169,9 @@ func TestNoPayloadKeyOrTokenIsEverInALog(t *testing.T) {
 		if list := s.log.lines(hidden); len(list) > 0 {
 			t.Errorf("%s is in the log: %s", hidden, list[0])
 		}
+	}
+	if n := len(s.log.lines("signalled operation failed", "hub=default", "entity=@e@k", "operation=op", "type=E")); n != 1 {
+		t.Errorf("a signalled operation has failed, and the log has %d lines of it", n)
 	}
 	if len(s.log.lines("refused")) == 0 || len(s.log.lines("SuspendInstance")) == 0 {
 		t.Error("the test does not see the log")

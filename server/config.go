@@ -3,7 +3,12 @@ package server
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	netherite "github.com/netherite-go/netherite"
@@ -21,8 +26,9 @@ type Config struct {
 	// OnDemand makes a task hub when somebody names one that there is not, and
 	// the default one at the start.
 	OnDemand bool
-	// OtherPorts takes another port where one is taken already.
-	OtherPorts bool
+	// OtherPorts are those of the listeners "grpc", "http" and "admin" that take another
+	// port where one is taken already.
+	OtherPorts []string
 	Hub        string // the hub of callers that name none
 	Partitions int    // of new hubs
 	Memory     int64  // limit of each hub, in bytes; 0 is the hub's default
@@ -69,7 +75,7 @@ type RetentionRule struct {
 
 // Limits bound what callers may ask of the server. Zero is the default of each.
 type Limits struct {
-	Connections int // at a time, to all doors; default 10,000
+	Connections int // at a time, to the gRPC and HTTP doors, of all callers; default 10,000
 	Calls       int // of one caller at a time; default 10,000
 	Rate        int // calls of one caller in a second; default 100,000
 	HubRate     int // calls for one task hub in a second; default 100,000
@@ -98,7 +104,35 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 // opens nothing. Its error is a *ConfigError.
 func (c *Config) Check() error {
 	_, _, err := c.access()
+	if err == nil {
+		if err = c.checkPlaces(); err != nil {
+			err = &ConfigError{err}
+		}
+	}
 	return err
+}
+
+// checkPlaces refuses places on the disk that Start would find out about.
+func (c *Config) checkPlaces() error {
+	err := checkData(c.Data)
+	if c.ReadyFile == "" || err != nil {
+		return err
+	}
+	if info, err := os.Stat(c.ReadyFile); err == nil && info.IsDir() {
+		return fmt.Errorf("ready-file %s: it is a directory", c.ReadyFile)
+	}
+	return checkFolder("the folder of the ready file (ready-file)", filepath.Dir(c.ReadyFile))
+}
+
+func checkFolder(what, dir string) error {
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = errors.New("it is no directory")
+	}
+	if err != nil {
+		return fmt.Errorf("%s, %s: %w", what, dir, err)
+	}
+	return nil
 }
 
 // access is who may call and how, unless the configuration is refused.
@@ -108,7 +142,13 @@ func (c *Config) access() (auth []gate.Authenticator, secure *liveTLS, err error
 		err = c.check()
 	}
 	if err == nil {
+		err = checkExports()
+	}
+	if err == nil {
 		secure, err = newLiveTLS(c)
+	}
+	if err == nil {
+		_, err = c.gate(auth, slog.New(slog.DiscardHandler))
 	}
 	if err != nil {
 		return nil, nil, &ConfigError{err}
@@ -160,7 +200,47 @@ func (c *Config) check() error {
 			return err
 		}
 	}
+	return c.checkListeners()
+}
+
+// checkListeners refuses two listeners of which one would take the other's port.
+func (c *Config) checkListeners() error {
+	type listener struct{ key, address string }
+	var list []listener // in the order in which they begin to listen
+	for _, address := range c.GRPC {
+		list = append(list, listener{"grpc", address})
+	}
+	list = append(list, listener{"http", c.HTTP}, listener{"admin", c.Admin})
+	for i, a := range list {
+		if slices.Contains(c.OtherPorts, a.key) {
+			continue // it takes another port, and says so
+		}
+		for _, b := range list[:i] {
+			if a.address != "" && b.address != "" && samePort(a.address, b.address) {
+				return fmt.Errorf("%s (%s) and %s (%s) cannot both listen there: give one of them another port", b.key, b.address, a.key, a.address)
+			}
+		}
+	}
 	return nil
+}
+
+// samePort reports whether two addresses have a port in common: the same one, on the
+// same host or where one of them is all hosts. Port 0 is any that is free.
+func samePort(a, b string) bool {
+	hostA, portA, _ := net.SplitHostPort(a)
+	hostB, portB, _ := net.SplitHostPort(b)
+	return portA == portB && portA != "0" && (plainHost(hostA) == plainHost(hostB) || plainHost(hostA) == "" || plainHost(hostB) == "")
+}
+
+// plainHost is the host of an address; empty for all.
+func plainHost(host string) string {
+	switch ip := net.ParseIP(host); {
+	case host == "localhost":
+		return "127.0.0.1"
+	case ip != nil && ip.IsUnspecified():
+		return ""
+	}
+	return host
 }
 
 func (c *Config) checkAddress(address string) error {

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -18,17 +20,18 @@ import (
 // hubsDir is the folder of the hubs in a data directory.
 const hubsDir = "hubs"
 
-// FindHubs lists the hubs in a data directory, in order.
+// FindHubs lists the hubs in a data directory, in order. A folder in which something
+// else is, such as a hub whose hub file is gone, is listed: it is to be missed.
 func FindHubs(data string) (names []string, err error) {
 	if data == "" {
 		return nil, nil
 	}
 	found, err := os.ReadDir(filepath.Join(data, hubsDir))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return nil, fmt.Errorf("look for task hubs: %w", err)
 	}
 	for _, e := range found {
-		if e.IsDir() && checkName(e.Name()) == nil && netherite.Exists(filepath.Join(data, hubsDir, e.Name())) {
+		if e.IsDir() && checkName(e.Name()) == nil && taken(filepath.Join(data, hubsDir, e.Name())) {
 			names = append(names, e.Name())
 		}
 	}
@@ -43,14 +46,11 @@ func LockData(data string, create bool) (*dirlock.Lock, error) {
 	if data == "" {
 		return nil, nil
 	}
-	if netherite.Exists(data) {
-		return nil, fmt.Errorf("data directory %s: it is a task hub itself; that of a server has task hubs below %s: %w", data, filepath.Join(data, hubsDir), engine.ErrForeign)
+	if err := checkData(data); err != nil {
+		return nil, err
 	}
-	info, err := os.Stat(data)
-	switch {
-	case err == nil && !info.IsDir():
-		return nil, fmt.Errorf("data directory %s: it is no directory: %w", data, engine.ErrForeign)
-	case errors.Is(err, fs.ErrNotExist) && create:
+	_, err := os.Stat(data)
+	if errors.Is(err, fs.ErrNotExist) && create {
 		if err = os.Mkdir(data, 0o700); err == nil {
 			err = dirsync.Sync(vfs.Default, filepath.Dir(data))
 		}
@@ -58,14 +58,90 @@ func LockData(data string, create bool) (*dirlock.Lock, error) {
 	if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	l, err := dirlock.Acquire(data)
-	if err != nil {
+	l, err := dirlock.AcquireIf(data, func() error { return checkData(data) })
+	if _, ok := errors.AsType[*foreign](err); ok {
+		return nil, err // somebody has put something there meanwhile
+	} else if err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
 	if err := removeDeleted(data); err != nil {
 		return nil, errors.Join(fmt.Errorf("data directory: %w", err), l.Close())
 	}
 	return l, nil
+}
+
+// checkData refuses what cannot be a data directory, and a place where none can be
+// made. Nothing is opened.
+func checkData(data string) error {
+	if data == "" {
+		return nil
+	}
+	there, err := netherite.Exists(data)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	if there {
+		return &foreign{data, "it is a task hub itself; that of a server has task hubs below " + filepath.Join(data, hubsDir)}
+	}
+	if netherite.IsBackup(data) {
+		return &foreign{data, "it is the backup of a task hub; netherite restore makes a hub of it"}
+	}
+	info, err := os.Stat(data)
+	switch {
+	case err == nil && !info.IsDir():
+		return &foreign{data, "it is no directory"}
+	case errors.Is(err, fs.ErrNotExist):
+		return checkFolder("the parent of the data directory "+data, filepath.Dir(filepath.Clean(data)))
+	case err != nil:
+		return fmt.Errorf("data directory: %w", err)
+	}
+	return checkOwn(data)
+}
+
+// foreign is the error of a directory that is for something else.
+type foreign struct{ dir, why string }
+
+// Error implements error.
+func (f *foreign) Error() string { return "data directory " + f.dir + ": " + f.why }
+
+// Is makes errors.Is(f, engine.ErrForeign) hold.
+func (*foreign) Is(target error) bool { return target == engine.ErrForeign }
+
+// besides are names of what a new data directory may hold: systems put it there, or a lock
+// that somebody had who was killed.
+var besides = []string{"lost+found", ".snapshot", ".DS_Store", "HOLDER", "HOLDER.tmp"}
+
+// checkOwn refuses a directory that holds something and has never been a server's. A lock
+// alone does not show that it was: others leave one, too.
+func checkOwn(data string) error {
+	entries, err := os.ReadDir(data)
+	if err != nil {
+		return fmt.Errorf("data directory: %w", err)
+	}
+	other, locked, hubs := "", false, false
+	for _, e := range entries {
+		switch name := e.Name(); {
+		case name == dirlock.FileName:
+			locked = true
+		case name == hubsDir:
+			hubs = true
+		case !slices.Contains(besides, name):
+			other = name
+		}
+	}
+	if other == "" || hubs && (locked || holdsHubs(data)) {
+		return nil
+	}
+	return &foreign{data, fmt.Sprintf("it holds %q and nothing of a server's: name a new or empty directory", other)}
+}
+
+// holdsHubs reports whether the folder of the hubs is one: with nothing in it, or with a hub.
+func holdsHubs(data string) bool {
+	found, err := os.ReadDir(filepath.Join(data, hubsDir))
+	return err == nil && (len(found) == 0 || slices.ContainsFunc(found, func(e fs.DirEntry) bool {
+		there, err := netherite.Exists(filepath.Join(data, hubsDir, e.Name()))
+		return there || err != nil
+	}))
 }
 
 // deleted begins the names of folders of hubs that are being deleted.

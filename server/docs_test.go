@@ -31,10 +31,10 @@ func commandsOf(t *testing.T, page string) (list []string) {
 func TestTheCommandsOfTheSecurityPageMakeAServerThatWorks(t *testing.T) {
 	dir := t.TempDir()
 	list := commandsOf(t, "../docs/security.md")
-	if len(list) != 2 {
-		t.Fatalf("the page has %d pieces of commands, want 2", len(list))
+	if len(list) < 2 {
+		t.Fatalf("the page has %d pieces of commands, want at least 2", len(list))
 	}
-	for _, commands := range list {
+	for _, commands := range list[:2] { // the others are run by the tests of the SDKs' pages
 		cmd := exec.Command("sh", "-e", "-c", commands)
 		cmd.Dir = dir
 		if out, err := cmd.CombinedOutput(); err != nil {

@@ -2,6 +2,9 @@ package server
 
 import (
 	"context"
+	"maps"
+	"slices"
+	"strings"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -14,11 +17,21 @@ import (
 )
 
 // ListTaskHubs is the call that lists the task hubs of a server, which the protocol
-// of the SDKs does not have: no arguments, and a list of their names. It is for
-// those who may everything in all hubs, so its metadata says taskhub "*".
+// of the SDKs does not have: no arguments, and a list of their names. One that cannot
+// be opened is an object in it instead, with the name and the error. It is for those
+// who may everything in all hubs, so its metadata says taskhub "*".
 const ListTaskHubs = "/netherite.Server/ListTaskHubs"
 
-type hubLister interface{ Names() []string }
+// Fields of the object that stands for a hub that cannot be opened.
+const (
+	ListedName  = "name"
+	ListedError = "error"
+)
+
+type hubLister interface {
+	Names() []string
+	Broken() map[string]error
+}
 
 func registerHubList(r grpc.ServiceRegistrar, hubs *Hubs) {
 	r.RegisterService(&grpc.ServiceDesc{
@@ -40,6 +53,12 @@ func listTaskHubs(srv any, ctx context.Context, decode func(any) error, between 
 		answer := &structpb.ListValue{}
 		for _, name := range srv.(hubLister).Names() {
 			answer.Values = append(answer.Values, structpb.NewStringValue(name))
+		}
+		broken := srv.(hubLister).Broken()
+		for _, name := range slices.Sorted(maps.Keys(broken)) {
+			answer.Values = append(answer.Values, structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+				ListedName: structpb.NewStringValue(name), ListedError: structpb.NewStringValue(strings.ToValidUTF8(broken[name].Error(), "?")),
+			}}))
 		}
 		return answer, nil
 	}

@@ -26,21 +26,33 @@ type Hubs struct {
 	c         *Config
 	telemetry *telemetry
 	log       *slog.Logger
+	reached   string                                 // where the gRPC door is
+	made      func(ctx context.Context, name string) // told of those made on demand
 
 	mu       sync.Mutex
 	open     map[string]*netherite.Hub
 	changing map[string]chan struct{} // by name in lower case; closed when it has been changed
 	broken   map[string]error         // why it could not be opened
+	drains   bool                     // no more are opened
 	closed   bool
 }
 
 var _ durabletask.Hubs = (*Hubs)(nil)
 
-// ErrNoHub says that there is no task hub of that name.
-var ErrNoHub = fmt.Errorf("there is no such task hub: %w", engine.ErrNotFound)
+// ErrNoHub says that there is no task hub of that name. It is an engine.ErrNotFound,
+// but not one of an instance.
+var ErrNoHub error = noHub{}
+
+type noHub struct{}
+
+// Error implements error.
+func (noHub) Error() string { return "there is no such task hub" }
+
+// Is makes errors.Is(ErrNoHub, engine.ErrNotFound) hold.
+func (noHub) Is(target error) bool { return target == engine.ErrNotFound }
 
 func newHubs(c *Config, t *telemetry, log *slog.Logger) *Hubs {
-	return &Hubs{c: c, telemetry: t, log: log, open: map[string]*netherite.Hub{}, changing: map[string]chan struct{}{}, broken: map[string]error{}}
+	return &Hubs{c: c, telemetry: t, log: log, made: func(context.Context, string) {}, open: map[string]*netherite.Hub{}, changing: map[string]chan struct{}{}, broken: map[string]error{}}
 }
 
 // openAll opens all hubs that there are, at the same time, and makes the default
@@ -63,8 +75,12 @@ func (h *Hubs) openAll(ctx context.Context) error {
 			runtime.GC()
 		}
 	}
-	if h.c.OnDemand && !slices.Contains(names, h.c.Hub) {
-		_, err = h.find(ctx, h.c.Hub)
+	switch {
+	case slices.Contains(names, h.c.Hub):
+	case h.c.OnDemand:
+		_, err = h.find(ctx, h.c.Hub, true)
+	default:
+		h.log.Warn("the default task hub does not exist: callers that name none are refused until somebody makes it", "hub", h.c.Hub, "command", h.c.creating(h.c.Hub, h.reached))
 	}
 	return err
 }
@@ -95,7 +111,7 @@ func (h *Hubs) retryBroken(ctx context.Context) int {
 	names := slices.Sorted(maps.Keys(h.broken))
 	h.mu.Unlock()
 	for _, name := range names {
-		if netherite.Exists(filepath.Join(h.c.Data, hubsDir, name)) {
+		if taken(filepath.Join(h.c.Data, hubsDir, name)) {
 			h.reopen(ctx, name)
 			continue
 		}
@@ -122,7 +138,16 @@ func (h *Hubs) openHub(name string) (*netherite.Hub, error) {
 		netherite.Memory(h.c.Memory), netherite.PayloadLimit(h.c.Payload), netherite.HistoryLimit(h.c.HistoryEvents, h.c.HistoryBytes),
 		netherite.Retention(h.c.Retention), netherite.RetentionRate(h.c.RetentionRate),
 	}
-	if !netherite.Exists(dir) {
+	if h.c.Data != "" {
+		if err := Unfit(dir); err != nil {
+			return nil, err
+		}
+	}
+	there, err := netherite.Exists(dir)
+	if err != nil {
+		return nil, err
+	}
+	if !there {
 		opts = append(opts, netherite.Partitions(h.c.Partitions))
 	}
 	for _, r := range h.c.RetentionRules {
@@ -141,26 +166,51 @@ func (h *Hubs) openHub(name string) (*netherite.Hub, error) {
 
 // Hub implements durabletask.Hubs.
 func (h *Hubs) Hub(ctx context.Context, name string) (durabletask.Hub, error) {
-	hub, err := h.find(ctx, name)
+	hub, err := h.find(ctx, name, false)
 	if err != nil {
 		return nil, err
 	}
 	return hub, nil
 }
 
+// Demand implements durabletask.Hubs.
+func (h *Hubs) Demand(ctx context.Context, name string) (durabletask.Hub, error) {
+	hub, err := h.find(ctx, name, true)
+	if err != nil {
+		return nil, err
+	}
+	return hub, nil
+}
+
+// Promise implements durabletask.Hubs.
+func (h *Hubs) Promise(name string) error {
+	name = cmp.Or(name, h.c.Hub)
+	hub, err := h.opened(name)
+	switch {
+	case hub != nil || err != nil:
+		return err
+	case !h.c.OnDemand:
+		return fmt.Errorf("%q: %w", name, ErrNoHub)
+	}
+	return h.makeable(name)
+}
+
 // find returns a hub, which is made on demand if the configuration says so.
-func (h *Hubs) find(ctx context.Context, name string) (*netherite.Hub, error) {
+func (h *Hubs) find(ctx context.Context, name string, demand bool) (*netherite.Hub, error) {
 	name = cmp.Or(name, h.c.Hub)
 	hub, err := h.opened(name)
 	switch {
 	case hub != nil || err != nil:
 		return hub, err
-	case !h.c.OnDemand:
+	case !h.c.OnDemand || !demand:
 		return nil, fmt.Errorf("%q: %w", name, ErrNoHub)
 	}
 	err = h.change(ctx, name, func(old *netherite.Hub) (_ *netherite.Hub, err error) {
 		if hub = old; hub == nil {
-			hub, err = h.make(name)
+			there, _ := FindHubs(h.c.Data) // making it says what is wrong
+			if hub, err = h.make(name); err == nil && !slices.Contains(there, name) {
+				h.made(ctx, name)
+			}
 		}
 		return hub, err
 	})
@@ -170,16 +220,19 @@ func (h *Hubs) find(ctx context.Context, name string) (*netherite.Hub, error) {
 // make opens a hub that is not open: one that somebody has put into the directory, or
 // a new one.
 func (h *Hubs) make(name string) (*netherite.Hub, error) {
-	others, err := FindHubs(h.c.Data)
-	if err != nil {
+	if err := h.makeable(name); err != nil {
 		return nil, err
 	}
-	if !slices.Contains(others, name) {
-		if err := CheckNewHub(name, append(others, h.Names()...)); err != nil {
-			return nil, err
-		}
-	}
 	return h.openHub(name)
+}
+
+// makeable refuses the name of a hub that is neither in the directory nor can be made.
+func (h *Hubs) makeable(name string) error {
+	others, err := FindHubs(h.c.Data)
+	if err != nil || slices.Contains(others, name) {
+		return err
+	}
+	return CheckNewHub(name, append(others, h.Names()...))
 }
 
 // opened is a hub that is open; neither a hub nor an error says that there is none.
@@ -214,7 +267,7 @@ func (h *Hubs) change(ctx context.Context, name string, to func(old *netherite.H
 		}
 		h.mu.Lock()
 	}
-	if h.closed {
+	if h.closed || h.drains {
 		h.mu.Unlock()
 		return engine.ErrClosed
 	}
@@ -227,12 +280,23 @@ func (h *Hubs) change(ctx context.Context, name string, to func(old *netherite.H
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if hub != nil {
+	if hub != nil && h.closed { // nobody has waited for it any more
+		h.mu.Unlock() // its figures are counted under the lock
+		err = errors.Join(err, engine.ErrClosed, abandon(hub))
+		h.mu.Lock()
+	} else if hub != nil {
 		h.open[name] = hub
 	}
 	delete(h.changing, folded)
 	close(ended)
 	return err
+}
+
+// abandon closes a hub without waiting for what workers have of it.
+func abandon(hub *netherite.Hub) error {
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	return hub.Close(now)
 }
 
 // Create implements durabletask.Hubs. A hub that is there is left alone, unless it
@@ -249,7 +313,7 @@ func (h *Hubs) Create(ctx context.Context, name string, anew bool) error {
 		if old == nil {
 			return h.make(name)
 		}
-		if err := h.remove(ctx, name, old); err != nil {
+		if err := h.remove(name, old); err != nil {
 			return nil, err
 		}
 		return h.openHub(name)
@@ -262,7 +326,7 @@ func (h *Hubs) Delete(ctx context.Context, name string) error {
 	return h.change(ctx, name, func(old *netherite.Hub) (*netherite.Hub, error) {
 		switch {
 		case old != nil:
-			return nil, h.remove(ctx, name, old)
+			return nil, h.remove(name, old)
 		case h.forget(name):
 			return nil, DeleteHub(h.c.Data, name)
 		}
@@ -280,9 +344,9 @@ func (h *Hubs) forget(name string) bool {
 }
 
 // remove closes a hub and deletes its folder. What cannot be written any more does
-// not matter.
-func (h *Hubs) remove(ctx context.Context, name string, hub *netherite.Hub) error {
-	if err := hub.Close(ctx); err != nil {
+// not matter, nor what workers are at: nobody would read what comes of it.
+func (h *Hubs) remove(name string, hub *netherite.Hub) error {
+	if err := abandon(hub); err != nil {
 		h.log.Warn("a task hub that is to be deleted was not closed as it should be", "hub", name, "error", err)
 	}
 	if h.c.Data == "" {
@@ -298,6 +362,16 @@ func (h *Hubs) Names() []string {
 	return slices.Sorted(maps.Keys(h.open))
 }
 
+// Broken says of hubs that could not be opened why not.
+func (h *Hubs) Broken() map[string]error {
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return maps.Clone(h.broken)
+}
+
 // count is how many hubs are open.
 func (h *Hubs) count() int {
 	if h == nil {
@@ -308,15 +382,47 @@ func (h *Hubs) count() int {
 	return len(h.open)
 }
 
+// Drain has all hubs drain, at the same time, and opens no more. They can be found
+// until Close.
+func (h *Hubs) Drain(ctx context.Context) {
+	h.mu.Lock()
+	h.drains = true
+	h.mu.Unlock()
+	h.settle(ctx)
+	h.mu.Lock()
+	hubs := maps.Clone(h.open)
+	h.mu.Unlock()
+	var wg sync.WaitGroup
+	for name, hub := range hubs { // order-free: at the same time
+		wg.Go(func() {
+			if hub.Drain(ctx) != nil {
+				h.log.Warn("workers have not completed all that they had: it is given out again when the server is back", "hub", name)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// settle waits until no hub is being changed, of those that are, or for ctx.
+func (h *Hubs) settle(ctx context.Context) {
+	h.mu.Lock()
+	changing := slices.Collect(maps.Values(h.changing))
+	h.mu.Unlock()
+	for _, ended := range changing {
+		select {
+		case <-ended:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
 // Close closes all hubs, at the same time.
 func (h *Hubs) Close(ctx context.Context) error {
 	h.mu.Lock()
 	h.closed = true
-	changing := slices.Collect(maps.Values(h.changing))
 	h.mu.Unlock()
-	for _, ended := range changing {
-		<-ended
-	}
+	h.settle(ctx)
 	h.mu.Lock()
 	hubs := slices.Collect(maps.Values(h.open))
 	clear(h.open)

@@ -17,16 +17,22 @@ import (
 func TestAMessageThatUnpacksToMoreThanTheLimitIsRefusedBeforeItIsWhole(t *testing.T) {
 	s := start(t, func(c *Config) { c.Limits.Message = 1 << 20 })
 	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
-	q := &wire.ActivityResponse{InstanceId: "i", CompletionToken: "none", Result: wrapperspb.String(strings.Repeat("x", 256<<20))} // 260 KiB on the way
+	q := &wire.CreateInstanceRequest{InstanceId: "i", Name: "F", Input: wrapperspb.String(strings.Repeat("x", 256<<20))} // 260 KiB on the way
 	before := heap()
-	_, err := c.CompleteActivityTask(t.Context(), q, grpc.UseCompressor(gzip.Name), grpc.MaxCallSendMsgSize(1<<30))
+	_, err := c.StartInstance(t.Context(), q, grpc.UseCompressor(gzip.Name), grpc.MaxCallSendMsgSize(1<<30))
 	limitedRPC(t, "a message that is packed", err, true, codes.ResourceExhausted, "1048576")
 	if grown := heap() - before; grown > 8<<20 {
 		t.Errorf("%d MB are held", grown>>20)
 	}
-	q.Result.Value = q.Result.Value[:1<<19]
-	_, err = c.CompleteActivityTask(t.Context(), q, grpc.UseCompressor(gzip.Name))
-	limitedRPC(t, "one below the limit", err, true, codes.FailedPrecondition, "no longer this worker's") // it was read, and is nobody's
+	answer := &wire.ActivityResponse{InstanceId: "i", CompletionToken: "none", Result: q.Input}
+	_, err = c.CompleteActivityTask(t.Context(), answer, grpc.UseCompressor(gzip.Name), grpc.MaxCallSendMsgSize(1<<30))
+	limitedRPC(t, "an answer", err, true, codes.FailedPrecondition, "no longer this worker's") // it was read over, and is nobody's
+	if grown := heap() - before; grown > 8<<20 {
+		t.Errorf("%d MB are held by an answer", grown>>20)
+	}
+	q.Input.Value = q.Input.Value[:1<<19]
+	_, err = c.StartInstance(t.Context(), q, grpc.UseCompressor(gzip.Name))
+	limitedRPC(t, "one below the limit", err, false, codes.OK)
 }
 
 func TestNamesAndVersionsHave200Bytes(t *testing.T) {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -183,22 +184,20 @@ func TestAMessageHas64Mebibytes(t *testing.T) {
 	s := start(t, nil)
 	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
 	const limit = 64 << 20
-	q := &wire.ActivityResponse{InstanceId: "i", CompletionToken: "none", Result: wrapperspb.String("")}
-	fill := func(size int) *wire.ActivityResponse {
-		q.Result.Value = strings.Repeat("x", size-100)
-		q.Result.Value += strings.Repeat("x", size-proto.Size(q))
+	q := &wire.RaiseEventRequest{InstanceId: "i", Name: "E", Input: wrapperspb.String("")}
+	fill := func(size int) *wire.RaiseEventRequest {
+		q.Input.Value = strings.Repeat("x", size-100)
+		q.Input.Value += strings.Repeat("x", size-proto.Size(q))
 		if proto.Size(q) != size {
 			t.Fatalf("%d bytes, want %d", proto.Size(q), size)
 		}
 		return q
 	}
-	_, err := c.CompleteActivityTask(t.Context(), fill(limit))
-	if status.Code(err) != codes.FailedPrecondition { // it was read, and is nobody's
-		t.Errorf("at the limit: %v", err)
-	}
-	_, err = c.CompleteActivityTask(t.Context(), fill(limit+1))
+	_, err := c.RaiseEvent(t.Context(), fill(limit))
+	limitedRPC(t, "a message at the limit", err, true, codes.InvalidArgument, "67108") // it was read, and has a payload that is too large
+	_, err = c.RaiseEvent(t.Context(), fill(limit+1))
 	limitedRPC(t, "a message", err, true, codes.ResourceExhausted, fmt.Sprint(limit+1), fmt.Sprint(limit))
-	if a := s.ask(t, "POST", httpapi.Base+"/orchestrators/F", payload(4<<20+1), nil); a.code != http.StatusRequestEntityTooLarge || !strings.Contains(a.body, "too large") {
+	if a := s.ask(t, "POST", httpapi.Base+"/orchestrators/F", payload(4<<20+1), nil); a.code != http.StatusRequestEntityTooLarge || !strings.Contains(a.body, "more than 4194304 bytes") {
 		t.Errorf("%d %.300s", a.code, a.body)
 	}
 }
@@ -306,6 +305,33 @@ func TestACallerHas100Streams(t *testing.T) {
 	}
 }
 
+func TestAStreamOverHTTPCountsUntilItsCallerIsGone(t *testing.T) {
+	a, entry := key(t, "a", map[string]gate.Role{"*": gate.Reader})
+	s := start(t, func(c *Config) { c.Keys, c.Streams = []gate.Key{entry}, 1 })
+	open := func(ctx context.Context) int {
+		q, err := http.NewRequestWithContext(ctx, "GET", "http://"+s.Place().HTTP+httpapi.Base+"/changes", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q.Header.Set("Authorization", a)
+		r, err := http.DefaultClient.Do(q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Body.Close() })
+		return r.StatusCode
+	}
+	for range 3 {
+		ctx, cancel := context.WithCancel(t.Context())
+		for open(ctx) != http.StatusOK { // until the server has noticed that the one before is gone
+		}
+		if code := open(ctx); code != http.StatusTooManyRequests {
+			t.Errorf("a second stream is answered with %d", code)
+		}
+		cancel()
+	}
+}
+
 func TestTheCallsOfOneCallerAreBounded(t *testing.T) {
 	a, aEntry := key(t, "a", map[string]gate.Role{"*": gate.Client})
 	b, bEntry := key(t, "b", map[string]gate.Role{"*": gate.Client})
@@ -350,6 +376,9 @@ func TestTheCallsOfATaskHubInASecondAreBounded(t *testing.T) {
 	b, bEntry := key(t, "b", map[string]gate.Role{"*": gate.Client})
 	poor, poorEntry := key(t, "poor", map[string]gate.Role{"other": gate.Client})
 	s := start(t, func(c *Config) { c.Keys, c.Limits.HubRate = []gate.Key{aEntry, bEntry, poorEntry}, 1 })
+	if err := errors.Join(s.Create(t.Context(), "busy"), s.Create(t.Context(), "quiet")); err != nil {
+		t.Fatal(err)
+	}
 	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
 	get := func(token, hub string) error {
 		_, err := c.GetInstance(as(t.Context(), token, hub), &wire.GetInstanceRequest{InstanceId: "i"})
@@ -376,33 +405,6 @@ func TestTheCallsOfATaskHubInASecondAreBounded(t *testing.T) {
 		q := s.ask(t, "GET", httpapi.Base+"/instances?taskHub=busy", "", map[string]string{"Authorization": a})
 		if limited = q.code != http.StatusOK; limited {
 			limitedHTTP(t, "a request", q, true, http.StatusTooManyRequests, "busy")
-		}
-	}
-}
-
-func TestConnectionsBeyondTheLimitAreClosedAtOnce(t *testing.T) {
-	s := start(t, func(c *Config) { c.Limits.Connections = 2 })
-	open := func(address string) net.Conn {
-		conn, err := net.Dial("tcp", address)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return conn
-	}
-	first, second := open(s.Place().GRPC[0]), open(s.Place().HTTP)
-	if _, err := first.Read(make([]byte, 1)); err != nil { // the server's first frame: it is counted
-		t.Fatal(err)
-	}
-	if _, err := fmt.Fprintf(second, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := second.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	for _, address := range []string{s.Place().GRPC[0], s.Place().HTTP} {
-		if _, err := open(address).Read(make([]byte, 1)); err == nil {
-			t.Errorf("%s takes one connection too many", address)
 		}
 	}
 }

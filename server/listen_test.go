@@ -88,7 +88,7 @@ func TestInsecureIsSaidAtEachStart(t *testing.T) {
 	}
 }
 
-func TestNothingAnswersOffLoopbackByDefault(t *testing.T) {
+func TestAListenerOnLoopbackIsNotReachedByOtherAddresses(t *testing.T) {
 	s := start(t, nil)
 	for _, address := range append(s.Place().GRPC, s.Place().HTTP) {
 		host, port, err := net.SplitHostPort(address)

@@ -68,7 +68,7 @@ func TestOfNamesThatDifferInCaseOneIsMade(t *testing.T) {
 		for i, name := range names {
 			wg.Go(func() {
 				if i%2 == 0 {
-					_, errs[i] = s.hubs.Hub(context.Background(), name) // on demand
+					_, errs[i] = s.hubs.Demand(context.Background(), name) // on demand
 				} else {
 					errs[i] = s.Create(context.Background(), name)
 				}

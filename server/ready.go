@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 
 	"github.com/netherite-go/netherite/door/gate"
@@ -25,12 +26,12 @@ type Place struct {
 	PID   int      `json:"pid"`
 }
 
-// Place says where the server can be reached.
+// Place says where the server listens; Reached where it is dialed.
 func (s *Server) Place() Place { return s.place }
 
 // listen opens the doors' listeners.
 func (s *Server) listen(secure *liveTLS) error {
-	l, bound := &listeners{}, gate.NewConnections(s.c.Limits.Connections, s.clock)
+	l, bound := &listeners{}, gate.NewConnections(s.c.Limits.Connections, s.clock, s.log)
 	s.listening = l
 	s.place = Place{PID: os.Getpid(), Data: s.c.Data, GRPC: []string{}}
 	if s.c.Data != "" {
@@ -50,7 +51,9 @@ func (s *Server) listen(secure *liveTLS) error {
 	if l.http, s.place.HTTP, err = s.listenHTTP("http", s.c.HTTP, secure, bound); err != nil {
 		return err
 	}
-	l.admin, s.place.Admin, err = s.listenHTTP("admin", s.c.Admin, secure, bound)
+	own := gate.NewConnections(gate.AdminConnections, s.clock, s.log) // what callers take, operators still have
+	l.admin, s.place.Admin, err = s.listenHTTP("admin", s.c.Admin, secure, own)
+	s.reached = s.place.dialed(secure.certificate())
 	return err
 }
 
@@ -64,11 +67,18 @@ func (s *Server) listenHTTP(key, address string, secure *liveTLS, bound *gate.Co
 		return nil, "", err
 	}
 	at := l.Addr().String()
-	l = bound.Listen(l, s.c.Limits.Patience)
+	l = bound.ListenProbed(l, s.c.Limits.Patience)
 	if secure != nil {
 		l = tls.NewListener(l, secure.config("h2", "http/1.1"))
 	}
 	return l, at, nil
+}
+
+// closeRPC lets nobody connect to the gRPC door any more.
+func (l *listeners) closeRPC() {
+	for _, r := range l.rpc {
+		_ = r.Close()
+	}
 }
 
 // close closes listeners, which may have been closed already.
@@ -84,7 +94,7 @@ func (l *listeners) close() {
 // another one.
 func (s *Server) listenAt(key, address string) (net.Listener, error) {
 	l, err := net.Listen("tcp", address)
-	if errors.Is(err, syscall.EADDRINUSE) && s.c.OtherPorts {
+	if errors.Is(err, syscall.EADDRINUSE) && slices.Contains(s.c.OtherPorts, key) {
 		host, port, _ := net.SplitHostPort(address)
 		if l, err = net.Listen("tcp", net.JoinHostPort(host, "0")); err == nil {
 			s.log.Warn("the port is taken, another one is used", "port", port, "address", l.Addr().String())
@@ -99,21 +109,45 @@ func (s *Server) listenAt(key, address string) (net.Listener, error) {
 	return l, nil
 }
 
-// probes answers whether the server lives and is ready, before anything else.
+// probes answers whether the server lives and is ready, before anything else. A ServeMux
+// would redirect what has other paths than it likes, which the API says are not there.
 func (s *Server) probes(next http.Handler) http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusOK) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		if !s.ready.Load() {
-			w.WriteHeader(http.StatusServiceUnavailable)
-			_, _ = w.Write([]byte(`{"status":"not ready"}`))
+	next = roomy(next)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if gate.Spare(r.Context()) {
+			w.Header().Set("Connection", "close") // another one may need its place
+		}
+		switch reads := r.Method == http.MethodGet || r.Method == http.MethodHead; {
+		case reads && r.URL.Path == "/healthz":
+			w.WriteHeader(http.StatusOK)
+		case reads && r.URL.Path == "/readyz":
+			s.answerReady(w)
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// roomy answers requests over connections that are for probes only.
+func roomy(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if gate.Spare(r.Context()) {
+			w.Header().Set("Retry-After", "1")
+			answerJSON(w, http.StatusServiceUnavailable, map[string]string{"error": "the server has as many connections as it may have (limits.connections), of all callers or from this address"})
 			return
 		}
-		_, _ = w.Write([]byte(`{"status":"ready"}`))
+		next.ServeHTTP(w, r)
 	})
-	mux.Handle("/", next)
-	return mux
+}
+
+func (s *Server) answerReady(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	if !s.ready.Load() {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		_, _ = w.Write([]byte(`{"status":"not ready"}`)) // why is for the log and netherite hub list to say: anybody may ask here
+		return
+	}
+	_, _ = w.Write([]byte(`{"status":"ready"}`))
 }
 
 // writeReady writes the file that says that the server is ready and where, as a
@@ -122,7 +156,7 @@ func (s *Server) writeReady() error {
 	if s.c.ReadyFile == "" {
 		return nil
 	}
-	b, err := json.Marshal(s.place)
+	b, err := json.Marshal(s.reached)
 	if err != nil {
 		return err
 	}
@@ -155,8 +189,8 @@ func (c *Config) takeOver() (*dirlock.Lock, error) {
 	switch {
 	case errors.Is(err, dirlock.ErrHeld):
 		return nil, err
-	case errors.Is(err, fs.ErrNotExist):
-		err = nil // it is made once all else is well
+	case errors.Is(err, fs.ErrNotExist) && checkData(c.Data) == nil:
+		err = nil // it can be made, once all else is well
 	}
 	return lock, errors.Join(err, c.removeReady())
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"crypto/tls"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -214,6 +215,43 @@ func TestAFileThatCannotBeReadAgainKeepsNoOtherFromIt(t *testing.T) {
 	}
 }
 
+// TestAFileOfKeysThatWasCutToNothingWithdrawsNone: an editor, a copy or a disk that is
+// full leaves such files. Who means that there are no keys says so.
+func TestAFileOfKeysThatWasCutToNothingWithdrawsNone(t *testing.T) {
+	file := t.TempDir() + "/keys.yaml"
+	secret, entry := key(t, "a", map[string]gate.Role{"*": gate.Reader})
+	write := func(list ...gate.Key) {
+		t.Helper()
+		if err := keyfile.Change(file, func([]gate.Key) ([]gate.Key, error) { return list, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(entry)
+	s := start(t, func(c *Config) { c.KeysFile = file })
+	for _, text := range []string{"", "\n", "# keys of the shop\n", "keys:\n", "{}\n"} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Reload(); err == nil || !strings.Contains(err.Error(), file) || !strings.Contains(err.Error(), "keys: []") {
+			t.Errorf("a file %q: %v", text, err)
+		}
+		if err := s.hello(t, nil, secret); err != nil {
+			t.Errorf("the key of before, after a file %q: %v", text, err)
+		}
+		c := Config{Hub: "default", KeysFile: file}
+		if _, ok := errors.AsType[*ConfigError](c.Check()); !ok {
+			t.Errorf("a start with a file %q is not refused", text)
+		}
+	}
+	write() // into an empty file, as the command does
+	if err := s.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.hello(t, nil, secret); status.Code(err) != codes.Unauthenticated {
+		t.Errorf("with no keys, and a file that says so: %v", err)
+	}
+}
+
 func TestTheFileOfTokensKeysIsReadAgain(t *testing.T) {
 	file := t.TempDir() + "/jwks.json"
 	put := func(text string) {
@@ -246,4 +284,65 @@ func TestTheFileOfTokensKeysIsReadAgain(t *testing.T) {
 	if why := refusal(); !strings.Contains(why, "signature does not fit") { // with the key that there is now
 		t.Error(why)
 	}
+}
+
+// TestTheLogSaysWhatWasReadAgainAndWhetherItIsOther: a server that sees the file of
+// before, as one in a container does to which the file alone was given, would say
+// nothing else than that it has read.
+func TestTheLogSaysWhatWasReadAgainAndWhetherItIsOther(t *testing.T) {
+	dir := t.TempDir()
+	file, tokens := dir+"/keys.yaml", dir+"/jwks.json"
+	_, one := key(t, "a", map[string]gate.Role{"*": gate.Reader})
+	_, two := key(t, "b", map[string]gate.Role{"*": gate.Reader})
+	write := func(list ...gate.Key) {
+		t.Helper()
+		if err := keyfile.Change(file, func([]gate.Key) ([]gate.Key, error) { return list, nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	issue := func(ids ...string) {
+		t.Helper()
+		var list []string
+		for _, id := range ids {
+			list = append(list, fmt.Sprintf(`{"kty":"OKP","crv":"Ed25519","kid":%q,"x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}`, id))
+		}
+		if err := os.WriteFile(tokens, []byte(`{"keys":[`+strings.Join(list, ",")+`]}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(one)
+	issue("x")
+	clients := newAuthority(t, "clients")
+	s, ca := secured(t, func(c *Config, _ *authority) {
+		c.KeysFile, c.ClientCA = file, clients.file
+		c.Tokens = &gate.TokenOptions{Issuer: "https://issuer.example", Audience: "netherite", KeysFile: tokens, Algorithms: []string{"EdDSA"}}
+	})
+	n := 0
+	again := func(keys, ofTokens, certificates string) {
+		t.Helper()
+		if err := s.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		n++
+		for what, says := range map[string]string{"the API keys": keys, "the keys of tokens": ofTokens, "the certificates": certificates} {
+			list := s.log.lines("level=INFO", what+" were read again")
+			if len(list) != n || !strings.Contains(list[n-1], says) {
+				t.Errorf("reading %s for the %dth time says %q, want %s", what, n, list, says)
+			}
+		}
+	}
+	again("changed=false keys=1", "changed=false keys=1", "changed=false expires=20")
+	write(two, one)
+	again("changed=true keys=2", "changed=false keys=1", "changed=false")
+	again("changed=false keys=2", "changed=false keys=1", "changed=false")
+	issue("x", "y")
+	write(one)
+	again("changed=true keys=1", "changed=true keys=2", "changed=false")
+	put(t, newAuthority(t, "clients").file, clients.file)
+	again("changed=false keys=1", "changed=false keys=2", "changed=true")
+	cert, certKey := ca.sign(t, "server", nil)
+	put(t, cert, s.c.Cert)
+	put(t, certKey, s.c.Key)
+	again("changed=false", "changed=false", "changed=true")
+	again("changed=false", "changed=false", "changed=false")
 }

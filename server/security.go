@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -9,6 +10,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/keepalive"
 
+	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/gate"
 	"github.com/netherite-go/netherite/door/httpapi"
 )
@@ -29,14 +31,17 @@ const (
 	// minProbe is how often clients may ask. Some do so every ten seconds, and some
 	// also while nothing is under way.
 	minProbe = 5 * time.Second
-	// rpcsOfConnection bounds what one connection has under way.
-	rpcsOfConnection = 10_000
+	// answersOfConnection is how many calls one connection may have under way beyond
+	// as many as one caller may: what is beyond waits in the client, and answers of
+	// workers must not wait for calls that wait for their answers.
+	answersOfConnection = 10_000
 )
 
 // gate makes the gate that all doors are behind.
 func (c *Config) gate(auth []gate.Authenticator, log *slog.Logger) (*gate.Gate, error) {
 	return gate.New(gate.Options{
 		Authenticators: auth, DefaultHub: c.Hub, Streams: c.Streams, Calls: c.Limits.Calls, Rate: c.Limits.Rate, HubRate: c.Limits.HubRate, Patience: c.Limits.Patience,
+		Message: c.Limits.Message, TooLarge: translate.TooLarge,
 		Hosts: c.Hosts, Origins: c.Origins, Audit: log.With("audit", true), AuditAll: c.AuditAll,
 	})
 }
@@ -53,7 +58,7 @@ func (c *Config) warn(log *slog.Logger) {
 // rpcLimits are the limits of the gRPC door.
 func (c *Config) rpcLimits() []grpc.ServerOption {
 	return []grpc.ServerOption{
-		grpc.MaxRecvMsgSize(c.Limits.Message), grpc.MaxHeaderListSize(uint32(c.Limits.Header)), grpc.MaxConcurrentStreams(rpcsOfConnection),
+		grpc.MaxRecvMsgSize(c.Limits.Message), grpc.MaxHeaderListSize(uint32(c.Limits.Header)), grpc.MaxConcurrentStreams(uint32(cmp.Or(c.Limits.Calls, gate.DefaultCalls) + answersOfConnection)),
 		grpc.ConnectionTimeout(handshake),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minProbe, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{MaxConnectionIdle: idle, Time: probe, Timeout: probeAnswer}),
@@ -65,7 +70,7 @@ func (c *Config) rpcLimits() []grpc.ServerOption {
 // take to come, and the listener how long each write takes.
 func (c *Config) httpServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h, ReadHeaderTimeout: readHeader, IdleTimeout: idle,
+		Handler: h, ConnContext: gate.ConnContext, ReadHeaderTimeout: readHeader, IdleTimeout: idle,
 		MaxHeaderBytes: max(c.Limits.Header-slack, 1),
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}

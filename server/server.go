@@ -31,6 +31,7 @@ type Server struct {
 	clock     substrate.Clock
 	log       *slog.Logger
 	sources   []source // what can be read again
+	keyEnds   *keyEnds
 	telemetry *telemetry
 	figures   *figures
 	hubs      *Hubs
@@ -47,7 +48,8 @@ type Server struct {
 	retry     func() // stops the next one; may be nil
 	wg        sync.WaitGroup
 	failed    chan error
-	place     Place
+	place     Place // of the listeners
+	reached   Place
 	stopOnce  sync.Once
 	stopErr   error
 }
@@ -69,15 +71,18 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 	c.Limits.defaults()
 	c.warn(log)
 	s = &Server{c: c, clock: sysclock.New(), log: log, lock: lock, sources: c.sources(auth, secure), failed: make(chan error, 8)}
+	s.keyEnds = &keyEnds{clock: s.clock, log: log, keys: c.keysOf(auth)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.Stop(context.Background()))
 		}
 	}()
+	logSDK(log)
 	if s.telemetry, err = newTelemetry(c.Version); err != nil {
 		return s, err
 	}
-	if s.figures, err = newFigures(s.telemetry.meters, c.Version, func() int { return s.hubs.count() }); err != nil {
+	s.hubs = newHubs(&s.c, s.telemetry, log)
+	if s.figures, err = newFigures(s.telemetry.meters, c.Version, s.hubs.count); err != nil {
 		return s, err
 	}
 	if err := s.listen(secure); err != nil {
@@ -88,7 +93,10 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 			return s, err
 		}
 	}
-	s.hubs = newHubs(&s.c, s.telemetry, log)
+	if err := s.lock.Unsigned(); err != nil {
+		log.Warn("who finds the data directory held cannot be told by whom: the disk is full", "data", c.Data, "error", err)
+	}
+	s.hubs.reached = s.gRPC()
 	if err := s.prepare(auth, secure); err != nil {
 		return s, err
 	}
@@ -97,6 +105,7 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 		return s, err
 	}
 	s.serveRPC(s.listening)
+	s.keyEnds.begin()
 	s.retrying.Lock()
 	defer s.retrying.Unlock()
 	return s, s.becomeReady()
@@ -132,6 +141,7 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 	if err != nil {
 		return err
 	}
+	s.hubs.made = g.Made
 	counted := []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.figures.unary), grpc.ChainStreamInterceptor(s.figures.stream)}
 	opts := slices.Concat(durabletask.ServerOptions(), counted, g.ServerOptions(), s.c.rpcLimits())
 	if secure != nil {
@@ -141,18 +151,9 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 	s.service = durabletask.New(durabletask.Options{
 		Hubs: s.hubs, Clock: s.clock, Tracer: s.telemetry.tracer(), Version: s.c.Version, NoCalls: s.c.noCalls(),
 	})
-	wire.RegisterTaskHubSidecarServiceServer(s.rpc, s.service)
-	registerHubList(s.rpc, s.hubs)
-	doors := httpapi.New(func(ctx context.Context, name string) (httpapi.Hub, error) {
-		if err := checkName(name); name != "" && err != nil {
-			return nil, &httpapi.Refusal{Code: http.StatusBadRequest, Text: err.Error()}
-		}
-		hub, err := s.hubs.find(ctx, name)
-		if err != nil {
-			return nil, err
-		}
-		return hub, nil
-	}, httpapi.Options{Admit: admit(g)})
+	wire.RegisterTaskHubSidecarServiceServer(g.Registrar(s.rpc), s.service)
+	registerHubList(g.Registrar(s.rpc), s.hubs)
+	doors := httpapi.New(s.hubOf(false), httpapi.Options{Demand: s.hubOf(true), Admit: admit(g), AnyPage: true})
 	s.api.begin(g.HTTP(doors), doors.Drain)
 	s.http = s.c.httpServer(s.probes(s.figures.http(&s.api)), s.log)
 	s.http.BaseContext = func(net.Listener) context.Context { return s.api.ctx }
@@ -160,6 +161,20 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 		s.admin = s.c.httpServer(s.adminHandler(g), s.log)
 	}
 	return nil
+}
+
+// hubOf finds the hub that a request of the HTTP API names.
+func (s *Server) hubOf(demand bool) httpapi.Hubs {
+	return func(ctx context.Context, name string) (httpapi.Hub, error) {
+		if err := checkName(name); name != "" && err != nil {
+			return nil, &httpapi.Refusal{Code: http.StatusBadRequest, Text: err.Error()}
+		}
+		hub, err := s.hubs.find(ctx, name, demand)
+		if err != nil {
+			return nil, err
+		}
+		return hub, nil
+	}
 }
 
 // listeners are those of the doors, open.
@@ -170,7 +185,11 @@ type listeners struct {
 
 func (s *Server) run(what string, f func() error) {
 	s.wg.Go(func() {
-		if err := f(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, grpc.ErrServerStopped) {
+		err := f()
+		switch {
+		case err == nil, errors.Is(err, http.ErrServerClosed), errors.Is(err, grpc.ErrServerStopped):
+		case errors.Is(err, net.ErrClosed) && !s.ready.Load(): // by Stop
+		default:
 			s.failed <- fmt.Errorf("serve %s: %w", what, err)
 		}
 	})

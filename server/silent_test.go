@@ -80,6 +80,9 @@ func TestAClientThatDoesNotReadItsAnswerHoldsUpNobodyAndIsCutOff(t *testing.T) {
 	s := start(t, func(c *Config) {
 		c.Limits.Patience, c.Limits.Calls, c.Keys = 200*time.Millisecond, 1, []gate.Key{deafEntry, otherEntry}
 	})
+	if err := s.Create(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
 	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
 	for i := range 8 {
 		q := &wire.CreateInstanceRequest{InstanceId: fmt.Sprint("i", i), Name: "F", Input: wrapperspb.String(payload(payloadLimit))}

@@ -12,6 +12,10 @@ import (
 // stops, before their contexts end.
 const apiGrace = time.Second
 
+// rpcGrace is how long gRPC calls may go on when the time of Stop is over: streams are
+// being told that they have ended, and results may just have come.
+const rpcGrace = time.Second
+
 // api is the HTTP API, which is not there yet before the hubs are, and no more
 // once the server stops, while the probes at the same address answer all along.
 type api struct {
@@ -78,10 +82,13 @@ func (a *api) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.handler.ServeHTTP(w, r)
 }
 
-// Stop stops serving: no new work is taken or given out, what runs may end until
-// ctx does, and the hubs are closed, so that the next start replays nothing. The
-// probes say all along that the server is not ready, and go last. A second call
-// returns what the first did.
+// Stop stops serving. From its beginning the probes say that the server is not ready,
+// nobody connects to the gRPC door, no work is given out, requests of the HTTP API are
+// refused, and calls that wait for something end. What workers have they may complete
+// until none has anything or ctx ends, and work under way may make calls. Then
+// connections end and the hubs are closed, so that the next start replays nothing: what
+// was not completed is given out again then. The probes go last. A second call returns
+// what the first did.
 func (s *Server) Stop(ctx context.Context) error {
 	s.stopOnce.Do(func() { s.stopErr = s.stop(ctx) })
 	return s.stopErr
@@ -93,13 +100,12 @@ func (s *Server) stop(ctx context.Context) error {
 		s.retry()
 	}
 	s.retrying.Unlock()
+	s.keyEnds.end()
 	s.ready.Store(false)
 	err := s.c.removeReady()
-	if s.service != nil {
-		s.service.Close()
-	}
 	if s.rpc != nil {
-		s.drainDoors(ctx)
+		s.drain(ctx)
+		s.endDoors(ctx)
 	}
 	if s.hubs != nil {
 		err = errors.Join(err, s.hubs.Close(ctx))
@@ -120,10 +126,20 @@ func (s *Server) stop(ctx context.Context) error {
 	return err
 }
 
-// drainDoors waits for what callers have under way.
-func (s *Server) drainDoors(ctx context.Context) {
-	idle := s.api.close()
+// drain waits until workers have completed what they have, or for ctx. The listeners
+// are closed without a word to connections that are there: one that is told that the
+// server stops makes no more calls, and results come by calls.
+func (s *Server) drain(ctx context.Context) {
+	s.listening.closeRPC()
+	s.service.Drain()
+	s.api.close()
 	s.api.drain()
+	s.hubs.Drain(ctx)
+}
+
+// endDoors ends the streams of workers and waits for what callers have under way.
+func (s *Server) endDoors(ctx context.Context) {
+	s.service.Close()
 	stopGrace := s.clock.AfterFunc(apiGrace, s.api.cancel)
 	defer stopGrace()
 	stopped := make(chan struct{})
@@ -134,11 +150,12 @@ func (s *Server) drainDoors(ctx context.Context) {
 	select {
 	case <-stopped:
 	case <-ctx.Done():
-		s.rpc.Stop()
+		cut := s.clock.AfterFunc(rpcGrace, s.rpc.Stop)
 		<-stopped
+		cut()
 	}
 	select {
-	case <-idle:
+	case <-s.api.close():
 	case <-ctx.Done():
 	}
 	s.api.cancel()

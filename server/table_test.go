@@ -10,7 +10,11 @@ import (
 
 // operations are all that the doors of a server have.
 func operations(t *testing.T) (list []string) {
-	for service, info := range start(t, nil).rpc.GetServiceInfo() {
+	s := start(t, nil)
+	for pattern := range s.adminRoutes() {
+		list = append(list, "admin "+pattern)
+	}
+	for service, info := range s.rpc.GetServiceInfo() {
 		for _, m := range info.Methods {
 			list = append(list, "/"+service+"/"+m.Name)
 		}

@@ -76,15 +76,20 @@ func (t *telemetry) scrape() http.Handler {
 	return promhttp.HandlerFor(t.registry, promhttp.HandlerOpts{})
 }
 
-// flushGrace is how long a server that stops waits for its collector.
-const flushGrace = 3 * time.Second
+// flushGrace is how long a server that stops waits for its collector, and flushLate
+// if the time to stop is over already.
+const flushGrace, flushLate = 3 * time.Second, time.Second
 
-// stop sends what is left, until ctx ends or the time for it has passed. That a
-// collector is away is no failure of the server.
+// stop sends what is left, until the time for it has passed. That a collector is away
+// is no failure of the server.
 func (t *telemetry) stop(ctx context.Context, clock substrate.Clock, log *slog.Logger) {
-	ctx, cancel := context.WithCancel(ctx)
+	grace := flushGrace
+	if ctx.Err() != nil {
+		grace = flushLate
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer clock.AfterFunc(flushGrace, cancel)()
+	defer clock.AfterFunc(grace, cancel)()
 	var traces error
 	var wg sync.WaitGroup
 	if t.traces != nil {

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bytes"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"sync/atomic"
 )
 
@@ -24,18 +26,26 @@ func newLiveTLS(c *Config) (*liveTLS, error) {
 		return nil, nil
 	}
 	l := &liveTLS{c: c}
-	return l, l.reload()
+	_, err := l.reload()
+	return l, err
 }
 
 // reload reads the files again. If one of them cannot be read, or they do not fit
 // each other, all of before stay.
-func (l *liveTLS) reload() error {
+func (l *liveTLS) reload() (reading, error) {
 	t, err := l.c.readTLS()
 	if err != nil {
-		return err
+		return reading{}, err
 	}
-	l.now.Store(t)
-	return nil
+	before := l.now.Swap(t)
+	changed := before == nil || !sameCertificates(before, t)
+	return reading{changed, []any{"expires", t.Certificates[0].Leaf.NotAfter.UTC()}}, nil
+}
+
+// sameCertificates compares what was read from files at two times.
+func sameCertificates(a, b *tls.Config) bool {
+	chain := func(t *tls.Config) [][]byte { return t.Certificates[0].Certificate }
+	return slices.EqualFunc(chain(a), chain(b), bytes.Equal) && (a.ClientCAs == b.ClientCAs || a.ClientCAs.Equal(b.ClientCAs))
 }
 
 // config serves connections that speak one of the protocols, each with the files
@@ -50,6 +60,14 @@ func (l *liveTLS) config(protocols ...string) *tls.Config {
 			return t, nil
 		},
 	}
+}
+
+// certificate is the server's, as it was read last; nil if there is none.
+func (l *liveTLS) certificate() *x509.Certificate {
+	if l == nil {
+		return nil
+	}
+	return l.now.Load().Certificates[0].Leaf
 }
 
 // files are those that it reads.

@@ -153,10 +153,12 @@ func (w *tracedWorker) start(name string) {
 	}
 }
 
-// stopNow stops a server and sends its spans.
+// stopNow stops a server, without waiting for workers, and sends its spans.
 func stopNow(t *testing.T, s *running) {
 	t.Helper()
-	if err := s.Stop(context.Background()); err != nil {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Stop(ctx); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -65,7 +66,6 @@ partitions: 16
 drain: 1m30s
 ready-file: /run/ready
 tls: {cert: c, key: k, client-ca: a}
-insecure: true
 keys-file: keys
 certificates:
   - name: worker.example.com
@@ -97,7 +97,7 @@ func TestEverySettingCanBeInTheFile(t *testing.T) {
 	}
 	want := &config.Settings{Drain: 90 * time.Second, Level: slog.LevelDebug, JSON: true, Config: server.Config{
 		Data: "/var/lib/netherite", GRPC: []string{"127.0.0.1:4001", "[::1]:4001"}, Admin: "127.0.0.1:9", Hub: "main", OnDemand: true, Partitions: 16,
-		ReadyFile: "/run/ready", Cert: "c", Key: "k", ClientCA: "a", Insecure: true, KeysFile: "keys",
+		ReadyFile: "/run/ready", Cert: "c", Key: "k", ClientCA: "a", KeysFile: "keys",
 		Certificates: map[string]map[string]gate.Role{"worker.example.com": {"main": gate.Worker, "*": gate.Reader}},
 		Tokens:       &gate.TokenOptions{Issuer: "https://issuer", Audience: "netherite", KeysURL: "https://issuer/keys", Algorithms: []string{"ES384"}, Claim: "roles"},
 		Retention:    -1, RetentionRate: 50, RetentionRules: []server.RetentionRule{
@@ -116,7 +116,7 @@ func TestEverySettingCanBeInTheFile(t *testing.T) {
 	}
 	for _, setting := range config.Table {
 		last := setting.Key[strings.LastIndex(setting.Key, ".")+1:]
-		if setting.Only == "" && !strings.Contains(everything, last+":") {
+		if setting.Only == "" && !setting.Typed && !strings.Contains(everything, last+":") {
 			t.Errorf("the test's file does not set %s", setting.Key)
 		}
 	}
@@ -180,9 +180,18 @@ func TestWhatIsWrongIsNamedWithItsSource(t *testing.T) {
 		{"a rule without keep", "retention:\n  rules:\n    - status: Failed\n", nil, nil, []string{"line 3", "keep"}},
 		{"a rule of what has not ended", "retention: {rules: [{status: Running, keep: 1d}]}\n", nil, nil, []string{"Running", "Completed"}},
 		{"a rule with another key", "retention: {rules: [{state: Failed, keep: 1d}]}\n", nil, nil, []string{"state"}},
+		{"a rule with a key that is mistyped", "retention: {rules: [{statuz: Failed, keep: 1d}]}\n", nil, nil, []string{`line 1: there is no key "statuz" here; there is "status"`}},
+		{"a rule with a key like no other", "retention: {rules: [{nothing: Failed, keep: 1d}]}\n", nil, nil, []string{`line 1: there is no key "nothing" here: there are hub, keep, name, status`}},
+		{"a rule with a key twice", "retention:\n  rules:\n    - keep: 1d\n      keep: 2d\n", nil, nil, []string{`line 4: the key "keep" is there twice`}},
+		{"no settings at all", "hub\n", nil, nil, []string{"netherite.yaml:1: here go settings by their keys"}},
+		{"a rule with a star amidst a name", "retention: {rules: [{keep: 1d}, {name: [Tour, a*b], keep: 1d}]}\n", nil, nil, []string{"netherite.yaml:1", "a*b", "at the end"}},
 		{"too many partitions", "", nil, []string{"--partitions", "257"}, []string{"partitions (flag --partitions)", "1 to 256"}},
 		{"too little memory", "limits: {memory: 1MiB}\n", nil, nil, []string{"limits.memory", "netherite.yaml:1"}},
 		{"a form of logs", "log: {format: xml}\n", nil, nil, []string{"log.format", "xml"}},
+		{"messages too small for payloads", "limits: {message: 1MiB}\n", nil, nil, []string{"limits.message (", "netherite.yaml:1", "limits.payload"}},
+		{"nothing kept, which would be the default", "", nil, []string{"--retention-keep", "0s"}, []string{"retention.keep (flag --retention-keep)", "forever"}},
+		{"a host with a scheme", "hosts: ['http://x']\n", nil, nil, []string{"hosts (", "http://x", "without scheme"}},
+		{"a rule of a hub that none is", "retention: {rules: [{hub: a b, keep: 1d}]}\n", nil, nil, []string{"retention.rules (", "a b"}},
 		{"a level of logs", "log: {level: loud}\n", nil, nil, []string{"log.level", "debug"}},
 	} {
 		_, err := load(t, config.Server, c.file, c.environ, append(slices.Clone(needed), c.args...)...)
@@ -205,6 +214,9 @@ func TestAServerIsToldWhereItsDataLiesAndWhereItListens(t *testing.T) {
 			t.Errorf("%s: %v", key, err)
 		}
 	}
+	if _, err := load(t, config.Server, "", nil, "--data", "d", "--http", "off", "--grpc", ""); err == nil || !strings.Contains(err.Error(), "grpc (flag --grpc): it is empty") {
+		t.Errorf("without a listener for workers: %v", err)
+	}
 	s, err := load(t, config.Dev, "", nil)
 	if err != nil {
 		t.Fatal(err)
@@ -218,6 +230,36 @@ func TestAServerIsToldWhereItsDataLiesAndWhereItListens(t *testing.T) {
 	}
 	if s, err := load(t, config.Dev, "", nil, "--memory"); err != nil || s.Config.Data != "" {
 		t.Errorf("in memory: %+v, %v", s, err)
+	}
+}
+
+func TestAServerListensWhereItIsToldAndNowhereElse(t *testing.T) {
+	s, err := load(t, config.Server, "", nil, "--data", "d", "--grpc", "127.0.0.1:1", "--http", "off")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := append(s.Config.GRPC, s.Config.HTTP, s.Config.Admin); !slices.Equal(got, []string{"127.0.0.1:1", "", ""}) {
+		t.Errorf("it listens at %q", got)
+	}
+}
+
+// What lies in a file or an environment is not noticed at the next start.
+func TestInsecureHasToBeTyped(t *testing.T) {
+	for _, c := range []config.Command{config.Server, config.Dev} {
+		if s, err := load(t, c, "", nil, append(slices.Clone(needed), "--insecure")...); err != nil || !s.Config.Insecure {
+			t.Errorf("typed: %+v, %v", s, err)
+		}
+		for source, how := range map[string]struct {
+			file    string
+			environ []string
+		}{"netherite.yaml:1": {"insecure: true\n", nil}, "NETHERITE_INSECURE": {"", []string{"NETHERITE_INSECURE=true"}}} {
+			_, err := load(t, c, how.file, how.environ, needed...)
+			for _, want := range []string{source, "flag only"} {
+				if err == nil || !strings.Contains(err.Error(), want) {
+					t.Errorf("%v, want %q", err, want)
+				}
+			}
+		}
 	}
 }
 
@@ -235,6 +277,28 @@ func TestVariablesThatAreForOthersAreLeftAlone(t *testing.T) {
 			if _, err := load(t, config.Server, "", []string{v + "=\x00 nonsense"}, needed...); err == nil && s.Kind.String() != "text" && s.Kind.String() != "list" {
 				t.Errorf("%s is taken for somebody else's", v)
 			}
+		}
+	}
+}
+
+func TestAPortThatSomebodyHasNamedIsNotReplacedByAnother(t *testing.T) {
+	for _, c := range []struct {
+		command config.Command
+		environ []string
+		args    []string
+		want    string
+	}{
+		{config.Dev, nil, nil, "[grpc http admin]"},
+		{config.Dev, nil, []string{"--grpc", "127.0.0.1:4001"}, "[http admin]"},
+		{config.Dev, []string{"NETHERITE_HTTP=127.0.0.1:8082"}, nil, "[grpc admin]"},
+		{config.Server, nil, []string{"--data", "d", "--grpc", "127.0.0.1:4001", "--http", "off"}, "[]"},
+	} {
+		s, err := load(t, c.command, "", c.environ, c.args...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(s.Config.OtherPorts); got != c.want {
+			t.Errorf("%v %v: other ports for %s, want %s", c.environ, c.args, got, c.want)
 		}
 	}
 }

@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"net"
 	"strings"
 	"time"
+
+	"github.com/netherite-go/netherite/server"
 )
 
 func (v *values) wrong(format string, args ...any) {
@@ -60,6 +63,9 @@ func (v *values) missing() {
 	if v.origin["data"] != "" && get[string](v, "data") == "" {
 		v.wrong("%s: it is empty", v.said("data"))
 	}
+	if v.origin["grpc"] != "" && len(get[[]string](v, "grpc")) == 0 {
+		v.wrong("%s: it is empty, and no worker could connect", v.said("grpc"))
+	}
 }
 
 // missing says what to do about a setting that has to be there.
@@ -71,25 +77,23 @@ var missing = map[string]string{
 
 // bounds finds what is too large or too small.
 func (v *values) bounds() {
-	within := func(key string, n, least, most int64, unit string) {
-		if n < least || n > most {
-			v.wrong("%s: it is %d%s, and must be %d to %d", v.said(key), n, unit, least, most)
+	v.outOfBounds()
+	if payload, message := get[int64](v, "limits.payload"), get[int64](v, "limits.message"); message < payload {
+		v.wrong("%s: it is %d bytes, and a payload may have %d (limits.payload): no message could carry that", v.said("limits.message"), message, payload)
+	}
+	if get[time.Duration](v, "retention.keep") == 0 {
+		v.wrong("%s: it is 0: say how long, at least 1s, or forever", v.said("retention.keep"))
+	}
+	for _, host := range get[[]string](v, "hosts") {
+		if host == "" || strings.ContainsAny(host, "/:@ ") && net.ParseIP(host) == nil {
+			v.wrong("%s: %q is no name of a host, without scheme and port, such as ops.example.com", v.said("hosts"), host)
 		}
 	}
-	within("partitions", int64(get[int](v, "partitions")), 1, 256, "")
-	within("limits.memory", get[int64](v, "limits.memory"), 16<<20, 1<<40, " bytes")
-	within("limits.payload", get[int64](v, "limits.payload"), 1, 16<<20, " bytes")
-	within("limits.history", int64(get[int](v, "limits.history")), 100, 1<<30, "")
-	within("limits.history-size", get[int64](v, "limits.history-size"), 64<<10, 1<<40, " bytes")
-	within("limits.streams", int64(get[int](v, "limits.streams")), 1, 1<<20, "")
-	within("limits.connections", int64(get[int](v, "limits.connections")), 1, 1<<20, "")
-	within("limits.calls", int64(get[int](v, "limits.calls")), 1, 1<<20, "")
-	within("limits.rate", int64(get[int](v, "limits.rate")), 1, 1<<30, "")
-	within("limits.hub-rate", int64(get[int](v, "limits.hub-rate")), 1, 1<<30, "")
-	within("limits.message", get[int64](v, "limits.message"), 64<<10, 256<<20, " bytes")
-	within("limits.header", get[int64](v, "limits.header"), 4<<10, 1<<20, " bytes")
-	within("limits.patience", int64(get[time.Duration](v, "limits.patience")/time.Second), 1, 3600, " s")
-	within("retention.rate", int64(get[int](v, "retention.rate")), 1, 1<<20, "")
+	for _, r := range get[[]server.RetentionRule](v, "retention.rules") {
+		if _, err := server.HubDir("", r.Hub); r.Hub != "" && err != nil {
+			v.wrong("%s: hub: %w", v.said("retention.rules"), err)
+		}
+	}
 	if f := get[string](v, "log.format"); f != "text" && f != "json" {
 		v.wrong("%s: %q is neither text nor json", v.said("log.format"), f)
 	}

@@ -24,13 +24,21 @@ func documented() string {
 		if flag != "" {
 			flag = "--" + flag
 		}
+		kind := s.Kind.String()
+		if b := s.Bounds(); b != "" {
+			kind += ", " + b
+		}
+		variable := code(s.Variable())
+		if s.Typed {
+			variable = "none, nor in the file"
+		}
 		prod := code(s.Default[config.Server])
 		if s.Required {
 			prod = "required"
 		} else if s.Only != "" {
 			prod = "not there"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", s.Key, code(flag), code(s.Variable()), s.Kind, prod, code(s.Default[config.Dev]), s.Help)
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s | %s |\n", s.Key, code(flag), variable, kind, prod, code(s.Default[config.Dev]), s.Help)
 	}
 	return b.String()
 }

@@ -46,7 +46,10 @@ func (*reader) Marshal(map[string]any) ([]byte, error) {
 }
 
 func (r *reader) fail(n *yaml.Node, key, format string, args ...any) {
-	r.errs = append(r.errs, fmt.Errorf("%s:%d: %s: %w", r.path, n.Line, key, fmt.Errorf(format, args...)))
+	if key != "" { // else it is about the whole file
+		key += ": "
+	}
+	r.errs = append(r.errs, fmt.Errorf("%s:%d: %s%w", r.path, n.Line, key, fmt.Errorf(format, args...)))
 }
 
 // mapping reads the settings below a key.
@@ -67,6 +70,8 @@ func (r *reader) mapping(above string, n *yaml.Node) {
 		case r.lines[key] != 0:
 			r.fail(k, key, "it is set twice, also in line %d", r.lines[key])
 			continue
+		case s != nil && s.Typed:
+			r.fail(k, key, "%w", errTyped)
 		case s != nil:
 			r.setting(s, v)
 		case group:
@@ -111,6 +116,24 @@ func (r *reader) setting(s *Setting, n *yaml.Node) {
 	r.found[s.Key] = value
 }
 
+// typeOf says what YAML takes a value for.
+func typeOf(n *yaml.Node) string {
+	switch n.Tag {
+	case "!!str":
+		if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
+			return "a text, as it has quotes"
+		}
+		return "a text"
+	case "!!int", "!!float":
+		return "a number"
+	case "!!bool":
+		return "true or false"
+	case "!!null":
+		return "nothing"
+	}
+	return "something else (" + n.Tag + ")"
+}
+
 // scalar reads a single value, whose type must be that of the setting: a port
 // that YAML takes for a number in base 60 is not guessed at.
 func scalar(k kind, n *yaml.Node) (any, error) {
@@ -129,7 +152,7 @@ func scalar(k kind, n *yaml.Node) (any, error) {
 		}
 	}
 	if n.Tag != want {
-		return nil, fmt.Errorf("%s is wanted, %q is %s", strings.ReplaceAll(k.String(), "`", ""), n.Value, strings.TrimPrefix(n.Tag, "!!"))
+		return nil, fmt.Errorf("%s is wanted, %q is %s", strings.ReplaceAll(k.String(), "`", ""), n.Value, typeOf(n))
 	}
 	return parse(k, n.Value)
 }

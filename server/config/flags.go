@@ -15,6 +15,9 @@ func Flags(f *pflag.FlagSet, c Command) {
 			continue
 		}
 		help := strings.ReplaceAll(s.Help, "`", "")
+		if b := s.Bounds(); b != "" {
+			help += ", " + b
+		}
 		if s.Required && c == Server {
 			help += " (required)"
 		}

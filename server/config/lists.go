@@ -3,11 +3,15 @@ package config
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
 	"github.com/netherite-go/netherite/door/gate"
+	"github.com/netherite-go/netherite/internal/nearest"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/server"
 )
@@ -30,8 +34,11 @@ func fields(n *yaml.Node, known map[string]bool, each func(fields map[string]*ya
 		fields := map[string]*yaml.Node{}
 		for i := 0; i+1 < len(item.Content); i += 2 {
 			k := item.Content[i]
-			if !known[k.Value] || fields[k.Value] != nil {
-				return fmt.Errorf("line %d: the key %q is not known here, or there twice", k.Line, k.Value)
+			switch {
+			case !known[k.Value]:
+				return fmt.Errorf("line %d: there is no key %q here%s", k.Line, k.Value, instead(k.Value, known))
+			case fields[k.Value] != nil:
+				return fmt.Errorf("line %d: the key %q is there twice", k.Line, k.Value)
 			}
 			fields[k.Value] = item.Content[i+1]
 		}
@@ -40,6 +47,16 @@ func fields(n *yaml.Node, known map[string]bool, each func(fields map[string]*ya
 		}
 	}
 	return nil
+}
+
+// instead is the key that is meant instead of one that there is not, or all that there
+// are.
+func instead(key string, known map[string]bool) string {
+	list := slices.Sorted(maps.Keys(known))
+	if best := nearest.Of(key, list); best != "" {
+		return fmt.Sprintf("; there is %q", best)
+	}
+	return ": there are " + strings.Join(list, ", ")
 }
 
 func readCertificates(n *yaml.Node) (list []Certificate, err error) {
@@ -84,6 +101,11 @@ func readRules(n *yaml.Node) (list []server.RetentionRule, err error) {
 		}
 		if rule.Names, err = oneOrMore(f["name"]); err != nil {
 			return fmt.Errorf("name: %w", err)
+		}
+		for _, name := range rule.Names {
+			if strings.Contains(strings.TrimSuffix(name, "*"), "*") {
+				return fmt.Errorf("name: %q: * stands for the rest of a name, at the end only", name)
+			}
 		}
 		statuses, err := oneOrMore(f["status"])
 		if err != nil {

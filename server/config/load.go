@@ -143,6 +143,20 @@ func (v *values) given(key string) bool {
 	return v.origin[key] != "" && (!isText || s != "")
 }
 
+// otherPorts are the listeners that take another port where one is taken: those of
+// which a programmer's own server has chosen the port.
+func (v *values) otherPorts() (keys []string) {
+	if v.command != Dev {
+		return nil
+	}
+	for _, key := range []string{"grpc", "http", "admin"} {
+		if !v.given(key) {
+			keys = append(keys, key)
+		}
+	}
+	return keys
+}
+
 // said is a setting with its source, for messages.
 func (v *values) said(key string) string {
 	return fmt.Sprintf("%s (%s)", key, cmp.Or(v.origin[key], "not set"))
@@ -153,7 +167,7 @@ func (v *values) settings() *Settings {
 	s := &Settings{Drain: get[time.Duration](v, "drain"), Level: get[slog.Level](v, "log.level"), JSON: get[string](v, "log.format") == "json"}
 	s.Config = server.Config{
 		Data: get[string](v, "data"), GRPC: get[[]string](v, "grpc"), HTTP: get[string](v, "http"), Admin: get[string](v, "admin"),
-		OnDemand: get[bool](v, "create-hubs"), OtherPorts: v.command == Dev, Hub: get[string](v, "hub"), Partitions: get[int](v, "partitions"),
+		OnDemand: get[bool](v, "create-hubs"), OtherPorts: v.otherPorts(), Hub: get[string](v, "hub"), Partitions: get[int](v, "partitions"),
 		Memory: get[int64](v, "limits.memory"), Payload: int(get[int64](v, "limits.payload")), Streams: get[int](v, "limits.streams"),
 		HistoryEvents: int64(get[int](v, "limits.history")), HistoryBytes: get[int64](v, "limits.history-size"),
 		Retention: get[time.Duration](v, "retention.keep"), RetentionRules: get[[]server.RetentionRule](v, "retention.rules"), RetentionRate: get[int](v, "retention.rate"),

@@ -5,6 +5,7 @@
 //	  - name: ci                    # who calls, in the audit log
 //	    roles: {orders: client}     # by task hub; "*" stands for all
 //	    hashes: [9f86d081884c7d65...]   # SHA-256 of the secret; two while it is replaced
+//	    expires: 2027-01-31T00:00:00Z   # not accepted from then on; may be a date; absent: never
 package keyfile
 
 import (
@@ -27,6 +28,10 @@ import (
 // maxBytes bounds the file: some 10,000 keys.
 const maxBytes = 4 << 20
 
+// ErrNothing says that a file neither has keys nor says that there are none, as one
+// that was cut to nothing does: it is no reason to withdraw all keys.
+var ErrNothing = errors.New("it says nothing of keys, as a file that was cut off: if none is to be accepted, it has to say \"keys: []\"")
+
 type file struct {
 	Keys []entry `yaml:"keys"`
 }
@@ -35,6 +40,9 @@ type entry struct {
 	Name   string            `yaml:"name"`
 	Roles  map[string]string `yaml:"roles,flow"`
 	Hashes []string          `yaml:"hashes,flow"`
+	// Expires is not known to older programs, which refuse the file: none of them
+	// accepts a key for longer than was meant.
+	Expires string `yaml:"expires,omitempty"`
 }
 
 // Read reads the file at a path. What is not as it should be is named with its
@@ -56,7 +64,7 @@ func Read(path string) ([]gate.Key, error) {
 	return keys, nil
 }
 
-// Parse reads the content of such a file. An empty one has no keys.
+// Parse reads the content of such a file. One that says nothing is ErrNothing.
 func Parse(b []byte) ([]gate.Key, error) {
 	if len(b) > maxBytes {
 		return nil, fmt.Errorf("it has more than %d bytes", maxBytes)
@@ -65,7 +73,10 @@ func Parse(b []byte) ([]gate.Key, error) {
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
+		return nil, inWords(err)
+	}
+	if f.Keys == nil {
+		return nil, ErrNothing
 	}
 	var keys []gate.Key
 	for _, e := range f.Keys {
@@ -76,6 +87,12 @@ func Parse(b []byte) ([]gate.Key, error) {
 				return nil, fmt.Errorf("API key %q, task hub %q: %w", e.Name, hub, err)
 			}
 			k.Roles[hub] = role
+		}
+		if e.Expires != "" {
+			var err error
+			if k.Expires, err = Expiry(e.Expires); err != nil {
+				return nil, fmt.Errorf("API key %q: %w", e.Name, err)
+			}
 		}
 		keys = append(keys, k)
 	}
@@ -89,7 +106,7 @@ func Parse(b []byte) ([]gate.Key, error) {
 func Format(keys []gate.Key) ([]byte, error) {
 	f := file{Keys: []entry{}}
 	for _, k := range keys {
-		e := entry{Name: k.Name, Hashes: k.Hashes, Roles: map[string]string{}}
+		e := entry{Name: k.Name, Hashes: k.Hashes, Roles: map[string]string{}, Expires: FormatExpiry(k.Expires)}
 		for hub, role := range k.Roles { // order-free: fills a map
 			e.Roles[hub] = role.String()
 		}
@@ -98,11 +115,17 @@ func Format(keys []gate.Key) ([]byte, error) {
 	return yaml.Marshal(f)
 }
 
-// Change reads the file, which need not exist, has change make another list of
-// it, and writes that: as a whole or not at all, readable by the owner alone.
+// Change reads the file, which need not exist and may be empty, has change make another list of
+// it, and writes that: as a whole or not at all. A file that is there keeps its
+// owner, group and mode; if they cannot be kept, as when it belongs to another user,
+// it is not changed. A new one is readable by its owner alone. If root makes it, it
+// belongs to whom its directory belongs to, and in a directory of root's that a group
+// other than root's may read, that group may read it: it has hashes only.
+//
+// A link is followed: the file that it leads to is changed.
 func Change(path string, change func([]gate.Key) ([]gate.Key, error)) error {
 	keys, err := Read(path)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNothing) {
 		return err
 	}
 	if keys, err = change(slices.Clone(keys)); err != nil {
@@ -122,18 +145,27 @@ func Change(path string, change func([]gate.Key) ([]gate.Key, error)) error {
 }
 
 // replace puts content in a file's place, durably.
-func replace(path string, content []byte) (err error) {
-	temp := path + ".tmp"
-	f, err := os.OpenFile(temp, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+func replace(path string, content []byte) error {
+	if at, err := filepath.EvalSymlinks(path); err == nil {
+		path = at
+	}
+	// Of a name that nobody knows before: root may do this in a directory of another user.
+	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*.tmp")
 	if err != nil {
 		return err
 	}
 	_, err = f.Write(content)
-	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
-		return errors.Join(err, os.Remove(temp))
+	if err == nil {
+		err = give(f, path)
 	}
-	if err := os.Rename(temp, path); err != nil {
-		return err
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(f.Name()))
 	}
 	return dirsync.Sync(vfs.Default, filepath.Dir(path))
 }

@@ -70,13 +70,20 @@ func TestAChangeThatFailsLeavesTheFile(t *testing.T) {
 
 func TestWhatIsWrongWithAFileOfKeysIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"keys:\n  - nam: ci\n": "line 2",
+		"keys:\n  - nam: ci\n": `line 2: there is no "nam" here, there is name, roles and hashes`,
+		"key: []\n":            `line 1: there is no "key" here, there is keys`,
+		"nk_secret":            "line 1: the file has one key, keys, with a list below it",
+		"- a\n":                "line 1: the file has one key",
+		"keys: {a: b}":         "line 1: below keys is a list of API keys, each with name, roles and hashes",
+		"keys: [secret]":       "line 1: an API key has name, roles and hashes",
+		"keys: [{name: [a], roles: [b], hashes: secret}]":               "line 1: a text is wanted; line 1: roles are by task hub, such as {orders: client}; line 1: hashes are a list",
+		"keys: [secret, b, c, d, e, f, g]":                              "and 2 more",
 		"keys:\n  - {name: ci, roles: {\"*\": king}, hashes: []}\n":     `there is no role "king"`,
 		"keys:\n  - {name: ci, roles: {\"*\": admin}, hashes: [abc]}\n": `"ci"`,
 		"keys:\n  - {name: ci, roles: {\"*\": admin}, hashes: []}\n":    "0 hashes",
 		"keys: {}\n": "line 1",
 	} {
-		if _, err := keyfile.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := keyfile.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "keyfile.") || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v, want %s", text, err, want)
 		}
 	}
@@ -90,6 +97,7 @@ const perByte = 4_000
 // no more than to read the file's bytes.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte("keys:\n  - name: ci\n    roles: {orders: client, \"*\": reader}\n    hashes: [" + strings.Repeat("ab", 32) + "]\n"))
+	f.Add([]byte("keys:\n  - {name: ci, roles: {orders: client}, hashes: [" + strings.Repeat("ab", 32) + "], expires: 2027-01-31}\n"))
 	f.Add([]byte("keys: []\n"))
 	f.Add([]byte("keys: &a [*a]\n"))
 	f.Add([]byte(""))

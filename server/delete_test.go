@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/door/durabletask/wire"
+	"github.com/netherite-go/netherite/engine"
+)
+
+// A hub is deleted, or made anew, at once: what workers have of it is nobody's any more,
+// and their streams end, so that they ask again.
+func TestAHubIsDeletedWhateverWorkersHaveOfIt(t *testing.T) {
+	for name, c := range map[string]struct {
+		remove func(context.Context, wire.TaskHubSidecarServiceClient) error
+		stream codes.Code
+		result codes.Code
+	}{
+		"deleted": {func(ctx context.Context, c wire.TaskHubSidecarServiceClient) error {
+			_, err := c.DeleteTaskHub(ctx, &wire.DeleteTaskHubRequest{})
+			return err
+		}, codes.NotFound, codes.NotFound},
+		"made anew": {func(ctx context.Context, c wire.TaskHubSidecarServiceClient) error {
+			_, err := c.CreateTaskHub(ctx, &wire.CreateTaskHubRequest{RecreateIfExists: true})
+			return err
+		}, codes.Unavailable, codes.FailedPrecondition},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(c *Config) { c.Data = t.TempDir() })
+			client, shop := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil)), as(t.Context(), "", "shop")
+			work, err := client.GetWorkItems(shop, &wire.GetWorkItemsRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := client.StartInstance(shop, &wire.CreateInstanceRequest{InstanceId: "x", Name: "F"}); err != nil {
+				t.Fatal(err)
+			}
+			item, err := work.Recv()
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.remove(shop, client); err != nil {
+				t.Fatal(err)
+			}
+			for err == nil { // signs of life
+				_, err = work.Recv()
+			}
+			if status.Code(err) != c.stream {
+				t.Errorf("the stream ends with %v", err)
+			}
+			if err := complete(shop, client, item); status.Code(err) != c.result {
+				t.Errorf("a result of what is gone: %v", err)
+			}
+			if _, err := client.GetInstance(shop, &wire.GetInstanceRequest{InstanceId: "x"}); err != nil && c.stream != codes.NotFound {
+				t.Errorf("the hub that was made anew: %v", err)
+			}
+		})
+	}
+}
+
+// A server that stops does not wait for a hub that is being changed for longer than it
+// may, and a hub that comes later is closed.
+func TestAStopDoesNotWaitForAHubThatIsBeingOpened(t *testing.T) {
+	s := start(t, nil)
+	begun, release, changed := make(chan struct{}), make(chan struct{}), make(chan error)
+	var hub *netherite.Hub
+	go func() {
+		changed <- s.hubs.change(context.Background(), "late", func(*netherite.Hub) (_ *netherite.Hub, err error) {
+			close(begun)
+			<-release
+			hub, err = netherite.Open("", netherite.InMemory())
+			return hub, err
+		})
+	}()
+	<-begun
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Stop(over); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	if err := <-changed; !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("the hub was opened: %v", err)
+	}
+	if _, err := hub.Engine().Get(t.Context(), "x", engine.GetOptions{}); !errors.Is(err, engine.ErrClosed) {
+		t.Errorf("the late hub answers %v", err)
+	}
+}
