@@ -30,6 +30,7 @@ type process struct {
 	dead       bool
 	retaining  bool // instances that have reached their retention are being purged
 	hung       bool // its worker does nothing
+	alone      bool // it has no worker
 	replaced   bool // somebody else opens the hub: a zombie
 	superseded bool // somebody else has opened its log since
 }

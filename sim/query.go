@@ -94,6 +94,9 @@ func (c *client) query() {
 // anyQuery draws a query.
 func (w *world) anyQuery() engine.Query {
 	q := engine.Query{IDPrefix: [...]string{"", "captive-", "transfer-"}[w.work.IntN(3)], PageSize: 1 + w.work.IntN(50)}
+	if q.PageSize%8 == 1 {
+		q.MaxBytes = 2_000 // few
+	}
 	if w.work.IntN(3) == 0 {
 		q.Statuses = []model.Status{[...]model.Status{model.Completed, model.Terminated, model.Running}[w.work.IntN(3)]}
 	}

@@ -47,6 +47,8 @@ func (w *world) rest() (left error) {
 	for range 120 {
 		if p := w.serving(); p == nil {
 			left = errors.New("no process serves")
+		} else if p.alone || p.hung { // what nobody can run lies in the store, and is no residue
+			left = errors.New("no worker is there")
 		} else if left = p.eng.Residue(); left == nil {
 			break
 		}

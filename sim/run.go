@@ -236,10 +236,10 @@ func (w *world) jump() {
 }
 
 // loseWorker has a worker hang, with what it is given meanwhile, and then takes it
-// away and lets another one come.
+// away and lets another one come, at once or after a while without any.
 func (w *world) loseWorker() {
 	p := w.serving()
-	if p == nil || p.hung {
+	if p == nil || p.hung || p.alone {
 		return
 	}
 	w.note("worker hangs", uint64(p.nr), 0)
@@ -249,9 +249,13 @@ func (w *world) loseWorker() {
 			return
 		}
 		w.fault("worker lost", uint64(p.nr), 0)
-		p.hung = false
+		p.hung, p.alone = false, true
 		p.disconnect()
-		w.connect(p)
+		w.after(time.Duration(w.faulty.IntN(2)*w.faulty.IntN(3000))*time.Millisecond, func() {
+			if p.alone = false; !p.dead {
+				w.connect(p)
+			}
+		})
 	})
 }
 

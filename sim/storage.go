@@ -107,7 +107,7 @@ func (l *wal) Write(group []byte) error {
 
 // Sync implements substrate.Log.
 func (l *wal) Sync() error {
-	l.w.sleep(l.w.syncTime())
+	l.w.sync()
 	end := l.End()
 	if err := l.Log.Sync(); err != nil {
 		return err
@@ -127,13 +127,15 @@ func (l *wal) Sync() error {
 	return nil
 }
 
-// syncTime is how long the next sync takes.
-func (w *world) syncTime() time.Duration {
+// sync takes as long as a sync does. A slow one may outlast the chaos in which it began.
+func (w *world) sync() {
 	if w.chaos && w.plan.has(SlowDisks) && w.disk.IntN(50) == 0 {
 		w.fault("slow disk", 0, 0)
-		return time.Duration(w.disk.Int64N(int64(w.plan.slow)))
+		w.sleep(time.Duration(w.disk.Int64N(int64(w.plan.slow))))
+		w.calm = w.now
+		return
 	}
-	return time.Duration(50+w.disk.IntN(400)) * time.Microsecond
+	w.sleep(time.Duration(50+w.disk.IntN(400)) * time.Microsecond)
 }
 
 // Trim implements substrate.Log.
@@ -173,7 +175,7 @@ func (s *store) Flush() error {
 	if err == nil {
 		s.p.notAZombie("flushed the store")
 	}
-	s.w.sleep(s.w.syncTime())
+	s.w.sync()
 	return err
 }
 

@@ -3,6 +3,7 @@ package arch
 import (
 	"go/ast"
 	"slices"
+	"strings"
 )
 
 // scope says in which files a ban holds.
@@ -70,9 +71,14 @@ func checkBannedCalls(t *Tree) (found []Violation, err error) {
 	return found, nil
 }
 
-// skips finds tests that skip: a missing piece is a failure.
+// skips finds tests that skip, also those that just say so and return: a missing
+// piece is a failure.
 func (t *Tree) skips(f *File) (found []Violation) {
 	ast.Inspect(f.AST, func(n ast.Node) bool {
+		if d, ok := n.(*ast.FuncDecl); ok {
+			found = append(found, t.excuses(f, d)...)
+			return true
+		}
 		call, ok := n.(*ast.CallExpr)
 		if !ok {
 			return true
@@ -85,6 +91,44 @@ func (t *Tree) skips(f *File) (found []Violation) {
 		return true
 	})
 	return found
+}
+
+// excuses finds the steps of a test, not of its loops and closures, that log something
+// and end it.
+func (t *Tree) excuses(f *File, d *ast.FuncDecl) (found []Violation) {
+	if d.Recv != nil || d.Body == nil || !strings.HasPrefix(d.Name.Name, "Test") {
+		return nil
+	}
+	for _, step := range d.Body.List {
+		if s, ok := step.(*ast.IfStmt); ok && logsAndReturns(s.Body.List) {
+			found = append(found, t.at(f, s.Pos(), "%s logs and returns: a test that does not run proves nothing", d.Name.Name))
+		}
+	}
+	return found
+}
+
+// logsAndReturns reports whether all that is done is to log, and then to return.
+func logsAndReturns(steps []ast.Stmt) bool {
+	if len(steps) < 2 {
+		return false
+	}
+	if r, ok := steps[len(steps)-1].(*ast.ReturnStmt); !ok || r.Results != nil {
+		return false
+	}
+	for _, step := range steps[:len(steps)-1] {
+		x, ok := step.(*ast.ExprStmt)
+		if !ok {
+			return false
+		}
+		call, ok := x.X.(*ast.CallExpr)
+		if !ok {
+			return false
+		}
+		if sel, ok := call.Fun.(*ast.SelectorExpr); !ok || sel.Sel.Name != "Log" && sel.Sel.Name != "Logf" {
+			return false
+		}
+	}
+	return true
 }
 
 func checkPanics(t *Tree) (found []Violation, err error) {

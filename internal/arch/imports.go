@@ -71,7 +71,7 @@ var importRules = []importRule{
 		why: "a file of keys is read by the server and written by the command"},
 	{packages: "server/config", ours: []string{"durable/durablehttp", ".", "model", "engine", "server", "door/gate"}, theirs: []string{"github.com/knadh/koanf", "go.yaml.in/yaml/v3", "github.com/spf13/pflag"},
 		why: "where settings come from is no business of what they are for"},
-	{packages: "server", ours: []string{".", "model", "engine", "door/...", "durable/durablehttp", "server/keyfile", "substrate", "substrate/sysclock", "substrate/dirsync", "substrate/dirlock"}, theirs: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/prometheus/client_golang", otel, pebble + "/vfs"},
+	{packages: "server", ours: []string{".", "model", "engine", "door/...", "durable/durablehttp", "server/keyfile", "substrate", "substrate/sysclock", "substrate/dirsync", "substrate/dirlock"}, theirs: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "github.com/prometheus/client_golang", otel, "github.com/go-logr/logr", pebble + "/vfs"},
 		why: "the server is an assembly of doors before embedded hubs"},
 	{packages: "remote", ours: []string{".", "durable", "worker", "model", "engine", "door/durabletask/..."}, theirs: []string{"google.golang.org/grpc", "google.golang.org/protobuf", otel},
 		why: "a hub behind a server is the protocol of the door, worn by a client and a worker"},

@@ -46,7 +46,7 @@ func (d *Disk) OpenLog() (substrate.Log, error) {
 
 // OpenStore implements netherite.Storage.
 func (d *Disk) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{FS: d.FS, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20), Owned: d.log.Owned})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: d.FS, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20), Owned: d.log.Owned})
 	if err != nil {
 		return nil, err
 	}

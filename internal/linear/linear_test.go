@@ -73,11 +73,11 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 			return nil
 		})
 	}
-	lies()
 	hub, err := hubtest.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	lies() // not before: an opening of which nothing is left is missed
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r := newRecorder(hub, ctx)

@@ -82,6 +82,7 @@ const (
 	Replayed                            // records are replayed
 	RecoveryFailed                      // a recovery fails
 	StoredWorkResumed                   // work that only the store knew is resumed
+	QueueLetGo                          // what waits for workers is let go of, as there are none
 	AcksLoggedAtCheckpoint              // acknowledgements are logged with a checkpoint
 	EvictedAlways                       // everything that can be is evicted
 	NodeReplaced                        // a failed node is replaced
@@ -193,6 +194,7 @@ var names = [...]string{
 	Replayed:                "Replayed",
 	RecoveryFailed:          "RecoveryFailed",
 	StoredWorkResumed:       "StoredWorkResumed",
+	QueueLetGo:              "QueueLetGo",
 	AcksLoggedAtCheckpoint:  "AcksLoggedAtCheckpoint",
 	EvictedAlways:           "EvictedAlways",
 	NodeReplaced:            "NodeReplaced",

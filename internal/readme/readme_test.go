@@ -24,7 +24,6 @@ const patience = 5 * time.Minute
 func TestREADMEWorkflowSurvivesBeingKilled(t *testing.T) {
 	doc := read(t, "../../README.md")
 	section := after(t, doc, "## Your first five minutes")
-	setup := after(t, section, "```sh\n")
 	program := after(t, section, "```go\n")
 	want := strings.TrimSpace(block(after(t, after(t, program, "prints"), "```\n")))
 	line := regexp.MustCompile(`after\s+"([^"]+)"`).FindStringSubmatch(section)
@@ -33,10 +32,8 @@ func TestREADMEWorkflowSurvivesBeingKilled(t *testing.T) {
 	}
 
 	dir := directory(t)
-	for _, command := range strings.Split(strings.TrimSpace(block(setup)), "\n") {
-		if command, _, _ = strings.Cut(command, "#"); strings.HasPrefix(command, "go ") {
-			sh(t, dir, command)
-		}
+	for _, command := range setup(t, section) {
+		sh(t, dir, command)
 	}
 	write(t, filepath.Join(dir, "main.go"), block(program))
 
@@ -59,6 +56,16 @@ func TestREADMEWorkflowSurvivesBeingKilled(t *testing.T) {
 	}
 }
 
+// setup are the commands of go that a section of the README begins with.
+func setup(t *testing.T, section string) (list []string) {
+	for line := range strings.Lines(block(after(t, section, "```sh\n"))) {
+		if command, _, _ := strings.Cut(line, "#"); strings.HasPrefix(command, "go ") {
+			list = append(list, command)
+		}
+	}
+	return list
+}
+
 // commands runs what the README says to do in the end, in the same directory. The
 // last command tells of the workflow that has ended.
 func commands(t *testing.T, dir, section string) {
@@ -75,19 +82,23 @@ func commands(t *testing.T, dir, section string) {
 // directory makes an empty directory with the project beside it under the name
 // that the README uses.
 func directory(t *testing.T) string {
+	dir := filepath.Join(t.TempDir(), "tour")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	beside(t, dir)
+	return dir
+}
+
+// beside puts the project beside a directory.
+func beside(t *testing.T, dir string) {
 	project, err := filepath.Abs("../..")
 	if err != nil {
 		t.Fatal(err)
 	}
-	parent := t.TempDir()
-	if err := os.Symlink(project, filepath.Join(parent, "netherite")); err != nil {
+	if err := os.Symlink(project, filepath.Join(filepath.Dir(dir), "netherite")); err != nil {
 		t.Fatal(err)
 	}
-	dir := filepath.Join(parent, "tour")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return dir
 }
 
 func read(t *testing.T, name string) string {

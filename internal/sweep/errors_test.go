@@ -35,6 +35,10 @@ type errorSweep struct {
 	err      error
 }
 
+// creation is how many operations are always made to fail: they find out what is in the
+// directory and make the hub.
+const creation = 60
+
 // outage makes the n-th operation fail.
 type outage struct {
 	mu    sync.Mutex
@@ -82,7 +86,7 @@ func (s *errorSweep) run() error {
 	}
 	rng := rand.New(rand.NewPCG(s.seed, 5))
 	for n := 1; n <= total; n++ {
-		if rng.Float64() < s.share {
+		if n <= creation || rng.Float64() < s.share {
 			numbers <- n
 		}
 	}

@@ -115,7 +115,7 @@ func repaired(fs *faultfs.FS) bool {
 }
 
 func TestCrashInARepairLeavesTheOldHubOrTheRepairedOne(t *testing.T) {
-	fs := atRest(t, 1)
+	fs, _ := atRest(t, 1)
 	points, nested := 0.08, 0.004
 	if os.Getenv(sweepVariable) != "" {
 		points, nested = 1, 0.02

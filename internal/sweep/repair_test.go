@@ -23,10 +23,11 @@ import (
 )
 
 // atRest makes a hub with everything in it, in which nothing moves: the log does
-// not reach back to the beginning, and what is named last- is in it alone.
-func atRest(t *testing.T, rounds int) *faultfs.FS {
+// not reach back to the beginning, and what is named last- is in it alone. Older has
+// what it was before it was opened for the last time, and before the last checkpoint.
+func atRest(t *testing.T, rounds int) (fs *faultfs.FS, older []*faultfs.FS) {
 	t.Helper()
-	fs := faultfs.New()
+	fs = faultfs.New()
 	w := workload{ledger: newLedger(), ctx: t.Context()}
 	var err error
 	for round := range rounds {
@@ -37,16 +38,19 @@ func atRest(t *testing.T, rounds int) *faultfs.FS {
 			t.Fatal(err)
 		}
 	}
+	older = append(older, whole(fs))
 	if w.hub, err = openHub(fs); err != nil {
 		t.Fatal(err)
 	}
 	defer w.hub.Kill()
-	err = errors.Join(w.first("r-"), rests(w.hub), w.hub.Checkpoint(w.ctx),
+	err = errors.Join(w.first("r-"), w.say("r-l0", 1), rests(w.hub))
+	older = append(older, whole(fs))
+	err = errors.Join(err, w.hub.Checkpoint(w.ctx),
 		w.transfers("last-t", 3, true), w.square("last-s", 3), w.listen("last-l"), w.say("last-l", 2), rests(w.hub))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fs
+	return fs, older
 }
 
 // rests waits until nothing moves.
@@ -120,8 +124,9 @@ func whole(fs *faultfs.FS) *faultfs.FS {
 	return fs.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1, Rand: rand.New(rand.NewPCG(0, 0))})
 }
 
-// damaged damages some files of a hub.
-func damaged(t *testing.T, fs *faultfs.FS, rng *rand.Rand) (disk *faultfs.FS, what string) {
+// damaged damages some files of a hub. Unsure: what is torn from the end of the log may
+// look like what a crash leaves there.
+func damaged(t *testing.T, fs *faultfs.FS, rng *rand.Rand) (disk *faultfs.FS, what string, unsure bool) {
 	disk = whole(fs)
 	files := filesOf(t, disk, dir)
 	for range 1 + rng.IntN(2) {
@@ -131,18 +136,49 @@ func damaged(t *testing.T, fs *faultfs.FS, rng *rand.Rand) (disk *faultfs.FS, wh
 				name = files[rng.IntN(len(files))]
 			}
 		}
-		how, at := byte(rng.IntN(6)), rng.IntN(1<<24)
-		if how > 3 {
+		how, at := rng.IntN(9), rng.IntN(1<<24)
+		if how > 6 {
 			how = 0
 		}
-		disk.Harm(name, how, at, 1<<rng.IntN(8))
-		what += fmt.Sprintf(" %s:%s@%d", name, [...]string{"bit", "cut", "zeros", "gone"}[how], at)
+		if how < 4 {
+			disk.Harm(name, byte(how), at, 1<<rng.IntN(8))
+		} else if err := displaced(disk, name, how, files); err != nil {
+			t.Fatal(err)
+		}
+		what += fmt.Sprintf(" %s:%s@%d", name, [...]string{"bit", "cut", "zeros", "gone", "another", "directory", "with its directory"}[how], at)
+		unsure = unsure || strings.Contains(name, "/log/") && how < 6 && how%2 == 0
 	}
-	return disk, what
+	return disk, what, unsure
+}
+
+// displaced puts something else in the place of a file, or takes away all that lies
+// beside it.
+func displaced(disk *faultfs.FS, name string, how int, files []string) error {
+	switch how {
+	case 4:
+		another := name
+		for _, other := range files { // the last of its kind
+			if path.Dir(other) == path.Dir(name) && path.Ext(other) == path.Ext(name) && other != name {
+				another = other
+			}
+		}
+		var content []byte
+		_ = disk.Alter(another, func(data []byte) []byte { content = slices.Clone(data); return data }) // it may be gone already
+		if content != nil {
+			_ = disk.Alter(name, func([]byte) []byte { return content })
+		}
+	case 5:
+		return errors.Join(disk.RemoveAll(name), disk.MkdirAll(name, 0o700))
+	case 6:
+		if of := path.Dir(name); of != dir {
+			return disk.RemoveAll(of)
+		}
+	}
+	return nil
 }
 
 // judged compares a repaired hub with what it was.
-func judged(r *netherite.RepairReport, before, after map[string]string, aside map[string]bool, logHarmed bool) error {
+func judged(r *netherite.RepairReport, before, after map[string]string, aside map[string]bool, unsure bool) error {
 	lossy := map[int]bool{} // has lost of the log's tail
 	for _, l := range r.Losses {
 		lossy[l.Partition] = true
@@ -169,12 +205,17 @@ func judged(r *netherite.RepairReport, before, after map[string]string, aside ma
 				return fmt.Errorf("%s is reported to be damaged, and is as it was", id)
 			}
 		case told[id] && ok:
-		case late && (lossy[p] || logHarmed):
 		case !ok && nameless[p] > 0:
 			nameless[p]--
+		case late && (lossy[p] || unsure):
 		case !ok && r.Loses() && unnamed(r, p):
 		default:
 			return fmt.Errorf("%s of partition %d is gone (%t) or different, and nothing says so:\n%s\n%s", id, p, !ok, was, is)
+		}
+	}
+	for p, n := range nameless {
+		if n > 0 {
+			return fmt.Errorf("%d instances of partition %d are reported without a name, and are as they were", n, p)
 		}
 	}
 	for id := range after {
@@ -193,7 +234,7 @@ func unnamed(r *netherite.RepairReport, p int) bool {
 // repair loses nothing unless it is told to, says all that it loses, and nothing
 // else.
 func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
-	fs := atRest(t, 8)
+	fs, older := atRest(t, 8)
 	if r, err := netherite.InspectFiles(whole(fs), dir); err != nil || len(r.Damage) > 0 || r.LogBegin == 0 || r.Checkpoints != partitions {
 		t.Fatalf("%+v, %v", r, err)
 	}
@@ -208,7 +249,11 @@ func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
 		count *= 2
 	}
 	for seed := first; seed < first+count; seed++ {
-		disk, what := damaged(t, fs, rand.New(rand.NewPCG(seed, 77)))
+		rng := rand.New(rand.NewPCG(seed, 77))
+		disk, what, unsure := damaged(t, fs, rng)
+		if seed%3 == 0 {
+			disk, what, unsure = withoutItsEnd(t, fs, older[rng.IntN(len(older))], rng)
+		}
 		what = fmt.Sprintf("seed %d:%s", seed, what)
 		sum := disk.Sum()
 		r, err := netherite.RepairFiles(t.Context(), disk, dir, netherite.RepairOptions{})
@@ -252,7 +297,7 @@ func TestRepairOfAnyDamageSaysWhatIsLost(t *testing.T) {
 			t.Errorf("%s: %v", what, err)
 			continue
 		}
-		if err := judged(r, before, after, set, strings.Contains(what, "/log/")); err != nil {
+		if err := judged(r, before, after, set, unsure); err != nil {
 			text, _ := json.MarshalIndent(r, "", " ")
 			t.Errorf("%s: %v\n%s", what, err, text)
 		}
