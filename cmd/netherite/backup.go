@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/door/owner"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -19,13 +22,16 @@ func newBackup() *cobra.Command {
 		Short: "Copy a hub, running or not, to another directory, or bring the copy there up to date",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.dir = args[0]
+			f.dir, f.how = args[0], "name its directory, and where the copy goes: netherite backup DIR DEST"
 			dest, err := filepath.Abs(args[1]) // the hub's process may be elsewhere
 			if err != nil {
 				return fmt.Errorf("find %s: %w", args[1], err)
 			}
 			return f.with(cmd, func(ctx context.Context, t *target) error {
 				b, err := t.manage.Backup(ctx, dest)
+				if err == nil && t.served {
+					err = seen(dest)
+				}
 				if err != nil {
 					return err
 				}
@@ -38,8 +44,17 @@ func newBackup() *cobra.Command {
 	return cmd
 }
 
+// seen makes sure that a backup that another process has written is where this one sees
+// it: a container has files of its own, and so may a unit of systemd.
+func seen(dest string) error {
+	if _, err := os.Stat(dest); !errors.Is(err, fs.ErrNotExist) {
+		return nil // or it is not for this user to look at
+	}
+	return fmt.Errorf("the backup is complete, but nothing is at %s here: the process that has the hub open sees other files under that name (PrivateTmp= of its systemd unit, or a container); name a directory that both see", dest)
+}
+
 func printBackup(cmd *cobra.Command, b owner.Backup) {
-	fmt.Fprintf(cmd.OutOrStdout(), "backup: number=%d files=%d bytes=%d copied_files=%d copied_bytes=%d log=%d-%d ok\n",
+	terminal.Printf(cmd.OutOrStdout(), "backup: number=%d files=%d bytes=%d copied_files=%d copied_bytes=%d log=%d-%d ok\n",
 		b.Number, b.Files, b.Bytes, b.CopiedFiles, b.CopiedBytes, b.LogBegin, b.LogEnd)
 }
 
@@ -50,13 +65,16 @@ func newRestore() *cobra.Command {
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !netherite.IsBackup(args[0]) {
-				return fmt.Errorf("no backup in %q: %w", args[0], os.ErrNotExist)
+				return notFoundf("no backup in %q: name the directory that netherite backup has written", args[0])
+			}
+			if err := notOthers(cmd.Context(), args[1]); err != nil {
+				return err
 			}
 			i, err := netherite.Restore(cmd.Context(), args[0], args[1])
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "restored: number=%d taken=%s files=%d bytes=%d log=%d-%d ok\n",
+			terminal.Printf(cmd.OutOrStdout(), "restored: number=%d taken=%s files=%d bytes=%d log=%d-%d ok\n",
 				i.Number, i.Taken.Format(time.RFC3339), i.Files, i.Bytes, i.LogBegin, i.LogEnd)
 			return nil
 		},

@@ -126,7 +126,7 @@ func TestBenchOfHeldDirectory(t *testing.T) {
 			t.Error(err)
 		}
 	}()
-	if code, _, stderr := command(t.Context(), "bench", "hello5", "--count", "1", "--dir", dir, "--reuse"); code != 4 || !strings.Contains(string(stderr), "held by another process") {
+	if code, _, stderr := command(t.Context(), "bench", "hello5", "--count", "1", "--dir", dir, "--reuse"); code != 4 || !strings.Contains(string(stderr), "held by this process already") {
 		t.Errorf("exit code %d, want 4: %s", code, stderr)
 	}
 }

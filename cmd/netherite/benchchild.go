@@ -12,6 +12,7 @@ import (
 	"os/signal"
 
 	"github.com/netherite-go/netherite/bench"
+	"github.com/netherite-go/netherite/internal/terminal"
 )
 
 // runChild runs the workload, prints the figures, and waits to be killed. It ends
@@ -36,7 +37,7 @@ func (f *benchFlags) runChild(ctx context.Context, cfg bench.Config, out, stderr
 // phase tells people what a run is doing.
 func (f *benchFlags) phase(stderr io.Writer, workload, what string) {
 	if !f.json {
-		fmt.Fprintf(stderr, "%s: %s\n", workload, what)
+		terminal.Printf(stderr, "%s: %s\n", workload, what)
 	}
 }
 
@@ -64,7 +65,9 @@ func runAndKill(ctx context.Context, cfg *bench.Config, phases bool, stderr io.W
 	if err := child.Start(); err != nil {
 		return nil, fmt.Errorf("start the measured process: %w", err)
 	}
+	stop := tellStopped(child.Process.Pid, "the measured process", stderr)
 	line, readErr := bufio.NewReader(stdout).ReadBytes('\n')
+	stop()
 	_ = child.Process.Kill() // it may have ended by itself, with an error
 	waitErr := child.Wait()
 	if readErr != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	format "github.com/jedib0t/go-pretty/v6/text"
 	"github.com/netherite-go/netherite/bench/rows"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -55,13 +56,10 @@ func (f *benchFlags) runCompare(cmd *cobra.Command, args []string) error {
 func printComparison(out *bytes.Buffer, c rows.Comparison) {
 	single := false
 	for _, p := range c.Pairs {
-		fmt.Fprintf(out, "%s\n", p.Settings)
-		fmt.Fprintf(out, "A: version %s, %s. B: version %s, %s.\n", p.VersionA, runs(p.RowsA), p.VersionB, runs(p.RowsB))
+		terminal.Printf(out, "%s\n", p.Settings)
+		terminal.Printf(out, "A: version %s, %s. B: version %s, %s.\n", p.VersionA, runs(p.RowsA), p.VersionB, runs(p.RowsB))
 		single = single || p.RowsA == 1 || p.RowsB == 1
-		w := table.NewWriter()
-		w.SetOutputMirror(out)
-		w.SetStyle(table.StyleLight)
-		w.AppendHeader(table.Row{"figure", "A", "B", "change", "is better", "so B is"})
+		w := newTable(out, "figure", "A", "B", "change", "is better", "so B is")
 		w.SetColumnConfigs([]table.ColumnConfig{{Number: 2, Align: format.AlignRight}, {Number: 3, Align: format.AlignRight}, {Number: 4, Align: format.AlignRight}})
 		w.Style().Format.Header = format.FormatDefault
 		for _, f := range p.Figures {
@@ -69,22 +67,22 @@ func printComparison(out *bytes.Buffer, c rows.Comparison) {
 			if f.Percent != nil {
 				percent = fmt.Sprintf("%+.1f %%", *f.Percent)
 			}
-			w.AppendRow(table.Row{f.Figure, figure(f.A), figure(f.B), percent, f.Better, string(f.Verdict)})
+			w.row(f.Figure, figure(f.A), figure(f.B), percent, f.Better, string(f.Verdict))
 		}
 		w.Render()
 		for _, w := range p.Warnings {
-			fmt.Fprintf(out, "warning: %s\n", w)
+			terminal.Printf(out, "warning: %s\n", w)
 		}
-		fmt.Fprintln(out)
+		terminal.Println(out)
 	}
 	for _, s := range c.OnlyA {
-		fmt.Fprintf(out, "only in A: %s\n", s)
+		terminal.Printf(out, "only in A: %s\n", s)
 	}
 	for _, s := range c.OnlyB {
-		fmt.Fprintf(out, "only in B: %s\n", s)
+		terminal.Printf(out, "only in B: %s\n", s)
 	}
 	if single {
-		fmt.Fprintln(out, "A single run says nothing about noise: of one run each, changes are unclear. Make several of each: netherite bench ... --json >> A.json")
+		terminal.Println(out, "A single run says nothing about noise: of one run each, changes are unclear. Make several of each: netherite bench ... --json >> A.json")
 	}
 }
 

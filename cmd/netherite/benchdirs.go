@@ -31,13 +31,14 @@ func (f *benchFlags) checkDir() error {
 	if err := lock.Close(); err != nil {
 		return err
 	}
-	switch {
-	case len(entries) > 0 && !f.Reuse:
+	if len(entries) > 0 && !f.Reuse {
 		return usagef("the directory %s is not empty: name a new one, or say --reuse to run on the hub in it", f.Dir)
-	case len(entries) > 0 && !netherite.Exists(f.Dir):
-		return usagef("the directory %s holds no hub, but other files: name a new one, or one with a hub", f.Dir)
 	}
-	return nil
+	there, err := netherite.Exists(f.Dir)
+	if err == nil && !there && len(entries) > 0 {
+		err = usagef("the directory %s holds no hub, but other files: name a new one, or one with a hub", f.Dir)
+	}
+	return err
 }
 
 // makeDirs makes what is not there, and gives each of several runs a directory

@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/netherite-go/netherite/bench"
+	"github.com/netherite-go/netherite/internal/terminal"
 )
 
 // printed writes what show has put together, in one piece.
@@ -21,30 +22,30 @@ func printed(out io.Writer, what string, show func(*bytes.Buffer)) error {
 }
 
 func printResult(out *bytes.Buffer, r *bench.Result) {
-	fmt.Fprintf(out, "%s: %d %s in %.1f s: %.0f a second (%s, %s, release %s)\n",
+	terminal.Printf(out, "%s: %d %s in %.1f s: %.0f a second (%s, %s, release %s)\n",
 		r.Workload, r.Completed, plural(r.Unit), r.Seconds, r.PerSecond, loop(r), counted(r.Partitions, "partition"), r.Release)
-	fmt.Fprintf(out, "  latency     p50 %.3f ms, p95 %.3f ms, p99 %.3f ms, max %.1f ms\n", r.P50, r.P95, r.P99, r.Max)
-	fmt.Fprintf(out, "  per %-7s %s us CPU, %s log bytes, %s store bytes, %s device bytes, %s syncs\n",
+	terminal.Printf(out, "  latency     p50 %.3f ms, p95 %.3f ms, p99 %.3f ms, max %.1f ms\n", r.P50, r.P95, r.P99, r.Max)
+	terminal.Printf(out, "  per %-7s %s us CPU, %s log bytes, %s store bytes, %s device bytes, %s syncs\n",
 		r.Unit, significant(r.CPUPerOp), significant(r.LogBytesPerOp), significant(r.StoreBytesPerOp), significant(r.DeviceBytesPerOp), significant(r.SyncsPerOp))
-	fmt.Fprintf(out, "  checkpoints %d complete in the window (%d of single partitions with the final ones), peak memory %d MB, recovery after SIGKILL %.0f ms\n",
+	terminal.Printf(out, "  checkpoints %d complete in the window (%d of single partitions with the final ones), peak memory %d MB, recovery after SIGKILL %.0f ms\n",
 		r.Checkpoints, r.PartitionCheckpoints, r.PeakRSS/1_000_000, r.RecoveryMillis)
-	fmt.Fprintf(out, "  disk        fdatasync p50 %.3f ms over written blocks, longest of 1,000 %.3f ms; %.3f ms growing a file\n",
+	terminal.Printf(out, "  disk        fdatasync p50 %.3f ms over written blocks, longest of 1,000 %.3f ms; %.3f ms growing a file\n",
 		r.FdatasyncP50, r.FdatasyncMax, r.FdatasyncAppendP50)
-	fmt.Fprintf(out, "  steadiness  p99.9 of the worst second is %.1f times the p50 of the median one\n", r.WorstSecond)
+	terminal.Printf(out, "  steadiness  p99.9 of the worst second is %.1f times the p50 of the median one\n", r.WorstSecond)
 	if r.OfPlainLoop > 0 {
-		fmt.Fprintf(out, "  plain loop  %.1f %% of what the same processors do in one\n", r.OfPlainLoop*100)
+		terminal.Printf(out, "  plain loop  %.1f %% of what the same processors do in one\n", r.OfPlainLoop*100)
 	}
 	if r.QueryMillis > 0 {
-		fmt.Fprintf(out, "  query       first page by status, name and prefix among %d preloaded: %.2f ms\n", r.Preload, r.QueryMillis)
+		terminal.Printf(out, "  query       first page by status, name and prefix among %d preloaded: %.2f ms\n", r.Preload, r.QueryMillis)
 	}
 	if r.EventP50 > 0 {
-		fmt.Fprintf(out, "  lone event  p50 %.3f ms\n", r.EventP50)
+		terminal.Printf(out, "  lone event  p50 %.3f ms\n", r.EventP50)
 	}
-	fmt.Fprintf(out, "  failed %d, refused %d%s, check: %s\n", r.Failed, r.Refused, refusal(r), r.Check)
+	terminal.Printf(out, "  failed %d, refused %d%s, check: %s\n", r.Failed, r.Refused, refusal(r), r.Check)
 	if r.Counts {
-		fmt.Fprintln(out, "  this row counts")
+		terminal.Println(out, "  this row counts")
 	} else {
-		fmt.Fprintf(out, "  this row does not count: %s\n", r.WhyNot)
+		terminal.Printf(out, "  this row does not count: %s\n", r.WhyNot)
 	}
 }
 

@@ -67,6 +67,7 @@ func (f *benchFlags) runPart(cfg bench.Config, out io.Writer, in io.Reader) erro
 	if err != nil {
 		return err
 	}
+	go releaseStartup() // as a server does once it is ready
 	return answer(out, in, place{s.Place().GRPC[0]}, func(q question) (bench.Figures, error) {
 		if q.Checkpoint {
 			if err := hub.Checkpoint(context.Background()); err != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/bench/report"
 	"github.com/netherite-go/netherite/bench/rows"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -72,7 +73,7 @@ func (p page) write(list []rows.Row, planned int, stderr io.Writer) (err error) 
 	if len(list) < planned {
 		part = fmt.Sprintf(", %d of %d runs", len(list), planned)
 	}
-	fmt.Fprintf(stderr, "report: %s%s\n", p, part)
+	terminal.Printf(stderr, "report: %s%s\n", p, part)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/netherite-go/netherite/bench"
 	"github.com/netherite-go/netherite/bench/rows"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -34,7 +35,7 @@ func (f *benchFlags) measure(cmd *cobra.Command, configs []bench.Config) (err er
 	failed := false
 	for i := range configs {
 		if len(configs) > 1 {
-			fmt.Fprintf(cmd.ErrOrStderr(), "run %d of %d: %s\n", i+1, len(configs), settings(&configs[i]))
+			terminal.Printf(cmd.ErrOrStderr(), "run %d of %d: %s\n", i+1, len(configs), settings(&configs[i]))
 		}
 		r, runErr := f.measureOne(cmd, &configs[i])
 		if runErr != nil {
@@ -96,7 +97,7 @@ func (f *benchFlags) measureOne(cmd *cobra.Command, cfg *bench.Config) (*bench.R
 		return nil, err
 	}
 	if cfg.Profile != "" {
-		fmt.Fprintf(cmd.ErrOrStderr(), "profile of the window: %s\n", cfg.ProfileFile)
+		terminal.Printf(cmd.ErrOrStderr(), "profile of the window: %s\n", cfg.ProfileFile)
 	}
 	f.phase(cmd.ErrOrStderr(), cfg.Workload, "recovery after SIGKILL")
 	took, err := bench.Recover(cmd.Context(), *cfg, r.Sample)
@@ -112,7 +113,7 @@ func (f *benchFlags) measureOne(cmd *cobra.Command, cfg *bench.Config) (*bench.R
 		return nil, err
 	}
 	if !r.OK() {
-		fmt.Fprintf(cmd.ErrOrStderr(), "netherite: bench %s: %d failed; check: %s\n", r.Workload, r.Failed, r.Check)
+		terminal.Printf(cmd.ErrOrStderr(), "netherite: bench %s: %d failed; check: %s\n", r.Workload, r.Failed, r.Check)
 	}
 	return r, nil
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 	"github.com/spf13/cobra"
 )
@@ -26,6 +27,7 @@ type bulkJSON struct {
 	Done      string         `json:"done"` // "terminated"
 	DryRun    bool           `json:"dryRun"`
 	Count     int            `json:"count"`
+	Skipped   *int           `json:"skipped,omitempty"`  // of a selection: how many it did not fit
 	Instances []instanceLine `json:"instances,omitzero"` // of a dry run
 }
 
@@ -36,12 +38,14 @@ type instanceLine struct {
 	RuntimeStatus string `json:"runtimeStatus"`
 }
 
-// bulkVerb is what is done to one instance, and in which statuses an instance is
+// bulkVerb is what is done to one instance, and which instances of a selection are
 // left alone.
 type bulkVerb struct {
 	done string // "terminated"
 	skip func(model.Status) bool
-	do   func(ctx context.Context, t *target, id string) error
+	// refuse says why the verb does not fit an instance that was named; nil if it does.
+	refuse func(*model.Instance) error
+	do     func(ctx context.Context, t *target, id string) error
 }
 
 // add adds the flags; output is the long name of -o.
@@ -63,9 +67,14 @@ func (b *bulk) query(args []string) (q engine.Query, one bool, err error) {
 		return q, false, err
 	}
 	one = len(args) == 1
+	given, empty := b.q.given()
 	switch restricted := restricts(q); {
-	case one && (restricted || b.all || b.dryRun):
+	case one && (len(given) > 0 || b.all):
 		err = usagef("name an instance, or say which ones; not both")
+	case b.all && len(given) > 0:
+		err = usagef("--all takes every instance, %s only some: leave one of them out", strings.Join(given, ", "))
+	case empty != "":
+		err = usagef("%s is empty, and would take every instance: leave it out, and say --all if that is meant", empty)
 	case !one && !restricted && !b.all:
 		err = usagef("name an instance, say which with --query, --name, --status, --tag, --prefix or a time, or say --all")
 	}
@@ -75,35 +84,6 @@ func (b *bulk) query(args []string) (q engine.Query, one bool, err error) {
 // restricts reports whether a query does not take everything.
 func restricts(q engine.Query) bool {
 	return len(q.Names)+len(q.Statuses)+len(q.Tags) > 0 || q.IDPrefix != "" || q.CreatedFrom != 0 || q.CreatedTo != 0
-}
-
-// parse reads the words of --query into the flags that they are short for.
-func (q *queryFlags) parse(expr string) error {
-	for word := range strings.FieldsSeq(expr) {
-		key, value, ok := strings.Cut(word, "=")
-		if !ok || value == "" {
-			return usagef("--query: %q is not KEY=VALUE", word)
-		}
-		switch key {
-		case "name":
-			q.names = append(q.names, strings.Split(value, ",")...)
-		case "status":
-			q.statuses = append(q.statuses, strings.Split(value, ",")...)
-		case "prefix":
-			q.prefix = value
-		case "created-from":
-			q.from = value
-		case "created-to":
-			q.to = value
-		default:
-			tag, ok := strings.CutPrefix(key, "tag.")
-			if !ok || tag == "" {
-				return usagef("--query: there is no %q, there are name, status, prefix, created-from, created-to and tag.NAME", key)
-			}
-			q.tags = append(q.tags, tag+"="+value)
-		}
-	}
-	return nil
 }
 
 // run does the verb to the instance of the arguments, or to all that match.
@@ -120,30 +100,62 @@ func (b *bulk) run(cmd *cobra.Command, f *hubFlags, args []string, v bulkVerb) e
 		if !one {
 			return b.each(ctx, t, q, v, cmd.OutOrStdout(), asJSON)
 		}
-		if err := v.do(ctx, t, args[0]); err != nil || !asJSON {
+		return b.single(ctx, t, args[0], v, cmd.OutOrStdout(), asJSON)
+	})
+}
+
+// single does the verb to one instance, unless it does not fit that: the engine takes
+// some without effect, as programs want it that may ask twice.
+func (b *bulk) single(ctx context.Context, t *target, id string, v bulkVerb, out io.Writer, asJSON bool) error {
+	m, err := t.Get(ctx, id, engine.GetOptions{Payloads: b.dryRun, Waits: true}) // whether an entity has a state is a payload
+	if err == nil {
+		err = v.refuse(m)
+	}
+	if err != nil {
+		return err
+	}
+	j := bulkJSON{Done: v.done, DryRun: b.dryRun, Count: 1}
+	switch {
+	case !b.dryRun:
+		if err := v.do(ctx, t, id); err != nil {
 			return err
 		}
-		return b.print(cmd.OutOrStdout(), bulkJSON{Done: v.done, Count: 1}, asJSON)
-	})
+	case asJSON:
+		j.Instances = []instanceLine{lineOf(m)}
+	default:
+		lineOf(m).print(out)
+	}
+	return b.print(out, j, asJSON)
+}
+
+func lineOf(m *model.Instance) instanceLine {
+	return instanceLine{m.ID, m.Name, m.Status.String()}
+}
+
+func (l instanceLine) print(out io.Writer) {
+	terminal.Printf(out, "%s\t%s\t%s\n", l.InstanceID, l.Name, l.RuntimeStatus)
 }
 
 // print says what was done, or would be.
 func (b *bulk) print(out io.Writer, j bulkJSON, asJSON bool) (err error) {
-	switch {
-	case asJSON:
+	if asJSON {
 		return printJSON(out, j)
+	}
+	if j.Skipped != nil && *j.Skipped > 0 {
+		terminal.Printf(out, "skipped %d\n", *j.Skipped)
+	}
+	switch {
 	case j.DryRun:
-		_, err = fmt.Fprintf(out, "would be %s: %d\n", j.Done, j.Count)
+		_, err = terminal.Printf(out, "would be %s: %d\n", j.Done, j.Count)
 	default:
-		_, err = fmt.Fprintf(out, "%s %d\n", j.Done, j.Count)
+		_, err = terminal.Printf(out, "%s %d\n", j.Done, j.Count)
 	}
 	return err
 }
 
-// each goes through all that match. What has ended or gone meanwhile is none of them
-// any more.
+// each goes through all that match. What has ended or gone meanwhile is skipped.
 func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, out io.Writer, asJSON bool) error {
-	j := bulkJSON{Done: v.done, DryRun: b.dryRun}
+	j := bulkJSON{Done: v.done, DryRun: b.dryRun, Skipped: new(int)}
 	if b.dryRun {
 		j.Instances = []instanceLine{}
 	}
@@ -157,13 +169,14 @@ func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, 
 		for _, i := range page.Instances {
 			switch {
 			case v.skip(i.Status):
+				*j.Skipped++
 				continue
 			case b.dryRun && asJSON:
-				j.Instances = append(j.Instances, instanceLine{i.ID, i.Name, i.Status.String()})
+				j.Instances = append(j.Instances, lineOf(i))
 				j.Count++
 				continue
 			case b.dryRun:
-				fmt.Fprintf(out, "%s\t%s\t%s\n", i.ID, i.Name, i.Status)
+				lineOf(i).print(out)
 				j.Count++
 				continue
 			}
@@ -171,6 +184,7 @@ func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, 
 			case err == nil:
 				j.Count++
 			case errors.Is(err, engine.ErrEnded), errors.Is(err, engine.ErrNotFound), errors.Is(err, engine.ErrNotFailed):
+				*j.Skipped++
 			case ctx.Err() != nil:
 				return errors.Join(append(failed, err)...)
 			default:
@@ -183,6 +197,41 @@ func (b *bulk) each(ctx context.Context, t *target, q engine.Query, v bulkVerb, 
 		}
 	}
 	return errors.Join(append(failed, b.print(out, j, asJSON))...)
+}
+
+// living refuses what has ended, and what never does.
+func living(m *model.Instance) error {
+	switch {
+	case model.IsEntity(m.ID):
+		return usagef("%q is an entity: this is for orchestrations", m.ID)
+	case m.Status.Ended():
+		return fmt.Errorf("%q is %s: %w", m.ID, m.Status, engine.ErrEnded)
+	}
+	return nil
+}
+
+// unsuspended refuses what is suspended already, and with living what cannot be.
+func unsuspended(m *model.Instance) error {
+	if m.Status == model.Suspended {
+		return fmt.Errorf("%q is %s already", m.ID, m.Status)
+	}
+	return living(m)
+}
+
+// suspendedOnly refuses what there is nothing to resume of.
+func suspendedOnly(m *model.Instance) error {
+	if err := living(m); err != nil || m.Status == model.Suspended {
+		return err
+	}
+	return fmt.Errorf("%q is %s: it is not suspended", m.ID, m.Status)
+}
+
+// failedOnly refuses what has nothing to take back.
+func failedOnly(m *model.Instance) error {
+	if m.Status != model.Failed && (m.Waits == nil || m.Waits.Quarantine == nil) {
+		return fmt.Errorf("%q is %s: %w", m.ID, m.Status, engine.ErrNotFailed)
+	}
+	return nil
 }
 
 // ended reports whether an instance has ended, as most verbs need it not to have.

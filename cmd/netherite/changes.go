@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -16,6 +17,7 @@ import (
 	"github.com/netherite-go/netherite/door/httpapi"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/remote"
 )
 
 // toldByHTTP is a server's hub whose changes come from its HTTP API.
@@ -42,6 +44,7 @@ type changesWatch struct {
 	cancel context.CancelFunc
 	lines  chan told
 	ended  chan struct{}
+	err    error // why it has ended, if not by Close
 }
 
 type told struct {
@@ -91,21 +94,88 @@ func (w *changesWatch) open(ctx context.Context) (*bufio.Reader, error) {
 	}
 	got, err := w.client.Do(r)
 	if err != nil {
-		return nil, fmt.Errorf("the HTTP API (--http): %w: %w", err, errNotServed)
+		if u, ok := errors.AsType[*url.Error](err); ok {
+			err = u.Err // the address is said already
+		}
+		if speaksOther(err) {
+			err = errors.New("what answers there does not speak HTTP: is it the gRPC address of the server?")
+		}
+		return nil, w.at.silent(err.Error())
 	}
-	if got.StatusCode != http.StatusOK {
+	stream := strings.HasPrefix(got.Header.Get("Content-Type"), "text/event-stream")
+	if got.StatusCode != http.StatusOK || !stream {
 		defer got.Body.Close()
-		var p struct{ ExceptionMessage string }
-		_ = json.NewDecoder(io.LimitReader(got.Body, 64<<10)).Decode(&p)
-		return nil, fmt.Errorf("the HTTP API (--http %s) answers %s: %s", w.at.url, got.Status, p.ExceptionMessage)
+		return nil, w.at.refused(got)
 	}
 	context.AfterFunc(ctx, func() { _ = got.Body.Close() })
 	b := bufio.NewReader(got.Body)
-	kind, _, err := event(b)
-	if err == nil && kind != "ready" {
-		err = fmt.Errorf("the HTTP API (--http %s) begins with %q", w.at.url, kind)
+	switch kind, _, err := event(b); {
+	case err != nil:
+		return nil, w.at.silent(err.Error())
+	case kind != "ready":
+		return nil, w.at.none(fmt.Sprintf("its stream begins with %q", kind))
 	}
-	return b, err
+	return b, nil
+}
+
+// speaksOther reports whether what answers does not speak HTTP. A gRPC server speaks
+// first: net/http may see that before it has asked, or after.
+func speaksOther(err error) bool {
+	return strings.Contains(err.Error(), "malformed HTTP ") || strings.Contains(err.Error(), "readLoopPeekFailLocked")
+}
+
+// lasting is an error that is the same the next time.
+type lasting struct{ error }
+
+// Unwrap returns what was answered.
+func (r lasting) Unwrap() error { return r.error }
+
+// silent says that there is no answer, which may come later.
+func (a *changesAt) silent(why string) error {
+	return withCode{errNotServed, fmt.Sprintf("the HTTP API (--http %s) does not answer: %s", a.url, why)}
+}
+
+// none says that what answers is something else.
+func (a *changesAt) none(why string) error {
+	return lasting{withCode{errNotServed, fmt.Sprintf("what answers at --http %s is not the HTTP API of a server (%s): give its address alone, such as http://127.0.0.1:8082", a.url, why)}}
+}
+
+// refused says what an answer means that is no stream. The API says what is wrong in
+// JSON: what does not is something else, or a proxy before it.
+func (a *changesAt) refused(got *http.Response) error {
+	var p struct{ ExceptionMessage string }
+	body, _ := io.ReadAll(io.LimitReader(got.Body, 64<<10))
+	_ = json.Unmarshal(body, &p)
+	said := strings.TrimSuffix(got.Status+": "+p.ExceptionMessage, ": ")
+	switch status := got.StatusCode; {
+	case status == http.StatusUnauthorized && a.key == "":
+		return lasting{fmt.Errorf("the HTTP API (--http %s) wants to know who calls (%s): give it a key with --api-key-file", a.url, said)}
+	case status == http.StatusUnauthorized || status == http.StatusForbidden:
+		return lasting{fmt.Errorf("the HTTP API (--http %s) refuses this API key: %s", a.url, said)}
+	case status == http.StatusNotFound && strings.Contains(p.ExceptionMessage, "task hub"):
+		return lasting{withCode{remote.ErrNoHub, fmt.Sprintf("the HTTP API (--http %s) answers %s", a.url, said)}}
+	case status == http.StatusBadRequest && strings.Contains(string(body), "HTTP request to an HTTPS server"): // of net/http
+		return lasting{withCode{errNotServed, fmt.Sprintf("the HTTP API (--http %s) speaks TLS: write --http https://%s", a.url, strings.TrimPrefix(a.url, "http://"))}}
+	case strings.HasPrefix(got.Header.Get("Content-Type"), "application/grpc"):
+		return a.none(said + ", as gRPC does: is it the gRPC address of the server?")
+	case status >= 500 && p.ExceptionMessage == "":
+		return a.silent(said)
+	case status == http.StatusNotFound || p.ExceptionMessage == "":
+		return a.none(said)
+	}
+	return fmt.Errorf("the HTTP API (--http %s) answers %s", a.url, said)
+}
+
+// checkHTTP refuses what is no address of an HTTP API.
+func checkHTTP(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return usagef("--http %s: it is no URL such as http://127.0.0.1:8082", address)
+	}
+	return nil
 }
 
 // event reads the next event.
@@ -135,7 +205,7 @@ func (w *changesWatch) run(ctx context.Context, b *bufio.Reader) {
 		t := told{lost: true}
 		switch {
 		case err != nil || kind == "end":
-			if b = w.reopen(ctx); b == nil {
+			if b, w.err = w.reopen(ctx); b == nil {
 				return
 			}
 		case kind == "change":
@@ -149,14 +219,16 @@ func (w *changesWatch) run(ctx context.Context, b *bufio.Reader) {
 	}
 }
 
-// reopen opens the stream again, as soon as that can be; nil once nobody wants it.
-func (w *changesWatch) reopen(ctx context.Context) *bufio.Reader {
+// reopen opens the stream again, as soon as that can be; none once nobody wants it,
+// or it is refused for good.
+func (w *changesWatch) reopen(ctx context.Context) (*bufio.Reader, error) {
 	for {
 		if rest(ctx, reopenAfter) != nil {
-			return nil
+			return nil, nil
 		}
-		if b, err := w.open(ctx); err == nil {
-			return b
+		b, err := w.open(ctx)
+		if _, never := errors.AsType[lasting](err); err == nil || never {
+			return b, err
 		}
 	}
 }
@@ -187,7 +259,7 @@ func (w *changesWatch) Next(ctx context.Context) ([]engine.Change, bool, error) 
 	case <-ctx.Done():
 		return nil, false, context.Cause(ctx)
 	case <-w.ended:
-		return nil, false, errors.New("the stream of changes has been closed")
+		return nil, false, cmp.Or(w.err, errors.New("the stream of changes has been closed"))
 	}
 }
 

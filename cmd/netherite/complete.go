@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -29,6 +30,12 @@ func suggesting(list func(cmd *cobra.Command, args []string, typed string) []str
 	return func(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 		return list(cmd, args, typed), cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// typable leaves out what no shell can show as it is, and so nobody type: it would steer
+// the terminal, and a tab would part it from its description.
+func typable(words []string) []string {
+	return slices.DeleteFunc(words, func(w string) bool { return !terminal.Clean(w) })
 }
 
 // completeIDs makes the shell suggest the IDs of instances where a command takes one,
@@ -116,7 +123,7 @@ func (f *hubFlags) suggest(cmd *cobra.Command, q engine.Query) (list []string) {
 	f.ask(cmd, func(ctx context.Context, t *target) {
 		page, _ := t.Query(ctx, q) // what there is of it
 		for _, i := range page.Instances {
-			list = append(list, i.ID+"\t"+i.Name+" "+i.Status.String())
+			list = append(list, i.ID+"\t"+string(terminal.Text(i.Name))+" "+i.Status.String()) // IDs have no controls
 		}
 	})
 	return list
@@ -126,7 +133,7 @@ func (f *hubFlags) suggest(cmd *cobra.Command, q engine.Query) (list []string) {
 func (f *hubFlags) suggestEvents(cmd *cobra.Command, id string) (list []string) {
 	f.ask(cmd, func(ctx context.Context, t *target) {
 		if m, err := t.Get(ctx, id, engine.GetOptions{Waits: true}); err == nil && m.Waits != nil {
-			list = m.Waits.Events
+			list = typable(m.Waits.Events)
 		}
 	})
 	return list
@@ -142,7 +149,7 @@ func (f *hubFlags) suggestNames(cmd *cobra.Command, entities bool) (list []strin
 		}
 	})
 	slices.Sort(list)
-	return slices.Compact(list)
+	return typable(slices.Compact(list))
 }
 
 // suggestEntities lists a part of the IDs of entities.
@@ -156,5 +163,5 @@ func (f *hubFlags) suggestEntities(cmd *cobra.Command, prefix string, part func(
 		}
 	})
 	slices.Sort(list)
-	return slices.Compact(list)
+	return typable(slices.Compact(list))
 }

@@ -64,6 +64,9 @@ func completeAll(cmd *cobra.Command) {
 			cmd.ValidArgsFunction = dirsMeant
 		}
 	}
+	if cmd.ValidArgsFunction != nil {
+		cmd.ValidArgsFunction = splitByBash(cmd, cmd.ValidArgsFunction)
+	}
 	for _, sub := range cmd.Commands() {
 		completeAll(sub)
 	}

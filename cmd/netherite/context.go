@@ -4,15 +4,22 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/spf13/cobra"
+
+	"github.com/netherite-go/netherite/internal/plainjson"
+	"github.com/netherite-go/netherite/internal/terminal"
+	"github.com/netherite-go/netherite/server"
 )
 
 // local is the name that stands for no context: a directory of this machine.
@@ -47,7 +54,7 @@ func readContexts() (*contexts, error) {
 		return nil, fmt.Errorf("read the contexts: %w", err)
 	}
 	if err := json.Unmarshal(b, c); err != nil {
-		return nil, fmt.Errorf("read the contexts in %s: %w; correct or remove it", path, err)
+		return nil, fmt.Errorf("read the contexts in %s: %w; correct or remove it", path, plainjson.Explain(err))
 	}
 	if c.Contexts == nil {
 		c.Contexts = map[string]serverAt{}
@@ -94,7 +101,7 @@ func currentContext(name string) (*serverAt, error) {
 	}
 	s, ok := c.Contexts[name]
 	if !ok {
-		return nil, fmt.Errorf("there is no context %q: netherite context list shows those that there are: %w", name, os.ErrNotExist)
+		return nil, notFoundf("there is no context %q: netherite context list shows those that there are", name)
 	}
 	return &s, nil
 }
@@ -110,6 +117,35 @@ func newContext() *cobra.Command {
 	return cmd
 }
 
+// contextName is what contexts are called.
+var contextName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
+
+// check refuses what cannot be reached in any case; nothing is connected to.
+func (s *serverAt) check() error {
+	address, _ := s.address()
+	host, port, err := net.SplitHostPort(address)
+	if n, bad := strconv.ParseUint(port, 10, 16); err != nil || bad != nil || n == 0 || host == "" || strings.ContainsAny(host, "/ @") {
+		return usagef("--server %s: it is no address such as shop.example.com:4001 or https://shop.example.com:4001", s.Server)
+	}
+	if s.Hub != "" {
+		if _, err := server.HubDir("", s.Hub); err != nil {
+			return usagef("--hub %s: %w", s.Hub, err)
+		}
+	}
+	if err := checkHTTP(s.HTTP); err != nil {
+		return err
+	}
+	if s.APIKeyFile != "" {
+		if _, err := s.secret(); err != nil {
+			return err
+		}
+	}
+	if _, err := s.secure(); err != nil {
+		return usagef("%w", err)
+	}
+	return nil
+}
+
 func newContextAdd() *cobra.Command {
 	var s serverAt
 	var replace bool
@@ -117,15 +153,17 @@ func newContextAdd() *cobra.Command {
 		Use:   "add NAME --server ADDRESS",
 		Short: "Keep a server under a name; the first one is used from now on",
 		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
 			switch {
 			case s.Server == "":
 				return usagef("--server is missing: it says where the server is")
-			case name == local || name == "" || strings.ContainsAny(name, " \t\n/"):
-				return usagef("%q cannot be the name of a context", name)
+			case name == local:
+				return usagef("local stands for directories of this machine: use another name")
+			case !contextName.MatchString(name):
+				return usagef("%q cannot be the name of a context: it has 1 to 64 letters, digits, dots, dashes and underscores, and begins with a letter or digit", name)
 			}
-			if _, err := s.secure(); err != nil {
+			if err := s.check(); err != nil {
 				return err
 			}
 			for _, file := range []*string{&s.APIKeyFile, &s.TLSCA, &s.TLSCert, &s.TLSKey} {
@@ -144,11 +182,21 @@ func newContextAdd() *cobra.Command {
 			if old, ok := c.Contexts[name]; ok && old != s && !replace {
 				return usagef("there is a context %q already, of %s: use another name, or say --replace", name, old.Server)
 			}
-			if len(c.Contexts) == 0 {
+			first := len(c.Contexts) == 0
+			if first {
 				c.Current = name
 			}
 			c.Contexts[name] = s
-			return c.write()
+			if err := c.write(); err != nil {
+				return err
+			}
+			switch {
+			case first:
+				terminal.Printf(cmd.ErrOrStderr(), "context %q is in use from now on, for instance, entity and hub; netherite context use local goes back to directories of this machine\n", name)
+			case name != c.Current:
+				terminal.Printf(cmd.ErrOrStderr(), "context %q is kept; netherite context use %s makes it the one in use\n", name, name)
+			}
+			return nil
 		},
 	}
 	s.add(cmd)
@@ -223,21 +271,23 @@ func newContextList() *cobra.Command {
 		if asJSON {
 			return printJSON(cmd.OutOrStdout(), c)
 		}
-		w := table.NewWriter()
-		w.SetOutputMirror(cmd.OutOrStdout())
-		w.SetStyle(table.StyleLight)
-		w.AppendHeader(table.Row{"", "Name", "Server", "Hub"})
-		for _, name := range slices.Sorted(maps.Keys(c.Contexts)) {
-			used := ""
-			if name == c.Current {
-				used = "*"
-			}
-			w.AppendRow(table.Row{used, name, c.Contexts[name].Server, c.Contexts[name].Hub})
-		}
-		w.Render()
+		c.print(cmd.OutOrStdout())
 		return nil
 	}
 	return cmd
+}
+
+// print prints the contexts, with a mark at the one in use.
+func (c *contexts) print(out io.Writer) {
+	w := newTable(out, "", "Name", "Server", "Hub")
+	for _, name := range slices.Sorted(maps.Keys(c.Contexts)) {
+		used := ""
+		if name == c.Current {
+			used = "*"
+		}
+		w.row(used, name, c.Contexts[name].Server, c.Contexts[name].Hub)
+	}
+	w.Render()
 }
 
 // suggestContexts suggests contexts for an argument, and suggestContext for a flag.
@@ -253,5 +303,5 @@ func suggestContext(*cobra.Command, []string, string) ([]string, cobra.ShellComp
 	if err != nil {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	return append(slices.Sorted(maps.Keys(c.Contexts)), local), cobra.ShellCompDirectiveNoFileComp
+	return append(typable(slices.Sorted(maps.Keys(c.Contexts))), local), cobra.ShellCompDirectiveNoFileComp
 }

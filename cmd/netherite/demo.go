@@ -10,8 +10,8 @@ import (
 	"runtime"
 	"time"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/netherite-go/netherite/bench"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -64,13 +64,16 @@ func newDemo() *cobra.Command {
 }
 
 func (p demoPlan) run(ctx context.Context, out, stderr io.Writer) error {
+	defer surviveClosedPipes()() // so that the directory is removed
 	begin := time.Now()
 	dir, err := os.MkdirTemp("", "netherite-demo-")
 	if err != nil {
 		return fmt.Errorf("make a temporary directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	fmt.Fprintf(out, "Durable workflows on %d cores, each step on disk before it counts, in %s\n\n", runtime.NumCPU(), dir)
+	if _, err := terminal.Printf(out, "Durable workflows on %d cores, each step on disk before it counts, in %s\n\n", runtime.NumCPU(), dir); err != nil {
+		return nil // what is to be said of it is said of every command
+	}
 	results := make([]*bench.Result, len(p.runs))
 	ok := 0
 	for i, cfg := range p.runs {
@@ -83,18 +86,18 @@ func (p demoPlan) run(ctx context.Context, out, stderr io.Writer) error {
 		if results[i] = r; r.OK() {
 			ok++
 		} else {
-			fmt.Fprintf(stderr, "%s: %d failed; check: %s\n", r.Workload, r.Failed, r.Check)
+			terminal.Printf(stderr, "%s: %d failed; check: %s\n", r.Workload, r.Failed, r.Check)
 		}
 	}
 	printDemo(out, results)
 	line, crashErr := p.crash(ctx, filepath.Join(dir, "crash"), stderr)
-	fmt.Fprintln(out, line)
+	terminal.Println(out, line)
 	took := time.Since(begin).Seconds()
 	if crashErr != nil || ok < len(p.runs) {
-		fmt.Fprintf(out, "demo: failed %d/%d in %.1fs\n", ok, len(p.runs), took)
+		terminal.Printf(out, "demo: failed %d/%d in %.1fs\n", ok, len(p.runs), took)
 		return errors.Join(crashErr, &quiet{exitFailed})
 	}
-	fmt.Fprintf(out, "demo: ok %d/%d in %.1fs\n", ok, len(p.runs), took)
+	terminal.Printf(out, "demo: ok %d/%d in %.1fs\n", ok, len(p.runs), took)
 	return nil
 }
 
@@ -110,16 +113,13 @@ func demoRun(ctx context.Context, cfg bench.Config, stderr io.Writer) (r *bench.
 }
 
 func printDemo(out io.Writer, results []*bench.Result) {
-	w := table.NewWriter()
-	w.SetOutputMirror(out)
-	w.SetStyle(table.StyleLight)
-	w.AppendHeader(table.Row{"Workload", "Completed", "Per second", "p50", "p99", "CPU each", "Syncs each", "Check"})
+	w := newTable(out, "Workload", "Completed", "Per second", "p50", "p99", "CPU each", "Syncs each", "Check")
 	for _, r := range results {
-		w.AppendRow(table.Row{
+		w.row(
 			r.Workload, fmt.Sprintf("%d %s", r.Completed, plural(r.Unit)), fmt.Sprintf("%.0f", r.PerSecond),
 			fmt.Sprintf("%.2f ms", r.P50), fmt.Sprintf("%.2f ms", r.P99),
 			fmt.Sprintf("%.1f us", r.CPUPerOp), fmt.Sprintf("%.3f", r.SyncsPerOp), r.Check,
-		})
+		)
 	}
 	w.Render()
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/loopback"
+	"github.com/netherite-go/netherite/internal/reach"
+	"github.com/netherite-go/netherite/remote"
 )
 
 // dial makes a connection for calls that package remote does not have; its first
@@ -48,26 +50,49 @@ func (s *serverAt) call(ctx context.Context, hub string, run func(context.Contex
 	if secret != "" {
 		ctx = metadata.AppendToOutgoingContext(ctx, "authorization", "Bearer "+secret)
 	}
-	return errors.Join(s.explain(run(ctx, conn)), conn.Close())
+	return errors.Join(s.explain(ctx, run(ctx, conn)), conn.Close())
 }
 
 // explain turns an error of the protocol into one with the command's exit code.
-func (s *serverAt) explain(err error) error {
+func (s *serverAt) explain(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
 	text := status.Convert(err).Message()
+	if web := reach.Web(text); web != nil {
+		return s.unreached(fmt.Errorf("connect to the server at %s: %w: %w", s.Server, remote.ErrNotAServer, web))
+	}
 	switch status.Code(err) {
 	case codes.NotFound:
 		return withCode{engine.ErrNotFound, "server " + s.Server + ": " + text}
 	case codes.InvalidArgument:
 		return withCode{engine.ErrInvalid, "server " + s.Server + ": " + text}
 	case codes.Unavailable:
+		if why := s.inVain(ctx); why != nil {
+			return s.unreached(fmt.Errorf("connect to the server at %s: %w", s.Server, why))
+		}
 		return withCode{errNotServed, "server " + s.Server + " does not answer: " + text}
 	case codes.DeadlineExceeded:
 		return withCode{context.DeadlineExceeded, "server " + s.Server + " did not answer in time"}
 	}
 	return fmt.Errorf("server %s: %s", s.Server, text)
+}
+
+// inVain says why waiting for the server would be in vain; nil if it may help.
+func (s *serverAt) inVain(ctx context.Context) error {
+	secure, err := s.secure()
+	if err != nil {
+		return err
+	}
+	address, encrypted := s.address()
+	if !encrypted {
+		secure = nil // it is for the HTTP API
+	}
+	if err := reach.Check(ctx, address, secure); errors.Is(err, reach.ErrNoHost) {
+		return fmt.Errorf("%w: %w", remote.ErrNoServer, err)
+	} else {
+		return err
+	}
 }
 
 // withCode is an error with a text of its own that exits as another does.

@@ -1,21 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 	"google.golang.org/protobuf/types/known/structpb"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/door/durabletask"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/door/gate"
-	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/server"
 	"github.com/netherite-go/netherite/substrate/dirlock"
 )
@@ -61,9 +65,12 @@ func (f *hubsFlags) run(cmd *cobra.Command, hub string, create bool, remote func
 	case f.data == "":
 		return usagef("name a server (--server HOST:PORT, or --context NAME), or a data directory that nobody serves (--data DIR)")
 	}
-	lock, err := server.LockData(f.data, create)
+	var lock *dirlock.Lock
+	if err = notOthers(ctx, f.data); err == nil {
+		lock, err = server.LockData(f.data, create)
+	}
 	if errors.Is(err, dirlock.ErrHeld) {
-		return fmt.Errorf("%w; a server has it open: use --server", err)
+		return fmt.Errorf("%w; if that is a server, name it with --server, in the place of --data", err)
 	} else if err != nil {
 		return err
 	}
@@ -83,13 +90,22 @@ func (f *hubsFlags) newCreate() *cobra.Command {
 			if f.data == "" && partitions != 0 {
 				return usagef("--partitions %d: a server decides by itself (its setting partitions); this is for --data", partitions)
 			}
+			what := "is there" // whether it was before, nobody knows
 			err = f.run(cmd, name, true, func(ctx context.Context, c *grpc.ClientConn) error {
-				_, err := wire.NewTaskHubSidecarServiceClient(c).CreateTaskHub(ctx, &wire.CreateTaskHubRequest{})
+				var head metadata.MD
+				_, err := wire.NewTaskHubSidecarServiceClient(c).CreateTaskHub(ctx, &wire.CreateTaskHubRequest{}, grpc.Header(&head))
+				if made := head.Get(durabletask.MadeHeader); len(made) > 0 {
+					what = madeOrThere(made[0] == "true")
+				}
 				return err
 			}, func(ctx context.Context) error {
 				others, err := server.FindHubs(f.data)
+				what = madeOrThere(!slices.Contains(others, name))
 				if err == nil && !slices.Contains(others, name) {
 					err = server.CheckNewHub(name, others)
+				}
+				if err == nil {
+					err = server.Unfit(dir)
 				}
 				if err != nil {
 					return err
@@ -101,13 +117,21 @@ func (f *hubsFlags) newCreate() *cobra.Command {
 				return hub.Close(ctx)
 			})
 			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "task hub %q is there\n", name)
+				terminal.Printf(cmd.OutOrStdout(), "task hub %q %s\n", name, what)
 			}
 			return err
 		},
 	}
 	cmd.Flags().IntVar(&partitions, "partitions", 0, "partitions, 1 to 256, with --data; default 8")
 	return cmd
+}
+
+// madeOrThere says of a task hub that is to be created whether it was there before.
+func madeOrThere(made bool) string {
+	if made {
+		return "is there, made now"
+	}
+	return "is there, and was before"
 }
 
 func (f *hubsFlags) newList() *cobra.Command {
@@ -118,40 +142,81 @@ func (f *hubsFlags) newList() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		names := []string{}
+		list := hubsJSON{Hubs: []string{}}
 		err = f.run(cmd, gate.Everywhere, false, func(ctx context.Context, c *grpc.ClientConn) error {
-			found, err := hubsAt(ctx, c)
-			names = append(names, found...)
-			return err
-		}, func(context.Context) error {
-			found, err := server.FindHubs(f.data)
-			names = append(names, found...)
-			return err
-		})
+			return list.of(ctx, c)
+		}, func(context.Context) error { return list.in(f.data) })
 		if err != nil {
 			return err
 		}
 		if asJSON {
-			return printJSON(cmd.OutOrStdout(), map[string][]string{"hubs": names})
+			return printJSON(cmd.OutOrStdout(), list)
 		}
-		for _, name := range names {
-			fmt.Fprintln(cmd.OutOrStdout(), name)
-		}
+		list.print(cmd.OutOrStdout())
 		return nil
 	}
 	return cmd
 }
 
-// hubsAt asks a server which task hubs it has.
-func hubsAt(ctx context.Context, c *grpc.ClientConn) (names []string, err error) {
+// hubsJSON are task hubs in the command's output. Fields are only ever added.
+type hubsJSON struct {
+	Hubs   []string     `json:"hubs"`             // all, in order
+	Broken []brokenJSON `json:"broken,omitempty"` // of these, what cannot be opened
+}
+
+type brokenJSON struct {
+	Name  string `json:"name"`
+	Error string `json:"error"`
+}
+
+// print prints a hub a line, with why it cannot be opened.
+func (l *hubsJSON) print(out io.Writer) {
+	for _, name := range l.Hubs {
+		at := slices.IndexFunc(l.Broken, func(b brokenJSON) bool { return b.Name == name })
+		if at < 0 {
+			terminal.Println(out, name)
+			continue
+		}
+		terminal.Printf(out, "%s\tcannot be opened: %s\n", name, l.Broken[at].Error)
+	}
+}
+
+// of asks a server which task hubs it has.
+func (l *hubsJSON) of(ctx context.Context, c *grpc.ClientConn) error {
 	var list structpb.ListValue
 	if err := c.Invoke(ctx, server.ListTaskHubs, &emptypb.Empty{}, &list); err != nil {
-		return nil, err
+		return err
 	}
 	for _, v := range list.GetValues() {
-		names = append(names, v.GetStringValue())
+		name := v.GetStringValue()
+		if b := v.GetStructValue().GetFields(); b != nil {
+			name = b[server.ListedName].GetStringValue()
+			l.Broken = append(l.Broken, brokenJSON{name, b[server.ListedError].GetStringValue()})
+		}
+		l.Hubs = append(l.Hubs, name)
 	}
-	return names, nil
+	slices.Sort(l.Hubs)
+	return nil
+}
+
+// in looks which task hubs a data directory has. Of their state it sees what it can
+// without opening them.
+func (l *hubsJSON) in(data string) error {
+	found, err := server.FindHubs(data)
+	if err != nil {
+		return err
+	}
+	for _, name := range found {
+		dir, err := server.HubDir(data, name)
+		if err == nil {
+			err = server.Lacking(dir)
+		}
+		if err != nil {
+			l.Broken = append(l.Broken, brokenJSON{name, err.Error()})
+		}
+		l.Hubs = append(l.Hubs, name)
+	}
+	return nil
 }
 
 func (f *hubsFlags) newDelete() *cobra.Command {
@@ -161,24 +226,23 @@ func (f *hubsFlags) newDelete() *cobra.Command {
 		ValidArgsFunction: suggesting(f.suggestHubs),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			name := args[0]
-			dir, err := server.HubDir(f.data, name)
-			if err != nil {
+			if _, err := server.HubDir(f.data, name); err != nil {
 				return err
 			}
 			if !yes {
 				return usagef("deleting task hub %q deletes all of its instances, and nothing brings them back: say --yes if that is meant", name)
 			}
-			err = f.run(cmd, name, false, func(ctx context.Context, c *grpc.ClientConn) error {
+			err := f.run(cmd, name, false, func(ctx context.Context, c *grpc.ClientConn) error {
 				_, err := wire.NewTaskHubSidecarServiceClient(c).DeleteTaskHub(ctx, &wire.DeleteTaskHubRequest{})
 				return err
 			}, func(context.Context) error {
-				if !netherite.Exists(dir) {
-					return fmt.Errorf("there is no task hub %q in %s: %w", name, f.data, engine.ErrNotFound)
+				if found, err := server.FindHubs(f.data); err != nil || !slices.Contains(found, name) {
+					return cmp.Or(err, notFoundf("there is no task hub %q in %s: netherite hub list --data %s shows those that there are", name, f.data, f.data))
 				}
 				return server.DeleteHub(f.data, name)
 			})
 			if err == nil {
-				fmt.Fprintf(cmd.OutOrStdout(), "task hub %q is deleted\n", name)
+				terminal.Printf(cmd.OutOrStdout(), "task hub %q is deleted\n", name)
 			}
 			return err
 		},
@@ -200,24 +264,27 @@ func (f *hubsFlags) suggestHubs(cmd *cobra.Command, args []string, _ string) []s
 		return at.suggestHubs(cmd)
 	}
 	names, _ := server.FindHubs(f.data) // whether somebody serves them or not
-	return names
+	return typable(names)
 }
 
-// suggestHubs lists the task hubs of the server that is meant.
+// suggestHubs lists the task hubs of the server, or below the directory, that is meant.
 func (f *hubFlags) suggestHubs(cmd *cobra.Command, _ []string, _ string) []string {
-	if at, err := f.resolve(cmd, "dir"); err == nil && at != nil {
+	at, err := f.resolve(cmd, "dir")
+	switch {
+	case err != nil:
+		return nil
+	case at != nil:
 		return at.suggestHubs(cmd)
 	}
-	return nil
+	names, _ := server.FindHubs(f.dir)
+	return typable(names)
 }
 
 // suggestHubs lists the task hubs of a server, if that says which to this caller.
-func (s *serverAt) suggestHubs(cmd *cobra.Command) (names []string) {
+func (s *serverAt) suggestHubs(cmd *cobra.Command) []string {
 	ctx, cancel := completing(cmd)
 	defer cancel()
-	_ = s.call(ctx, gate.Everywhere, func(ctx context.Context, c *grpc.ClientConn) (err error) {
-		names, err = hubsAt(ctx, c)
-		return err
-	})
-	return names
+	var list hubsJSON
+	_ = s.call(ctx, gate.Everywhere, list.of)
+	return typable(list.Hubs)
 }

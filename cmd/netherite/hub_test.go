@@ -139,7 +139,11 @@ func startOther(dir string) (*otherHub, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self)
+	return startOtherBy(exec.Command(self), dir)
+}
+
+// startOtherBy starts the other process by a command that becomes this test program.
+func startOtherBy(cmd *exec.Cmd, dir string) (*otherHub, error) {
 	cmd.Env = append(os.Environ(), role+"="+roleHub+":"+dir)
 	cmd.Stderr = os.Stderr
 	stdin, err := cmd.StdinPipe()

@@ -6,9 +6,12 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/spf13/cobra"
 )
 
@@ -24,7 +27,7 @@ func newInspect() *cobra.Command {
 			}
 			report, err := netherite.Inspect(args[0])
 			if errors.Is(err, os.ErrNotExist) {
-				return fmt.Errorf("no task hub in %q: %w", args[0], err)
+				return noHubAt(args[0], "name the directory of a hub, or of a backup")
 			}
 			if err != nil {
 				return err
@@ -51,7 +54,7 @@ func inspectBackup(cmd *cobra.Command, dir string) error {
 		printDamage(out, damage)
 		return &quiet{exitFailed}
 	}
-	fmt.Fprintf(out, "ok: backup=%d hub=%s taken=%s files=%d bytes=%d log=%d-%d\n",
+	terminal.Printf(out, "ok: backup=%d hub=%s taken=%s files=%d bytes=%d log=%d-%d\n",
 		i.Number, i.Hub, i.Taken.Format(time.RFC3339), i.Files, i.Bytes, i.LogBegin, i.LogEnd)
 	return nil
 }
@@ -59,17 +62,43 @@ func inspectBackup(cmd *cobra.Command, dir string) error {
 // printVerdict prints the lines that the command's contract describes.
 func printVerdict(out io.Writer, r *netherite.Report) error {
 	if len(r.Damage) == 0 {
-		fmt.Fprintf(out, "ok: records=%d checkpoints=%d\n", r.Records, r.Checkpoints)
+		terminal.Printf(out, "ok: records=%d checkpoints=%d\n", r.Records, r.Checkpoints)
 		return nil
 	}
 	printDamage(out, r.Damage)
 	return &quiet{exitFailed}
 }
 
+// printDamage prints a line for each thing that is wrong, and none twice.
 func printDamage(out io.Writer, damage []netherite.Damage) {
-	for _, d := range damage {
-		fmt.Fprintf(out, "damage: file=%s offset=%d kind=%s partition=%s\n", filepath.ToSlash(d.File), d.Offset, d.Kind, affected(d))
+	for _, d := range distinct(damage) {
+		terminal.Printf(out, "damage: file=%s offset=%d kind=%s partition=%s detail=%q\n", filepath.ToSlash(d.File), d.Offset, d.Kind, affected(d), oneLine(d.Detail))
 	}
+}
+
+// distinct leaves out what is there already: one thing may be come upon twice.
+func distinct(damage []netherite.Damage) (list []netherite.Damage) {
+	seen := map[netherite.Damage]bool{}
+	for _, d := range damage {
+		if !seen[d] {
+			seen[d] = true
+			list = append(list, d)
+		}
+	}
+	return list
+}
+
+// oneLine is the text of an error without what it says twice, as that of the store's
+// libraries does.
+func oneLine(text string) string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if line != "" && line != "<corruption detail carrier>" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "; ")
 }
 
 // affected names the partition that a damage is in, "-" for all.
@@ -84,17 +113,17 @@ func printReport(out io.Writer, r *netherite.Report) {
 	if r.Partitions > 0 { // else the hub file says nothing
 		printContent(out, r)
 	}
-	for _, d := range r.Damage {
-		fmt.Fprintf(out, "damage       %s offset %d: %s: %s\n", d.File, d.Offset, d.Kind, d.Detail)
+	for _, d := range distinct(r.Damage) {
+		terminal.Printf(out, "damage       %s offset %d: %s: %s\n", d.File, d.Offset, d.Kind, oneLine(d.Detail))
 	}
 }
 
 func printContent(out io.Writer, r *netherite.Report) {
-	fmt.Fprintf(out, "hub          %x, %d partitions\n", r.Hub, r.Partitions)
-	fmt.Fprintf(out, "commit log   offsets %d to %d, incarnation %d, %d segments, %d groups, %d records\n",
+	terminal.Printf(out, "hub          %x, %d partitions\n", r.Hub, r.Partitions)
+	terminal.Printf(out, "commit log   offsets %d to %d, incarnation %d, %d segments, %d groups, %d records\n",
 		r.LogBegin, r.LogEnd, r.Incarnation, r.Segments, r.Groups, r.Records)
 	if !r.Closed {
-		fmt.Fprintf(out, "             not closed: opening it replays what lies beyond the checkpoints\n")
+		terminal.Printf(out, "             not closed: opening it replays what lies beyond the checkpoints\n")
 	}
 	for p, s := range r.Stamps {
 		behind := "nothing to replay"
@@ -103,6 +132,6 @@ func printContent(out io.Writer, r *netherite.Report) {
 		} else if n := r.Pending[p]; n > 0 {
 			behind = fmt.Sprintf("%d records to replay", n)
 		}
-		fmt.Fprintf(out, "partition %-3d checkpoint at %d (epoch %d, record %d); %s\n", p, s.Offset, s.Epoch, s.Record, behind)
+		terminal.Printf(out, "partition %-3d checkpoint at %d (epoch %d, record %d); %s\n", p, s.Offset, s.Epoch, s.Record, behind)
 	}
 }

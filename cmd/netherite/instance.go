@@ -1,12 +1,16 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 	"github.com/spf13/cobra"
 )
@@ -22,14 +26,31 @@ func newInstance() *cobra.Command {
 	f.addServers(cmd)
 	cmd.AddCommand(
 		newInstanceList(f), newInstanceShow(f), newInstanceHistory(f), newInstanceWait(f), newInstanceStart(f), newInstanceRaise(f),
-		newInstanceReasons(f, "suspend", "suspended", "Hold back an instance's messages, or those of all that match", endedOr(model.Suspended), engine.Client.Suspend),
-		newInstanceReasons(f, "resume", "resumed", "Let a suspended instance go on, or all that match", but(model.Suspended), engine.Client.Resume),
-		newInstanceReasons(f, "rewind", "rewound", "Take back the failures of a failed instance and run it on, or all that match", but(model.Failed), engine.Client.Rewind),
-		newInstanceReason(f, "retry", "Let a quarantined instance or entity go on where it was", retry),
+		newInstanceReasons(f, "suspend", "suspended", "Hold back an instance's messages, or those of all that match", endedOr(model.Suspended), unsuspended, engine.Client.Suspend),
+		newInstanceReasons(f, "resume", "resumed", "Let a suspended instance go on, or all that match", but(model.Suspended), suspendedOnly, engine.Client.Resume),
+		newInstanceReasons(f, "rewind", "rewound", "Take back the failures of a failed instance and run it on, or all that match", but(model.Failed), failedOnly, engine.Client.Rewind),
+		newInstanceReason(f, "retry", "retried", "Let a quarantined instance or entity go on where it was", retry),
 		newInstanceTerminate(f), newInstanceRestart(f), newInstancePurge(f), newInstanceTail(f),
 	)
 	completeIDs(cmd, f)
+	for _, sub := range cmd.Commands() {
+		canonicalID(sub)
+	}
 	return cmd
+}
+
+// canonicalID makes a command take the ID of an entity however its type is written.
+func canonicalID(cmd *cobra.Command) {
+	if _, args, _ := strings.Cut(cmd.Use, " "); !strings.HasPrefix(strings.TrimPrefix(args, "["), "ID") {
+		return
+	}
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			args = slices.Concat([]string{model.CanonicalID(args[0])}, args[1:])
+		}
+		return run(cmd, args)
+	}
 }
 
 // outputFlag adds -o and returns a check of its value. For YAML the command's output
@@ -85,7 +106,7 @@ func printInstance(out io.Writer, j *instanceJSON, asJSON bool) error {
 	}
 	field := func(name string, value any) {
 		if value != nil && value != "" {
-			fmt.Fprintf(out, "%-14s %s\n", name+":", text(value))
+			terminal.Printf(out, "%-14s %s\n", name+":", text(value))
 		}
 	}
 	field("instance", j.InstanceID)
@@ -96,7 +117,7 @@ func printInstance(out io.Writer, j *instanceJSON, asJSON bool) error {
 	field("output", j.Output)
 	field("custom status", j.CustomStatus)
 	if j.Failure != nil {
-		field("failure", j.Failure.String())
+		field("failure", terminal.Lines(j.Failure.String(), strings.Repeat(" ", 15)))
 	}
 	field("created", j.CreatedTime)
 	field("updated", j.LastUpdated)
@@ -118,14 +139,25 @@ func printInstance(out io.Writer, j *instanceJSON, asJSON bool) error {
 	return nil
 }
 
-// text shows a payload or string on one line.
-func text(v any) string {
-	if raw, ok := v.(interface{ MarshalJSON() ([]byte, error) }); ok {
-		if b, err := raw.MarshalJSON(); err == nil {
-			return string(b)
-		}
+// text shows a payload or string on one line, and what has been made lines as it is.
+func text(v any) terminal.Safe {
+	switch v := v.(type) {
+	case terminal.Safe:
+		return v
+	case json.RawMessage:
+		return payloadText(v)
 	}
-	return fmt.Sprint(v)
+	return terminal.Text(fmt.Sprint(v))
+}
+
+// payloadText shows a payload on one line: JSON that has several without the white space,
+// all else as it is.
+func payloadText(p []byte) terminal.Safe {
+	var b bytes.Buffer
+	if !terminal.Clean(string(p)) && json.Compact(&b, p) == nil {
+		p = terminal.JSON(b.Bytes())
+	}
+	return terminal.Text(string(p))
 }
 
 func newInstanceWait(f *hubFlags) *cobra.Command {
@@ -165,36 +197,40 @@ func await(ctx context.Context, t *target, id string) (*model.Instance, error) {
 }
 
 func newInstanceRaise(f *hubFlags) *cobra.Command {
-	var data string
 	cmd := &cobra.Command{
 		Use:   "raise ID EVENT",
 		Short: "Raise an external event for an instance",
 		Args:  cobra.ExactArgs(2),
 	}
-	cmd.Flags().StringVar(&data, "data", "", "the event's payload, JSON")
-	_ = cmd.RegisterFlagCompletionFunc("data", cobra.NoFileCompletions)
+	data := payloadFlag(cmd, "data", "the event's payload")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		payload, err := jsonFlag("data", data, cmd.Flags().Changed("data"))
+		payload, err := data()
 		if err != nil {
 			return err
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
-			err := t.Raise(ctx, engine.RaiseRequest{Instance: args[0], Event: args[1], Payload: payload})
-			return t.recorded(cmd, err, "it is delivered")
+			m, err := t.Get(ctx, args[0], engine.GetOptions{})
+			if err == nil {
+				err = living(m) // the engine takes events for what has ended, without effect
+			}
+			if err == nil {
+				err = t.Raise(ctx, engine.RaiseRequest{Instance: args[0], Event: args[1], Payload: payload})
+			}
+			return t.done(cmd, "raised", t.recorded(cmd, err, "it is delivered"))
 		})
 	}
 	return cmd
 }
 
 // newInstanceReason makes a command for an operation that takes a reason.
-func newInstanceReason(f *hubFlags, verb, short string, do func(engine.Client, context.Context, string, string) error) *cobra.Command {
+func newInstanceReason(f *hubFlags, verb, done, short string, do func(engine.Client, context.Context, string, string) error) *cobra.Command {
 	var reason string
 	cmd := &cobra.Command{
 		Use:   verb + " ID",
 		Short: short,
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return f.with(cmd, func(ctx context.Context, t *target) error { return do(t, ctx, args[0], reason) })
+			return f.with(cmd, func(ctx context.Context, t *target) error { return t.done(cmd, done, do(t, ctx, args[0], reason)) })
 		},
 	}
 	cmd.Flags().StringVar(&reason, "reason", "", "why, for the history")
@@ -203,7 +239,7 @@ func newInstanceReason(f *hubFlags, verb, short string, do func(engine.Client, c
 
 // newInstanceReasons makes a command for an operation that takes a reason, on one
 // instance or on all that match.
-func newInstanceReasons(f *hubFlags, verb, done, short string, skip func(model.Status) bool, do func(engine.Client, context.Context, string, string) error) *cobra.Command {
+func newInstanceReasons(f *hubFlags, verb, done, short string, skip func(model.Status) bool, refuse func(*model.Instance) error, do func(engine.Client, context.Context, string, string) error) *cobra.Command {
 	var b bulk
 	var reason string
 	cmd := &cobra.Command{
@@ -211,7 +247,7 @@ func newInstanceReasons(f *hubFlags, verb, done, short string, skip func(model.S
 		Short: short,
 		Args:  cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return b.run(cmd, f, args, bulkVerb{done, skip, func(ctx context.Context, t *target, id string) error { return do(t, ctx, id, reason) }})
+			return b.run(cmd, f, args, bulkVerb{done, skip, refuse, func(ctx context.Context, t *target, id string) error { return do(t, ctx, id, reason) }})
 		},
 	}
 	b.add(cmd, "output")
@@ -234,7 +270,6 @@ func retry(c engine.Client, ctx context.Context, id, reason string) error {
 
 func newInstanceTerminate(f *hubFlags) *cobra.Command {
 	var b bulk
-	var output string
 	var recursive bool
 	cmd := &cobra.Command{
 		Use:   "terminate [ID]",
@@ -242,14 +277,14 @@ func newInstanceTerminate(f *hubFlags) *cobra.Command {
 		Args:  cobra.MaximumNArgs(1),
 	}
 	b.add(cmd, "output-format")
-	cmd.Flags().StringVar(&output, "output", "", "the instance's output, JSON")
+	output := payloadFlag(cmd, "output", "the instance's output")
 	cmd.Flags().BoolVar(&recursive, "recursive", false, "end its living sub-orchestrations too")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		payload, err := jsonFlag("output", output, cmd.Flags().Changed("output"))
+		payload, err := output()
 		if err != nil {
 			return err
 		}
-		return b.run(cmd, f, args, bulkVerb{"terminated", ended, func(ctx context.Context, t *target, id string) error {
+		return b.run(cmd, f, args, bulkVerb{"terminated", ended, living, func(ctx context.Context, t *target, id string) error {
 			return t.Terminate(ctx, engine.TerminateRequest{Instance: id, Output: payload, Recursive: recursive})
 		}})
 	}

@@ -5,53 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
-	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 	"github.com/spf13/cobra"
 )
-
-// queryFlags are the flags that select instances.
-type queryFlags struct {
-	names, statuses, tags   []string
-	prefix, from, to, token string
-	limit                   int
-	expr                    string
-}
-
-func (q *queryFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&q.expr, "query", "", "all that match, as words such as 'status=Running name=Order tag.region=eu prefix=a- created-from=T created-to=T'")
-	cmd.Flags().StringSliceVar(&q.names, "name", nil, "only of these names")
-	cmd.Flags().StringSliceVar(&q.statuses, "status", nil, "only with these statuses")
-	cmd.Flags().StringArrayVar(&q.tags, "tag", nil, "only with this tag, key=value; may be repeated")
-	cmd.Flags().StringVar(&q.prefix, "prefix", "", "only IDs that begin so")
-	cmd.Flags().StringVar(&q.from, "created-from", "", "only created at this time (RFC 3339) or later")
-	cmd.Flags().StringVar(&q.to, "created-to", "", "only created before this time (RFC 3339)")
-}
-
-// query checks the flags and makes the query.
-func (q *queryFlags) query() (eq engine.Query, err error) {
-	if err := q.parse(q.expr); err != nil {
-		return eq, err
-	}
-	eq = engine.Query{Names: q.names, IDPrefix: q.prefix, Token: q.token, PageSize: q.limit}
-	for _, name := range q.statuses {
-		s, err := model.ParseStatus(name)
-		if err != nil {
-			return eq, usagef("--status: %w", err)
-		}
-		eq.Statuses = append(eq.Statuses, s)
-	}
-	if eq.Tags, err = tagFlags(q.tags); err != nil {
-		return eq, err
-	}
-	if eq.CreatedFrom, err = timeFlag("created-from", q.from); err != nil {
-		return eq, err
-	}
-	eq.CreatedTo, err = timeFlag("created-to", q.to)
-	return eq, err
-}
 
 func newInstanceList(f *hubFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List instances, a page at a time", Args: cobra.NoArgs}
@@ -64,6 +24,7 @@ func listCommand(f *hubFlags, cmd *cobra.Command, entities bool) *cobra.Command 
 	q.add(cmd)
 	cmd.Flags().IntVar(&q.limit, "limit", 100, "instances per page, 1 to 1,000")
 	cmd.Flags().StringVar(&q.token, "token", "", "go on behind the page that printed this token")
+	quarantined := cmd.Flags().Bool("quarantined", false, "only those that are set aside; all others are read as well")
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		asJSON, err := output()
@@ -74,9 +35,12 @@ func listCommand(f *hubFlags, cmd *cobra.Command, entities bool) *cobra.Command 
 		if err != nil {
 			return err
 		}
-		eq.Entities, eq.Payloads = entities, asJSON
+		eq.Entities, eq.Payloads, eq.Waits = entities, asJSON, *quarantined
 		return f.with(cmd, func(ctx context.Context, t *target) error {
 			page, err := t.Query(ctx, eq)
+			if *quarantined {
+				page, err = onlyQuarantined(ctx, t, eq, page, err)
+			}
 			var partial *engine.PartialError
 			if err != nil && !errors.As(err, &partial) {
 				return err
@@ -85,6 +49,24 @@ func listCommand(f *hubFlags, cmd *cobra.Command, entities bool) *cobra.Command 
 		})
 	}
 	return cmd
+}
+
+// onlyQuarantined leaves of a page those that are quarantined, and goes on while
+// there are none: no index has them.
+func onlyQuarantined(ctx context.Context, t *target, q engine.Query, page engine.Page, err error) (engine.Page, error) {
+	var partial *engine.PartialError
+	for err == nil || errors.As(err, &partial) {
+		page.Instances = slices.DeleteFunc(page.Instances, func(i *model.Instance) bool { return i.Waits == nil || i.Waits.Quarantine == nil })
+		if page.Token == "" || len(page.Instances) > 0 {
+			break
+		}
+		q.Token = page.Token
+		page, err = t.Query(ctx, q)
+	}
+	if err == nil && partial != nil {
+		err = partial
+	}
+	return page, err
 }
 
 func printPage(out, stderr io.Writer, page engine.Page, asJSON bool) error {
@@ -98,16 +80,13 @@ func printPage(out, stderr io.Writer, page engine.Page, asJSON bool) error {
 			Token     string          `json:"continuationToken,omitempty"`
 		}{list, page.Token})
 	}
-	w := table.NewWriter()
-	w.SetOutputMirror(out)
-	w.SetStyle(table.StyleLight)
-	w.AppendHeader(table.Row{"ID", "Name", "Status", "Created", "Updated"})
+	w := newTable(out, "ID", "Name", "Status", "Created", "Updated")
 	for _, m := range page.Instances {
-		w.AppendRow(table.Row{m.ID, m.Name, m.Status, stamp(m.Created), stamp(m.LastUpdated)})
+		w.row(m.ID, m.Name, m.Status, stamp(m.Created), stamp(m.LastUpdated))
 	}
 	w.Render()
 	if page.Token != "" {
-		fmt.Fprintf(stderr, "there is more: go on with --token %s\n", page.Token)
+		terminal.Printf(stderr, "there is more: go on with --token %s\n", page.Token)
 	}
 	return nil
 }
@@ -136,8 +115,12 @@ func newInstancePurge(f *hubFlags) *cobra.Command {
 			return usagef("--recursive is for a single instance: name it")
 		}
 		return f.with(cmd, func(ctx context.Context, t *target) error {
-			if b.dryRun {
-				return b.each(ctx, t, eq, bulkVerb{done: "purged", skip: func(s model.Status) bool { return !s.Ended() }}, cmd.OutOrStdout(), asJSON)
+			v := bulkVerb{done: "purged", skip: func(s model.Status) bool { return !s.Ended() }, refuse: unpurgeable}
+			switch {
+			case b.dryRun && one:
+				return b.single(ctx, t, args[0], v, cmd.OutOrStdout(), asJSON)
+			case b.dryRun:
+				return b.each(ctx, t, eq, v, cmd.OutOrStdout(), asJSON)
 			}
 			n, err := purge(ctx, t, args, eq, recursive)
 			if err == nil || n > 0 {
@@ -153,7 +136,7 @@ func purge(ctx context.Context, t *target, args []string, q engine.Query, recurs
 	if len(args) == 1 {
 		n, err := t.Purge(ctx, args[0], recursive)
 		if err == nil && n == 0 {
-			err = fmt.Errorf("instance %q has not ended: terminate it first", args[0])
+			err = notPurged(args[0])
 		}
 		return n, err
 	}
@@ -172,4 +155,20 @@ func purge(ctx context.Context, t *target, args []string, q engine.Query, recurs
 		}
 		q.Token = token
 	}
+}
+
+// notPurged says what keeps an instance or entity from being forgotten.
+func notPurged(id string) error {
+	if model.IsEntity(id) {
+		return fmt.Errorf("entity %q is not empty: netherite entity delete TYPE KEY has its code delete it", id)
+	}
+	return fmt.Errorf("instance %q has not ended: terminate it first", id)
+}
+
+// unpurgeable refuses what a purge would not forget.
+func unpurgeable(m *model.Instance) error {
+	if m.Status.Ended() || m.Waits != nil && m.Waits.Quarantine != nil || model.IsEntity(m.ID) && forgettable(m) {
+		return nil
+	}
+	return notPurged(m.ID)
 }

@@ -2,27 +2,15 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 	"github.com/spf13/cobra"
 )
-
-// jsonFlag checks that a flag's value is JSON; nil if the flag was not given.
-func jsonFlag(name, value string, given bool) ([]byte, error) {
-	if !given {
-		return nil, nil
-	}
-	if !json.Valid([]byte(value)) {
-		return nil, usagef("--%s is not JSON: %s (a string needs quotes: '\"text\"')", name, value)
-	}
-	return []byte(value), nil
-}
 
 // tagFlags parses key=value pairs.
 func tagFlags(pairs []string) (map[string]string, error) {
@@ -31,6 +19,9 @@ func tagFlags(pairs []string) (map[string]string, error) {
 		k, v, ok := strings.Cut(p, "=")
 		if !ok || k == "" {
 			return nil, usagef("--tag %q: write key=value", p)
+		}
+		if before, twice := tags[k]; twice {
+			return nil, usagef("the tag %q is given twice, as %q and %q: leave one of them out", k, before, v)
 		}
 		tags[k] = v
 	}
@@ -47,7 +38,7 @@ func sortedKeys(m map[string]string) []string {
 }
 
 func newInstanceStart(f *hubFlags) *cobra.Command {
-	var input, id, ver, at string
+	var id, ver, at string
 	var tags []string
 	cmd := &cobra.Command{
 		Use:   "start NAME",
@@ -56,7 +47,7 @@ func newInstanceStart(f *hubFlags) *cobra.Command {
 			"orchestration runs when a program that has its code opens the directory.",
 		Args: cobra.ExactArgs(1),
 	}
-	cmd.Flags().StringVar(&input, "input", "", "input, JSON")
+	input := payloadFlag(cmd, "input", "input")
 	cmd.Flags().StringVar(&id, "id", "", "instance ID; chosen if not given")
 	cmd.Flags().StringVar(&ver, "version-tag", "", "version of the orchestration")
 	cmd.Flags().StringVar(&at, "at", "", "start no earlier than this time (RFC 3339)")
@@ -67,7 +58,7 @@ func newInstanceStart(f *hubFlags) *cobra.Command {
 		}
 		r := engine.StartRequest{Name: args[0], Instance: id, Version: ver}
 		var err error
-		if r.Input, err = jsonFlag("input", input, cmd.Flags().Changed("input")); err != nil {
+		if r.Input, err = input(); err != nil {
 			return err
 		}
 		if r.Tags, err = tagFlags(tags); err != nil {
@@ -87,7 +78,7 @@ func start(ctx context.Context, cmd *cobra.Command, t *target, r engine.StartReq
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(cmd.OutOrStdout(), s.Instance)
+	terminal.Println(cmd.OutOrStdout(), s.Instance)
 	return t.recorded(cmd, nil, "it starts")
 }
 
@@ -95,7 +86,15 @@ func start(ctx context.Context, cmd *cobra.Command, t *target, r engine.StartReq
 // runs the hub.
 func (t *target) recorded(cmd *cobra.Command, err error, what string) error {
 	if err == nil && !t.served {
-		fmt.Fprintln(cmd.ErrOrStderr(), "recorded; nobody is running this hub: "+what+" when a program with its code opens the directory")
+		terminal.Println(cmd.ErrOrStderr(), "recorded; nobody is running this hub: "+what+" when a program with its code opens the directory")
+	}
+	return err
+}
+
+// done prints, as verbs on many do, that one was done, unless that has failed.
+func (t *target) done(cmd *cobra.Command, what string, err error) error {
+	if err == nil {
+		terminal.Println(cmd.OutOrStdout(), what, 1)
 	}
 	return err
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -11,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/netherite-go/netherite/door/gate"
-	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/server/keyfile"
 )
 
@@ -50,14 +51,21 @@ func (f *keyFlags) change(name string, to func(list []gate.Key, at int) ([]gate.
 	})
 }
 
+// again says when a server that runs knows that a secret is withdrawn.
+const again = "Servers that run accept it until they read the file again: " + hangUp + "\n"
+
+// hangUp is how a server is told to read its files again.
+const hangUp = "systemctl reload netherite, docker compose kill -s HUP netherite, or kill -HUP with the pid of its --ready-file. Their log then says changed=true."
+
 // reveal prints a key, which nobody can print again.
 func reveal(cmd *cobra.Command, key string) {
-	fmt.Fprintln(cmd.OutOrStdout(), key)
-	fmt.Fprintln(cmd.ErrOrStderr(), "This is the only time that the key is shown. Servers accept it once they have read the file again (SIGHUP).")
+	terminal.Println(cmd.OutOrStdout(), key)
+	terminal.Println(cmd.ErrOrStderr(), "This is the only time that the key is shown. Servers that run accept it once they have read the file again: "+hangUp)
 }
 
 func (f *keyFlags) newCreate() *cobra.Command {
 	var roles []string
+	var expires expiryFlag
 	cmd := &cobra.Command{
 		Use: "create NAME --role HUB=ROLE...", Short: "Make a key and print it, once", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,6 +75,9 @@ func (f *keyFlags) newCreate() *cobra.Command {
 				role, err := gate.ParseRole(name)
 				if !ok || hub == "" || err != nil {
 					return usagef("--role %s: it is HUB=ROLE, such as orders=client or *=reader; the roles are reader, client, worker, admin", r)
+				}
+				if before, twice := k.Roles[hub]; twice {
+					return usagef("--role %s: the key has the role %s in %s already, and each role includes those before it: say which one is meant", r, before, hub)
 				}
 				k.Roles[hub] = role
 			}
@@ -78,6 +89,9 @@ func (f *keyFlags) newCreate() *cobra.Command {
 				return usagef("%w", err)
 			}
 			k.Hashes = []string{hash}
+			if err := expires.set(&k); err != nil {
+				return err
+			}
 			err = f.change(k.Name, func(list []gate.Key, at int) ([]gate.Key, error) {
 				if at >= 0 {
 					return nil, fmt.Errorf("there is a key %q already; replace it by: netherite key rotate %s", k.Name, k.Name)
@@ -92,6 +106,7 @@ func (f *keyFlags) newCreate() *cobra.Command {
 	}
 	cmd.Flags().StringArrayVar(&roles, "role", nil, "role of its holder in a task hub, HUB=ROLE; * stands for all hubs")
 	_ = cmd.RegisterFlagCompletionFunc("role", suggestRoles)
+	expires.add(cmd, never)
 	return cmd
 }
 
@@ -100,10 +115,11 @@ type keyJSON struct {
 	Name    string            `json:"name"`
 	Secrets int               `json:"secrets"` // that are live
 	Roles   map[string]string `json:"roles"`   // by task hub
+	Expires string            `json:"expires,omitempty"`
 }
 
 func (f *keyFlags) newList() *cobra.Command {
-	cmd := &cobra.Command{Use: "list", Short: "List the keys: name, how many secrets are live, roles", Args: cobra.NoArgs}
+	cmd := &cobra.Command{Use: "list", Short: "List the keys: name, how many secrets are live, roles, when it expires", Args: cobra.NoArgs}
 	output := outputFlag(cmd)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		asJSON, err := output()
@@ -119,7 +135,7 @@ func (f *keyFlags) newList() *cobra.Command {
 		}
 		keys := make([]keyJSON, len(list))
 		for i, k := range list {
-			keys[i] = keyJSON{k.Name, len(k.Hashes), map[string]string{}}
+			keys[i] = keyJSON{k.Name, len(k.Hashes), map[string]string{}, keyfile.FormatExpiry(k.Expires)}
 			for hub, role := range k.Roles {
 				keys[i].Roles[hub] = role.String()
 			}
@@ -127,20 +143,26 @@ func (f *keyFlags) newList() *cobra.Command {
 		if asJSON {
 			return printJSON(cmd.OutOrStdout(), map[string][]keyJSON{"keys": keys})
 		}
-		for _, k := range keys {
-			var roles []string
-			for _, hub := range sortedKeys(k.Roles) {
-				roles = append(roles, hub+"="+k.Roles[hub])
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s\t%d\t%s\n", k.Name, k.Secrets, strings.Join(roles, " "))
-		}
+		printKeys(cmd.OutOrStdout(), keys)
 		return nil
 	}
 	return cmd
 }
 
+func printKeys(out io.Writer, keys []keyJSON) {
+	for _, k := range keys {
+		var roles []string
+		for _, hub := range sortedKeys(k.Roles) {
+			roles = append(roles, hub+"="+k.Roles[hub])
+		}
+		terminal.Printf(out, "%s\t%d\t%s%s\n", k.Name, k.Secrets, strings.Join(roles, " "), endOf(k.Expires))
+	}
+}
+
 // noKey says that there is no entry of a name.
-func noKey(name string) error { return fmt.Errorf("there is no key %q: %w", name, engine.ErrNotFound) }
+func (f *keyFlags) noKey(name string) error {
+	return notFoundf("there is no key %q in %s: netherite key list shows those that there are", name, f.file)
+}
 
 func (f *keyFlags) newRevoke() *cobra.Command {
 	return &cobra.Command{
@@ -148,16 +170,16 @@ func (f *keyFlags) newRevoke() *cobra.Command {
 		ValidArgsFunction: suggesting(f.suggestKeys),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if _, err := os.Stat(f.file); f.file != "" && errors.Is(err, fs.ErrNotExist) {
-				return err
+				return fmt.Errorf("the file of keys (--keys-file): %w", err)
 			}
 			err := f.change(args[0], func(list []gate.Key, at int) ([]gate.Key, error) {
 				if at < 0 {
-					return nil, noKey(args[0])
+					return nil, f.noKey(args[0])
 				}
 				return slices.Delete(list, at, at+1), nil
 			})
 			if err == nil {
-				fmt.Fprintf(cmd.ErrOrStderr(), "Key %q is withdrawn. Servers refuse it once they have read the file again (SIGHUP).\n", args[0])
+				terminal.Printf(cmd.ErrOrStderr(), "Key %q is withdrawn. "+again, args[0])
 			}
 			return err
 		},
@@ -166,6 +188,7 @@ func (f *keyFlags) newRevoke() *cobra.Command {
 
 func (f *keyFlags) newRotate() *cobra.Command {
 	var finish bool
+	var expires expiryFlag
 	cmd := &cobra.Command{
 		Use: "rotate NAME", Short: "Give a key a second secret and print it; with --finish, withdraw the first one", Args: cobra.ExactArgs(1),
 		ValidArgsFunction: suggesting(f.suggestKeys),
@@ -176,9 +199,13 @@ func (f *keyFlags) newRotate() *cobra.Command {
 				return usagef("%w", err)
 			}
 			err = f.change(name, func(list []gate.Key, at int) ([]gate.Key, error) {
+				if at < 0 {
+					return nil, f.noKey(name)
+				}
+				if err := expires.set(&list[at]); err != nil {
+					return nil, err
+				}
 				switch {
-				case at < 0:
-					return nil, noKey(name)
 				case finish && len(list[at].Hashes) < 2:
 					return nil, fmt.Errorf("key %q has one secret: there is nothing to finish", name)
 				case finish:
@@ -193,7 +220,7 @@ func (f *keyFlags) newRotate() *cobra.Command {
 			switch {
 			case err != nil:
 			case finish:
-				fmt.Fprintf(cmd.ErrOrStderr(), "The first secret of key %q is withdrawn.\n", name)
+				terminal.Printf(cmd.ErrOrStderr(), "The first secret of key %q is withdrawn. "+again, name)
 			default:
 				reveal(cmd, key)
 			}
@@ -201,6 +228,7 @@ func (f *keyFlags) newRotate() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&finish, "finish", false, "withdraw the older secret")
+	expires.add(cmd, "as before")
 	return cmd
 }
 
@@ -213,7 +241,7 @@ func (f *keyFlags) suggestKeys(_ *cobra.Command, args []string, _ string) (names
 	for _, k := range list {
 		names = append(names, k.Name)
 	}
-	return names
+	return typable(names)
 }
 
 // suggestRoles lists the roles behind the name of a hub.

@@ -16,6 +16,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"github.com/netherite-go/netherite/internal/terminal"
 )
 
 func main() {
@@ -30,17 +32,27 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root := newRoot()
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	out := &checkedOut{Writer: stdout}
+	root.SetOut(out)
 	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
+	err := root.ExecuteContext(withArgs(ctx, args))
+	if err == nil {
+		err = out.failure()
+	}
 	if err == nil {
 		return exitDone
 	}
 	var silent *quiet
 	if !errors.As(err, &silent) {
-		fmt.Fprintf(stderr, "netherite: %v\n", err)
+		complain(stderr, err)
 	}
 	return exitCode(err)
+}
+
+// complain prints an error. Behind its first line all are indented: servers, workers and
+// files have a part in what errors say.
+func complain(stderr io.Writer, err error) {
+	terminal.Printf(stderr, "netherite: %s\n", terminal.Lines(err.Error(), "  "))
 }
 
 func newRoot() *cobra.Command {
@@ -53,13 +65,37 @@ func newRoot() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usagef("%w", err) })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usagef("%w%s", inWords(err), flagHint(cmd, err)) })
 	root.AddCommand(newDemo(), newBench(), newSim(), newInspect(), newBackup(), newRestore(), newRepair(), newInstance(), newEntity(), newContext(), newServer(), newDev(), newHub(), newKey(), newVersion(), newChaosHost())
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
+	knowTopics(root)
 	markUsage(root)
 	completeAll(root)
 	return root
+}
+
+// knowTopics makes help, and the command that has one for each shell, refuse what they
+// do not know, in the place of telling something else.
+func knowTopics(root *cobra.Command) {
+	for _, cmd := range root.Commands() {
+		switch cmd.Name() {
+		case "help":
+			cmd.Run, cmd.RunE = nil, func(_ *cobra.Command, args []string) error {
+				about, rest, err := root.Find(args)
+				if err == nil && len(rest) > 0 {
+					err = fmt.Errorf("unknown command %q for %q", rest[0], about.CommandPath())
+				}
+				if err != nil {
+					return usagef("%w; see: %s --help", err, about.CommandPath())
+				}
+				about.InitDefaultHelpFlag()
+				return about.Help()
+			}
+		case "completion":
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+		}
+	}
 }
 
 // markUsage makes the complaints of a command, and all below it, about its

@@ -1,13 +1,19 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"sync"
+	"syscall"
 	"time"
 
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
+	"unicode/utf8"
 )
 
 // instanceJSON is an instance in the command's output. Fields are only ever added.
@@ -86,7 +92,7 @@ func payload(p []byte) any {
 	switch {
 	case p == nil:
 		return nil
-	case json.Valid(p):
+	case json.Valid(p) && utf8.Valid(p):
 		return json.RawMessage(p)
 	}
 	return string(p)
@@ -100,15 +106,60 @@ func stamp(t model.Time) string {
 	return t.Std().Format(time.RFC3339Nano)
 }
 
+// checkedOut is the output of a command. It notes when that cannot be written, so that
+// no command need look each time it prints, and none ends as if all had been said.
+type checkedOut struct {
+	io.Writer
+	mu  sync.Mutex
+	err error // the first one
+}
+
+// Write implements io.Writer.
+func (c *checkedOut) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
+// failure is why not all was written. Of a reader that has gone away nothing is said:
+// it has read what it wanted.
+func (c *checkedOut) failure() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.err == nil:
+		return nil
+	case errors.Is(c.err, syscall.EPIPE):
+		return &quiet{exitFailed}
+	}
+	return fmt.Errorf("write the output: %w", c.err)
+}
+
+// unchecked is an output that may fail without the command having failed.
+func unchecked(w io.Writer) io.Writer {
+	if c, ok := w.(*checkedOut); ok {
+		return c.Writer
+	}
+	return w
+}
+
 // printJSON prints one indented JSON value, or the same as YAML.
 func printJSON(w io.Writer, v any) error {
 	if y, ok := w.(yamlOut); ok {
 		return printYAML(y.Writer, v)
 	}
-	enc := json.NewEncoder(w)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetIndent("", "  ")
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("print: %w", err)
+	}
+	if _, err := w.Write(terminal.JSON(b.Bytes())); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/bench"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 	"golang.org/x/term"
@@ -65,6 +66,6 @@ func (p *progress) done(r *bench.Result) {
 		p.bar.SetTotal(-1, true)
 		p.bars.Wait()
 	case r != nil:
-		fmt.Fprintf(p.out, "%-10s %d %s in %.1f s, check: %s\n", p.name, r.Completed, plural(r.Unit), time.Since(p.begin).Seconds(), r.Check)
+		terminal.Printf(p.out, "%-10s %d %s in %.1f s, check: %s\n", p.name, r.Completed, plural(r.Unit), time.Since(p.begin).Seconds(), r.Check)
 	}
 }

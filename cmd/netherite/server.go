@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
 
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/server"
 	"github.com/netherite-go/netherite/server/config"
 )
@@ -32,8 +32,9 @@ func newDev() *cobra.Command {
 		Use:   "dev",
 		Short: "Serve task hubs on this machine, without any configuration",
 		Long: `Serve task hubs on this machine to workers and clients of the Durable Task SDKs
-(gRPC) and over HTTP. Task hubs are made when somebody names them; a port that is
-taken is replaced by another one. Nothing has to be set.`,
+(gRPC) and over HTTP. Task hubs are made for workers that ask for work, and for
+starts and signals; where a port is taken that nobody has asked for, another one is
+used. Nothing has to be set. --grpc takes the place of both ports, 4001 and 8080.`,
 		Args: cobra.NoArgs,
 	}
 	addServing(cmd, config.Dev)
@@ -54,10 +55,10 @@ func addServing(cmd *cobra.Command, c config.Command) {
 			if err := s.Config.Check(); err != nil {
 				return refused(err)
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "settings: ok")
+			terminal.Println(cmd.OutOrStdout(), "settings: ok")
 			return nil
 		}
-		return refused(serve(cmd.Context(), s, cmd.OutOrStdout(), cmd.ErrOrStderr()))
+		return refused(serve(cmd.Context(), s, unchecked(cmd.OutOrStdout()), cmd.ErrOrStderr()))
 	}
 }
 

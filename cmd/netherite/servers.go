@@ -7,10 +7,13 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/internal/reach"
 	"github.com/netherite-go/netherite/remote"
 	"github.com/spf13/cobra"
 )
@@ -33,7 +36,7 @@ func (s *serverAt) add(cmd *cobra.Command) {
 	s.addReach(cmd)
 	p := cmd.PersistentFlags()
 	p.StringVar(&s.HTTP, "http", "", "URL of the server's HTTP API, for what is told live: http://HOST:PORT")
-	p.StringVar(&s.Hub, "hub", "", "task hub of the server; its default one if empty")
+	p.StringVar(&s.Hub, "hub", "", "task hub of the server, or below --dir; the default one if empty")
 }
 
 // addReach adds the flags that say how a server is reached.
@@ -98,7 +101,7 @@ func (w *servers) resolve(cmd *cobra.Command, dir string) (*serverAt, error) {
 	if s.Server != "" {
 		return &s, nil
 	}
-	for _, name := range []string{"hub", "http", "api-key-file", "tls-cert", "tls-key", "tls-ca"} {
+	for _, name := range []string{"http", "api-key-file", "tls-cert", "tls-key", "tls-ca"} {
 		if cmd.Flags().Changed(name) {
 			return nil, usagef("--%s is about a server: name it with --server, or by a context", name)
 		}
@@ -108,14 +111,50 @@ func (w *servers) resolve(cmd *cobra.Command, dir string) (*serverAt, error) {
 
 // secret is the API key; empty if there is none.
 func (s *serverAt) secret() (string, error) {
-	if s.APIKeyFile == "" {
-		return strings.TrimSpace(os.Getenv("NETHERITE_API_KEY")), nil
+	from, text := "NETHERITE_API_KEY", os.Getenv("NETHERITE_API_KEY")
+	if s.APIKeyFile != "" {
+		from = "--api-key-file " + s.APIKeyFile
+		b, err := os.ReadFile(s.APIKeyFile)
+		if err != nil {
+			return "", usagef("%s: %w", from, causeOf(err))
+		}
+		text = strings.TrimPrefix(string(b), "\ufeff") // as some editors begin a file
 	}
-	b, err := os.ReadFile(s.APIKeyFile)
-	if err != nil {
-		return "", fmt.Errorf("read the API key: %w", err)
+	key := strings.TrimSpace(text)
+	if why := notAKey(key); why != "" && (key != "" || s.APIKeyFile != "") {
+		return "", usagef("%s %s", from, why)
 	}
-	return strings.TrimSpace(string(b)), nil
+	return key, nil
+}
+
+// causeOf is why a file could not be read, for who names the file already.
+func causeOf(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
+
+// maxKey is more than the header that a key is sent in can have on most servers.
+const maxKey = 16 << 10
+
+// notAKey says why a text cannot be sent as an API key, without repeating it; empty if it
+// can.
+func notAKey(text string) string {
+	odd := func(r rune) bool { return r <= ' ' || r > '~' }
+	switch lines := strings.Count(text, "\n") + 1; {
+	case text == "":
+		return "is empty: it is to have the key, as netherite key create has printed it"
+	case len(text) > maxKey:
+		return fmt.Sprintf("has %d bytes, which no key has", len(text))
+	case lines > 1:
+		return fmt.Sprintf("has %d lines: a key is one", lines)
+	case !strings.ContainsFunc(text, odd):
+		return ""
+	case !strings.ContainsFunc(strings.ReplaceAll(text, " ", ""), odd):
+		return "has a space in it: a key is one word"
+	}
+	return "has a character that no key has: a key is printable ASCII"
 }
 
 // address is HOST:PORT of the gRPC door, and whether it speaks TLS.
@@ -136,19 +175,24 @@ func (s *serverAt) secure() (*tls.Config, error) {
 	if s.TLSCA != "" {
 		pem, err := os.ReadFile(s.TLSCA)
 		if err != nil {
-			return nil, fmt.Errorf("read the certificates that sign the server's: %w", err)
+			return nil, usagef("read the certificates that sign the server's: %w", err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
 			return nil, usagef("--tls-ca %s: it has no certificates", s.TLSCA)
 		}
 	}
-	if s.TLSCert == "" && s.TLSKey == "" {
+	switch {
+	case s.TLSCert == "" && s.TLSKey == "":
 		return t, nil
+	case s.TLSKey == "":
+		return nil, usagef("--tls-cert %s needs its key: name it with --tls-key", s.TLSCert)
+	case s.TLSCert == "":
+		return nil, usagef("--tls-key %s needs its certificate: name it with --tls-cert", s.TLSKey)
 	}
 	c, err := tls.LoadX509KeyPair(s.TLSCert, s.TLSKey)
 	if err != nil {
-		return nil, fmt.Errorf("read the client certificate (--tls-cert, --tls-key): %w", err)
+		return nil, usagef("read the client certificate (--tls-cert, --tls-key): %w", err)
 	}
 	t.Certificates = []tls.Certificate{c}
 	return t, nil
@@ -156,6 +200,9 @@ func (s *serverAt) secure() (*tls.Config, error) {
 
 // connect connects to the server, within ctx.
 func (s *serverAt) connect(ctx context.Context) (*target, error) {
+	if err := checkHTTP(s.HTTP); err != nil {
+		return nil, err
+	}
 	secure, err := s.secure()
 	if err != nil {
 		return nil, err
@@ -175,12 +222,13 @@ func (s *serverAt) connect(ctx context.Context) (*target, error) {
 	if s.Insecure {
 		opts = append(opts, remote.Insecure())
 	}
+	patience := serverPatience
 	if left := untilDeadline(ctx); left > 0 {
-		opts = append(opts, remote.Patience(left))
+		patience = min(patience, left)
 	}
-	hub, err := remote.Dial(address, opts...)
+	hub, err := remote.Dial(address, append(opts, remote.Patience(patience))...)
 	if err != nil {
-		return nil, reached(err)
+		return nil, s.unreached(err)
 	}
 	t := &target{Client: hub.Engine(), served: true, close: hub.Close}
 	if s.HTTP != "" {
@@ -189,11 +237,24 @@ func (s *serverAt) connect(ctx context.Context) (*target, error) {
 	return t, nil
 }
 
-// reached gives an error of a connection the exit code of a hub that nobody runs,
-// or of one that there is not.
-func reached(err error) error {
-	if errors.Is(err, remote.ErrNoServer) || errors.Is(err, remote.ErrNotAServer) {
-		return fmt.Errorf("%w: %w", err, errNotServed)
+// serverPatience is how long a server that does not answer may take to be back, as
+// one that is being started again does: a person waits for the command.
+const serverPatience = 5 * time.Second
+
+// unreached gives an error of a connection the exit code of a hub that nobody runs,
+// and says what to write where TLS is the reason.
+func (s *serverAt) unreached(err error) error {
+	address, encrypted := s.address()
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	switch {
+	case errors.Is(err, remote.ErrTLS) && !encrypted:
+		return withCode{errNotServed, fmt.Sprintf("%v: write --server https://%s", err, address)}
+	case errors.Is(err, reach.ErrPlain):
+		return withCode{errNotServed, fmt.Sprintf("%v: write --server %s", err, address)}
+	case unknown:
+		return withCode{errNotServed, fmt.Sprintf("%v: name the file of who has signed it with --tls-ca", err)}
+	case errors.Is(err, remote.ErrTLS), errors.Is(err, remote.ErrNoServer), errors.Is(err, remote.ErrNotAServer):
+		return withCode{errNotServed, err.Error()}
 	}
 	return err
 }

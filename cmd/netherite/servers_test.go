@@ -88,11 +88,18 @@ func TestVerbsSayTheSameOfAServersHubAsOfADirectorys(t *testing.T) {
 			t.Errorf("%s\nof a directory: exit code %d %s\n%s\nof a server: exit code %d %s\n%s", line, codeHere, errHere, here, codeThere, errThere, there)
 		}
 	}
-	reach := func(id string, until engine.Until) {
+	// asks waits until the instance waits for its event, as its step may be under way.
+	asks := func(id string) {
 		t.Helper()
 		for _, c := range []engine.Client{near.Engine(), far.Engine()} {
-			if _, err := c.Wait(t.Context(), id, until, engine.GetOptions{}); err != nil {
-				t.Fatal(err)
+			for {
+				i, err := c.Get(t.Context(), id, engine.GetOptions{Waits: true})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if w := i.Waits; w != nil && w.Messages == 0 && !w.InFlight && len(w.Events) == 1 {
+					break
+				}
 			}
 		}
 	}
@@ -102,19 +109,19 @@ func TestVerbsSayTheSameOfAServersHubAsOfADirectorys(t *testing.T) {
 	} {
 		both(line)
 	}
-	reach("a", engine.UntilStarted)
+	asks("a")
 	for _, line := range []string{
 		`instance show a -o json`, `instance suspend a --reason r`, `instance show a`, `instance resume a`, `instance start Asks --id a`,
 		`instance list`, `instance list -o json --status Failed`, `instance list --tag k=v`, `instance list --name Asks --prefix a`, `instance list --status x`,
 		`instance raise a Release --data "x"`, `instance wait a`, `instance tail a -o json`, `instance history a`,
 		`instance show missing`, `instance raise missing E`, `instance suspend g`, `instance rewind g`, `instance terminate g`, `instance purge missing`, `instance retry g`,
 		`instance rewind b --reason again`, `instance wait b`, `instance restart g --same-id`, `instance wait g -o json`,
-		`instance start Asks --id c`, "reach c", `instance terminate c --output "bye"`, `instance show c -o json`, `instance terminate --query prefix=c --dry-run`,
+		`instance start Asks --id c`, "asks c", `instance terminate c --output "bye"`, `instance show c -o json`, `instance terminate --query prefix=c --dry-run`,
 		`entity signal Account x Add --data 5`, `entity signal Account bad@key`, `entity get nothing x`, `instance show @account`,
 		`instance purge g`, `instance show g`, `instance purge --status Failed`, `instance purge --all`, `instance list -o json`, `instance start Greets --id bad/id`,
 	} {
-		if id, ok := strings.CutPrefix(line, "reach "); ok {
-			reach(id, engine.UntilStarted)
+		if id, ok := strings.CutPrefix(line, "asks "); ok {
+			asks(id)
 			continue
 		}
 		both(line)
@@ -192,8 +199,8 @@ func TestContextsStandForServers(t *testing.T) {
 		{"context list -o json", 0, `"current": "here"`}, {"context use other", 0, ``}, {"instance list --timeout 300ms", 4, `127.0.0.1:1`},
 		{"instance list --context here", 0, `there`}, {"instance list --context nowhere", 3, `no context "nowhere"`}, {"context use nowhere", 3, `nowhere`},
 		{"instance list --server " + at, 0, `there`}, {"instance list --server " + at + " --dir x", 2, `leave one`}, {"instance list --context here --dir x", 2, `leave --server`},
-		{"instance list --server " + at + " --hub new", 0, `ID`}, {"context list", 0, `\*.*other.*127.0.0.1:1.*h`}, {"context use local", 0, ``},
-		{"instance list --hub x --dir " + dir, 2, `name it with --server`}, {"context add other --server 127.0.0.1:1 --hub h", 0, ``}, {"context add other --server " + at, 2, `already, of 127.0.0.1:1.*--replace`},
+		{"instance list --server " + at + " --hub new", 3, `no such task hub`}, {"context list", 0, `\*.*other.*127.0.0.1:1.*h`}, {"context use local", 0, ``},
+		{"instance list --hub x --dir " + dir, 3, `or a server with --server`}, {"context add other --server 127.0.0.1:1 --hub h", 0, ``}, {"context add other --server " + at, 2, `already, of 127.0.0.1:1.*--replace`},
 		{"context add other --server " + at + " --replace", 0, ``}, {"instance list --context other", 0, `there`}, {"context list -o yaml", 0, `current: "local"`},
 		{"context remove other", 0, ``}, {"context remove other", 3, `other`}, {"context remove local", 2, `local`},
 		{"context add local --server x:1", 2, `local`}, {"context add x", 2, `--server is missing`}, {"context add x --server h:1 --tls-ca f", 2, `certificates need TLS`},
@@ -232,7 +239,8 @@ func TestHubVerbsGoWhereInstanceVerbsGo(t *testing.T) {
 		{"hub list", "", 2, `--server HOST:PORT, or --context NAME`},
 		{"context add here --server " + at + " --hub default", "", 0, ``},
 		{"context add other --server 127.0.0.1:1", "", 0, ``},
-		{"hub create orders", "", 0, `"orders" is there`},
+		{"hub create orders", "", 0, `"orders" is there, made now`},
+		{"hub create orders", "", 0, `"orders" is there, and was before`},
 		{"hub list", "", 0, `^default\norders$`},
 		{"hub list -o json", "", 0, `"orders"`},
 		{"hub list -o yaml", "", 0, `^hubs:\n  - "default"\n  - "orders"$`},

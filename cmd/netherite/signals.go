@@ -30,41 +30,63 @@ func (i *interruption) code() int {
 	return exitFailed
 }
 
-// hangup is what the command does about SIGHUP, if not end.
-type hangup struct{ do atomic.Pointer[func()] }
+// signalled is what the command does about signals, other than end.
+type signalled struct {
+	hangup atomic.Pointer[func()]
+	waits  atomic.Bool   // somebody waits for again
+	again  chan struct{} // closed by the second of the endings
+}
 
-type hangupKey struct{}
+type signalledKey struct{}
 
 // onHangup has SIGHUP call f from now on, as servers do, instead of ending a
 // command whose context is from untilSignal.
 func onHangup(ctx context.Context, f func()) {
-	if h, ok := ctx.Value(hangupKey{}).(*hangup); ok {
-		h.do.Store(&f)
+	if h, ok := ctx.Value(signalledKey{}).(*signalled); ok {
+		h.hangup.Store(&f)
 	}
+}
+
+// secondSignal is closed when a second signal asks the command to end, which is in a
+// hurry then. A third one ends the process. Commands that do not call it end as the
+// first signal has them, however many follow.
+func secondSignal(ctx context.Context) <-chan struct{} {
+	if h, ok := ctx.Value(signalledKey{}).(*signalled); ok {
+		h.waits.Store(true)
+		return h.again
+	}
+	return nil
 }
 
 // untilSignal returns a context that ends with the first of the endings, which
 // is its cause. stop gives the signals their usual meaning back.
 func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
-	h := &hangup{}
-	ctx, cancel := context.WithCancelCause(context.WithValue(parent, hangupKey{}, h))
-	signals := make(chan os.Signal, 1)
+	h := &signalled{again: make(chan struct{})}
+	ctx, cancel := context.WithCancelCause(context.WithValue(parent, signalledKey{}, h))
+	signals, stopped := make(chan os.Signal, 1), make(chan struct{})
 	signal.Notify(signals, endings...)
 	go func() {
 		for {
 			select {
 			case s := <-signals:
-				if f := h.do.Load(); f != nil && s == syscall.SIGHUP {
+				if f := h.hangup.Load(); f != nil && s == syscall.SIGHUP {
 					(*f)()
 					continue
 				}
-				cancel(&interruption{s})
-			case <-ctx.Done():
+				switch {
+				case ctx.Err() == nil:
+					cancel(&interruption{s})
+				case h.waits.Load():
+					signal.Stop(signals)
+					close(h.again)
+					return
+				}
+			case <-stopped:
+				return
 			}
-			return
 		}
 	}()
-	return ctx, func() { signal.Stop(signals); cancel(nil) }
+	return ctx, func() { signal.Stop(signals); cancel(nil); close(stopped) }
 }
 
 // surviveClosedPipes makes writes to a pipe that nobody reads fail, as any other

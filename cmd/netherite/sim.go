@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/bench"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/sim"
 	"github.com/spf13/cobra"
 )
@@ -55,7 +56,7 @@ func newSim() *cobra.Command {
 			case trace:
 				o.Trace = out
 			}
-			fmt.Fprintf(out, "sim: seed=%d commit=%s\n", seed, version())
+			terminal.Printf(out, "sim: seed=%d commit=%s\n", seed, version())
 			defer debug.SetGCPercent(debug.SetGCPercent(simCollector))
 			mark.Count()
 			total := simTotal{cpu: -bench.CPUTime()}
@@ -88,10 +89,10 @@ func newSim() *cobra.Command {
 func printShrunk(out io.Writer, r *sim.Result, o sim.Options) {
 	least, last := sim.Shrink(r.Seed, o)
 	if last.Err == nil {
-		fmt.Fprintf(out, "shrunk: seed %d has not failed again\n", r.Seed)
+		terminal.Printf(out, "shrunk: seed %d has not failed again\n", r.Seed)
 		return
 	}
-	fmt.Fprintf(out, "shrunk: %s: %v\n", reproOf(r.Seed, &least), last.Err)
+	terminal.Printf(out, "shrunk: %s: %v\n", reproOf(r.Seed, &least), last.Err)
 }
 
 // simTotal sums up a batch.
@@ -108,10 +109,10 @@ func (t *simTotal) add(out io.Writer, r *sim.Result, o *sim.Options) {
 		t.failed++
 		verdict = "failed"
 	}
-	fmt.Fprintf(out, "seed=%d hash=%016x events=%d faults=%d virtual=%dh%02dm %s\n", r.Seed, r.Hash, r.Events, r.Faults,
+	terminal.Printf(out, "seed=%d hash=%016x events=%d faults=%d virtual=%dh%02dm %s\n", r.Seed, r.Hash, r.Events, r.Faults,
 		int(r.Virtual.Hours()), int(r.Virtual.Minutes())%60, verdict)
 	if r.Err != nil {
-		fmt.Fprintf(out, "failure: %v\nrepro: %s\n", r.Err, reproOf(r.Seed, o))
+		terminal.Printf(out, "failure: %v\nrepro: %s\n", r.Err, reproOf(r.Seed, o))
 	}
 }
 
@@ -129,15 +130,15 @@ func (t *simTotal) conclude(out io.Writer, o *sim.Options) error {
 	failed := t.failed > 0
 	if judged && len(missed) > 0 {
 		failed = true
-		fmt.Fprintf(out, "marks never reached: %s\n", strings.Join(missed, " "))
+		terminal.Printf(out, "marks never reached: %s\n", strings.Join(missed, " "))
 	}
 	if n := max(t.seeds, 1); judged && (t.events < n*aimedEvents || t.faults < n*aimedFaults) {
 		failed = true
-		fmt.Fprintf(out, "too little: a seed is to have %d events and %d faults on average\n", aimedEvents, aimedFaults)
+		terminal.Printf(out, "too little: a seed is to have %d events and %d faults on average\n", aimedEvents, aimedFaults)
 	}
 	t.means(out, o)
 	marks := len(mark.All())
-	fmt.Fprintf(out, "sim: seeds=%d failed=%d events=%d virtual_hours=%d faults=%d marks=%d/%d\n",
+	terminal.Printf(out, "sim: seeds=%d failed=%d events=%d virtual_hours=%d faults=%d marks=%d/%d\n",
 		t.seeds, t.failed, t.events, int(t.virtual.Hours()), t.faults, marks-len(missed), marks)
 	if failed {
 		return &quiet{exitFailed}
@@ -153,7 +154,7 @@ func (t *simTotal) means(out io.Writer, o *sim.Options) {
 	if o.Twice {
 		runs = 2 * n
 	}
-	fmt.Fprintf(out, "means: events=%.0f faults=%.1f cpu_ms=%.1f\n",
+	terminal.Printf(out, "means: events=%.0f faults=%.1f cpu_ms=%.1f\n",
 		math.Floor(float64(t.events)/n), float64(t.faults)/n, t.cpu.Seconds()*1000/runs)
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 	"github.com/spf13/cobra"
 )
@@ -125,7 +126,7 @@ func rest(ctx context.Context, d time.Duration) error {
 func (f *tail) look(ctx context.Context) (over bool, err error) {
 	m, err := f.t.Get(ctx, f.id, engine.GetOptions{Payloads: true})
 	if f.seen && errors.Is(err, engine.ErrNotFound) {
-		fmt.Fprintln(f.out, "gone")
+		terminal.Println(f.out, "gone")
 		return true, nil
 	} else if err != nil {
 		return false, err
@@ -157,13 +158,11 @@ func (f *tail) printEvents(ctx context.Context, m *model.Instance) error {
 	if len(list) < f.shown { // rewound, or of the next run already
 		f.shown = 0
 	}
+	asked := askedIn(list)
 	for _, e := range list[f.shown:] {
-		if f.asJSON {
-			err = printJSON(f.out, eventJSON(&e))
-		} else {
-			err = printHistory(f.out, []model.Event{e}, false)
-		}
-		if err != nil {
+		if !f.asJSON {
+			asked.print(f.out, &e)
+		} else if err := printJSON(f.out, asked.json(&e)); err != nil {
 			return err
 		}
 	}
@@ -175,17 +174,17 @@ func (f *tail) status(m *model.Instance) error {
 	if f.asJSON {
 		return printJSON(f.out, toJSON(m))
 	}
-	text := ""
+	var text terminal.Safe
 	switch {
 	case m.Failure != nil:
-		text = "  " + m.Failure.Error()
+		text = "  " + terminal.Lines(m.Failure.Error(), behind)
 	case m.Status.Ended() && m.Output != nil:
-		text = "  " + string(m.Output)
+		text = "  " + payloadText(m.Output)
 	case m.CustomStatus != nil && !m.Status.Ended():
-		text = "  " + string(m.CustomStatus)
+		text = "  " + payloadText(m.CustomStatus)
 	case m.Entity != nil && m.Entity.State != nil:
-		text = "  " + string(m.Entity.State)
+		text = "  " + payloadText(m.Entity.State)
 	}
-	fmt.Fprintf(f.out, "%s  %s%s\n", m.LastUpdated, m.Status, text)
+	terminal.Printf(f.out, "%s  %s%s\n", column(m.LastUpdated), m.Status, text)
 	return nil
 }

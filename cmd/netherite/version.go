@@ -1,10 +1,11 @@
 package main
 
 import (
-	"fmt"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
+
+	"github.com/netherite-go/netherite/internal/terminal"
 )
 
 // commit is what the linker is told of the version (-X main.commit=...), as "make
@@ -50,7 +51,7 @@ func newVersion() *cobra.Command {
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			fmt.Fprintln(cmd.OutOrStdout(), version())
+			terminal.Println(cmd.OutOrStdout(), version())
 			return nil
 		},
 	}

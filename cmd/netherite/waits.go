@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/terminal"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -176,8 +177,8 @@ func printWaits(out io.Writer, j *waitsJSON) {
 	if j == nil {
 		return
 	}
-	line := func(format string, args ...any) { fmt.Fprintf(out, "  "+format+"\n", args...) }
-	fmt.Fprintln(out, "waiting for:")
+	line := func(format string, args ...any) { terminal.Printf(out, "  "+format+"\n", args...) }
+	terminal.Println(out, "waiting for:")
 	printQuarantine(line, j)
 	if j.NoHandler != "" {
 		line("no handler for %s", j.NoHandler)
@@ -230,9 +231,9 @@ func printQuarantine(line func(format string, args ...any), j *waitsJSON) {
 	if j.Quarantine == "" {
 		return
 	}
-	line("quarantined: %s", j.Quarantine)
+	line("quarantined: %s", terminal.Lines(j.Quarantine, behind+"  "))
 	if e := j.Evidence; e != nil {
-		line("  at %s, by a %s %s from %q: %s", e.Time, e.Event, e.Name, e.From, e.Payload+e.Failure)
+		line("  at %s, by a %s %s from %q: %s", e.Time, e.Event, e.Name, e.From, terminal.Lines(e.Payload+e.Failure, behind+"  "))
 		if e.Retry != "" {
 			line("  a retry %s", e.Retry)
 		}

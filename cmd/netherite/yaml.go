@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/netherite-go/netherite/internal/terminal"
 )
 
 // yamlOut is where a command writes whose output is to be YAML: what it prints as
@@ -27,7 +29,7 @@ func printYAML(w io.Writer, v any) error {
 	if err := yamlValue(&out, dec, "", "\n"); err != nil {
 		return fmt.Errorf("print: %w", err)
 	}
-	_, err := io.WriteString(w, strings.TrimLeft(out.String(), "\n ")+"\n")
+	_, err := w.Write(terminal.JSON([]byte(strings.TrimLeft(out.String(), "\n ") + "\n"))) // whose texts are as in JSON
 	return err
 }
 
