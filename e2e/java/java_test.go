@@ -46,7 +46,7 @@ func TestEverythingThatTheJavaSDKCanSayWorks(t *testing.T) {
 // jars returns the class path of the SDK, and the archive of its sources.
 func jars(t *testing.T) (classPath, sources string) {
 	t.Helper()
-	dir := sdktest.Packages(t, "java", []string{"pom.xml"}, func(to string) error { return install(".", to) })
+	dir := sdktest.Jars(t, "java", ".")
 	all, err := filepath.Glob(filepath.Join(dir, "*.jar"))
 	if err != nil || len(all) == 0 {
 		t.Fatalf("there are no archives in %s (%v)", dir, err)
@@ -60,16 +60,6 @@ func jars(t *testing.T) (classPath, sources string) {
 		}
 	}
 	return strings.Join(path, string(filepath.ListSeparator)), sources
-}
-
-// install copies what the pom.xml of a directory lists to another one.
-func install(from, to string) error {
-	cmd := exec.Command("mvn", "-B", "-q", "dependency:copy-dependencies", "-DoutputDirectory="+to)
-	cmd.Dir = from
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("%w\n%s", err, out)
-	}
-	return nil
 }
 
 // suite compiles the suite, once for each content of its files, and returns its

@@ -132,14 +132,12 @@ func judge(t *testing.T, s *sdktest.Server, runs map[string]int) {
 
 func TestTheCasesOfTheSuiteBearThatTheServerIsKilled(t *testing.T) {
 	t.Parallel()
-	const workers, least, most = 3, 3, 4 // kills: this SDK waits five seconds before it connects again
+	const least, most = 5, 8 // kills: this SDK waits five seconds before it connects again
 	s := sdktest.Start(t)
-	k := sdktest.NewKiller(t, s, 1, 20, most)
+	k := sdktest.NewKiller(t, s, 12, most)
 	cmd := program(t, nil, suite(t), "e2e.Suite", port(t, s.GRPC))
 	cmd.Env = append(cmd.Env, "NETHERITE_KILLED=1")
 	record(t, sdktest.Run(t, cmd, 90, func(line string) { k.Watch(t, line) }))
-	if k.Kills < least {
-		t.Errorf("the server was killed %d times, want at least %d", k.Kills, least)
-	}
-	k.Activities(t, workers, sdktest.Audit(t, s, "default", "", 90, nil))
+	k.Enough(t, least, 40)
+	k.Activities(t, sdktest.Audit(t, s, "default", "", 90, nil))
 }

@@ -89,6 +89,9 @@ func javadoc(t *testing.T, archive, name string) (samples []string) {
 	return samples
 }
 
+// secureHost is where our page has the server with TLS and keys.
+const secureHost = `"localhost", 4443`
+
 func TestTheProgramsOfOurPageRun(t *testing.T) {
 	page := readFile(t, "../../docs/sdk-java.md")
 	pom := block(t, page, "pom.xml")
@@ -99,16 +102,22 @@ func TestTheProgramsOfOurPageRun(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "pom.xml"), pom, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	libs := sdktest.Packages(t, "java-page", []string{filepath.Join(dir, "pom.xml")}, func(to string) error { return install(dir, to) })
+	libs := sdktest.Jars(t, "java-page", dir)
 	more := startAtDefault(t)
+	secure, folder := sdktest.StartSecure(t)
 	prints := regexp.MustCompile("(?s) prints:\n\n```\n(.*?)```").FindAllSubmatch(page, -1)
-	for n, name := range []string{"Hello.java", "Orders.java"} {
+	for n, name := range []string{"Hello.java", "Orders.java", "Secure.java"} {
 		ok := t.Run(name, func(t *testing.T) {
 			file := filepath.Join(dir, name)
-			if err := os.WriteFile(file, block(t, page, name), 0o644); err != nil {
+			text := bytes.Replace(block(t, page, name), []byte(secureHost), []byte(`"localhost", `+port(t, secure.GRPC)), 1)
+			if err := os.WriteFile(file, text, 0o644); err != nil {
 				t.Fatal(err)
 			}
 			cmd := program(t, more, filepath.Join(libs, "*"), file)
+			if name == "Secure.java" {
+				cmd = program(t, nil, filepath.Join(libs, "*"), file)
+				cmd.Dir = folder
+			}
 			var stderr bytes.Buffer
 			cmd.Stderr = &stderr
 			out, err := cmd.Output()

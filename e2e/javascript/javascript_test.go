@@ -2,12 +2,10 @@ package javascript_test
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"testing"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
@@ -15,35 +13,11 @@ import (
 
 func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
 
-// packages installs the npm packages that the lock file names.
-func packages(t testing.TB) string {
-	t.Helper()
-	files := []string{"package.json", "package-lock.json", ".npmrc"}
-	return sdktest.Packages(t, "javascript", files, func(dir string) error {
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil {
-				return err
-			}
-			if err := os.WriteFile(filepath.Join(dir, f), b, 0o644); err != nil {
-				return err
-			}
-		}
-		ci := exec.Command("npm", "ci", "--ignore-scripts")
-		ci.Dir = dir
-		if out, err := ci.CombinedOutput(); err != nil {
-			return fmt.Errorf("npm ci: %w\n%s", err, out)
-		}
-		return nil
-	})
-}
-
 // node is a program of the suite, that can reach the server s.
 func node(t testing.TB, s *sdktest.Server, program string, args ...string) *exec.Cmd {
 	t.Helper()
-	modules := filepath.Join(packages(t), "node_modules")
 	cmd := exec.Command("node", append([]string{program}, args...)...)
-	cmd.Env = append(os.Environ(), "NODE_PATH="+modules, "NETHERITE_GRPC="+s.GRPC, "NETHERITE_HTTP="+s.HTTP)
+	cmd.Env = append(os.Environ(), "NODE_PATH="+sdktest.NodeModules(t), "NETHERITE_GRPC="+s.GRPC, "NETHERITE_HTTP="+s.HTTP)
 	return cmd
 }
 

@@ -25,6 +25,7 @@ func TestTheProgramsOfThePageDoWhatItSays(t *testing.T) {
 		t.Fatalf("%d of the %d programs of the page say what they print", len(programs), blocks)
 	}
 	s := sdktest.Start(t)
+	secure, dir := sdktest.StartSecure(t)
 	var cases []sdktest.Case
 	for i, p := range programs {
 		c := sdktest.Case{Test: fmt.Sprintf("documentation: program %d of the page", i+1)}
@@ -34,7 +35,11 @@ func TestTheProgramsOfThePageDoWhatItSays(t *testing.T) {
 				t.Fatal(err)
 			}
 			cmd := node(t, s, file)
-			cmd.Env = append(cmd.Env, "NETHERITE="+s.GRPC)
+			if bytes.Contains(p[1], []byte(sdktest.SecureAddress)) {
+				cmd.Dir, cmd.Env = dir, append(cmd.Env, "NETHERITE="+secure.GRPC)
+			} else {
+				cmd.Env = append(cmd.Env, "NETHERITE="+s.GRPC, "NETHERITE_HTTP="+s.HTTP)
+			}
 			cmd.Stderr = os.Stderr
 			out, err := cmd.Output()
 			if err != nil {

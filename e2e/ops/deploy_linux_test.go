@@ -108,11 +108,26 @@ func TestTheUnitIsValidAndHardened(t *testing.T) {
 	}
 }
 
+// TestTheUnitIsStartedAgainForAsLongAsItTakes: by default systemd gives a unit up that
+// has failed five times within 10 s.
+func TestTheUnitIsStartedAgainForAsLongAsItTakes(t *testing.T) {
+	section := ""
+	for line := range strings.Lines(readDeploy(t, "netherite.service")) {
+		switch line = strings.TrimSpace(line); {
+		case strings.HasPrefix(line, "["):
+			section = line
+		case line == "StartLimitIntervalSec=0" && section == "[Unit]":
+			return
+		}
+	}
+	t.Error("no StartLimitIntervalSec=0 in the section [Unit]")
+}
+
 func TestTheFilesOfSettingsAreAccepted(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := selfSigned(t, dir)
 	must(t, "key", "create", "ops", "--role", "*=admin", "--keys-file", filepath.Join(dir, "keys.yaml"))
-	_, errs, code := command(t, "server", "--config", filepath.Join(deploy, "netherite.yaml"), "--data", dir, "--check-config",
+	_, errs, code := command(t, "server", "--config", filepath.Join(deploy, "netherite.yaml"), "--data", filepath.Join(dir, "data"), "--check-config",
 		"--tls-cert", cert, "--tls-key", key, "--keys-file", filepath.Join(dir, "keys.yaml"))
 	if code != 0 {
 		t.Errorf("netherite.yaml is refused: %s", errs)

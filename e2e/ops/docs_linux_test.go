@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -51,27 +52,28 @@ func TestTheCommandsOfTheOperatingPageWorkOnANewMachine(t *testing.T) {
 	etc, data := filepath.Join(root, "etc"), filepath.Join(root, "data")
 	settingsFor(t, etc)
 	var p *process
+	const reload = "systemctl reload netherite"
 	shell := func(line string) *exec.Cmd {
 		line = strings.NewReplacer("/etc/netherite", etc, "/var/lib/netherite", data).Replace(line)
 		if p != nil {
-			line = strings.ReplaceAll(line, "$(pidof netherite)", strconv.Itoa(p.cmd.Process.Pid))
+			line = strings.ReplaceAll(line, reload, "kill -HUP "+strconv.Itoa(p.cmd.Process.Pid)) // as the unit does
 		}
 		cmd := exec.Command("sh", "-e", "-c", line)
 		cmd.Env = append(os.Environ(), "PATH="+filepath.Dir(sdktest.Binary(t))+":"+os.Getenv("PATH"))
 		return cmd
 	}
 	pieces := commandsOf(t, "../../docs/operating.md")
-	if len(pieces) != 2 {
-		t.Fatalf("the page has %d pieces of commands, want 2", len(pieces))
+	if len(pieces) != 3 {
+		t.Fatalf("the page has %d pieces of commands, want 3", len(pieces))
 	}
 	var secret string
-	for _, line := range append(pieces[0], pieces[1]...) {
+	for _, line := range slices.Concat(pieces...) {
 		if strings.HasPrefix(line, "netherite server") && !strings.Contains(line, "--check-config") {
 			p = &process{t: t, cmd: shell("exec " + line)}
 			p.run()
 			continue
 		}
-		reads := strings.Contains(line, "kill -HUP")
+		reads := strings.Contains(line, reload)
 		var again <-chan struct{}
 		if reads {
 			again = p.logged("read again")
@@ -90,6 +92,12 @@ func TestTheCommandsOfTheOperatingPageWorkOnANewMachine(t *testing.T) {
 			secret = strings.TrimSpace(string(out))
 		}
 	}
+	if out, err := shell("netherite inspect --verify /var/lib/netherite-backup/orders").CombinedOutput(); err != nil || !strings.HasPrefix(string(out), "ok: backup=1") {
+		t.Errorf("the backup that the page makes is %s, %v", out, err)
+	}
+	if unit := readDeploy(t, "netherite.service"); !strings.Contains(unit, "\nStateDirectory=netherite netherite-backup\n") {
+		t.Errorf("the unit has no place for the backup of the page:\n%s", unit)
+	}
 	list := shell("exec netherite hub list --tls-ca /etc/netherite/tls/server.pem --server " + grpcOf(t, p))
 	list.Env = append(list.Env, "NETHERITE_API_KEY="+secret)
 	if out, err := list.CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "orders" {
@@ -101,6 +109,7 @@ func TestTheCommandsOfTheOperatingPageWorkOnANewMachine(t *testing.T) {
 type composed struct {
 	Command     []string          `yaml:"command"`
 	Environment map[string]string `yaml:"environment"`
+	Volumes     []string          `yaml:"volumes"`
 	Ports       []string          `yaml:"ports"`
 	Grace       time.Duration     `yaml:"stop_grace_period"`
 }
@@ -119,7 +128,10 @@ func TestTheServerOfTheComposeFileTakesCallsFromNothing(t *testing.T) {
 	}
 	etc, data := filepath.Join(t.TempDir(), "etc"), t.TempDir()
 	settingsFor(t, etc)
-	keys := filepath.Join(etc, "keys.yaml")
+	keys := strings.ReplaceAll(c.Environment["NETHERITE_KEYS_FILE"], "/etc/netherite", etc)
+	if err := os.Mkdir(filepath.Dir(keys), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	secret := strings.TrimSpace(must(t, "key", "create", "shop", "--role", "*=worker", "--keys-file", keys))
 	p := &process{t: t, cmd: exec.Command(sdktest.Binary(t))}
 	for _, arg := range c.Command {
@@ -127,7 +139,7 @@ func TestTheServerOfTheComposeFileTakesCallsFromNothing(t *testing.T) {
 	}
 	p.cmd.Env = append(os.Environ(), "NETHERITE_DATA="+data)
 	for name, value := range c.Environment {
-		p.cmd.Env = append(p.cmd.Env, name+"="+value)
+		p.cmd.Env = append(p.cmd.Env, name+"="+strings.ReplaceAll(value, "/etc/netherite", etc))
 	}
 	p.run()
 	for _, hub := range []string{"default", "orders"} {
@@ -135,6 +147,30 @@ func TestTheServerOfTheComposeFileTakesCallsFromNothing(t *testing.T) {
 		cmd.Env = append(os.Environ(), "NETHERITE_API_KEY="+secret)
 		if out, err := cmd.CombinedOutput(); err != nil {
 			t.Errorf("task hub %s: %v\n%s", hub, err, out)
+		}
+	}
+}
+
+// TestTheComposeFileMountsDirectoriesOfWhatIsReadAgain: a container to which a file
+// alone is given goes on seeing the one in whose place another was put.
+func TestTheComposeFileMountsDirectoriesOfWhatIsReadAgain(t *testing.T) {
+	var file struct{ Services struct{ Netherite composed } }
+	if err := yaml.Unmarshal([]byte(readDeploy(t, "compose.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	var settings struct {
+		TLS struct{ Cert, Key string }
+	}
+	if err := yaml.Unmarshal([]byte(readDeploy(t, "netherite.yaml")), &settings); err != nil {
+		t.Fatal(err)
+	}
+	c, mounted := file.Services.Netherite, map[string]bool{}
+	for _, v := range c.Volumes {
+		mounted[strings.Split(v, ":")[1]] = true
+	}
+	for _, path := range []string{c.Environment["NETHERITE_KEYS_FILE"], settings.TLS.Cert, settings.TLS.Key} {
+		if mounted[path] || !mounted[filepath.Dir(path)] {
+			t.Errorf("%q is not in a directory that is mounted: %q", path, c.Volumes)
 		}
 	}
 }

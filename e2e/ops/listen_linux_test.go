@@ -73,10 +73,9 @@ func TestWithDefaultsNothingListensOffLoopback(t *testing.T) {
 	dev := &process{t: t, cmd: exec.Command(sdktest.Binary(t), "dev")}
 	dev.cmd.Dir = t.TempDir()
 	dev.run()
-	// In production the listeners are explicit, all but the admin one, whose default
-	// port the other server may have.
-	production := start(t, "server", "--data", t.TempDir(), "--grpc", "localhost:0", "--http", "127.0.0.1:0", "--admin", "127.0.0.1:0")
-	for p, want := range map[*process]int{dev: 4, production: 3} {
+	// In production there are no listeners but those that it is told of.
+	production := start(t, "server", "--data", t.TempDir(), "--grpc", "localhost:0", "--http", "127.0.0.1:0")
+	for p, want := range map[*process]int{dev: 4, production: 2} {
 		list := listening(t, p.cmd.Process.Pid)
 		if len(list) != want {
 			t.Errorf("%v listens at %v, want %d addresses", p.cmd.Args, list, want)
@@ -103,25 +102,41 @@ func TestWhatOthersCanReachIsRefusedUnlessInsecureIsTyped(t *testing.T) {
 	wait(t, p.says("INSECURE"), "a line that says that it is insecure")
 }
 
-func TestADevServerGoesOnWithAnotherPortWhereOneIsTaken(t *testing.T) {
+func TestADevServerGoesOnWithAnotherPortWhereOneOfItsOwnChoiceIsTaken(t *testing.T) {
+	usual := []string{"127.0.0.1:4001", "127.0.0.1:8080", "127.0.0.1:8082"}
+	for _, address := range usual {
+		if l, err := net.Listen("tcp", address); err == nil { // else somebody else has it, which is as well
+			defer l.Close()
+		}
+	}
+	p := start(t, "dev", "--memory", "--admin", "127.0.0.1:0")
+	for _, at := range append(p.place.GRPC, p.place.HTTP) {
+		if slices.Contains(usual, at) {
+			t.Errorf("it claims to be at %v", p.place)
+		}
+	}
+	if code, _ := ask(t, "GET", "http://"+p.place.HTTP+"/readyz", ""); code != 200 {
+		t.Errorf("readyz answers %d", code)
+	}
+	if log := strings.Join(p.lines(), "\n"); strings.Count(log, "the port is taken") != 3 {
+		t.Errorf("the log does not say so: %s", log)
+	}
+}
+
+func TestAPortThatWasAskedForAndIsTakenEndsAServer(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
 	taken := l.Addr().String()
-	p := start(t, "dev", "--memory", "--grpc", taken, "--http", taken, "--admin", "127.0.0.1:0")
-	if p.place.HTTP == taken || p.place.GRPC[0] == taken {
-		t.Errorf("it claims to be at %v", p.place)
-	}
-	if code, _ := ask(t, "GET", "http://"+p.place.HTTP+"/readyz", ""); code != 200 {
-		t.Errorf("readyz answers %d", code)
-	}
-	if log := strings.Join(p.lines(), "\n"); strings.Count(log, "the port is taken") != 2 {
-		t.Errorf("the log does not say so: %s", log)
-	}
-	_, errs, code := command(t, "server", "--data", t.TempDir(), "--grpc", "127.0.0.1:0", "--http", taken)
-	if code != 1 || !strings.Contains(errs, "http") || !strings.Contains(errs, taken) {
-		t.Errorf("a server ends with %d: %s", code, errs)
+	for _, args := range [][]string{
+		{"server", "--data", t.TempDir(), "--grpc", "127.0.0.1:0", "--http", taken, "--admin", "off"},
+		{"dev", "--memory", "--grpc", "127.0.0.1:0", "--http", taken, "--admin", "off"},
+	} {
+		_, errs, code := command(t, args...)
+		if code != 1 || !strings.Contains(errs, "http") || !strings.Contains(errs, taken) {
+			t.Errorf("%v ends with %d: %s", args, code, errs)
+		}
 	}
 }

@@ -1,34 +1,39 @@
 package python_test
 
 import (
-	"strings"
+	"encoding/json"
 	"testing"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
 )
 
-// kills is how often the suite asks for the end of the server.
-const kills = 5
+// kills is how often the server is killed at most, least how often it is at least, and
+// amid how many different cases.
+const (
+	kills = 30
+	least = 15
+	amid  = 80
+)
 
-func TestNothingIsLostOrDoneTwiceWhenTheServerIsKilled(t *testing.T) {
+func TestTheCasesOfTheSuiteBearThatTheServerIsKilled(t *testing.T) {
 	s := sdktest.Start(t)
-	n := 0
-	run(t, script(t, "kill.py", "--address", s.GRPC), 50, func(line string) {
-		switch {
-		case strings.HasPrefix(line, `{"kill":`):
-			n++
-			s.Kill(t)
-			s.Restart(t)
-		case strings.HasPrefix(line, `{"activities":`):
-			t.Log(line)
+	k := sdktest.NewKiller(t, s, 7, kills)
+	hubs := map[string]int{"default": 150, "load": 140} // of which so many instances are left, at least
+	cmd := script(t, "kill.py", "--address", s.GRPC)
+	cmd.Env = append(cmd.Env, "NETHERITE_KILLED=1")
+	run(t, cmd, 100, func(line string) {
+		var made struct{ Hub string }
+		if err := json.Unmarshal([]byte(line), &made); err == nil && made.Hub != "" {
+			hubs[made.Hub] += 0
 		}
+		k.Watch(t, line)
 	})
-	if n != kills {
-		t.Errorf("the server was killed %d times, want %d", n, kills)
+	k.Enough(t, least, amid)
+	found := sdktest.NewHistories()
+	for hub, n := range hubs {
+		found.Add(sdktest.Audit(t, s, hub, "", n, nil))
 	}
-	for hub, least := range map[string]int{"default": 50, "load": 70} {
-		sdktest.Audit(t, s, hub, "", least, nil)
-	}
+	k.Activities(t, found)
 }
 
 func TestHTTPCallsOfOrchestrationsOutliveTheServer(t *testing.T) {

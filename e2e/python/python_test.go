@@ -1,7 +1,6 @@
 package python_test
 
 import (
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,24 +15,6 @@ func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
 
 // requirements is the file of the packages with their versions.
 const requirements = "requirements.txt"
-
-// python returns the interpreter that has the packages.
-func python(t testing.TB) string {
-	t.Helper()
-	dir := sdktest.Packages(t, "python", []string{requirements}, func(dir string) error {
-		for _, cmd := range []*exec.Cmd{
-			exec.Command("python3", "-m", "venv", filepath.Join(dir, "venv")),
-			exec.Command(filepath.Join(dir, "venv", "bin", "pip"), "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r", requirements),
-			exec.Command(filepath.Join(dir, "venv", "bin", "pip"), "check"),
-		} {
-			if out, err := cmd.CombinedOutput(); err != nil {
-				return fmt.Errorf("%v: %w\n%s", cmd.Args[1:], err, out)
-			}
-		}
-		return nil
-	})
-	return filepath.Join(dir, "venv", "bin", "python")
-}
 
 // packages says which versions of the SDK the tests run.
 func packages(t testing.TB) string {
@@ -56,7 +37,7 @@ func packages(t testing.TB) string {
 // script is a program of the suite.
 func script(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	cmd := exec.Command(python(t), append([]string{filepath.Join("suite", name)}, args...)...)
+	cmd := exec.Command(sdktest.Python(t), append([]string{filepath.Join("suite", name)}, args...)...)
 	cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -67,6 +68,7 @@ type Server struct {
 	Data string
 
 	args  []string
+	dir   string // where it runs; empty: where the test does
 	ready string
 	cmd   *exec.Cmd
 	log   *os.File
@@ -84,6 +86,13 @@ func Start(t testing.TB, more ...string) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.runUntilTheEnd(t, log)
+	return s
+}
+
+// runUntilTheEnd starts a server, and kills it when the test ends.
+func (s *Server) runUntilTheEnd(t testing.TB, log *os.File) {
+	t.Helper()
 	s.log = log
 	t.Cleanup(func() {
 		s.Kill(t)
@@ -94,7 +103,6 @@ func Start(t testing.TB, more ...string) *Server {
 		}
 	})
 	s.Restart(t)
-	return s
 }
 
 // Kill ends the server with SIGKILL, as a power failure would.
@@ -113,6 +121,7 @@ func (s *Server) Kill(t testing.TB) {
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	s.cmd = exec.Command(Binary(t), s.args...)
+	s.cmd.Dir = s.dir
 	s.cmd.Stdout, s.cmd.Stderr = s.log, s.log
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
@@ -129,7 +138,7 @@ func (s *Server) Restart(t testing.TB) {
 			s.ended <- err
 			t.Fatalf("the server ended: %v", err)
 		case <-limit:
-			t.Fatalf("the server is not ready after %v", startTime)
+			t.Fatalf("the server is not ready after %v; what it was doing:\n%s", startTime, s.stacks())
 		case <-tick.C:
 			b, err := os.ReadFile(s.ready)
 			if err != nil {
@@ -152,6 +161,18 @@ func (s *Server) Restart(t testing.TB) {
 			return
 		}
 	}
+}
+
+// stacks ends a server that hangs, and returns what its goroutines were doing.
+func (s *Server) stacks() []byte {
+	before, _ := os.Stat(s.log.Name())
+	if err := s.cmd.Process.Signal(syscall.SIGQUIT); err != nil {
+		_ = s.cmd.Process.Kill()
+	}
+	<-s.ended
+	s.cmd = nil
+	text, _ := os.ReadFile(s.log.Name())
+	return text[min(int(before.Size()), len(text)):]
 }
 
 // freePort returns an address of this machine that nothing listens at.

@@ -32,6 +32,7 @@ func Run(t *testing.T, cmd *exec.Cmd, want int, watch ...func(line string)) []Ca
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	defer func() { _ = cmd.Process.Kill() }() // if the test ends before
 	cases, rest := read(t, stdout, watch)
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("the suite: %v\n%s\n%s", err, tail(rest), tail(stderr.String()))

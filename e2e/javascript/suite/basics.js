@@ -118,13 +118,17 @@ test("fan-out: nothing is waited for if there is nothing", (w) => {
 });
 
 test("fan-out: the first of several wins", (w) => {
-  const after = w.activity(async (_, ms) => { await sleep(ms); return ms; });
+  let end; // of the slow one, which has to take longer on any machine
+  const over = new Promise((resolve) => { end = resolve; });
+  const slowly = w.activity(async () => { await over; return 2; }), quickly = w.activity(() => 1);
   const name = w.orchestrator(async function* (ctx) {
-    const slow = ctx.callActivity(after, 700), fast = ctx.callActivity(after, 1);
+    const slow = ctx.callActivity(slowly), fast = ctx.callActivity(quickly);
     const winner = yield whenAny([slow, fast]);
     return [winner === fast, winner.getResult()];
   });
-  return async () => completed(await run(name), [true, 1]);
+  return async () => {
+    try { completed(await run(name), [true, 1]); } finally { end(); }
+  };
 });
 
 test("fan-out: what comes later than a caught failure changes nothing", (w) => {

@@ -213,6 +213,7 @@ test("task hubs: two of one server know nothing of each other", () => async () =
   await within("hub-a", [of("hub-a")], (a) =>
     within("hub-b", [of("hub-b")], async (b) => {
       completed(await run("where", undefined, id, a), "hub-a");
+      completed(await run("where", undefined, newID(), b), "hub-b"); // there is a hub once it has work, or its worker is connected
       assert.equal(await b.getOrchestrationState(id), undefined);
       completed(await run("where", undefined, id, b), "hub-b");
       completed(await a.getOrchestrationState(id), "hub-a");

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 from durabletask import task
 
-from harness import FAILED, activity, case, equal, orchestrator, unique
+from harness import FAILED, activity, case, equal, orchestrator, unique, within
 
 CALLS = Counter()  # by key, how often an activity has run
 LOCK = threading.Lock()
@@ -53,7 +53,7 @@ def nothing(ctx, _):
     pass
 
 
-@case("hello: an orchestration that does nothing leaves nothing", kill=True)
+@case("hello: an orchestration that does nothing leaves nothing")
 def _(h):
     i = h.start(nothing)
     s = h.ended(i)
@@ -67,13 +67,13 @@ def mirror(ctx, x):
     return x
 
 
-@case("hello: inputs and outputs of every JSON type go through as they are", kill=True)
+@case("hello: inputs and outputs of every JSON type go through as they are")
 def _(h):
     for x in [0, -1.5, True, False, "", "text", "ä€😀\u0000\n", [1, [2, None]], {"a": {"b": [1]}, "": ""}, 2**53]:
         equal(h.run(mirror, x), x)
 
 
-@case("hello: IDs and names of every kind of letter", kill=True)
+@case("hello: IDs and names of every kind of letter")
 def _(h):
     for i in ("a b", "ä€😀", "a:b@c", "~!$%^&*()[]{};'\",.<>|`+=", "A" * 256):
         i = unique(i)[-80:] if len(i) < 100 else (unique("") + i)[:256]
@@ -81,24 +81,24 @@ def _(h):
         equal(h.client.get_orchestration_state(i).instance_id, i)
 
 
-@case("hello: an orchestrator that no worker knows fails with its name", kill=True)
+@case("hello: an orchestrator that no worker knows fails with its name")
 def _(h):
     f = h.run("never_registered", want=FAILED)
     assert "never_registered" in f.message, f
     assert f.is_caused_by("OrchestratorNotRegisteredError"), f
 
 
-@case("hello: an instance that is not there is none, and not an error", kill=True)
+@case("hello: an instance that is not there is none, and not an error")
 def _(h):
     equal(h.client.get_orchestration_state("no-such-instance"), None)
     equal(h.client.wait_for_orchestration_start("no-such-instance", timeout=5), None)
     equal(h.client.wait_for_orchestration_completion("no-such-instance", timeout=5), None)
 
 
-@case("hello: a wait gives up at its time", kill=True)
+@case("hello: a wait gives up at its time")
 def _(h):
     i = h.start(sleepy, 3600)
-    h.client.wait_for_orchestration_start(i, timeout=20)
+    h.client.wait_for_orchestration_start(i, timeout=within(20))
     try:
         h.client.wait_for_orchestration_completion(i, timeout=0.3)
         raise AssertionError("it did not time out")
@@ -115,7 +115,7 @@ def sequence(ctx, n: int):
     return numbers
 
 
-@case("sequence: ten activities, each with the result of the one before", kill=True)
+@case("sequence: ten activities, each with the result of the one before")
 def _(h):
     i = h.start(sequence, 1)
     s = h.ended(i)
@@ -133,7 +133,7 @@ def by_name(ctx, _):
     return [a, b, c]
 
 
-@case("sequence: activities by name, which know whose they are", kill=True)
+@case("sequence: activities by name, which know whose they are")
 def _(h):
     i = h.start(by_name)
     equal(h.ended(i).get_output(), ["by name", [i, 2], None])
@@ -148,7 +148,7 @@ def compensating(ctx, _):
         return [e.details.message, e.details.error_type, undone]
 
 
-@case("sequence: a failed activity is caught and made good", kill=True)
+@case("sequence: a failed activity is caught and made good")
 def _(h):
     equal(h.run(compensating), ["no seats", "builtins.ValueError", "undone"])
 
@@ -158,7 +158,7 @@ def fan_out(ctx, n: int):
     return (yield task.when_all([ctx.call_activity(plus_one, input=i) for i in range(n)]))
 
 
-@case("fan-out: the results of many activities come in the order of the calls", kill=True)
+@case("fan-out: the results of many activities come in the order of the calls")
 def _(h):
     equal(h.run(fan_out, 100), list(range(1, 101)))
 
@@ -170,7 +170,7 @@ def first(ctx, _):
     return [events.index(winner), winner.get_result()]
 
 
-@case("fan-out: the first of several goes on", kill=True)
+@case("fan-out: the first of several goes on")
 def _(h):
     i = h.start(first)
     h.client.raise_orchestration_event(i, "b", data="bee")
@@ -186,9 +186,12 @@ def some_fail(ctx, _):
         return [e.details.message, tasks[0].get_result(), tasks[2].get_result()]
 
 
-@case("fan-out: all that run are waited for when one fails", kill=True)
+@case("fan-out: all that run are waited for when one fails")
 def _(h):
     equal(h.run(some_fail), ["one of them", 2, 3])
+
+
+UNTOLD = "it counts the runs of an activity, and this SDK does not tell one which attempt it is"
 
 
 def policy(attempts, first=0.05, **kw):
@@ -200,7 +203,7 @@ def retrying(ctx, good_at: int):
     return (yield ctx.call_activity(flaky, input=good_at, retry_policy=policy(4, backoff_coefficient=2)))
 
 
-@case("retries: an activity succeeds at its third attempt")
+@case("retries: an activity succeeds at its third attempt", unkilled=UNTOLD)
 def _(h):
     i = h.start(retrying, 3)
     equal(h.ended(i).get_output(), 3)
@@ -209,11 +212,14 @@ def _(h):
 
 @case("retries: attempts run out, and the last failure counts")
 def _(h):
-    f = h.run(retrying, 99, want=FAILED)
-    assert f.inner_failure.message == "attempt 4", f
+    i = h.start(retrying, 99)
+    f = h.ended(i, FAILED).failure_details
+    n = int(f.inner_failure.message.removeprefix("attempt "))
+    assert 4 <= n <= CALLS[i] <= within(4), (n, CALLS[i])
+    equal([h.kinds(i).count(k) for k in ("TaskScheduled", "TaskFailed")], [4, 4])
 
 
-@case("retries: the intervals grow by the coefficient up to the cap")
+@case("retries: the intervals grow by the coefficient up to the cap", unkilled="it compares times, which a kill draws out")
 def _(h):
     i = h.start(growing)
     h.ended(i, FAILED)
@@ -238,7 +244,8 @@ def impatient(ctx, _):
 def _(h):
     i = h.start(impatient)
     h.ended(i, FAILED)
-    assert CALLS[i] <= 8, CALLS[i]
+    n = h.kinds(i).count("TaskScheduled")
+    assert 1 <= n <= 8, n
 
 
 @orchestrator
@@ -270,7 +277,7 @@ def retrying_parent(ctx, good_at: int):
     return (yield ctx.call_sub_orchestrator(flaky_child, input=good_at, retry_policy=policy(3)))
 
 
-@case("retries: a sub-orchestration runs again under the same ID")
+@case("retries: a sub-orchestration runs again under the same ID", unkilled=UNTOLD)
 def _(h):
     i = h.start(retrying_parent, 3)
     equal(h.ended(i).get_output(), 3)
@@ -293,7 +300,7 @@ def parent(ctx, given):
     return [a, b, ctx.parent_instance_id]
 
 
-@case("sub-orchestrations: they know their IDs and their parents", kill=True)
+@case("sub-orchestrations: they know their IDs and their parents")
 def _(h):
     i, given = unique(), unique("child")
     h.start(parent, given, instance_id=i)
@@ -308,7 +315,7 @@ def nested(ctx, depth: int):
     return 1 + (yield ctx.call_sub_orchestrator(nested, input=depth - 1))
 
 
-@case("sub-orchestrations: eight deep", kill=True)
+@case("sub-orchestrations: eight deep")
 def _(h):
     equal(h.run(nested, 8), 8)
 
@@ -318,7 +325,7 @@ def wide(ctx, n: int):
     return sum((yield task.when_all([ctx.call_sub_orchestrator(nested, input=1) for _ in range(n)])))
 
 
-@case("sub-orchestrations: twenty at once", kill=True)
+@case("sub-orchestrations: twenty at once")
 def _(h):
     equal(h.run(wide, 20), 20)
 
@@ -336,7 +343,7 @@ def catching_parent(ctx, _):
         return [e.details.message, e.details.error_type, bool(e.details.stack_trace)]
 
 
-@case("sub-orchestrations: the parent catches the failure of its child", kill=True)
+@case("sub-orchestrations: the parent catches the failure of its child")
 def _(h):
     got = h.run(catching_parent)
     assert "sums do not add up" in got[0], got
@@ -351,10 +358,10 @@ def clashing_parent(ctx, taken):
         return e.details.message
 
 
-@case("sub-orchestrations: a child under the ID of a running one fails", kill=True)
+@case("sub-orchestrations: a child under the ID of a running one fails")
 def _(h):
     taken = h.start(sleepy, 3600)
-    h.client.wait_for_orchestration_start(taken, timeout=20)
+    h.client.wait_for_orchestration_start(taken, timeout=within(20))
     assert taken in h.run(clashing_parent, taken)
     h.client.terminate_orchestration(taken)
 
@@ -370,7 +377,7 @@ def sleepy(ctx, seconds: float):
 def _(h):
     i = h.start(sleepy, 0.5)
     took = h.ended(i).get_output()
-    assert 0.5 <= took < 5, took
+    assert 0.5 <= took < within(5), took
     kinds = h.history(i)
     created = next(e for e in kinds if type(e).__name__ == "TimerCreatedEvent")
     fired = next(e for e in kinds if type(e).__name__ == "TimerFiredEvent")
@@ -378,10 +385,10 @@ def _(h):
     assert fired.timestamp >= created.fire_at, (fired, created)
 
 
-@case("timers: those that are due, or long overdue, fire at once", kill=True)
+@case("timers: those that are due, or long overdue, fire at once")
 def _(h):
-    assert h.run(sleepy, 0) < 20
-    assert h.run(sleepy, -3600) < 20
+    assert h.run(sleepy, 0) < within(20)
+    assert h.run(sleepy, -3600) < within(20)
 
 
 @orchestrator
@@ -409,7 +416,7 @@ def cancelling(ctx, _):
     return [cancelled, t.is_cancelled]
 
 
-@case("timers: one that lost is cancelled, and the orchestration ends before it", kill=True)
+@case("timers: one that lost is cancelled, and the orchestration ends before it")
 def _(h):
     i = h.start(cancelling)
     h.client.raise_orchestration_event(i, "go")
@@ -430,7 +437,7 @@ def _(h):
         w.start()
         i = c.schedule_new_orchestration(long_sleep)
         took = h.ended(i, client=c).get_output()
-    assert 1 <= took < 6, took
+    assert 1 <= took < within(6), took
     steps = [e for e in c.get_orchestration_history(i) if type(e).__name__ == "TimerCreatedEvent"]
     assert len(steps) >= 3, steps
 
@@ -441,6 +448,6 @@ def many_timers(ctx, n: int):
     return n
 
 
-@case("timers: two hundred at once", kill=True)
+@case("timers: two hundred at once")
 def _(h):
     equal(h.run(many_timers, 200), 200)

@@ -70,8 +70,7 @@ def main():
     p.add_argument("--target", required=True, help="http://HOST:PORT of what is called")
     a = p.parse_args()
     TARGET = a.target
-    h = harness.Harness(a.address, kill=True)  # its client calls again
-    h.kill = False
+    h = harness.Harness(a.address, patient=True)
     with h.worker:
         h.worker.start()
         for name, f, _ in harness.CASES:

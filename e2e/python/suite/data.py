@@ -20,7 +20,7 @@ from durabletask.serialization import JsonDataConverter
 from basics import echo, fail, mirror, plus_one
 from entities_ import Account, call, counter
 from events import collecting, same_event
-from harness import COMPLETED, FAILED, QUIET, TERMINATED, activity, case, equal, eventually, orchestrator, refused, unique
+from harness import COMPLETED, FAILED, QUIET, TERMINATED, activity, case, equal, eventually, orchestrator, refused, unique, within
 
 MIB = 1 << 20
 
@@ -42,7 +42,7 @@ def measure(ctx, text):
     return (yield ctx.call_activity(length, input=text[:len(text) // 2])) * 2
 
 
-@case("large payloads: just below 2 MiB they go everywhere", kill=True)
+@case("large payloads: just below 2 MiB they go everywhere")
 def _(h):
     text = "x" * (2 * MIB - 100)
     equal(h.run(measure, text), len(text))
@@ -171,7 +171,7 @@ def failing_deeply(ctx, n: int):
     yield ctx.call_activity(fail_deeply, input=n)
 
 
-@case("failure details: type, message, stack and causes of an activity come to the client", kill=True)
+@case("failure details: type, message, stack and causes of an activity come to the client")
 def _(h):
     f = h.run(failing_deeply, 0, want=FAILED)
     equal(f.error_type, "durabletask.task.TaskFailedError")
@@ -189,7 +189,7 @@ def failing_levels(ctx, n: int):
     yield ctx.call_sub_orchestrator(failing_levels, input=n - 1)
 
 
-@case("failure details: one cause for each level of sub-orchestrations", kill=True)
+@case("failure details: one cause for each level of sub-orchestrations")
 def _(h):
     i = h.start(failing_levels, 4)
     f = h.ended(i, FAILED).failure_details
@@ -232,7 +232,7 @@ def unserializable(ctx, _):
     return object()
 
 
-@case("failure details: an output that cannot be serialized", kill=True)
+@case("failure details: an output that cannot be serialized")
 def _(h):
     assert "object" in h.run(unserializable, want=FAILED).message
 
@@ -242,7 +242,7 @@ def calling_out(ctx, _):
     return (yield ctx.call_activity("BuiltIn::HttpActivity", input={"method": "GET", "uri": "https://example.com"}))
 
 
-@case("HTTP calls: a server that makes none says what to set", kill=True)
+@case("HTTP calls: a server that makes none says what to set")
 def _(h):
     f = h.run(calling_out, want=FAILED)
     assert "calls.hosts" in f.message, f
@@ -276,7 +276,8 @@ class Lines(logging.Handler):
         self.lines.append(record.getMessage())
 
 
-@case("determinism: replay gives the same IDs and times, and logs only once")
+@case("determinism: replay gives the same IDs and times, and logs only once",
+      unkilled="it compares the runs of a step, of which one whose outcome was lost counts for nothing")
 def _(h):
     lines = Lines()
     log = logging.getLogger("replayed")
@@ -307,9 +308,11 @@ def _(h):
     i = h.start(changed)
     eventually(lambda: "TaskCompleted" in h.kinds(i))
     CODE["name"] = "plus_one"
-    h.client.raise_orchestration_event(i, "go")
-    f = h.ended(i, FAILED).failure_details
-    CODE["name"] = "echo"
+    try:
+        h.client.raise_orchestration_event(i, "go")
+        f = h.ended(i, FAILED).failure_details
+    finally:
+        CODE["name"] = "echo"
     assert f.is_caused_by(task.NonDeterminismError), f
 
 
@@ -334,7 +337,7 @@ def typed(ctx, order: Order):
     return Order(priced.item + more.item, priced.amount + more.amount)
 
 
-@case("determinism: typed inputs, results and events are of their types again", kill=True)
+@case("determinism: typed inputs, results and events are of their types again")
 def _(h):
     i = h.start(typed, Order("tea", 2))
     h.client.raise_orchestration_event(i, "more", data=Order("pot", 1))
@@ -362,14 +365,14 @@ def _(h):
     hub = unique("async")
 
     async def go():
-        async with client.AsyncTaskHubGrpcClient(host_address=h.address, metadata=[("taskhub", hub)], logger=QUIET) as c:
+        async with h.new_async_client(hub) as c:
             i = await c.schedule_new_orchestration(collecting, input=list(range(9)), tags={"a": "b"}, version="1.0")
-            s = await c.wait_for_orchestration_start(i, timeout=20)
+            s = await c.wait_for_orchestration_start(i, timeout=within(20))
             equal(s.instance_id, i)
             await c.suspend_orchestration(i)
             await c.resume_orchestration(i)
             await c.raise_orchestration_event(i, "item", data="last")
-            s = await c.wait_for_orchestration_completion(i, timeout=20)
+            s = await c.wait_for_orchestration_completion(i, timeout=within(20))
             equal((s.runtime_status, s.get_output()), (COMPLETED, [*range(9), "last"]))
             equal((await c.get_orchestration_state(i)).instance_id, i)
             equal(await c.get_orchestration_state("no-such-instance"), None)
@@ -377,7 +380,7 @@ def _(h):
             equal([s.instance_id for s in await c.get_all_orchestration_states()], [i])
             other = await c.restart_orchestration(i, restart_with_new_instance_id=True)
             await c.terminate_orchestration(other, output="enough")
-            s = await c.wait_for_orchestration_completion(other, timeout=20)
+            s = await c.wait_for_orchestration_completion(other, timeout=within(20))
             equal((s.runtime_status, s.get_output()), (TERMINATED, "enough"))
             try:
                 await c.rewind_orchestration(i)
@@ -388,7 +391,7 @@ def _(h):
             equal((await c.purge_orchestrations_by(runtime_status=[client.OrchestrationStatus.TERMINATED])).deleted_instance_count, 1)
             e = entities.EntityInstanceId("counter", "a")
             await c.signal_entity(e, "add", 2)
-            for _ in range(500):
+            for _ in range(within(10) * 50):
                 m = await c.get_entity(e)
                 if m is not None:
                     break
@@ -410,9 +413,9 @@ def _(h):
 @case("async client: histories, in the default hub: the SDK names no other one when it reads them")
 def _(h):
     async def go():
-        async with client.AsyncTaskHubGrpcClient(host_address=h.address, logger=QUIET) as c:
+        async with h.new_async_client() as c:
             i = await c.schedule_new_orchestration(mirror, input=1)
-            await c.wait_for_orchestration_completion(i, timeout=30)
+            await c.wait_for_orchestration_completion(i, timeout=within(30))
             equal([type(e).__name__ for e in await c.get_orchestration_history(i)],
                   ["OrchestratorStartedEvent", "ExecutionStartedEvent", "ExecutionCompletedEvent"])
     asyncio.run(go())
@@ -421,15 +424,15 @@ def _(h):
 @case("async client: fifty at once")
 def _(h):
     async def go():
-        async with client.AsyncTaskHubGrpcClient(host_address=h.address, logger=QUIET) as c:
+        async with h.new_async_client() as c:
             async def one(n):
                 i = await c.schedule_new_orchestration(mirror, input=n)
-                return (await c.wait_for_orchestration_completion(i, timeout=30)).get_output()
+                return (await c.wait_for_orchestration_completion(i, timeout=within(30))).get_output()
             equal(await asyncio.gather(*(one(n) for n in range(50))), list(range(50)))
     asyncio.run(go())
 
 
-@case("async client: channels with retries, keep-alive and limits of their own", kill=True)
+@case("async client: channels with retries, keep-alive and limits of their own")
 def _(h):
     c = h.new_client("default", channel_options=GrpcChannelOptions(
         keepalive_time_ms=30000, keepalive_timeout_ms=5000, max_receive_message_length=8 * MIB,

@@ -1,4 +1,7 @@
-"""The package for the Durable Task Scheduler, given a connection string to this server."""
+"""The package for the Durable Task Scheduler, given the parts of a connection string to this server.
+
+It has nothing that reads one: programs take it apart, as this one does.
+"""
 
 import argparse
 import asyncio
@@ -13,12 +16,11 @@ from harness import COMPLETED, QUIET, case, equal, unique
 
 
 class Given(harness.Harness):
-    """Workers and clients as the package makes them from a connection string."""
+    """Workers and clients as programs make them that were given a connection string."""
 
     def __init__(self, text):
         parts = dict(p.split("=", 1) for p in text.split(";"))
         assert parts["Authentication"] == "None", parts
-        self.kill = False
         self.to = {"host_address": parts["Endpoint"], "taskhub": parts["TaskHub"], "token_credential": None, "logger": QUIET}
         self.client = DurableTaskSchedulerClient(**self.to)
 

@@ -7,7 +7,7 @@ import grpc
 from durabletask import task
 
 from basics import nothing
-from harness import RUNNING, SUSPENDED, TERMINATED, case, equal, eventually, orchestrator, refused, unique
+from harness import RUNNING, SUSPENDED, TERMINATED, case, equal, eventually, orchestrator, refused, unique, within
 
 
 @orchestrator
@@ -18,7 +18,7 @@ def three_events(ctx, _):
     return got
 
 
-@case("external events: some come before they are waited for", kill=True)
+@case("external events: some come before they are waited for")
 def _(h):
     i = h.start(three_events)
     for name in ("C", "B", "A"):
@@ -29,7 +29,7 @@ def _(h):
 @case("external events: they come after they are waited for, and names match in any case")
 def _(h):
     i = h.start(three_events)
-    h.client.wait_for_orchestration_start(i, timeout=20)
+    h.client.wait_for_orchestration_start(i, timeout=within(20))
     for n, name in enumerate(("a", "b", "c")):
         h.client.raise_orchestration_event(i, name, data=n)
     equal(h.ended(i).get_output(), [0, 1, 2])
@@ -73,7 +73,7 @@ def approval(ctx, seconds: float):
     return "timed out"
 
 
-@case("external events: a wait ends by the event or by its timer", kill=True)
+@case("external events: a wait ends by the event or by its timer")
 def _(h):
     i = h.start(approval, 3600)
     h.client.raise_orchestration_event(i, "approval", data="approved")
@@ -94,7 +94,7 @@ def pong(ctx, _):
     return "done"
 
 
-@case("external events: orchestrations send them to each other", kill=True)
+@case("external events: orchestrations send them to each other")
 def _(h):
     other = h.start(pong)
     equal(h.run(ping, other), "ponged")
@@ -110,7 +110,7 @@ def generations(ctx, n: int):
     return n
 
 
-@case("continue-as-new: thirty generations keep the ID and the time of creation", kill=True)
+@case("continue-as-new: thirty generations keep the ID and the time of creation")
 def _(h):
     i = h.start(generations, 0)
     created = h.client.get_orchestration_state(i).created_at
@@ -144,7 +144,7 @@ def forgetting(ctx, generation: int):
     ctx.continue_as_new(1)
 
 
-@case("continue-as-new: events that have come stay behind unless they are to be saved", kill=True)
+@case("continue-as-new: events that have come stay behind unless they are to be saved")
 def _(h):
     i = h.start(forgetting, 0)
     h.client.raise_orchestration_event(i, "e")
@@ -161,7 +161,7 @@ def upgrading(ctx, _):
     return ctx.version
 
 
-@case("continue-as-new: with a new version", kill=True)
+@case("continue-as-new: with a new version")
 def _(h):
     equal(h.run(upgrading, version="1.0"), "2.0")
 
@@ -176,7 +176,7 @@ def reporting(ctx, _):
     return "done"
 
 
-@case("custom status: it is seen as it changes, and the last one stays", kill=True)
+@case("custom status: it is seen as it changes, and the last one stays")
 def _(h):
     i = h.start(reporting)
 
@@ -193,7 +193,7 @@ def _(h):
 @case("suspend and resume: nothing goes on meanwhile, and nothing is lost")
 def _(h):
     i = h.start(same_event, 2)
-    h.client.wait_for_orchestration_start(i, timeout=20)
+    h.client.wait_for_orchestration_start(i, timeout=within(20))
     h.client.suspend_orchestration(i, reason="a pause")
     h.status(i, SUSPENDED)
     h.client.suspend_orchestration(i)
@@ -212,7 +212,7 @@ def _(h):
     assert any(type(e).__name__ == "ExecutionResumedEvent" and e.input == "on we go" for e in kinds), kinds
 
 
-@case("suspend and resume: what has ended stays as it is", kill=True)
+@case("suspend and resume: what has ended stays as it is")
 def _(h):
     i = h.start(nothing)
     h.ended(i)
@@ -233,10 +233,10 @@ def waiting_parent(ctx, children: list):
     yield task.when_all([ctx.call_sub_orchestrator(waiting_child, instance_id=i) for i in children])
 
 
-@case("terminate: the output is the one that is given", kill=True)
+@case("terminate: the output is the one that is given")
 def _(h):
     i = h.start(same_event, 1)
-    h.client.wait_for_orchestration_start(i, timeout=20)
+    h.client.wait_for_orchestration_start(i, timeout=within(20))
     h.client.terminate_orchestration(i, output={"why": "enough"})
     equal(h.ended(i, TERMINATED).get_output(), {"why": "enough"})
     h.client.terminate_orchestration(i, output="again")
@@ -244,7 +244,7 @@ def _(h):
     refused(lambda: h.client.terminate_orchestration("no-such-instance"), grpc.StatusCode.NOT_FOUND)
 
 
-@case("terminate: while it is suspended", kill=True)
+@case("terminate: while it is suspended")
 def _(h):
     i = h.start(same_event, 1)
     h.client.suspend_orchestration(i)
@@ -253,7 +253,7 @@ def _(h):
     h.ended(i, TERMINATED)
 
 
-@case("terminate: with all below it, or alone", kill=True)
+@case("terminate: with all below it, or alone")
 def _(h):
     for recursive, want in ((True, TERMINATED), (False, RUNNING)):
         children = [unique("child") for _ in range(3)]
@@ -275,7 +275,7 @@ def parent_of_terminated(ctx, c):
         return e.details.message
 
 
-@case("terminate: a child's end fails its parent's call", kill=True)
+@case("terminate: a child's end fails its parent's call")
 def _(h):
     c = unique("child")
     i = h.start(parent_of_terminated, c)

@@ -19,7 +19,7 @@ from durabletask.worker import (ActivityWorkItemFilter, ConcurrencyOptions, Enti
 
 from basics import echo, mirror, nothing, plus_one, sequence, sleepy
 from entities_ import Account, call, counter
-from harness import COMPLETED, FAILED, PENDING, QUIET, RUNNING, case, equal, eventually, orchestrator, unique
+from harness import COMPLETED, FAILED, PENDING, QUIET, RUNNING, case, equal, eventually, orchestrator, unique, within
 
 
 @orchestrator
@@ -32,7 +32,7 @@ def parent_of_version(ctx, version):
     return (yield ctx.call_sub_orchestrator(my_version, version=version))
 
 
-@case("versions: an orchestration knows its own, and the client's default", kill=True)
+@case("versions: an orchestration knows its own, and the client's default")
 def _(h):
     equal(h.run(my_version), None)
     equal(h.run(my_version, version="1.2.3"), "1.2.3")
@@ -148,7 +148,7 @@ def _(h):
             w.use_work_item_filters()
             w.start()
         equal(h.ended(c.schedule_new_orchestration(using), client=c).get_output(), [1, 5])
-    equal(names, ["activities"])
+    equal(set(names), {"activities"})  # a kill may let it run again
 
 
 @case("work item filters: entities that are not named are left")
@@ -180,7 +180,7 @@ def _(h):
             equal([c.get_orchestration_state(i).runtime_status for i in others], [PENDING] * 3)
 
 
-@case("workers: two share the work, and each takes some")
+@case("workers: two share the work, and each takes some", unkilled="it counts the runs of activities, which wait for each other")
 def _(h):
     hub = unique("workers")
     c = h.new_client(hub)
@@ -204,7 +204,8 @@ def _(h):
     equal(names, {"a": 10, "b": 10})
 
 
-@case("workers: one that takes one thing at a time is never given two")
+@case("workers: one that takes one thing at a time is never given two",
+      unkilled="what it had when the server was killed goes on beside what it is given by the next one")
 def _(h):
     hub = unique("workers")
     c = h.new_client(hub)
@@ -339,7 +340,7 @@ def _(h):
     w.configure_scheduled_tasks()
     with w:
         w.start()
-        s = ScheduledTaskClient(c, operation_timeout=30)
+        s = ScheduledTaskClient(c, operation_timeout=within(30))
         one = s.create_schedule(ScheduleCreationOptions("every-second", "mirror", timedelta(seconds=1), orchestration_input="tick"))
         s.create_schedule(ScheduleCreationOptions("other", "mirror", timedelta(hours=1), start_at=datetime.now(timezone.utc) + timedelta(hours=1)))
 
@@ -378,8 +379,8 @@ def _(h):
     w.configure_scheduled_tasks()
 
     async def go():
-        async with client.AsyncTaskHubGrpcClient(host_address=h.address, metadata=[("taskhub", hub)], logger=QUIET) as c:
-            s = AsyncScheduledTaskClient(c, operation_timeout=30)
+        async with h.new_async_client(hub) as c:
+            s = AsyncScheduledTaskClient(c, operation_timeout=within(30))
             one = await s.create_schedule(ScheduleCreationOptions("later", "mirror", timedelta(seconds=30), start_at=datetime.now(timezone.utc) + timedelta(hours=1)))
             assert await s.get_schedule("later") is not None
             equal([x.schedule_id for x in await s.list_schedules(ScheduleQuery(schedule_id_prefix="lat"))], ["later"])
@@ -417,7 +418,7 @@ def _(h):
         job = x.create_job(export.ExportJobCreationOptions(
             mode=export.ExportMode.BATCH, completed_time_from=begin, completed_time_to=datetime.now(timezone.utc),
             destination=export.ExportDestination(container="histories"), max_instances_per_batch=3))
-        done = x.wait_for_job(job.job_id, timeout=40, poll_interval=0.05)
+        done = x.wait_for_job(job.job_id, timeout=within(40), poll_interval=0.05)
         equal(done.status, export.ExportJobStatus.COMPLETED)
         equal(done.exported_instances, 7)
         equal(sorted(blobs.kept), sorted(ids))

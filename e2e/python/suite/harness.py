@@ -2,7 +2,6 @@
 
 import argparse
 import concurrent.futures
-import json
 import logging
 import sys
 import threading
@@ -14,9 +13,11 @@ import grpc
 
 from durabletask import client, worker
 
-CASES = []  # (name, function, kill)
+import killed
+from killed import say, within
+
+CASES = []  # (name, function, why it is not run while the server is killed)
 ORCHESTRATORS, ACTIVITIES, ENTITIES = [], [], []
-OUT = threading.Lock()
 
 COMPLETED = client.OrchestrationStatus.COMPLETED
 FAILED = client.OrchestrationStatus.FAILED
@@ -29,12 +30,11 @@ QUIET = logging.getLogger("suite")
 QUIET.setLevel(logging.CRITICAL)
 
 
-def case(name, kill=False):
-    """Registers a case, FEATURE: TEXT. With kill it is also run while the server is
-    killed again and again: it must not count how often an activity runs, nor how
-    long something takes."""
+def case(name, unkilled=None):
+    """Registers a case, FEATURE: TEXT. It is also run while the server is killed again
+    and again, unless unkilled says why a kill changes by right what it looks at."""
     def register(f):
-        CASES.append((name, f, kill))
+        CASES.append((name, f, unkilled))
         return f
     return register
 
@@ -55,17 +55,13 @@ def entity(f):
     return f
 
 
-def say(line):
-    with OUT:
-        print(json.dumps(line), flush=True)
-
-
 def unique(prefix="i"):
     return f"{prefix}-{uuid.uuid4().hex}"
 
 
 def eventually(f, timeout=20, why="it has not come to pass"):
     """Calls f until it returns something true, and returns that."""
+    timeout = within(timeout)
     end = time.monotonic() + timeout
     while True:
         got = f()
@@ -91,43 +87,14 @@ def refused(f, code=None, text=""):
     raise AssertionError("it was not refused")
 
 
-TRANSIENT = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED, grpc.StatusCode.UNKNOWN)
-
-
-class Patient:
-    """A client that calls again when the server is away. A start that was committed
-    although its answer was lost is found to be there."""
-
-    def __init__(self, inner):
-        self.inner = inner
-
-    def __getattr__(self, name):
-        f = getattr(self.inner, name)
-        if not callable(f):
-            return f
-
-        def call(*args, **kw):
-            end, again = time.monotonic() + 60, False
-            if name == "schedule_new_orchestration" and not kw.get("instance_id"):
-                kw["instance_id"] = unique()
-            while True:
-                try:
-                    return f(*args, **kw)
-                except grpc.RpcError as e:
-                    if again and name == "schedule_new_orchestration" and e.code() == grpc.StatusCode.ALREADY_EXISTS:
-                        return kw["instance_id"]
-                    if e.code() not in TRANSIENT or time.monotonic() > end:
-                        raise
-                again = True
-                time.sleep(0.05)
-        return call
-
-
 class Harness:
-    def __init__(self, address, kill):
-        self.address, self.kill = address, kill
+    """What a case is given: a server, and a client and a worker that all cases share.
+    The clients of one that is patient wait for the server while it is away."""
+
+    def __init__(self, address, patient=killed.ON):
+        self.address, self.patient = address, patient
         self.client = self.new_client("default")
-        self.worker = self.new_worker("default")
+        self.worker = self.new_worker("default", name="shared")
         for f in ORCHESTRATORS:
             self.worker.add_orchestrator(f)
         for f in ACTIVITIES:
@@ -137,10 +104,17 @@ class Harness:
 
     def new_client(self, hub, **kw):
         c = client.TaskHubGrpcClient(host_address=self.address, metadata=[("taskhub", hub)], logger=QUIET, **kw)
-        return Patient(c) if self.kill else c
+        return killed.Patient(c, hub) if self.patient else c
 
-    def new_worker(self, hub, orchestrators=(), activities=(), entities=(), **kw):
-        """A worker that is not yet started."""
+    def new_async_client(self, hub=None):
+        metadata = [("taskhub", hub)] if hub else None
+        return killed.Watched(client.AsyncTaskHubGrpcClient(host_address=self.address, metadata=metadata, logger=QUIET))
+
+    def new_worker(self, hub, orchestrators=(), activities=(), entities=(), name="", **kw):
+        """A worker that is not yet started. One with a name is never stopped before the end."""
+        killed.tell({"hub": hub})
+        if killed.ON:
+            kw["interceptors"] = [killed.Teller(name)]
         kw.setdefault("concurrency_options", worker.ConcurrencyOptions(maximum_thread_pool_workers=16))
         kw.setdefault("resiliency_options", worker.GrpcWorkerResiliencyOptions(
             reconnect_backoff_base_seconds=0.1, reconnect_backoff_cap_seconds=1))
@@ -158,7 +132,7 @@ class Harness:
 
     def ended(self, instance, want=COMPLETED, timeout=40, client=None):
         """Waits for the end of an orchestration, which must be the one that is wanted."""
-        state = (client or self.client).wait_for_orchestration_completion(instance, timeout=timeout)
+        state = (client or self.client).wait_for_orchestration_completion(instance, timeout=within(timeout))
         assert state is not None, f"instance {instance} is not there"
         assert state.runtime_status == want, f"instance {instance} is {state.runtime_status}, want {want}: {state.failure_details}"
         return state
@@ -184,11 +158,12 @@ class Harness:
 
 
 def run_one(h, name, f):
-    if h.kill:
+    """Runs a case, which is given h."""
+    if killed.ON:
         name = "kill: " + name
     begin = time.monotonic()
     try:
-        f(h)
+        killed.attempt(name, lambda: f(h), lambda: h.client.get_orchestration_state("ready"))
     except Exception as e:  # noqa: BLE001 - whatever it is, the case has failed
         where = "".join(traceback.format_exception(e)[-6:])
         say({"test": name, "ok": False, "error": f"{e!r}\n{where}", "ms": int((time.monotonic() - begin) * 1000)})
@@ -198,15 +173,14 @@ def run_one(h, name, f):
 
 
 def main(more=None):
-    """Runs the cases, and more(h) at the same time. An exception of more ends it all."""
+    """Runs the cases, and more(h) at the same time."""
     p = argparse.ArgumentParser()
     p.add_argument("--address", required=True, help="HOST:PORT of the server")
     p.add_argument("--only", default="", help="run cases with this in their names")
-    p.add_argument("--kill", action="store_true", help="the server is killed meanwhile")
     p.add_argument("--threads", type=int, default=12)
     a = p.parse_args()
-    h = Harness(a.address, a.kill)
-    cases = [(n, f) for n, f, k in CASES if a.only in n and (k or not a.kill)]
+    h = Harness(a.address)
+    cases = [(n, f) for n, f, unkilled in CASES if a.only in n and not (unkilled and killed.ON)]
     with h.worker, concurrent.futures.ThreadPoolExecutor(a.threads) as pool:
         h.worker.start()
         if more:

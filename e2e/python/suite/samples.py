@@ -1,11 +1,9 @@
 """Code of the SDK's own documentation, taken from the installed package and run as it stands there.
 
-The samples connect to localhost:4001, which is where the server is for users. Here
-it is at another port, so that tests can run beside each other: whoever opens a
-channel to localhost:4001 gets one to it.
+The samples connect to localhost:4001, which is where the server is for users. Who
+runs this at another port tells gRPC so by its environment (grpc_proxy).
 """
 
-import argparse
 import doctest
 import gzip
 import importlib.metadata
@@ -16,8 +14,6 @@ import textwrap
 import time
 from datetime import datetime, timedelta, timezone
 
-import grpc
-
 from durabletask import client
 from durabletask import worker as workers
 from durabletask.extensions import history_export as export
@@ -25,14 +21,6 @@ from durabletask.extensions.history_export import writer as writers
 
 import harness
 from harness import COMPLETED, FAILED, case, equal, eventually
-
-
-def redirect(address):
-    open_channel = grpc.insecure_channel
-
-    def insecure_channel(target, *args, **kw):
-        return open_channel(address if target == "localhost:4001" else target, *args, **kw)
-    grpc.insecure_channel = insecure_channel
 
 
 def finished(c, instance, want):
@@ -104,14 +92,6 @@ def plain(ctx, _):
     return "plain"
 
 
-class ALONE:
-    """What a case is given that needs nothing."""
-    kill = False
-
-
 if __name__ == "__main__":
-    p = argparse.ArgumentParser()
-    p.add_argument("--address", required=True)
-    redirect(p.parse_args().address)
     for name, f, _ in harness.CASES:
-        harness.run_one(ALONE, name, f)
+        harness.run_one(None, name, f)

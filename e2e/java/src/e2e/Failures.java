@@ -63,6 +63,13 @@ final class Failures implements Group {
             }
             ctx.complete(run);
         });
+        // These fail whenever they run, so that it does not matter how often they do.
+        env.activity("broken", ctx -> {
+            throw new Broken("it is " + ctx.getInput(String.class));
+        });
+        env.orchestration("brokenChild", ctx -> {
+            throw new Broken("it is " + ctx.getInput(String.class));
+        });
         details(env);
         children(env);
         policies(env);
@@ -87,16 +94,16 @@ final class Failures implements Group {
             Cases.check(m.getFailureDetails().isCausedBy(IllegalStateException.class), "is no IllegalStateException");
             Cases.check(!m.getFailureDetails().isCausedBy(IllegalArgumentException.class), "is an IllegalArgumentException");
         });
-        env.orchestration("uncaught", ctx -> ctx.callActivity("flaky", ctx.getInput(String.class), int.class).await());
+        env.orchestration("uncaught", ctx -> ctx.callActivity("broken", ctx.getInput(String.class), int.class).await());
         env.test("failure details", "an activity's exception that nobody catches fails the orchestration", () -> {
-            var m = env.run("uncaught", Env.fresh("uncaught") + " 1");
+            var m = env.run("uncaught", "lost");
             Cases.same(OrchestrationRuntimeStatus.FAILED, m.getRuntimeStatus(), "status");
-            failed(m.getFailureDetails(), TaskFailedException.class.getName(), "run 1");
-            Cases.check(m.getFailureDetails().getErrorMessage().contains("flaky"), m.getFailureDetails().getErrorMessage());
+            failed(m.getFailureDetails(), TaskFailedException.class.getName(), "it is lost");
+            Cases.check(m.getFailureDetails().getErrorMessage().contains("broken"), m.getFailureDetails().getErrorMessage());
         });
         env.orchestration("caught", ctx -> {
             try {
-                ctx.callActivity("flaky", ctx.getInput(String.class), int.class).await();
+                ctx.callActivity("broken", ctx.getInput(String.class), int.class).await();
             } catch (TaskFailedException e) {
                 FailureDetails d = e.getErrorDetails();
                 ctx.complete(List.of(e.getTaskName(), e.getTaskId(), d.getErrorType(), d.getErrorMessage(),
@@ -104,12 +111,12 @@ final class Failures implements Group {
             }
         });
         env.test("failure details", "an activity's exception can be caught, with all that is known of it", () ->
-                Cases.same(List.of("flaky", 0, Broken.class.getName(), "run 1", true, false, true),
-                        env.output("caught", Env.fresh("caught") + " 1", List.class), "output"));
+                Cases.same(List.of("broken", 0, Broken.class.getName(), "it is lost", true, false, true),
+                        env.output("caught", "lost", List.class), "output"));
         env.orchestration("someFail", ctx -> {
             List<Task<Integer>> tasks = new ArrayList<>();
             for (int i = 0; i < 6; i++) {
-                tasks.add(ctx.callActivity("flaky", ctx.getInput(String.class) + i + " " + i % 2, Integer.class));
+                tasks.add(ctx.callActivity(i % 2 == 0 ? "plusOne" : "broken", i, Integer.class));
             }
             try {
                 ctx.allOf(tasks).await();
@@ -120,7 +127,7 @@ final class Failures implements Group {
             }
         });
         env.test("failure details", "allOf fails with each of the exceptions", () ->
-                Cases.same(List.of("run 1", "run 1", "run 1"), env.output("someFail", Env.fresh("some"), List.class), "output"));
+                Cases.same(List.of("it is 1", "it is 3", "it is 5"), env.output("someFail", null, List.class), "output"));
         env.orchestration("unknownActivity", ctx -> ctx.callActivity("thereIsNone").await());
         env.test("failure details", "an activity that the worker does not have fails by name", () -> {
             var m = env.run("unknownActivity", null);
@@ -144,14 +151,14 @@ final class Failures implements Group {
     private static void children(Env env) {
         env.orchestration("childFails", ctx -> {
             try {
-                ctx.callSubOrchestrator("flakyChild", ctx.getInput(String.class), int.class).await();
+                ctx.callSubOrchestrator("brokenChild", ctx.getInput(String.class), int.class).await();
             } catch (TaskFailedException e) {
                 ctx.complete(List.of(e.getTaskName(), e.getErrorDetails().getErrorType(), e.getErrorDetails().getErrorMessage()));
             }
         });
         env.test("failure details", "a sub-orchestration's exception can be caught", () ->
-                Cases.same(List.of("flakyChild", Broken.class.getName(), "run 1"),
-                        env.output("childFails", Env.fresh("child") + " 1", List.class), "output"));
+                Cases.same(List.of("brokenChild", Broken.class.getName(), "it is lost"),
+                        env.output("childFails", "lost", List.class), "output"));
     }
 
     private static void policies(Env env) {

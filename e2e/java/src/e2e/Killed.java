@@ -26,7 +26,9 @@ import java.util.regex.Pattern;
  * <pre>
  * {"stream":3}              a worker has opened its stream of that number
  * {"begin":"timers: ..."}   a case begins
- * {"given":"key","by":3}    a worker was given an activity, by its stream of that number
+ * {"given":"key","by":3,"of":"1","since":4,"at":5}
+ *                           a worker of that name was given an activity, by its stream of that number, and when that was
+ *                           asked for
  * {"ended":"id"}            a client has seen the end of an instance
  * </pre>
  *
@@ -42,7 +44,7 @@ final class Killed {
     /** Cases that a kill changes by right. */
     private static final List<Pattern> UNREPEATABLE = List.of(
             // They count runs of what may run again: this SDK does not tell an activity or a child which attempt it is.
-            Pattern.compile("^retries: (an activity is tried again until|a policy ends|a sub-orchestration|activities that run|a handler d)"),
+            Pattern.compile("^retries: (an activity is tried again until|a policy ends|a sub-orchestration|activities that run|a handler (decides|that declines))"),
             Pattern.compile("^determinism: the current time|^failure details: code that differs"),
             // Something else has to happen within seconds, which the workers may be away for.
             Pattern.compile("^external events: (an event that is sent in the middle|an event in time|waiting again and again)"),
@@ -52,6 +54,7 @@ final class Killed {
             Pattern.compile("^hello: the client's own decides")); // it has a client of its own
 
     private static final AtomicInteger STREAMS = new AtomicInteger();
+    private static final AtomicInteger WORKERS = new AtomicInteger();
     private static final ThreadLocal<Boolean> CUT = ThreadLocal.withInitial(() -> false);
 
     private Killed() {}
@@ -97,9 +100,12 @@ final class Killed {
 
     /** Notes which activities a worker is given. It looks, and changes nothing. */
     private static final class Teller implements ClientInterceptor {
+        private final String of = String.valueOf(WORKERS.incrementAndGet());
+
         @Override
         public <Q, A> ClientCall<Q, A> interceptCall(MethodDescriptor<Q, A> method, CallOptions options, Channel next) {
             int stream = "GetWorkItems".equals(method.getBareMethodName()) ? STREAMS.incrementAndGet() : 0;
+            long since = System.currentTimeMillis();
             return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
                 @Override
                 public void start(Listener<A> listener, Metadata headers) {
@@ -115,7 +121,7 @@ final class Killed {
                         @Override
                         public void onMessage(A message) {
                             if (message instanceof WorkItem w && w.hasActivityRequest()) {
-                                given(w, stream);
+                                given(w, stream, since);
                             }
                             super.onMessage(message);
                         }
@@ -124,11 +130,11 @@ final class Killed {
             };
         }
 
-        private static void given(WorkItem w, int stream) {
+        private void given(WorkItem w, int stream, long since) {
             ActivityRequest a = w.getActivityRequest();
             var o = a.getOrchestrationInstance();
             String key = o.getInstanceId() + " " + o.getExecutionId().getValue() + " " + a.getTaskId();
-            Cases.say(Map.of("given", key, "by", stream));
+            Cases.say(Map.of("given", key, "by", stream, "of", of, "since", since, "at", System.currentTimeMillis()));
         }
     }
 }

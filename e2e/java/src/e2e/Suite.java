@@ -54,11 +54,11 @@ public final class Suite {
         }
         Env env = new Env(port, client, registry, cases);
         for (Group g : List.of(new Tasks(), new Failures(), new Children(), new Timers(), new Events(), new Lifecycle(),
-                new Starts(), new Queries(), new Payloads())) {
+                new Starts(), new Queries(), new Payloads(), new Rewinds())) {
             g.add(env);
         }
-        if (!Killed.ON) { // these have clients and workers of their own
-            for (Group g : List.of(new Hubs(), new Workers(), new Rewinds(), new Runner())) {
+        if (!Killed.ON) { // these have clients and workers of their own, which end
+            for (Group g : List.of(new Hubs(), new Workers(), new Runner())) {
                 g.add(env);
             }
         }
