@@ -17,8 +17,8 @@ import (
 const (
 	// reclaimAfter is for how long nothing was flushed when that begins.
 	reclaimAfter = 5 * time.Second
-	// reclaimLeast is with how much garbage.
-	reclaimLeast = 4 << 20
+	// reclaimLeast is with how much garbage: so much may stay for good.
+	reclaimLeast = 1 << 20
 	// drawEvery is after how many flushes the parts of ledgers are drawn anew.
 	drawEvery = 16
 	// reclaimRest lies between two parts.

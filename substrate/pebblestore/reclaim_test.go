@@ -185,6 +185,19 @@ func TestAStoreThatIsQuietReclaimsByItself(t *testing.T) {
 	e.awaitSize(before / 4)
 }
 
+// A purge may come in parts that lie apart in time, the last of them small.
+func TestTheLastOfWhatWasPurgedIsGivenBackToo(t *testing.T) {
+	const last = 250 // 2 MB
+	e := newEnded(t, many)
+	defer func() { _ = e.Close() }()
+	e.ReclaimSoon(time.Millisecond)
+	before := e.Stats().DiskBytes
+	e.purge(between(0, many-last, func(int) bool { return true }))
+	e.awaitSize(before / 3)
+	e.purge(between(many-last, many, func(int) bool { return true }))
+	e.awaitSize(before / 20)
+}
+
 // awaitSize waits until the store is no larger.
 func (e *ended) awaitSize(most int64) {
 	e.t.Helper()
