@@ -3,7 +3,6 @@ package gate
 import (
 	"context"
 	"log/slog"
-	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -93,10 +92,11 @@ func New(o Options) (*Gate, error) {
 		return nil, err
 	}
 	share, most := int64(o.Message), shares*int64(max(o.Message, DefaultMessage))
+	all := newInbound(o.Clock, comingOfOne, comingOfAll, share, most)
+	all.yields = true
 	return &Gate{
-		debts: newDebts(), inbound: newInbound(o.Clock, comingOfOne, comingOfAll, share, most),
-		answers: newInbound(o.Clock, math.MaxInt, math.MaxInt, share, most), // as many as were given out
-		opts:    o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate), hubs: newLimiter(o.Clock, o.HubRate),
+		debts: newDebts(), inbound: all, answers: newInbound(o.Clock, owedOfOne, owedOfAll, share, most),
+		opts: o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate), hubs: newLimiter(o.Clock, o.HubRate),
 		loud: newLimiter(o.Clock, refusalsLogged), pages: p, later: make(chan struct{}, laterCalls),
 	}, nil
 }
@@ -134,12 +134,15 @@ type visit struct {
 	// Of its message, guarded by the mutex of inbound.
 	stream        transportStream
 	header        [5]byte
+	inbound       *inbound
 	account       *account
 	bytes         int64 // for which it has room
 	since         time.Duration
+	coming        bool       // it counts among those that are
+	in            *visitList // or nil
 	before, after *visit
-	linked        bool // it is among those that are coming
-	late          bool
+	dropped       *Refusal // why it is not waited for; nil if it is
+	endBody       func()   // of a request over HTTP: ends the reading of its body
 	// Of a request over HTTP: what ends it, and what looks at the caller of a stream.
 	end   func()
 	guard *guard

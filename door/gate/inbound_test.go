@@ -2,6 +2,7 @@ package gate
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"runtime"
 	"strings"
@@ -47,7 +48,14 @@ func until(is func() bool) {
 func (b *inbound) state() (coming, waiting int, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.coming, len(b.queue), b.bytes
+	for _, a := range b.callers { // order-free: sums
+		waiting += a.queue.Len()
+		bytes += a.bytes
+	}
+	if have := b.room.owned + b.room.beyond; have != bytes {
+		panic(fmt.Sprintf("callers have %d bytes, of %d that are had", bytes, have))
+	}
+	return b.coming, waiting, bytes
 }
 
 // coming is how many messages are coming, of all kinds of calls.
@@ -173,7 +181,7 @@ func TestACallThatWaitsKeepsNoRoomFromOthers(t *testing.T) {
 }
 
 // Of one caller, nobody who wants less passes one who waits; the time of a message
-// stands still while it waits, and it counts as none that is coming.
+// stands still while it waits.
 func TestWhoWaitsForRoomIsNeitherPassedNorTimedOut(t *testing.T) {
 	clock := newTestClock()
 	b := newInbound(clock, 2, 2, 10, 100)
@@ -190,14 +198,13 @@ func TestWhoWaitsForRoomIsNeitherPassedNorTimedOut(t *testing.T) {
 		return done
 	}
 	first := begin()
-	if err := b.take(t.Context(), first, 6); err != nil || !b.came(first) {
+	if err := b.take(t.Context(), first, 6); err != nil || b.came(first) != nil {
 		t.Fatal(err)
 	}
 	waiting := func(n int) {
 		until(func() bool {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			return len(b.queue) == n && b.coming == 0
+			coming, waiting, _ := b.state()
+			return waiting == n && coming == n
 		})
 	}
 	large := begin()
@@ -208,7 +215,7 @@ func TestWhoWaitsForRoomIsNeitherPassedNorTimedOut(t *testing.T) {
 	waiting(2)
 	clock.advance(2 * messageTime)
 	b.end(first)
-	if err := <-larges; err != nil || !b.came(large) {
+	if err := <-larges; err != nil || b.came(large) != nil {
 		t.Fatal("it waited, and its time is over: ", err)
 	}
 	select {
@@ -217,7 +224,7 @@ func TestWhoWaitsForRoomIsNeitherPassedNorTimedOut(t *testing.T) {
 	default:
 	}
 	b.end(large)
-	if err := <-smalls; err != nil || !b.came(small) {
+	if err := <-smalls; err != nil || b.came(small) != nil {
 		t.Fatal(err)
 	}
 	b.end(small)

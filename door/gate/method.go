@@ -75,7 +75,7 @@ func (g *Gate) openCall(v *visit) error {
 // closeCall takes back what the call has. Whether it was an answer that was taken
 // changes what its caller owes.
 func (g *Gate) closeCall(v *visit, taken bool) {
-	g.room(v).endOf(v)
+	v.giveBack()
 	if v.debt != nil {
 		g.debts.leave(v.debt, taken)
 		return

@@ -46,16 +46,16 @@ func (g *Gate) receive(ctx context.Context, v *visit, m any) error {
 		return status.Error(codes.Internal, "this version of gRPC does not let the gate read messages")
 	}
 	v.stream = s
-	b := g.room(v)
-	if err := b.begin(v); err != nil {
+	if err := g.expect(v); err != nil {
 		g.refused(v, err)
 		return err
 	}
+	b := v.inbound
 	data, err := g.read(ctx, v, b, m)
-	switch inTime := b.came(v); {
-	case !inTime:
+	switch dropped := b.came(v); {
+	case dropped != nil:
 		data.Free()
-		return errLate
+		return dropped
 	case err != nil:
 		return failedRead(err)
 	case v.skimmed:
@@ -71,13 +71,13 @@ func (g *Gate) receive(ctx context.Context, v *visit, m any) error {
 	return nil
 }
 
-// room is where the memory for the visit's message comes from: answers that are owed
-// do not wait for what others send, nor do streams of work, of which a caller has few.
-func (g *Gate) room(v *visit) *inbound {
-	if v.debt != nil || v.work != nil {
-		return g.answers
+// expect notes that the visit's message is coming. Answers that are owed do not wait for
+// what others send, nor do streams of work, of which a caller has few.
+func (g *Gate) expect(v *visit) error {
+	if (v.debt != nil || v.work != nil) && g.answers.begin(v) == nil {
+		return nil
 	}
-	return g.inbound
+	return g.inbound.begin(v)
 }
 
 // read reads the message and what follows: the end.

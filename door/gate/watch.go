@@ -20,7 +20,7 @@ type watchedStream struct {
 
 // RecvMsg implements grpc.ServerStream. There is one message: that of the request.
 func (s *watchedStream) RecvMsg(m any) error {
-	defer s.g.room(s.v).endOf(s.v)
+	defer s.v.giveBack()
 	return s.g.receive(s.Context(), s.v, m)
 }
 
