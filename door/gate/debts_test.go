@@ -179,3 +179,29 @@ func TestAnswersUnderWayAreBoundedByWhatIsOut(t *testing.T) {
 		t.Error("nobody is there any more")
 	}
 }
+
+// A worker whose streams of work are as many as it may have reads the histories that it
+// needs; who has nothing out does not.
+func TestHistoriesThatAreNeededForWorkCountAsNoStreams(t *testing.T) {
+	_, conn, _ := serveConn(t, giver(), Options{Streams: 1, DefaultHub: "orders"})
+	c := wire.NewTaskHubSidecarServiceClient(conn)
+	work(t.Context(), t, c)
+	history := func() error {
+		h, err := c.StreamInstanceHistory(t.Context(), &wire.StreamInstanceHistoryRequest{})
+		if err == nil {
+			_, err = h.Recv()
+		}
+		return err
+	}
+	for range 3 {
+		if err := history(); status.Code(err) != codes.Unimplemented { // by the service, which does not have it
+			t.Errorf("of what it has out: %v", err)
+		}
+	}
+	if _, err := c.CompleteActivityTask(t.Context(), &wire.ActivityResponse{CompletionToken: "token"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := history(); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "1 streams") {
+		t.Errorf("with nothing out: %v", err)
+	}
+}

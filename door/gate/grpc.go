@@ -118,11 +118,11 @@ func (g *Gate) Stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 	if err != nil {
 		return err
 	}
-	if err := g.openStream(v); err != nil {
+	if err := g.enterStream(v); err != nil {
 		g.refused(v, err)
 		return err
 	}
-	defer g.streams.leave(v.caller)
+	defer g.leaveStream(v)
 	if v.need.Role == Worker {
 		v.work = g.debts.open(debtor{v.caller, v.hub})
 		defer g.debts.close(v.work)
@@ -130,6 +130,28 @@ func (g *Gate) Stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 	defer func() { g.done(v, "", status.Code(err).String()) }()
 	md, _ := metadata.FromIncomingContext(stream.Context())
 	return g.watched(v, fromRPC(stream.Context(), md), srv, stream, next)
+}
+
+// enterStream counts a stream. One that reads what is needed for something that is owed
+// is bounded by what was given out, like answers.
+func (g *Gate) enterStream(v *visit) error {
+	if v.need.Answers {
+		if v.debt = g.debts.enter(debtor{v.caller, v.hub}); v.debt != nil {
+			return nil
+		}
+	}
+	if err := g.rates(v); err != nil {
+		return err
+	}
+	return g.openStream(v)
+}
+
+func (g *Gate) leaveStream(v *visit) {
+	if v.debt != nil {
+		g.debts.leave(v.debt, false)
+		return
+	}
+	g.streams.leave(v.caller)
 }
 
 // recovered turns a panic of a handler into an error: one call must not end the
