@@ -41,7 +41,7 @@ const (
 func (c *Config) gate(auth []gate.Authenticator, log *slog.Logger) (*gate.Gate, error) {
 	return gate.New(gate.Options{
 		Authenticators: auth, DefaultHub: c.Hub, Streams: c.Streams, Calls: c.Limits.Calls, Rate: c.Limits.Rate, HubRate: c.Limits.HubRate, Patience: c.Limits.Patience,
-		Message: c.Limits.Message, TooLarge: translate.TooLarge,
+		Message: c.Limits.Message, Body: httpapi.MaxBody, TooLarge: translate.TooLarge,
 		Hosts: c.Hosts, Origins: c.Origins, Audit: log.With("audit", true), AuditAll: c.AuditAll,
 	})
 }

@@ -21,6 +21,7 @@ const (
 	DefaultHubRate  = 100_000
 	DefaultAnswer   = 3_900_000
 	DefaultMessage  = 64 << 20
+	DefaultBody     = 4 << 20
 	DefaultPatience = 30 * time.Second
 )
 
@@ -37,6 +38,7 @@ type Options struct {
 	HubRate    int // the same for one task hub, of all callers who may use it; default DefaultHubRate
 	Answer     int // bytes of an answer to a remote call; default DefaultAnswer
 	Message    int // bytes of a message of a remote call; default DefaultMessage
+	Body       int // bytes that are read of a request over HTTP at most; default DefaultBody
 	// TooLarge makes of an answer of a worker that is larger than limit one that says
 	// so: there is nothing in it but whose it is. It reports false if it cannot.
 	// Without it such answers are refused.
@@ -83,6 +85,7 @@ func New(o Options) (*Gate, error) {
 	positive(&o.HubRate, DefaultHubRate)
 	positive(&o.Answer, DefaultAnswer)
 	positive(&o.Message, DefaultMessage)
+	positive(&o.Body, DefaultBody)
 	positive(&o.Patience, DefaultPatience)
 	if o.Clock == nil {
 		o.Clock = sysclock.New()
@@ -142,7 +145,6 @@ type visit struct {
 	in            *visitList // or nil
 	before, after *visit
 	dropped       *Refusal // why it is not waited for; nil if it is
-	endBody       func()   // of a request over HTTP: ends the reading of its body
 	// Of a request over HTTP: what ends it, and what looks at the caller of a stream.
 	end   func()
 	guard *guard

@@ -3,12 +3,10 @@ package gate
 import (
 	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
-	"time"
 
 	"google.golang.org/grpc/codes"
 )
@@ -27,6 +25,7 @@ func (g *Gate) HTTP(next http.Handler) http.Handler {
 			return
 		}
 		defer g.calls.leave(v.caller)
+		defer v.giveBack()
 		ctx, cancel := context.WithCancel(context.WithValue(r.Context(), visitKey{}, v))
 		defer cancel()
 		v.end = cancel
@@ -41,7 +40,7 @@ func (g *Gate) HTTP(next http.Handler) http.Handler {
 			}
 		}()
 		if r.ContentLength != 0 {
-			r.Body = &timedBody{ReadCloser: r.Body, g: g, rc: http.NewResponseController(w)}
+			r.Body = &body{ReadCloser: r.Body, g: g, v: v, rc: http.NewResponseController(w), ctx: ctx, declared: r.ContentLength}
 		}
 		next.ServeHTTP(out, r.WithContext(ctx))
 	})
@@ -152,32 +151,6 @@ func Answer(w http.ResponseWriter, err error) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(code)
 	_, _ = w.Write(body) // that the caller is gone is nobody's error
-}
-
-// bodyTime bounds how long the body of a request may take to come, once somebody
-// reads it.
-const bodyTime = 2 * time.Minute
-
-// timedBody is a body with a time limit. A limit of the whole request would end
-// those that wait, as net/http goes on reading to notice that the caller is gone.
-type timedBody struct {
-	io.ReadCloser
-	g     *Gate
-	rc    *http.ResponseController
-	begun bool
-}
-
-// Read implements io.Reader. That a connection takes no deadline is nobody's error.
-func (b *timedBody) Read(p []byte) (int, error) {
-	if !b.begun {
-		b.begun = true
-		_ = b.rc.SetReadDeadline(b.g.opts.Clock.Wall().Add(bodyTime))
-	}
-	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		_ = b.rc.SetReadDeadline(time.Time{})
-	}
-	return n, err
 }
 
 // recorder notes the status code of an answer.

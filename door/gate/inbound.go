@@ -52,11 +52,7 @@ func newInbound(clock substrate.Clock, one, all int, share, most int64) *inbound
 // begin notes that the visit's message is coming; came has to follow, and end.
 func (b *inbound) begin(v *visit) error {
 	b.mu.Lock()
-	a := b.callers[v.caller]
-	if a == nil {
-		a = &account{}
-		b.callers[v.caller] = a
-	}
+	a := b.of(v.caller)
 	out, err := b.admits(v, a)
 	if err == nil {
 		v.inbound, v.account = b, a
@@ -68,6 +64,24 @@ func (b *inbound) begin(v *visit) error {
 		out.cut()
 	}
 	return err
+}
+
+// of is the account of a caller.
+func (b *inbound) of(caller string) *account {
+	a := b.callers[caller]
+	if a == nil {
+		a = &account{}
+		b.callers[caller] = a
+	}
+	return a
+}
+
+// enter is begin for what comes in another way, and is only to have room; end has to
+// follow.
+func (b *inbound) enter(v *visit) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	v.inbound, v.account = b, b.of(v.caller)
 }
 
 // admits refuses a message beyond those that may be coming. One that it returns has
@@ -202,16 +216,9 @@ func (v *visit) giveBack() {
 	}
 }
 
-// cut ends the call of a message that is not waited for.
-func (v *visit) cut() {
-	if v.stream != nil {
-		_ = v.stream.WriteStatus(v.dropped.GRPCStatus()) // whoever has gone need not be told
-		return
-	}
-	if v.endBody != nil {
-		v.endBody()
-	}
-}
+// cut ends the call of a message that is not waited for. Whoever has gone need not be
+// told.
+func (v *visit) cut() { _ = v.stream.WriteStatus(v.dropped.GRPCStatus()) }
 
 // visitList is some visits, the oldest first. Each is in one list at most.
 type visitList struct{ first, last *visit }

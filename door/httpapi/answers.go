@@ -38,6 +38,10 @@ func (c *call) fail(err error) {
 		refuse(c.w, e.Code, e.Text)
 		return
 	}
+	if e, ok := errors.AsType[coded](err); ok {
+		refuse(c.w, e.HTTP(), e.Error())
+		return
+	}
 	if e, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		refuse(c.w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the body has more than %d bytes, and this API takes no more, "+
 			"whatever one payload may have (on a server limits.payload): send a larger one over gRPC", e.Limit))
@@ -50,6 +54,13 @@ func (c *call) fail(err error) {
 		}
 	}
 	refuse(c.w, http.StatusInternalServerError, err.Error())
+}
+
+// coded is an error of the body of a request, from what is around the API, with the status
+// code that it is answered with.
+type coded interface {
+	error
+	HTTP() int
 }
 
 // problem is the body of an error, with the names that Durable Functions uses.

@@ -27,8 +27,8 @@ const (
 	// where programs of other languages look for it on their own machine.
 	oldBase = "/admin/extensions/DurableTaskExtension"
 	rpcBase = "/durabletask"
-	// maxBody is how long a request's body may be, in bytes.
-	maxBody = 4 << 20
+	// MaxBody is how long a request's body may be, in bytes.
+	MaxBody = 4 << 20
 	// maxDepth is how many arrays and objects of a body of JSON may be in each other:
 	// programs that read it recurse that deep.
 	maxDepth = 64
@@ -202,7 +202,7 @@ func (c *call) serve() error {
 			return err
 		}
 	}
-	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxBody)
+	c.r.Body = http.MaxBytesReader(c.w, c.r.Body, MaxBody)
 	find := c.api.hubs
 	if found.demands() && c.api.opts.Demand != nil {
 		find = c.api.opts.Demand

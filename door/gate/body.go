@@ -1,0 +1,72 @@
+package gate
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"google.golang.org/grpc/codes"
+)
+
+// bodyTime bounds how long the body of a request may take to come, once somebody
+// reads it.
+const bodyTime = 2 * time.Minute
+
+// body is that of a request. Nothing of it is read before there is room for it, which it
+// has until the request has ended, like a message of a remote call.
+//
+// It has a time limit of its own: one of the whole request would end those that wait, as
+// net/http goes on reading to notice that the caller is gone.
+type body struct {
+	io.ReadCloser
+	g        *Gate
+	v        *visit
+	rc       *http.ResponseController
+	ctx      context.Context
+	declared int64 // bytes; negative if nobody has said
+	size     int64
+	begun    bool
+	err      error
+}
+
+// Read implements io.Reader. That a connection takes no deadline is nobody's error.
+func (b *body) Read(p []byte) (int, error) {
+	if !b.begun {
+		b.begun = true
+		if b.err = b.enter(); b.err == nil {
+			_ = b.rc.SetReadDeadline(b.g.opts.Clock.Wall().Add(bodyTime))
+		}
+	}
+	if b.err != nil {
+		return 0, b.err
+	}
+	n, err := b.ReadCloser.Read(p)
+	b.size += int64(n)
+	if err != nil {
+		b.err = err
+		_ = b.rc.SetReadDeadline(time.Time{})
+	}
+	if errors.Is(err, io.EOF) && b.size < b.v.bytes {
+		b.g.inbound.give(b.v, b.v.bytes-b.size)
+	}
+	return n, err
+}
+
+// enter waits for room, but not without end: net/http notices that a caller has gone only
+// once the body has been read.
+func (b *body) enter() error {
+	most := int64(b.g.opts.Body)
+	if b.declared >= 0 {
+		most = min(most, b.declared)
+	}
+	ctx, end := context.WithCancelCause(b.ctx)
+	defer end(nil)
+	stop := b.g.opts.Clock.AfterFunc(bodyTime, func() {
+		end(refuse(codes.ResourceExhausted, "within %v there was no room for the body beside the other messages of %s", bodyTime, b.v.caller))
+	})
+	defer stop()
+	b.g.inbound.enter(b.v)
+	return b.g.inbound.take(ctx, b.v, most)
+}
