@@ -144,10 +144,10 @@ func (c *Calls) call(ctx context.Context, payload json.RawMessage) (*Response, e
 	}
 	a := worker.ActivityOf(ctx)
 	id := pollID(a.Item)
-	switch i, err := c.hub.Engine().Get(ctx, id, engine.GetOptions{Payloads: true}); {
-	case err == nil && (!i.Status.Ended() || i.Status == model.Completed || final(i.Failure)):
+	switch _, err := c.hub.Engine().Get(ctx, id, engine.GetOptions{}); {
+	case err == nil: // also if it has failed: the next attempt, if there is one, has another
 		return c.await(ctx, id)
-	case err != nil && !errors.Is(err, engine.ErrNotFound):
+	case !errors.Is(err, engine.ErrNotFound):
 		return nil, err
 	}
 	got, err := c.x.do(ctx, r)
@@ -208,8 +208,8 @@ func (c *Calls) await(ctx context.Context, id string) (*Response, error) {
 	return &got, nil
 }
 
-// pollFailure is what polling has failed with: where that is final, so is the call,
-// which would otherwise be begun again with its first request.
+// pollFailure is what polling has failed with: where that is final, so is the call, which
+// a retry would begin again with its first request.
 func pollFailure(f *model.Failure) error {
 	err := errors.New(f.Message)
 	if final(f) {
