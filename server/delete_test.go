@@ -3,6 +3,9 @@ package server
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
+	"slices"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -11,6 +14,7 @@ import (
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/substrate/dirlock"
 )
 
 // A hub is deleted, or made anew, at once: what workers have of it is nobody's any more,
@@ -60,6 +64,67 @@ func TestAHubIsDeletedWhateverWorkersHaveOfIt(t *testing.T) {
 				t.Errorf("the hub that was made anew: %v", err)
 			}
 		})
+	}
+}
+
+// A hub that could not be deleted is there as before: it is not taken for one that never
+// was, and can be deleted once nothing is in the way.
+func TestAHubThatCannotBeDeletedIsNotForgotten(t *testing.T) {
+	for name, isOpen := range map[string]bool{"not open": false, "open": true} {
+		t.Run(name, func(t *testing.T) {
+			data := t.TempDir()
+			dir, err := HubDir(data, "shop")
+			if err != nil {
+				t.Fatal(err)
+			}
+			first, err := netherite.Open(dir)
+			if err == nil {
+				err = first.Close(t.Context())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var s *running
+			inTheWay := filepath.Join(dir, dirlock.FileName)
+			block := func() {
+				if err := errors.Join(os.Remove(inTheWay), os.Mkdir(inTheWay, 0o700)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			serve := func() { s = start(t, func(c *Config) { c.Data = data }) }
+			if isOpen {
+				serve()
+				block()
+			} else {
+				block()
+				serve()
+			}
+			if err := s.hubs.Delete(t.Context(), "shop"); err == nil {
+				t.Fatal("it was deleted")
+			}
+			if _, err := s.hubs.Hub(t.Context(), "shop"); !errors.Is(err, engine.ErrUnavailable) {
+				t.Errorf("it is there, and cannot be opened: %v", err)
+			}
+			if err := os.Remove(inTheWay); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.hubs.Delete(t.Context(), "shop"); err != nil {
+				t.Error(err)
+			}
+			if names, err := FindHubs(data); err != nil || slices.Contains(names, "shop") || len(s.hubs.Broken()) > 0 {
+				t.Errorf("there are %v, %v", names, err)
+			}
+		})
+	}
+}
+
+// A hub that is deleted while it waits to be opened again is not made anew.
+func TestAHubThatIsDeletedMeanwhileIsNotOpenedAgain(t *testing.T) {
+	data := t.TempDir()
+	s := start(t, func(c *Config) { c.Data = data })
+	s.hubs.reopen(t.Context(), "gone")
+	if names, err := FindHubs(data); err != nil || slices.Contains(names, "gone") || slices.Contains(s.hubs.Names(), "gone") {
+		t.Errorf("there are %v, %v", names, err)
 	}
 }
 

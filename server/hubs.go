@@ -85,24 +85,17 @@ func (h *Hubs) openAll(ctx context.Context) error {
 	return err
 }
 
-// reopen opens a hub that is there.
+// reopen opens a hub that is there. It may be deleted meanwhile.
 func (h *Hubs) reopen(ctx context.Context, name string) {
-	err := h.change(ctx, name, func(old *netherite.Hub) (*netherite.Hub, error) {
-		if old != nil {
-			return old, nil
+	_ = h.change(ctx, name, func(old *netherite.Hub) (hub *netherite.Hub, err error) {
+		if hub = old; hub == nil && h.taken(name) {
+			hub, err = h.openHub(name)
 		}
-		return h.openHub(name)
+		if before := h.note(name, err); err != nil && (before == nil || before.Error() != err.Error()) {
+			h.log.Error("a task hub cannot be opened, the others are served; this is tried again", "hub", name, "error", err)
+		}
+		return hub, err
 	})
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if err == nil {
-		delete(h.broken, name)
-		return
-	}
-	if before := h.broken[name]; before == nil || before.Error() != err.Error() {
-		h.log.Error("a task hub cannot be opened, the others are served; this is tried again", "hub", name, "error", err)
-	}
-	h.broken[name] = err
 }
 
 // retryBroken tries the broken hubs again, and reports how many are left.
@@ -111,18 +104,19 @@ func (h *Hubs) retryBroken(ctx context.Context) int {
 	names := slices.Sorted(maps.Keys(h.broken))
 	h.mu.Unlock()
 	for _, name := range names {
-		if taken(filepath.Join(h.c.Data, hubsDir, name)) {
+		if h.taken(name) {
 			h.reopen(ctx, name)
 			continue
 		}
-		h.mu.Lock()
-		delete(h.broken, name) // somebody has taken it away
-		h.mu.Unlock()
+		h.note(name, nil) // somebody has taken it away
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return len(h.broken)
 }
+
+// taken reports whether there is something in the folder of a hub.
+func (h *Hubs) taken(name string) bool { return taken(filepath.Join(h.c.Data, hubsDir, name)) }
 
 // openAtOnce is how many hubs are opened at the same time: what takes time is
 // mostly the disk.
@@ -314,7 +308,7 @@ func (h *Hubs) Create(ctx context.Context, name string, anew bool) error {
 			return h.make(name)
 		}
 		if err := h.remove(name, old); err != nil {
-			return nil, err
+			return h.keep(name, err)
 		}
 		return h.openHub(name)
 	})
@@ -326,21 +320,47 @@ func (h *Hubs) Delete(ctx context.Context, name string) error {
 	return h.change(ctx, name, func(old *netherite.Hub) (*netherite.Hub, error) {
 		switch {
 		case old != nil:
-			return nil, h.remove(name, old)
-		case h.forget(name):
-			return nil, DeleteHub(h.c.Data, name)
+			if err := h.remove(name, old); err != nil {
+				return h.keep(name, err)
+			}
+			return nil, nil
+		case h.isBroken(name):
+			err := DeleteHub(h.c.Data, name)
+			if err == nil {
+				h.note(name, nil)
+			}
+			return nil, err
 		}
 		return nil, fmt.Errorf("%q: %w", name, ErrNoHub)
 	})
 }
 
-// forget reports whether a hub is broken, and forgets it.
-func (h *Hubs) forget(name string) bool {
+// keep opens a hub again that could not be deleted, if that has not come far enough.
+func (h *Hubs) keep(name string, why error) (*netherite.Hub, error) {
+	if !h.taken(name) {
+		return nil, why
+	}
+	hub, err := h.openHub(name)
+	h.note(name, err)
+	return hub, errors.Join(why, err)
+}
+
+func (h *Hubs) isBroken(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	is := h.broken[name] != nil
-	delete(h.broken, name)
-	return is
+	return h.broken[name] != nil
+}
+
+// note notes why a hub could not be opened, or with nil that it could or is there no
+// more, and returns what was noted before.
+func (h *Hubs) note(name string, err error) (before error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	before = h.broken[name]
+	if delete(h.broken, name); err != nil {
+		h.broken[name] = err
+	}
+	return before
 }
 
 // remove closes a hub and deletes its folder. What cannot be written any more does
