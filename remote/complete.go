@@ -3,7 +3,6 @@ package remote
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/netherite-go/netherite/door/durabletask/extra"
@@ -129,94 +128,6 @@ type result struct {
 	activity *wire.ActivityResponse
 	entity   *wire.EntityBatchResult
 	after    time.Duration
-}
-
-// outbox sends results, several at a time.
-type outbox struct {
-	c    *connection
-	mu   sync.Mutex
-	cond sync.Cond
-	// guarded by mu
-	queue   []result
-	head    int
-	idle    int
-	senders int
-	closed  bool
-	all     sync.WaitGroup
-}
-
-const (
-	// maxSenders bounds the calls under way. As many results as there are may
-	// wait: they are of items, whose number the worker's limits bound.
-	maxSenders = 256
-	// closeTime is how long results are sent on after the worker is closed.
-	closeTime = 5 * time.Second
-)
-
-func newOutbox(c *connection) *outbox {
-	o := &outbox{c: c}
-	o.cond.L = &o.mu
-	return o
-}
-
-func (o *outbox) add(r result) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	o.queue = append(o.queue, r)
-	switch {
-	case o.idle > 0:
-		o.cond.Signal()
-	case o.senders < maxSenders && !o.closed:
-		o.senders++
-		o.all.Go(o.work)
-	}
-}
-
-// work sends results until the outbox is closed and empty.
-func (o *outbox) work() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	for {
-		if o.head == len(o.queue) {
-			o.queue, o.head = o.queue[:0], 0
-			if o.closed {
-				return
-			}
-			o.idle++
-			o.cond.Wait()
-			o.idle--
-			continue
-		}
-		r := o.queue[o.head]
-		o.queue[o.head] = result{}
-		o.head++
-		o.mu.Unlock()
-		o.c.deliver(&r)
-		o.mu.Lock()
-	}
-}
-
-// close waits until all is sent, for a while.
-func (o *outbox) close() {
-	o.mu.Lock()
-	o.closed = true
-	o.cond.Broadcast()
-	o.mu.Unlock()
-	done := make(chan struct{})
-	go func() {
-		o.all.Wait()
-		close(done)
-	}()
-	late := make(chan struct{})
-	stop := o.c.clock.AfterFunc(closeTime, func() { close(late) })
-	defer stop()
-	select {
-	case <-done:
-		return
-	case <-late:
-	}
-	o.c.cancel() // breaks off what is under way
-	<-done
 }
 
 // send makes one attempt.
