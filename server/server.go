@@ -36,6 +36,7 @@ type Server struct {
 	figures   *figures
 	hubs      *Hubs
 	service   *durabletask.Service
+	gate      *gate.Gate
 	rpc       *grpc.Server
 	http      *http.Server
 	admin     *http.Server // nil: there is none
@@ -141,7 +142,7 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 	if err != nil {
 		return err
 	}
-	s.hubs.made = g.Made
+	s.gate, s.hubs.made = g, g.Made
 	counted := []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.figures.unary), grpc.ChainStreamInterceptor(s.figures.stream)}
 	opts := slices.Concat(durabletask.ServerOptions(), counted, g.ServerOptions(), s.c.rpcLimits())
 	if secure != nil {

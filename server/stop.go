@@ -9,7 +9,7 @@ import (
 )
 
 // apiGrace is how long HTTP requests that are under way may go on when the server
-// stops, before their contexts end.
+// stops, before their contexts end, and messages of gRPC calls may be coming.
 const apiGrace = time.Second
 
 // rpcGrace is how long gRPC calls may go on when the time of Stop is over: streams are
@@ -140,7 +140,10 @@ func (s *Server) drain(ctx context.Context) {
 // endDoors ends the streams of workers and waits for what callers have under way.
 func (s *Server) endDoors(ctx context.Context) {
 	s.service.Close()
-	stopGrace := s.clock.AfterFunc(apiGrace, s.api.cancel)
+	stopGrace := s.clock.AfterFunc(apiGrace, func() {
+		s.api.cancel()
+		s.gate.Stop()
+	})
 	defer stopGrace()
 	stopped := make(chan struct{})
 	go func() {

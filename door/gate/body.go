@@ -29,6 +29,7 @@ type body struct {
 	size     int64
 	begun    bool
 	err      error
+	unwatch  func() bool // of ctx, whose end ends what is being read
 }
 
 // Read implements io.Reader. That a connection takes no deadline is nobody's error.
@@ -36,7 +37,7 @@ func (b *body) Read(p []byte) (int, error) {
 	if !b.begun {
 		b.begun = true
 		if b.err = b.enter(); b.err == nil {
-			_ = b.rc.SetReadDeadline(b.g.opts.Clock.Wall().Add(bodyTime))
+			b.watch()
 		}
 	}
 	if b.err != nil {
@@ -46,12 +47,28 @@ func (b *body) Read(p []byte) (int, error) {
 	b.size += int64(n)
 	if err != nil {
 		b.err = err
-		_ = b.rc.SetReadDeadline(time.Time{})
+		b.end()
 	}
-	if errors.Is(err, io.EOF) && b.size < b.v.bytes {
-		b.g.inbound.give(b.v, b.v.bytes-b.size)
+	if errors.Is(err, io.EOF) { // else net/http, which reads what is left, would wait for it without end
+		_ = b.rc.SetReadDeadline(time.Time{})
+		if b.size < b.v.bytes {
+			b.g.inbound.give(b.v, b.v.bytes-b.size)
+		}
 	}
 	return n, err
+}
+
+// watch bounds the time of what is read from now on.
+func (b *body) watch() {
+	_ = b.rc.SetReadDeadline(b.g.opts.Clock.Wall().Add(bodyTime))
+	b.unwatch = context.AfterFunc(b.ctx, func() { _ = b.rc.SetReadDeadline(time.Unix(1, 0)) })
+}
+
+// end notes that nothing is read any more.
+func (b *body) end() {
+	if b.unwatch != nil {
+		b.unwatch()
+	}
 }
 
 // enter waits for room, but not without end: net/http notices that a caller has gone only

@@ -4,9 +4,14 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/sysclock"
 )
 
 // A body has room before it is read, and for what it is until its request has ended: more
@@ -88,4 +93,31 @@ func TestABodyDoesNotWaitForRoomWithoutEnd(t *testing.T) {
 	}
 	until(func() bool { _, w, n := g.inbound.state(); return w == 0 && n == 10 })
 	g.inbound.end(first)
+}
+
+// late is a clock by which the time of a body is over when it begins.
+type late struct{ substrate.Clock }
+
+func (c late) Wall() time.Time { return c.Clock.Wall().Add(-bodyTime) }
+
+// net/http reads what a handler has left of a body. It does not wait for what has not come
+// in its time, or the connection would stay for as long as the other side likes.
+func TestABodyThatDoesNotComeEndsItsConnection(t *testing.T) {
+	g, err := New(Options{Clock: late{sysclock.New()}, Audit: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := httptest.NewServer(g.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { _, _ = io.ReadAll(r.Body) })))
+	defer s.Close()
+	conn, err := net.Dial("tcp", s.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(conn); err != nil { // until it ends
+		t.Error(err)
+	}
 }

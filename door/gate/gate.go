@@ -104,6 +104,14 @@ func New(o Options) (*Gate, error) {
 	}, nil
 }
 
+// Stop ends the remote calls whose messages have not come, now and from now on: it is for
+// a server that stops, as nobody knows when they would. Bodies of requests end with the
+// contexts of these.
+func (g *Gate) Stop() {
+	g.inbound.stop()
+	g.answers.stop()
+}
+
 func positive[T int | time.Duration](v *T, otherwise T) {
 	if *v <= 0 {
 		*v = otherwise

@@ -40,7 +40,9 @@ func (g *Gate) HTTP(next http.Handler) http.Handler {
 			}
 		}()
 		if r.ContentLength != 0 {
-			r.Body = &body{ReadCloser: r.Body, g: g, v: v, rc: http.NewResponseController(w), ctx: ctx, declared: r.ContentLength}
+			b := &body{ReadCloser: r.Body, g: g, v: v, rc: http.NewResponseController(w), ctx: ctx, declared: r.ContentLength}
+			defer b.end() // before ctx ends
+			r.Body = b
 		}
 		next.ServeHTTP(out, r.WithContext(ctx))
 	})

@@ -36,6 +36,7 @@ type inbound struct {
 	timed    visitList // those of them that may take messageTime
 	standing visitList // those that wait for room, whose time stands still
 	armed    bool
+	stopped  bool // nothing comes any more
 	room     room
 }
 
@@ -88,6 +89,8 @@ func (b *inbound) enter(v *visit) {
 // made room, and is to be cut.
 func (b *inbound) admits(v *visit, a *account) (out *visit, err error) {
 	switch {
+	case b.stopped:
+		return nil, errStops
 	case a.coming >= b.one:
 		return nil, refuse(codes.ResourceExhausted, "%s is sending %d messages, which is as many as one caller may send at a time", v.caller, a.coming)
 	case b.coming < b.all:
@@ -102,6 +105,7 @@ func (b *inbound) admits(v *visit, a *account) (out *visit, err error) {
 
 var (
 	errLate     = refuse(codes.DeadlineExceeded, "the message has not come within %v", messageTime)
+	errStops    = refuse(codes.Unavailable, "the message had not come when the server stopped")
 	errMadeRoom = refuse(codes.ResourceExhausted, "the message has made room for that of another caller: too many are coming, and most of them from this one")
 )
 
@@ -190,6 +194,23 @@ func (b *inbound) sweep() {
 	}
 	b.mu.Unlock()
 	for _, v := range late {
+		v.cut()
+	}
+}
+
+// stop ends the calls of all messages that have not come.
+func (b *inbound) stop() {
+	b.mu.Lock()
+	b.stopped = true
+	var all []*visit
+	for _, l := range [...]*visitList{&b.timed, &b.standing} {
+		for l.first != nil {
+			all = append(all, l.first)
+			b.drop(l.first, errStops)
+		}
+	}
+	b.mu.Unlock()
+	for _, v := range all {
 		v.cut()
 	}
 }
