@@ -192,3 +192,25 @@ func TestAnswersBeyondThoseThatMayComeCountLikeAnyCall(t *testing.T) {
 }
 
 const completeActivity = "/TaskHubSidecarService/CompleteActivityTask"
+
+// A small message does not wait behind large ones of its own caller either, one of which
+// may be stuck.
+func TestSmallMessagesDoNotWaitForLargeOnesOfTheirCaller(t *testing.T) {
+	const one = 64 << 20
+	b := newInbound(newTestClock(), 100, 100, one, 4*one)
+	first, second := entered(t, b, "a", one/2+1), entered(t, b, "a", 0)
+	has := make(chan error, 1)
+	go func() { has <- b.take(t.Context(), second, one/2) }()
+	until(func() bool { _, n, _ := b.state(); return n == 1 })
+	for range 100 {
+		b.end(entered(t, b, "a", 64<<10))
+	}
+	b.end(first)
+	if err := <-has; err != nil {
+		t.Fatal(err)
+	}
+	b.end(second)
+	if coming, waiting, bytes := b.state(); coming != 0 || waiting != 0 || bytes != 0 {
+		t.Errorf("%d are coming, %d wait, %d bytes", coming, waiting, bytes)
+	}
+}

@@ -147,6 +147,8 @@ type visit struct {
 	header        [5]byte
 	inbound       *inbound
 	account       *account
+	room          *room
+	share         *share
 	bytes         int64 // for which it has room
 	since         time.Duration
 	coming        bool       // it counts among those that are

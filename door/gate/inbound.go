@@ -36,18 +36,20 @@ type inbound struct {
 	timed    visitList // those of them that may take messageTime
 	standing visitList // those that wait for room, whose time stands still
 	armed    bool
-	stopped  bool // nothing comes any more
-	room     room
+	stopped  bool  // nothing comes any more
+	smallest int64 // bytes that messages have at most that have a room of their own
+	small    room
+	large    room
 }
 
 // account is what one caller has of it.
 type account struct {
-	coming int
-	share
+	coming       int
+	small, large share
 }
 
 func newInbound(clock substrate.Clock, one, all int, share, most int64) *inbound {
-	return &inbound{clock: clock, one: one, all: all, callers: map[string]*account{}, room: newRoom(share, most)}
+	return &inbound{clock: clock, one: one, all: all, callers: map[string]*account{}, smallest: share / owns / smalls, small: newRoom(share/owns, most/4), large: newRoom(share, most)}
 }
 
 // begin notes that the visit's message is coming; came has to follow, and end.
@@ -220,10 +222,10 @@ func (b *inbound) end(v *visit) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.uncount(v)
-	b.room.give(v, v.bytes)
+	v.give(v.bytes)
 	if len(b.callers) > maxBuckets {
 		for k, a := range b.callers { // order-free: removes
-			if a.coming == 0 && a.idle() {
+			if a.coming == 0 && a.small.idle() && a.large.idle() {
 				delete(b.callers, k)
 			}
 		}

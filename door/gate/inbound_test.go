@@ -49,10 +49,12 @@ func (b *inbound) state() (coming, waiting int, bytes int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, a := range b.callers { // order-free: sums
-		waiting += a.queue.Len()
-		bytes += a.bytes
+		for _, s := range [...]*share{&a.small, &a.large} {
+			waiting += s.queue.Len()
+			bytes += s.bytes
+		}
 	}
-	if have := b.room.owned + b.room.beyond; have != bytes {
+	if have := b.small.owned + b.small.beyond + b.large.owned + b.large.beyond; have != bytes {
 		panic(fmt.Sprintf("callers have %d bytes, of %d that are had", bytes, have))
 	}
 	return b.coming, waiting, bytes

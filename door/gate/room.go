@@ -15,8 +15,13 @@ type room struct {
 	turns          list.List // of *share: whoever waits for nothing but others
 }
 
-// owns is which part of what a caller may have is his own.
-const owns = 16
+const (
+	// owns is which part of what a caller may have is his own.
+	owns = 16
+	// smalls is how many of the messages that are small have as much room as is a caller's
+	// own. Small is what comes in a stream's window, without being asked for.
+	smalls = 64
+)
 
 func newRoom(one, most int64) room { return room{one: one, own: one / owns, most: most} }
 
@@ -35,13 +40,17 @@ type wanted struct {
 	granted chan struct{}
 }
 
-// take gives the visit room for n bytes, and waits for it: who sends is held up
+// take gives the visit room for n bytes, once, and waits for it: who sends is held up
 // meanwhile, and the time of the message stands still.
 func (b *inbound) take(ctx context.Context, v *visit, n int64) error {
 	b.mu.Lock()
-	s := &v.account.share
-	if b.room.turns.Len() == 0 && s.queue.Len() == 0 && b.room.mayHave(s, n) && b.room.fits(s, n) {
-		b.room.add(s, n)
+	r, s := &b.large, &v.account.large
+	if n <= b.smallest {
+		r, s = &b.small, &v.account.small
+	}
+	v.room, v.share = r, s
+	if r.turns.Len() == 0 && s.queue.Len() == 0 && r.mayHave(s, n) && r.fits(s, n) {
+		r.add(s, n)
 		v.bytes += n
 		b.mu.Unlock()
 		return nil
@@ -51,7 +60,7 @@ func (b *inbound) take(ctx context.Context, v *visit, n int64) error {
 	if v.coming {
 		b.standing.add(v)
 	}
-	b.room.offer(s)
+	r.offer(s)
 	b.mu.Unlock()
 	select {
 	case <-w.granted:
@@ -63,7 +72,7 @@ func (b *inbound) take(ctx context.Context, v *visit, n int64) error {
 	case <-w.granted:
 		v.bytes += n
 	default:
-		b.room.forget(s, e)
+		r.forget(s, e)
 		return context.Cause(ctx)
 	}
 	if v.coming {
@@ -76,17 +85,16 @@ func (b *inbound) take(ctx context.Context, v *visit, n int64) error {
 func (b *inbound) give(v *visit, n int64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.room.give(v, n)
+	v.give(n)
 }
 
-func (r *room) give(v *visit, n int64) {
+func (v *visit) give(n int64) {
 	if n == 0 {
 		return
 	}
 	v.bytes -= n
-	s := &v.account.share
-	r.add(s, -n)
-	r.offer(s)
+	v.room.add(v.share, -n)
+	v.room.offer(v.share)
 }
 
 // mayHave reports whether one caller may have n bytes more. One message always may if
