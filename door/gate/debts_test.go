@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 	"testing"
 
@@ -204,4 +205,39 @@ func TestHistoriesThatAreNeededForWorkCountAsNoStreams(t *testing.T) {
 	if err := history(); status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "1 streams") {
 		t.Errorf("with nothing out: %v", err)
 	}
+}
+
+// As many of them are read at a time as a caller may have streams: a history may be large.
+// The others wait.
+func TestHistoriesThatAreNeededForWorkWaitForOthers(t *testing.T) {
+	begun, release := make(chan struct{}, 2), make(chan struct{})
+	s := giver()
+	s.past = func() {
+		begun <- struct{}{}
+		<-release
+	}
+	g, conn, _ := serveConn(t, s, Options{Streams: 1, DefaultHub: "orders"})
+	c := wire.NewTaskHubSidecarServiceClient(conn)
+	work(t.Context(), t, c)
+	ended := make(chan error, 2)
+	for range 2 { // one is out, and asked for twice
+		go func() {
+			h, err := c.StreamInstanceHistory(t.Context(), &wire.StreamInstanceHistoryRequest{})
+			if err == nil {
+				_, err = h.Recv()
+			}
+			ended <- err
+		}()
+	}
+	<-begun
+	until(func() bool { _, n, _ := g.histories.state(); return n == 1 })
+	release <- struct{}{}
+	<-begun
+	close(release)
+	for range 2 {
+		if err := <-ended; !errors.Is(err, io.EOF) {
+			t.Error(err)
+		}
+	}
+	until(func() bool { _, w, n := g.histories.state(); return w == 0 && n == 0 })
 }

@@ -3,6 +3,7 @@ package gate
 import (
 	"context"
 	"log/slog"
+	"math"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -71,6 +72,8 @@ type Gate struct {
 	debts   *debts
 	inbound *inbound // messages of calls
 	answers *inbound // messages of those that are owed
+	// histories are those that are read for what is owed, as if each had one byte.
+	histories *inbound
 }
 
 // laterCalls is how many calls may wait to know their callers. They wait for one
@@ -99,7 +102,8 @@ func New(o Options) (*Gate, error) {
 	all.yields = true
 	return &Gate{
 		debts: newDebts(), inbound: all, answers: newInbound(o.Clock, owedOfOne, owedOfAll, share, most),
-		opts: o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate), hubs: newLimiter(o.Clock, o.HubRate),
+		histories: newInbound(o.Clock, 0, 0, int64(o.Streams), math.MaxInt64),
+		opts:      o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate), hubs: newLimiter(o.Clock, o.HubRate),
 		loud: newLimiter(o.Clock, refusalsLogged), pages: p, later: make(chan struct{}, laterCalls),
 	}, nil
 }
@@ -137,11 +141,12 @@ type visit struct {
 	owed      bool  // it answers for what its caller was given to do
 	rated     bool  // it has been counted for the limits of a second
 	// Of a remote call: see package documentation.
-	debt    *debt // of an answer that is owed
-	work    *debt // of a stream of work
-	passed  bool  // it may be made
-	partial bool  // there is more of the answer to come
-	skimmed bool  // its message was too large
+	debt    *debt  // of an answer that is owed
+	work    *debt  // of a stream of work
+	history *visit // of one that reads a history for what is owed: its place among those
+	passed  bool   // it may be made
+	partial bool   // there is more of the answer to come
+	skimmed bool   // its message was too large
 	// Of its message, guarded by the mutex of inbound.
 	stream        transportStream
 	header        [5]byte

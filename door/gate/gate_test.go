@@ -28,6 +28,7 @@ type service struct {
 	get  func(context.Context) (*wire.GetInstanceResponse, error)
 	does func(context.Context, proto.Message) error // of a start, a completion
 	work func(grpc.ServerStreamingServer[wire.WorkItem]) error
+	past func() // nil: there are no histories
 }
 
 func (s *service) GetInstance(ctx context.Context, _ *wire.GetInstanceRequest) (*wire.GetInstanceResponse, error) {
@@ -48,6 +49,14 @@ func (s *service) CompleteOrchestratorTask(ctx context.Context, q *wire.Orchestr
 
 func (s *service) GetWorkItems(_ *wire.GetWorkItemsRequest, stream grpc.ServerStreamingServer[wire.WorkItem]) error {
 	return s.work(stream)
+}
+
+func (s *service) StreamInstanceHistory(q *wire.StreamInstanceHistoryRequest, stream grpc.ServerStreamingServer[wire.HistoryChunk]) error {
+	if s.past == nil {
+		return s.UnimplementedTaskHubSidecarServiceServer.StreamInstanceHistory(q, stream)
+	}
+	s.past()
+	return nil
 }
 
 type safeBuffer struct {

@@ -118,8 +118,7 @@ func (g *Gate) Stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 	if err != nil {
 		return err
 	}
-	if err := g.enterStream(v); err != nil {
-		g.refused(v, err)
+	if err := g.enterStream(stream.Context(), v); err != nil {
 		return err
 	}
 	defer g.leaveStream(v)
@@ -133,21 +132,33 @@ func (g *Gate) Stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInf
 }
 
 // enterStream counts a stream. One that reads what is needed for something that is owed
-// is bounded by what was given out, like answers.
-func (g *Gate) enterStream(v *visit) error {
+// is bounded by what was given out, like answers. It may be large, so it waits while its
+// caller has as many of them as streams.
+func (g *Gate) enterStream(ctx context.Context, v *visit) error {
 	if v.need.Answers {
 		if v.debt = g.debts.enter(debtor{v.caller, v.hub}); v.debt != nil {
+			v.history = &visit{caller: v.caller}
+			g.histories.enter(v.history)
+			if err := g.histories.take(ctx, v.history, 1); err != nil {
+				g.leaveStream(v)
+				return status.FromContextError(err).Err()
+			}
 			return nil
 		}
 	}
-	if err := g.rates(v); err != nil {
-		return err
+	err := g.rates(v)
+	if err == nil {
+		err = g.openStream(v)
 	}
-	return g.openStream(v)
+	if err != nil {
+		g.refused(v, err)
+	}
+	return err
 }
 
 func (g *Gate) leaveStream(v *visit) {
 	if v.debt != nil {
+		v.history.giveBack()
 		g.debts.leave(v.debt, false)
 		return
 	}
