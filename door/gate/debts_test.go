@@ -241,3 +241,19 @@ func TestHistoriesThatAreNeededForWorkWaitForOthers(t *testing.T) {
 	}
 	until(func() bool { _, w, n := g.histories.state(); return w == 0 && n == 0 })
 }
+
+// What says that nobody wants a result any more has the token of what was given out, and
+// gives out nothing.
+func TestSignsOfLifeAreNotOwed(t *testing.T) {
+	s := answering()
+	s.work = func(stream grpc.ServerStreamingServer[wire.WorkItem]) error {
+		err := stream.Send(&wire.WorkItem{CompletionToken: "token", Request: &wire.WorkItem_HealthPing{HealthPing: &wire.HealthPing{}}})
+		<-stream.Context().Done()
+		return err
+	}
+	g, conn, _ := serveConn(t, s, Options{DefaultHub: "orders"})
+	work(t.Context(), t, wire.NewTaskHubSidecarServiceClient(conn))
+	if g.debts.owes(debtor{"127.0.0.1", "orders"}) {
+		t.Error("an answer is owed")
+	}
+}

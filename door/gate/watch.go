@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 )
 
 // watchedStream notices that the other side does not read: what it was to get
@@ -26,12 +27,31 @@ func (s *watchedStream) RecvMsg(m any) error {
 
 // SendMsg implements grpc.ServerStream.
 func (s *watchedStream) SendMsg(m any) error {
-	if item, ok := m.(interface{ GetCompletionToken() string }); ok && s.v.work != nil && item.GetCompletionToken() != "" {
+	if s.v.work != nil && gives(m) {
 		s.g.debts.given(s.v.work)
 	}
 	stop := s.g.opts.Clock.AfterFunc(s.g.opts.Patience, func() { s.once.Do(func() { close(s.stuck) }) })
 	defer stop()
 	return s.ServerStream.SendMsg(m)
+}
+
+// gives reports whether a message of a stream of work gives something out. A sign of life
+// may have the token of what was.
+func gives(m any) bool {
+	item, ok := m.(interface {
+		proto.Message
+		GetCompletionToken() string
+	})
+	if !ok || item.GetCompletionToken() == "" {
+		return false
+	}
+	r := item.ProtoReflect()
+	of := r.Descriptor().Oneofs().ByName("request")
+	if of == nil {
+		return true
+	}
+	what := r.WhichOneof(of)
+	return what == nil || what.Name() != "healthPing"
 }
 
 // lookAgain is how often a stream's caller is looked at: its token may have expired,
