@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 
@@ -125,6 +126,41 @@ func TestAHubThatIsDeletedMeanwhileIsNotOpenedAgain(t *testing.T) {
 	s.hubs.reopen(t.Context(), "gone")
 	if names, err := FindHubs(data); err != nil || slices.Contains(names, "gone") || slices.Contains(s.hubs.Names(), "gone") {
 		t.Errorf("there are %v, %v", names, err)
+	}
+}
+
+// Nor for one that is tried again, on a disk that does not answer.
+func TestAStopDoesNotWaitForAHubThatIsTriedAgain(t *testing.T) {
+	data := t.TempDir()
+	makeHub(t, data, "stuck")
+	s := start(t, func(c *Config) { c.Data = data })
+	begun, release, changed, tried := make(chan struct{}), make(chan struct{}), make(chan error), make(chan struct{})
+	go func() {
+		changed <- s.hubs.change(context.Background(), "stuck", func(old *netherite.Hub) (*netherite.Hub, error) {
+			close(begun)
+			<-release
+			return old, nil
+		})
+	}()
+	<-begun
+	s.hubs.note("stuck", errors.New("it could not be opened"))
+	go func() {
+		defer close(tried)
+		s.tryAgain()
+	}()
+	for range 1_000 { // it waits for the hub
+		runtime.Gosched()
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := s.Stop(over); err != nil {
+		t.Error(err)
+	}
+	close(release)
+	<-changed
+	<-tried
+	if s.ready.Load() {
+		t.Error("it is ready after its stop")
 	}
 }
 

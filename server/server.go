@@ -107,8 +107,6 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 	}
 	s.serveRPC(s.listening)
 	s.keyEnds.begin()
-	s.retrying.Lock()
-	defer s.retrying.Unlock()
 	return s, s.becomeReady()
 }
 
@@ -117,23 +115,26 @@ func Start(c Config, log *slog.Logger) (s *Server, err error) {
 const reopenEvery = 5 * time.Second
 
 // becomeReady says that the server is ready if all of its hubs are open, or looks
-// again later. s.retrying is held.
+// again later. To open one may take as long as a disk does, and Stop does not wait for it.
 func (s *Server) becomeReady() error {
-	if s.hubs.retryBroken(context.Background()) > 0 {
-		s.retry = s.clock.AfterFunc(reopenEvery, func() {
-			s.retrying.Lock()
-			defer s.retrying.Unlock()
-			if s.stopping {
-				return
-			}
-			if err := s.becomeReady(); err != nil {
-				s.log.Error("the server is ready, and cannot say so", "error", err)
-			}
-		})
+	left := s.hubs.retryBroken(context.Background())
+	s.retrying.Lock()
+	defer s.retrying.Unlock()
+	switch {
+	case s.stopping:
+		return nil
+	case left > 0:
+		s.retry = s.clock.AfterFunc(reopenEvery, s.tryAgain)
 		return nil
 	}
 	s.ready.Store(true)
 	return s.writeReady()
+}
+
+func (s *Server) tryAgain() {
+	if err := s.becomeReady(); err != nil {
+		s.log.Error("the server is ready, and cannot say so", "error", err)
+	}
 }
 
 // prepare makes what answers at the listeners.
