@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -16,9 +17,12 @@ import (
 const (
 	firstPause = 50 * time.Millisecond
 	longPause  = 2 * time.Second
-	// attemptTime bounds one attempt of a call: what has not been answered for so
-	// long is asked again, in case that the other side is gone without a word.
-	attemptTime = 60 * time.Second
+	// attemptTime bounds the first attempt of a call: what has not been answered for so
+	// long is asked again, in case that the other side is gone without a word. A large
+	// message on a slow line may take longer: the next attempt to send it has twice as long,
+	// up to longestAttempt.
+	attemptTime    = 60 * time.Second
+	longestAttempt = 16 * attemptTime
 )
 
 // pauses are the times between attempts: each twice the one before, less up to a
@@ -64,11 +68,20 @@ func (l *link) outgoing(ctx context.Context) (context.Context, error) {
 // again are the options of calls that wait for a connection.
 var again = grpc.WaitForReady(true)
 
-// call makes a call until it is answered or ctx ends. Where ctx has no deadline
-// the call gets one, unless it is patient. what is for errors; do is told whether
-// the call has been sent before, and may have had its effect.
-func (l *link) call(ctx context.Context, what string, patient bool, do func(ctx context.Context, resent bool) error) error {
-	if _, limited := ctx.Deadline(); !limited && !patient {
+// patience is how long a call goes on where its context has no deadline, and how long its
+// attempts do.
+type patience uint8
+
+const (
+	limited patience = iota // for the time that the link gives to calls
+	waiting                 // without end, each attempt for attemptTime
+	sending                 // without end, attempts that were too short are longer the next time
+)
+
+// call makes a call until it is answered or ctx ends. what is for errors; do is told
+// whether the call has been sent before, and may have had its effect.
+func (l *link) call(ctx context.Context, what string, how patience, do func(ctx context.Context, resent bool) error) error {
+	if _, has := ctx.Deadline(); !has && how == limited {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, l.timeout)
 		defer cancel()
@@ -77,9 +90,14 @@ func (l *link) call(ctx context.Context, what string, patient bool, do func(ctx 
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
-	p := l.pauses()
+	p, limit := l.pauses(), attemptTime
 	for attempt := 0; ; attempt++ {
-		switch err = l.attempt(out, func(ctx context.Context) error { return do(ctx, attempt > 0) }); {
+		var late bool
+		late, err = attemptFor(out, limit, func(ctx context.Context) error { return do(ctx, attempt > 0) })
+		if late && how == sending {
+			limit = min(2*limit, longestAttempt)
+		}
+		switch {
 		case err == nil:
 			return nil
 		case ctx.Err() != nil:
@@ -93,13 +111,12 @@ func (l *link) call(ctx context.Context, what string, patient bool, do func(ctx 
 	}
 }
 
-func (l *link) attempt(ctx context.Context, do func(context.Context) error) error {
-	if d, limited := ctx.Deadline(); !limited || d.Sub(l.clock.Wall()) > attemptTime {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, attemptTime)
-		defer cancel()
-	}
-	return do(ctx)
+// attemptFor makes one attempt, and reports whether its time was over.
+func attemptFor(ctx context.Context, limit time.Duration, do func(context.Context) error) (late bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	err = do(ctx)
+	return errors.Is(ctx.Err(), context.DeadlineExceeded), err
 }
 
 // passing reports whether an error is one of the connection, or of a server that

@@ -47,7 +47,7 @@ func (c client) Start(ctx context.Context, r engine.StartRequest) (started engin
 		q.InstanceId, x.IfExists = c.newID(), uint32(engine.FailIfExists)
 	}
 	extra.Put(q, x)
-	err = c.call(ctx, "start "+quoted(r.Instance, r.Name), false, func(ctx context.Context, resent bool) error {
+	err = c.call(ctx, "start "+quoted(r.Instance, r.Name), limited, func(ctx context.Context, resent bool) error {
 		a, err := c.api.StartInstance(ctx, q, again)
 		if resent && !named && r.Key == "" && errors.Is(c.explain(err), engine.ErrExists) {
 			return c.begun(ctx, q.InstanceId, &started)
@@ -101,7 +101,7 @@ func (c client) keyed(key string) string {
 func (c client) Raise(ctx context.Context, r engine.RaiseRequest) error {
 	q := &wire.RaiseEventRequest{InstanceId: r.Instance, Name: r.Event, Input: translate.Payload(r.Payload)}
 	extra.Put(q, &extra.Request{Key: c.keyed(r.Key)})
-	return c.call(ctx, fmt.Sprintf("raise event for %q", r.Instance), false, func(ctx context.Context, _ bool) error {
+	return c.call(ctx, fmt.Sprintf("raise event for %q", r.Instance), limited, func(ctx context.Context, _ bool) error {
 		_, err := c.api.RaiseEvent(ctx, q, again)
 		return err
 	})
@@ -113,7 +113,7 @@ func (c client) Signal(ctx context.Context, r engine.SignalRequest) error {
 		InstanceId: r.Entity, Name: r.Operation, Input: translate.Payload(r.Input), ScheduledTime: translate.Timestamp(r.At),
 		ParentTraceContext: translate.Trace(r.Trace), RequestId: c.keyed(r.Key),
 	}
-	return c.call(ctx, fmt.Sprintf("signal %q", r.Entity), false, func(ctx context.Context, _ bool) error {
+	return c.call(ctx, fmt.Sprintf("signal %q", r.Entity), limited, func(ctx context.Context, _ bool) error {
 		_, err := c.api.SignalEntity(ctx, q, again)
 		return err
 	})
@@ -123,7 +123,7 @@ func (c client) Signal(ctx context.Context, r engine.SignalRequest) error {
 func (c client) Suspend(ctx context.Context, instance, reason string) error {
 	q := &wire.SuspendRequest{InstanceId: instance, Reason: wrapperspb.String(reason)}
 	extra.Put(q, &extra.Request{})
-	return c.call(ctx, fmt.Sprintf("suspend %q", instance), false, func(ctx context.Context, _ bool) error {
+	return c.call(ctx, fmt.Sprintf("suspend %q", instance), limited, func(ctx context.Context, _ bool) error {
 		_, err := c.api.SuspendInstance(ctx, q, again)
 		return err
 	})
@@ -133,7 +133,7 @@ func (c client) Suspend(ctx context.Context, instance, reason string) error {
 func (c client) Resume(ctx context.Context, instance, reason string) error {
 	q := &wire.ResumeRequest{InstanceId: instance, Reason: wrapperspb.String(reason)}
 	extra.Put(q, &extra.Request{})
-	return c.call(ctx, fmt.Sprintf("resume %q", instance), false, func(ctx context.Context, _ bool) error {
+	return c.call(ctx, fmt.Sprintf("resume %q", instance), limited, func(ctx context.Context, _ bool) error {
 		_, err := c.api.ResumeInstance(ctx, q, again)
 		return err
 	})
@@ -142,7 +142,7 @@ func (c client) Resume(ctx context.Context, instance, reason string) error {
 // Terminate implements engine.Client.
 func (c client) Terminate(ctx context.Context, r engine.TerminateRequest) error {
 	q := &wire.TerminateRequest{InstanceId: r.Instance, Output: translate.Payload(r.Output), Recursive: r.Recursive}
-	return c.call(ctx, fmt.Sprintf("terminate %q", r.Instance), false, func(ctx context.Context, _ bool) error {
+	return c.call(ctx, fmt.Sprintf("terminate %q", r.Instance), limited, func(ctx context.Context, _ bool) error {
 		_, err := c.api.TerminateInstance(ctx, q, again)
 		return err
 	})
@@ -152,7 +152,7 @@ func (c client) Terminate(ctx context.Context, r engine.TerminateRequest) error 
 // is failed any more, has taken effect before.
 func (c client) Rewind(ctx context.Context, instance, reason string) error {
 	q := &wire.RewindInstanceRequest{InstanceId: instance, Reason: wrapperspb.String(reason)}
-	return c.call(ctx, fmt.Sprintf("rewind %q", instance), false, func(ctx context.Context, resent bool) error {
+	return c.call(ctx, fmt.Sprintf("rewind %q", instance), limited, func(ctx context.Context, resent bool) error {
 		_, err := c.api.RewindInstance(ctx, q, again)
 		if resent && errors.Is(c.explain(err), engine.ErrNotFailed) {
 			return nil
@@ -166,7 +166,7 @@ func (c client) Rewind(ctx context.Context, instance, reason string) error {
 func (c client) Purge(ctx context.Context, instance string, recursive bool) (deleted int, err error) {
 	q := &wire.PurgeInstancesRequest{Request: &wire.PurgeInstancesRequest_InstanceId{InstanceId: instance}, Recursive: recursive}
 	extra.Put(q, &extra.Request{})
-	err = c.call(ctx, fmt.Sprintf("purge %q", instance), false, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, fmt.Sprintf("purge %q", instance), limited, func(ctx context.Context, _ bool) error {
 		a, err := c.api.PurgeInstances(ctx, q, again)
 		deleted = int(a.GetDeletedInstanceCount())
 		return err
@@ -183,7 +183,7 @@ func (c client) PurgeWhere(ctx context.Context, query engine.Query) (deleted int
 	q := &wire.PurgeInstancesRequest{}
 	extra.Put(q, &extra.Request{Query: text})
 	var answer extra.Answer
-	err = c.call(ctx, "purge instances", false, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, "purge instances", limited, func(ctx context.Context, _ bool) error {
 		a, err := c.api.PurgeInstances(ctx, q, again)
 		if err == nil {
 			extra.Get(a, &answer)
@@ -206,7 +206,7 @@ func (c client) Query(ctx context.Context, query engine.Query) (page engine.Page
 	q := &wire.QueryInstancesRequest{}
 	extra.Put(q, &extra.Request{Query: text})
 	var answer extra.Answer
-	err = c.call(ctx, "query instances", false, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, "query instances", limited, func(ctx context.Context, _ bool) error {
 		a, err := c.api.QueryInstances(ctx, q, again)
 		if err == nil && !extra.Get(a, &answer) {
 			return errPlain
@@ -230,7 +230,7 @@ func (c client) CleanEntities(ctx context.Context, o engine.CleanOptions) (clean
 	q := &wire.CleanEntityStorageRequest{ContinuationToken: optional(o.Token), RemoveEmptyEntities: o.RemoveEmpty, ReleaseOrphanedLocks: o.ReleaseOrphanedLocks}
 	extra.Put(q, &extra.Request{})
 	var answer extra.Answer
-	err = c.call(ctx, "clean entities", false, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, "clean entities", limited, func(ctx context.Context, _ bool) error {
 		a, err := c.api.CleanEntityStorage(ctx, q, again)
 		if err == nil {
 			extra.Get(a, &answer)
@@ -248,7 +248,7 @@ func (c client) CleanEntities(ctx context.Context, o engine.CleanOptions) (clean
 func (c client) History(ctx context.Context, instance string) (events []model.Event, err error) {
 	q := &wire.StreamInstanceHistoryRequest{InstanceId: instance}
 	extra.Put(q, &extra.Request{Whole: true})
-	err = c.call(ctx, fmt.Sprintf("read history of %q", instance), false, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, fmt.Sprintf("read history of %q", instance), limited, func(ctx context.Context, _ bool) error {
 		events, err = c.stream(ctx, q)
 		return err
 	})

@@ -67,7 +67,7 @@ func (f *feed) Connect(w engine.Worker) (engine.Connection, error) {
 	c.held.items, c.held.memory, c.held.seed = map[engine.Token]*item{}, map[string]*known{}, maphash.MakeSeed()
 	first := make(chan error, 1)
 	go c.run(first)
-	stop := f.clock.AfterFunc(connectTime, func() { first <- nil })
+	stop := f.clock.AfterFunc(connectTime, func() { tell(first, nil) })
 	defer stop()
 	if err := <-first; err != nil && !f.passing(err) {
 		c.Close()

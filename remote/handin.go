@@ -58,7 +58,7 @@ func (c *connection) delivered(r *result, err error) bool {
 
 // handIn sends a result again and again, unless it is refused for good.
 func (c *connection) handIn(r *result) error {
-	return c.call(c.ctx, "complete", true, func(ctx context.Context, _ bool) error {
+	return c.call(c.ctx, "complete", sending, func(ctx context.Context, _ bool) error {
 		if c.held.current(r.item) == nil {
 			return engine.ErrStale
 		}

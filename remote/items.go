@@ -302,7 +302,7 @@ func (c *connection) History(ctx context.Context, o *engine.OrchestrationItem) (
 		extra.Put(q, &extra.Request{Whole: true})
 	}
 	var events []model.Event
-	err := c.call(ctx, fmt.Sprintf("read history of %q", i.instance), false, func(ctx context.Context, _ bool) (err error) {
+	err := c.call(ctx, fmt.Sprintf("read history of %q", i.instance), limited, func(ctx context.Context, _ bool) (err error) {
 		if c.held.current(i) == nil {
 			return engine.ErrStale
 		}

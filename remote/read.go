@@ -18,7 +18,7 @@ import (
 // Get implements engine.Client. The answer has all that is known of the instance.
 func (c client) Get(ctx context.Context, instance string, o engine.GetOptions) (i *model.Instance, err error) {
 	q := readRequest(instance, o, true)
-	err = c.call(ctx, fmt.Sprintf("get %q", instance), false, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, fmt.Sprintf("get %q", instance), limited, func(ctx context.Context, _ bool) error {
 		a, err := c.api.GetInstance(ctx, q, again)
 		if err == nil {
 			i, err = instanceOf(a)
@@ -36,7 +36,7 @@ func (c client) Wait(ctx context.Context, instance string, until engine.Until, o
 	if until == engine.UntilStarted {
 		wait = c.api.WaitForInstanceStart
 	}
-	err = c.call(ctx, fmt.Sprintf("wait for %q", instance), true, func(ctx context.Context, _ bool) error {
+	err = c.call(ctx, fmt.Sprintf("wait for %q", instance), waiting, func(ctx context.Context, _ bool) error {
 		a, err := wait(ctx, q, again)
 		if err == nil {
 			i, err = instanceOf(a)

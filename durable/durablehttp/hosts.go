@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -119,11 +120,35 @@ func parsePrefixes(list ...string) (all []netip.Prefix) {
 }
 
 // embedded are prefixes whose addresses hold one of the older kind: where, in bytes.
+// In what a network uses for itself it may be in four places (RFC 6052, 2.2; RFC 8215).
 var embedded = []struct {
 	prefix netip.Prefix
-	at     int
+	places [][4]int
 }{
-	{netip.MustParsePrefix("64:ff9b::/96"), 12}, {netip.MustParsePrefix("64:ff9b:1::/48"), 12}, {netip.MustParsePrefix("2002::/16"), 2}, {netip.MustParsePrefix("::/96"), 12},
+	{netip.MustParsePrefix("64:ff9b::/96"), [][4]int{{12, 13, 14, 15}}},
+	{netip.MustParsePrefix("64:ff9b:1::/48"), [][4]int{{6, 7, 9, 10}, {7, 9, 10, 11}, {9, 10, 11, 12}, {12, 13, 14, 15}}},
+	{netip.MustParsePrefix("2002::/16"), [][4]int{{2, 3, 4, 5}}},
+	{netip.MustParsePrefix("::/96"), [][4]int{{12, 13, 14, 15}}},
+}
+
+// nowhere is what is in the places that an address does not use.
+var nowhere = netip.MustParsePrefix("0.0.0.0/8")
+
+// older lists the addresses of the older kind that one may hold.
+func older(a netip.Addr) (all []netip.Addr) {
+	b := a.As16()
+	for _, e := range embedded {
+		if !e.prefix.Contains(a) || a == netip.IPv6Unspecified() {
+			continue
+		}
+		for _, p := range e.places {
+			all = append(all, netip.AddrFrom4([4]byte{b[p[0]], b[p[1]], b[p[2]], b[p[3]]}))
+		}
+	}
+	if used := slices.DeleteFunc(slices.Clone(all), nowhere.Contains); len(used) > 0 {
+		return used
+	}
+	return all
 }
 
 // checkAddress refuses an address that a connection is about to be made to. The
@@ -138,10 +163,9 @@ func checkAddress(a netip.Addr, exempt []netip.Prefix, own []net.Addr) error {
 	if !a.IsValid() || within(a, forbidden) || isOwn(a, own) {
 		return &refusedError{fmt.Sprintf("the address %s may not be called: it is of the server's machine, its link, or no address of one machine (what may be called all the same: a server's setting calls.exempt)", a)}
 	}
-	for _, e := range embedded {
-		if e.prefix.Contains(a) && a != netip.IPv6Unspecified() {
-			b := a.As16()
-			return checkAddress(netip.AddrFrom4([4]byte(b[e.at:e.at+4])), exempt, own)
+	for _, v4 := range older(a) {
+		if err := checkAddress(v4, exempt, own); err != nil {
+			return err
 		}
 	}
 	return nil
