@@ -7,6 +7,10 @@
 //	hub, err := netherite.Open(dir, netherite.Serve(calls.Handlers()...))
 //	calls.Attach(hub)
 //
+// Orchestrations in Go call by a handle of that name, as the example does:
+//
+//	HTTP := durable.DeclareActivity[durablehttp.Request, durablehttp.Response](durablehttp.ActivityName)
+//
 // Whoever can start an orchestration can have the hub's machine make requests, so
 // what can be reached is closed unless it is opened: only hosts that are listed,
 // never addresses of the machine itself or of its link, as they are when the

@@ -15,7 +15,7 @@ import (
 	"github.com/netherite-go/netherite/internal/plainjson"
 )
 
-// Request is what an orchestration asks for.
+// Request is what an orchestration asks for. As JSON it is what the SDKs write.
 type Request struct {
 	Method  string            `json:"method"`
 	URI     string            `json:"uri"`
@@ -23,8 +23,64 @@ type Request struct {
 	Content *string           `json:"content,omitempty"`
 	// Poll says that an answer 202 is polled, which is the default of the SDKs.
 	Poll bool `json:"asynchronousPatternEnabled"`
-	// Timeout bounds it all, the polling as well; 0: only the caller's options do.
+	// Timeout bounds it all, the polling as well; 0: only the caller's options do. In
+	// JSON it is a text, [d.]hh:mm:ss with fractions of 100 ns.
 	Timeout time.Duration `json:"timeout,omitempty"`
+}
+
+// plainRequest is a request without its methods.
+type plainRequest Request
+
+// MarshalJSON implements [json.Marshaler]. A negative timeout is an error.
+func (r Request) MarshalJSON() ([]byte, error) {
+	text, err := formatSpan(r.Timeout)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(struct {
+		plainRequest
+		Timeout string `json:"timeout,omitempty"`
+	}{plainRequest(r), text})
+}
+
+// UnmarshalJSON implements [json.Unmarshaler], for what MarshalJSON has written, and
+// for a number of nanoseconds as the timeout, which is how histories of before have
+// it. What SDKs have written is for [ParseRequest], to which a number is seconds.
+func (r *Request) UnmarshalJSON(text []byte) error {
+	w := struct {
+		*plainRequest
+		Timeout json.RawMessage `json:"timeout"`
+	}{plainRequest: (*plainRequest)(r)}
+	if err := json.Unmarshal(text, &w); err != nil {
+		return err
+	}
+	if nanoseconds := time.Duration(0); json.Unmarshal(w.Timeout, &nanoseconds) == nil {
+		r.Timeout = nanoseconds
+		return nil
+	}
+	var err error
+	r.Timeout, err = span(w.Timeout)
+	return err
+}
+
+// formatSpan writes what span reads; nothing for 0.
+func formatSpan(d time.Duration) (string, error) {
+	if d < 0 {
+		return "", fmt.Errorf("the timeout of the HTTP request is negative: %v", d)
+	} else if d == 0 {
+		return "", nil
+	}
+	const tick, longest = 100 * time.Nanosecond, 100_000 * 24 * time.Hour // the finest that .NET reads, and more than anybody waits
+	d = min(max(d/tick*tick, tick), longest)
+	days, rest := d/(24*time.Hour), d%(24*time.Hour)
+	text := fmt.Sprintf("%02d:%02d:%02d", rest/time.Hour, rest/time.Minute%60, rest/time.Second%60)
+	if days > 0 {
+		text = fmt.Sprintf("%d.%s", days, text)
+	}
+	if ticks := rest % time.Second / tick; ticks > 0 {
+		text += fmt.Sprintf(".%07d", ticks)
+	}
+	return text, nil
 }
 
 // Response is the answer.
