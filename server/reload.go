@@ -47,6 +47,9 @@ func tokenKeys(t *gate.Tokens) func() (reading, error) {
 	}
 }
 
+// Rereads reports whether there is anything that Reload reads again.
+func (s *Server) Rereads() bool { return len(s.sources) > 0 }
+
 // Reload reads API keys, certificates and keys of tokens again, for what comes now:
 // connections that there are keep their certificate. What cannot be read stays as
 // it was before, is in the error, and keeps nothing else from being read. The log

@@ -40,7 +40,7 @@ func withUnit(_ []string, a slog.Attr) slog.Attr {
 }
 
 // serve serves until ctx ends, and then lets what runs come to its end.
-func serve(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) error {
+func serve(ctx context.Context, c config.Command, s *config.Settings, stdout, stderr io.Writer) error {
 	hurry := secondSignal(ctx)
 	s.Config.Version = version()
 	log := newLog(s, stderr)
@@ -51,11 +51,13 @@ func serve(ctx context.Context, s *config.Settings, stdout, stderr io.Writer) er
 	if err != nil {
 		return err
 	}
-	onHangup(ctx, func() {
-		if err := srv.Reload(); err != nil {
-			log.Error("files could not be read again, what was read of them before stays", "error", err)
-		}
-	})
+	if c == config.Server || srv.Rereads() { // else it is a terminal that was closed: who opens the next one meets a server that holds ports and data
+		onHangup(ctx, func() {
+			if err := srv.Reload(); err != nil {
+				log.Error("files could not be read again, what was read of them before stays", "error", err)
+			}
+		})
+	}
 	announce(stdout, srv.Place(), srv.Reached(), &s.Config)
 	releaseStartup()
 	again := time.AfterFunc(settled, releaseStartup)

@@ -58,7 +58,7 @@ func addServing(cmd *cobra.Command, c config.Command) {
 			terminal.Println(cmd.OutOrStdout(), "settings: ok")
 			return nil
 		}
-		return refused(serve(cmd.Context(), s, unchecked(cmd.OutOrStdout()), cmd.ErrOrStderr()))
+		return refused(serve(cmd.Context(), c, s, unchecked(cmd.OutOrStdout()), cmd.ErrOrStderr()))
 	}
 }
 

@@ -33,6 +33,7 @@ func (i *interruption) code() int {
 // signalled is what the command does about signals, other than end.
 type signalled struct {
 	hangup atomic.Pointer[func()]
+	nohup  bool          // SIGHUP was ignored at the start, as nohup has it: it ends nothing
 	waits  atomic.Bool   // somebody waits for again
 	again  chan struct{} // closed by the second of the endings
 }
@@ -61,19 +62,19 @@ func secondSignal(ctx context.Context) <-chan struct{} {
 // untilSignal returns a context that ends with the first of the endings, which
 // is its cause. stop gives the signals their usual meaning back.
 func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
-	h := &signalled{again: make(chan struct{})}
+	h := &signalled{again: make(chan struct{}), nohup: signal.Ignored(syscall.SIGHUP)}
 	ctx, cancel := context.WithCancelCause(context.WithValue(parent, signalledKey{}, h))
-	signals, stopped := make(chan os.Signal, 1), make(chan struct{})
+	signals, stopped := make(chan os.Signal, 8), make(chan struct{}) // what comes while files are read again is not lost
 	signal.Notify(signals, endings...)
 	go func() {
 		for {
 			select {
 			case s := <-signals:
-				if f := h.hangup.Load(); f != nil && s == syscall.SIGHUP {
-					(*f)()
-					continue
-				}
+				f := h.hangup.Load()
 				switch {
+				case s == syscall.SIGHUP && f != nil:
+					(*f)()
+				case s == syscall.SIGHUP && h.nohup:
 				case ctx.Err() == nil:
 					cancel(&interruption{s})
 				case h.waits.Load():
