@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,4 +63,38 @@ func TestHalfOfAClientCertificateIsSaidToBeHalf(t *testing.T) {
 		{"hub list --server https://h:1 --tls-cert client.pem", exitUsage, "name it with --tls-key"},
 		{"context add c --server https://h:1 --tls-key client.key", exitUsage, "--tls-key client.key needs its certificate: name it with --tls-cert"},
 	})
+}
+
+// TestWhoHasNamedNoKeyIsToldHow: the server speaks of headers, the command of flags.
+func TestWhoHasNamedNoKeyIsToldHow(t *testing.T) {
+	noContexts(t)
+	dir := t.TempDir()
+	keys, file := filepath.Join(dir, "keys.yaml"), filepath.Join(dir, "other.key")
+	if _, errs, code := commandLine(t, "key", "create", "a", "--role", "*=admin", "--keys-file", keys); code != 0 {
+		t.Fatal(errs)
+	}
+	if err := os.WriteFile(file, []byte("nk_a_other"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := serverOf(t, server.Config{KeysFile: keys})
+	for _, verb := range []string{"instance list", "entity list", "hub list", "hub create h"} {
+		line := strings.Fields(verb + " --server " + s.Place().GRPC[0])
+		if _, errs, code := commandLine(t, line...); code != exitFailed || !strings.Contains(errs, "are missing") || !strings.HasSuffix(errs, ": name the file of an API key with --api-key-file\n") {
+			t.Errorf("%s without a key: exit code %d, %s", verb, code, errs)
+		}
+		if _, errs, code := commandLine(t, append(line, "--api-key-file", file)...); code != exitFailed || strings.Contains(errs, "--api-key-file") {
+			t.Errorf("%s with another key: exit code %d, %s", verb, code, errs)
+		}
+	}
+}
+
+func TestWhoHasNamedNoCertificateIsToldHow(t *testing.T) {
+	noContexts(t)
+	s := tlsServerWith(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert}, nil)
+	for _, verb := range []string{"instance list", "entity list", "hub list", "hub create h"} {
+		_, errs, code := commandLine(t, strings.Fields(verb+" --server "+s.address+s.trust)...)
+		if code != exitFailed || !strings.Contains(errs, "wants to be shown a certificate") || !strings.HasSuffix(errs, ": name one with --tls-cert and --tls-key\n") {
+			t.Errorf("%s: exit code %d, %s", verb, code, errs)
+		}
+	}
 }

@@ -67,6 +67,10 @@ func (s *serverAt) explain(ctx context.Context, err error) error {
 		return withCode{engine.ErrNotFound, "server " + s.Server + ": " + text}
 	case codes.InvalidArgument:
 		return withCode{engine.ErrInvalid, "server " + s.Server + ": " + text}
+	case codes.Unauthenticated:
+		if s.anonymous() {
+			text += nameAKey
+		}
 	case codes.Unavailable:
 		if why := s.inVain(ctx); why != nil {
 			return s.unreached(fmt.Errorf("connect to the server at %s: %w", s.Server, why))

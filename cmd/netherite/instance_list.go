@@ -13,6 +13,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// largestPage is how many instances a page has at most.
+const largestPage = 1000
+
 func newInstanceList(f *hubFlags) *cobra.Command {
 	cmd := &cobra.Command{Use: "list", Short: "List instances, a page at a time", Args: cobra.NoArgs}
 	return listCommand(f, cmd, false)
@@ -30,6 +33,9 @@ func listCommand(f *hubFlags, cmd *cobra.Command, entities bool) *cobra.Command 
 		asJSON, err := output()
 		if err != nil {
 			return err
+		}
+		if q.limit < 0 || q.limit > largestPage {
+			return usagef("--limit %d: a page has 1 to 1,000", q.limit)
 		}
 		eq, err := q.query()
 		if err != nil {

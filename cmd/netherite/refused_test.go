@@ -171,3 +171,13 @@ func TestThoseThatAreQuarantinedAreFoundOnWhicheverPage(t *testing.T) {
 		t.Errorf("then %+v", second)
 	}
 }
+
+func TestAPageThatIsTooLargeIsSaidToBeOfTheFlag(t *testing.T) {
+	noContexts(t)
+	s, _ := serving(t, server.Config{})
+	at := " --server " + s.Place().GRPC[0]
+	refuseAll(t, []refusedLine{
+		{"instance list --limit 1001" + at, exitUsage, "--limit 1001: a page has 1 to 1,000"},
+		{"entity list --limit -1" + at, exitUsage, "--limit -1: a page has 1 to 1,000"},
+	})
+}

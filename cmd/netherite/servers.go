@@ -157,6 +157,16 @@ func notAKey(text string) string {
 	return "has a character that no key has: a key is printable ASCII"
 }
 
+// nameAKey is what who has named nobody may do where somebody is asked for: the
+// server speaks of headers.
+const nameAKey = ": name the file of an API key with --api-key-file"
+
+// anonymous reports whether nothing says who calls.
+func (s *serverAt) anonymous() bool {
+	key, err := s.secret()
+	return err == nil && key == "" && s.TLSCert == ""
+}
+
 // address is HOST:PORT of the gRPC door, and whether it speaks TLS.
 func (s *serverAt) address() (address string, encrypted bool) {
 	address, encrypted = strings.CutPrefix(s.Server, "https://")
@@ -253,6 +263,10 @@ func (s *serverAt) unreached(err error) error {
 		return withCode{errNotServed, fmt.Sprintf("%v: write --server %s", err, address)}
 	case unknown:
 		return withCode{errNotServed, fmt.Sprintf("%v: name the file of who has signed it with --tls-ca", err)}
+	case errors.Is(err, reach.ErrStranger) && s.TLSCert == "":
+		return fmt.Errorf("%w: name one with --tls-cert and --tls-key", err)
+	case errors.Is(err, remote.ErrUnauthenticated) && s.anonymous():
+		return fmt.Errorf("%w%s", err, nameAKey)
 	case errors.Is(err, remote.ErrTLS), errors.Is(err, remote.ErrNoServer), errors.Is(err, remote.ErrNotAServer):
 		return withCode{errNotServed, err.Error()}
 	}

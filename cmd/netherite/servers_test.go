@@ -25,16 +25,7 @@ func noContexts(t *testing.T) {
 // serving starts a server in memory with a worker for the test hubs' code.
 func serving(t *testing.T, c server.Config) (*server.Server, *remote.Hub) {
 	t.Helper()
-	c.GRPC, c.HTTP, c.Hub, c.OnDemand = []string{"127.0.0.1:0"}, "127.0.0.1:0", "default", true
-	s, err := server.Start(c, quietLogger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithCancel(context.Background())
-		cancel()
-		_ = s.Stop(ctx) // cut short, which it says
-	})
+	s := serverOf(t, c)
 	hub, err := remote.Dial(s.Place().GRPC[0], netherite.Serve(handlers...), netherite.Logger(quietLogger))
 	if err != nil {
 		t.Fatal(err)
@@ -45,6 +36,22 @@ func serving(t *testing.T, c server.Config) (*server.Server, *remote.Hub) {
 		_ = hub.Close(ctx)
 	})
 	return s, hub
+}
+
+// serverOf is a server without a worker.
+func serverOf(t *testing.T, c server.Config) *server.Server {
+	t.Helper()
+	c.GRPC, c.HTTP, c.Hub, c.OnDemand = []string{"127.0.0.1:0"}, "127.0.0.1:0", "default", true
+	s, err := server.Start(c, quietLogger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = s.Stop(ctx) // cut short, which it says
+	})
+	return s
 }
 
 // commandLine runs one.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"encoding/pem"
 	"io"
 	"net"
@@ -70,7 +71,13 @@ type webServer struct {
 
 func tlsServer(t *testing.T, serve http.HandlerFunc) webServer {
 	t.Helper()
+	return tlsServerWith(t, nil, serve)
+}
+
+func tlsServerWith(t *testing.T, c *tls.Config, serve http.HandlerFunc) webServer {
+	t.Helper()
 	s := httptest.NewUnstartedServer(serve)
+	s.TLS = c
 	if serve == nil {
 		s.Config.Handler = http.NotFoundHandler()
 	}
