@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -123,6 +124,20 @@ func TestWhoIsRefusedIsWrittenDownAndCannotFillTheLog(t *testing.T) {
 	for _, line := range s.log.lines("refused") {
 		if len(line) > 2000 {
 			t.Errorf("a line of %d bytes", len(line))
+		}
+	}
+}
+
+// Who has turned the log down still has who did what. Where nobody has a name there is
+// nothing to have.
+func TestTheAuditLogIsWrittenAtEveryLevel(t *testing.T) {
+	token, entry := key(t, "ops", map[string]gate.Role{"*": gate.Admin})
+	for name, keys := range map[string][]gate.Key{"named": {entry}, "anonymous": nil} {
+		s := startAt(t, slog.LevelError, func(c *Config) { c.Keys = keys })
+		c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
+		_, _ = c.SuspendInstance(as(t.Context(), token, "default"), &wire.SuspendRequest{InstanceId: "i"})
+		if n := len(s.log.lines("msg=done", "audit=true", "caller=key:ops", "SuspendInstance")); n != len(keys) {
+			t.Errorf("%s: %d lines in\n%s", name, n, s.log)
 		}
 	}
 }

@@ -61,12 +61,18 @@ type running struct {
 // wants.
 func start(t *testing.T, change func(*Config)) *running {
 	t.Helper()
+	return startAt(t, slog.LevelDebug, change)
+}
+
+// startAt is start with the least level that is logged.
+func startAt(t *testing.T, level slog.Level, change func(*Config)) *running {
+	t.Helper()
 	c := Config{GRPC: []string{"127.0.0.1:0"}, HTTP: "127.0.0.1:0", Hub: "default", OnDemand: true, Partitions: 1}
 	if change != nil {
 		change(&c)
 	}
 	l := &logged{}
-	s, err := Start(c, slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: slog.LevelDebug})))
+	s, err := Start(c, slog.New(slog.NewTextHandler(l, &slog.HandlerOptions{Level: level})))
 	if err != nil {
 		t.Fatal(err)
 	}

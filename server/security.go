@@ -2,6 +2,7 @@ package server
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -42,9 +43,32 @@ func (c *Config) gate(auth []gate.Authenticator, log *slog.Logger) (*gate.Gate, 
 	return gate.New(gate.Options{
 		Authenticators: auth, DefaultHub: c.Hub, Streams: c.Streams, Calls: c.Limits.Calls, Rate: c.Limits.Rate, HubRate: c.Limits.HubRate, Patience: c.Limits.Patience,
 		Message: c.Limits.Message, Body: httpapi.MaxBody, TooLarge: translate.TooLarge,
-		Hosts: c.Hosts, Origins: c.Origins, Audit: log.With("audit", true), AuditAll: c.AuditAll,
+		Hosts: c.Hosts, Origins: c.Origins, Audit: auditLog(log, len(auth) > 0), AuditAll: c.AuditAll,
 	})
 }
+
+// auditLog is where the audit log goes: into the log. Where callers have names it does so
+// at whatever level the log is, as who has lost it hears of that when it is needed.
+func auditLog(log *slog.Logger, always bool) *slog.Logger {
+	if always {
+		log = slog.New(anyLevel{log.Handler()})
+	}
+	return log.With("audit", true)
+}
+
+// anyLevel is a handler that takes lines of every level.
+type anyLevel struct{ slog.Handler }
+
+// Enabled implements [slog.Handler].
+func (anyLevel) Enabled(context.Context, slog.Level) bool { return true }
+
+// WithAttrs implements [slog.Handler].
+func (h anyLevel) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return anyLevel{h.Handler.WithAttrs(attrs)}
+}
+
+// WithGroup implements [slog.Handler].
+func (h anyLevel) WithGroup(name string) slog.Handler { return anyLevel{h.Handler.WithGroup(name)} }
 
 // warn says what is open, at every start.
 func (c *Config) warn(log *slog.Logger) {

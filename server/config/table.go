@@ -149,7 +149,7 @@ var Table = []Setting{
 	{Key: "calls.timeout", Kind: span, Default: both("100s"), Help: "one exchange of such a call"},
 	{Key: "calls.polling", Kind: span, Default: both("7d"), Help: "such a call with all its polling"},
 
-	{Key: "log.level", Kind: level, Default: both("info"), Help: "least level that is logged; the audit log needs `info`"},
+	{Key: "log.level", Kind: level, Default: both("info"), Help: "least level that is logged, but for the audit log of named callers"},
 	{Key: "log.format", Kind: text, Default: both("text"), Help: "`text` or `json`"},
 }
 
