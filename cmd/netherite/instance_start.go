@@ -99,13 +99,17 @@ func (t *target) done(cmd *cobra.Command, what string, err error) error {
 	return err
 }
 
+// timeFlag reads a time, or a date, whose beginning in UTC is meant.
 func timeFlag(name, value string) (model.Time, error) {
 	if value == "" {
 		return 0, nil
 	}
 	t, err := time.Parse(time.RFC3339, value)
 	if err != nil {
-		return 0, usagef("--%s: %q is not a time like 2026-01-31T09:00:00Z", name, value)
+		t, err = time.Parse(time.DateOnly, value)
+	}
+	if err != nil {
+		return 0, usagef("--%s: %q is not a time like 2026-01-31T09:00:00Z, nor a date like 2026-01-31, whose beginning in UTC is meant", name, value)
 	}
 	return model.TimeOf(t), nil
 }
