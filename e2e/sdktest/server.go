@@ -3,7 +3,6 @@ package sdktest
 import (
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -173,15 +172,4 @@ func (s *Server) stacks() []byte {
 	s.cmd = nil
 	text, _ := os.ReadFile(s.log.Name())
 	return text[min(int(before.Size()), len(text)):]
-}
-
-// freePort returns an address of this machine that nothing listens at.
-func freePort(t testing.TB) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
