@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"sync"
 	"testing"
 )
@@ -17,7 +18,8 @@ const firstPort, lastPort = 12_000, 32_000
 // server listens, and must not be given twice.
 var given struct {
 	sync.Mutex
-	ports map[int]bool
+	ports  map[int]bool
+	random *rand.Rand // of each process another one
 }
 
 // freePort returns an address of this machine that nothing listens at, another one each
@@ -27,10 +29,10 @@ func freePort(t testing.TB) string {
 	given.Lock()
 	defer given.Unlock()
 	if given.ports == nil {
-		given.ports = map[int]bool{}
+		given.ports, given.random = map[int]bool{}, rand.New(rand.NewPCG(uint64(os.Getpid()), 0))
 	}
 	for range 1000 {
-		port := firstPort + rand.IntN(lastPort-firstPort)
+		port := firstPort + given.random.IntN(lastPort-firstPort)
 		address := fmt.Sprintf("127.0.0.1:%d", port)
 		if given.ports[port] {
 			continue
