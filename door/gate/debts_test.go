@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -255,5 +256,28 @@ func TestSignsOfLifeAreNotOwed(t *testing.T) {
 	work(t.Context(), t, wire.NewTaskHubSidecarServiceClient(conn))
 	if g.debts.owes(debtor{"127.0.0.1", "orders"}) {
 		t.Error("an answer is owed")
+	}
+}
+
+// It is as many as streams, however many these are.
+func TestAsManyHistoriesAreReadAtATimeAsThereMayBeStreams(t *testing.T) {
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, streams := range []int{1, 100, 5_000} {
+		g, err := New(Options{Streams: streams, Audit: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		for ; n <= streams; n++ {
+			v := &visit{caller: "a"}
+			g.histories.enter(v)
+			if g.histories.take(now, v, 1) != nil {
+				break
+			}
+		}
+		if n != streams {
+			t.Errorf("of %d streams %d", streams, n)
+		}
 	}
 }

@@ -100,9 +100,11 @@ func New(o Options) (*Gate, error) {
 	share, most := int64(o.Message), shares*int64(max(o.Message, DefaultMessage))
 	all := newInbound(o.Clock, comingOfOne, comingOfAll, share, most)
 	all.yields = true
+	histories := newInbound(o.Clock, 0, 0, int64(o.Streams), math.MaxInt64)
+	histories.smallest = 0 // none of them comes in a window: they have one room
 	return &Gate{
 		debts: newDebts(), inbound: all, answers: newInbound(o.Clock, owedOfOne, owedOfAll, share, most),
-		histories: newInbound(o.Clock, 0, 0, int64(o.Streams), math.MaxInt64),
+		histories: histories,
 		opts:      o, streams: newCounter(o.Streams), calls: newCounter(o.Calls), rate: newLimiter(o.Clock, o.Rate), hubs: newLimiter(o.Clock, o.HubRate),
 		loud: newLimiter(o.Clock, refusalsLogged), pages: p, later: make(chan struct{}, laterCalls),
 	}, nil
