@@ -15,7 +15,7 @@ import (
 const bodyTime = 2 * time.Minute
 
 // body is that of a request. Nothing of it is read before there is room for it, which it
-// has until the request has ended, like a message of a remote call.
+// has until it is closed or the request has ended, like a message of a remote call.
 //
 // It has a time limit of its own: one of the whole request would end those that wait, as
 // net/http goes on reading to notice that the caller is gone.
@@ -56,6 +56,16 @@ func (b *body) Read(p []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Close implements io.Closer. What is closed has room no more, as the request may go on to
+// wait for long.
+func (b *body) Close() error {
+	b.end()
+	if b.v.bytes > 0 {
+		b.g.inbound.give(b.v, b.v.bytes)
+	}
+	return b.ReadCloser.Close()
 }
 
 // watch bounds the time of what is read from now on.

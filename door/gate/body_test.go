@@ -121,3 +121,35 @@ func TestABodyThatDoesNotComeEndsItsConnection(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What a handler has closed is no body any more: others have its room while the request
+// goes on, which may wait for long.
+func TestABodyThatIsClosedHasNoRoom(t *testing.T) {
+	g, err := New(Options{Audit: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	has := make(chan int64, 3)
+	s := httptest.NewServer(g.HTTP(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		count := func() { _, _, n := g.inbound.state(); has <- n }
+		if _, err := io.ReadAll(r.Body); err != nil {
+			t.Error(err)
+		}
+		count()
+		for range 2 {
+			if err := r.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			count()
+		}
+	})))
+	defer s.Close()
+	answer, err := http.Post(s.URL, "text/plain", bytes.NewReader(make([]byte, 100)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if a, b, c := <-has, <-has, <-has; a != 100 || b != 0 || c != 0 {
+		t.Errorf("room for %d bytes, then %d, then %d", a, b, c)
+	}
+}

@@ -50,6 +50,7 @@ func (c *call) answerOrWait(id string, wait time.Duration) error {
 		c.accepted(id)
 		return nil
 	}
+	_ = c.r.Body.Close() // it has been read: what holds the memory of bodies holds it no longer
 	ctx, cancel := c.waiting()
 	defer cancel()
 	defer c.api.opts.Clock.AfterFunc(wait, cancel)()
