@@ -119,6 +119,33 @@ func TestAHubThatCannotBeDeletedIsNotForgotten(t *testing.T) {
 	}
 }
 
+// One that could not even be opened again is tried again, like one at the start.
+func TestAHubThatCouldNotBeDeletedIsOpenedAgain(t *testing.T) {
+	data := t.TempDir()
+	dir := makeHub(t, data, "shop")
+	s := start(t, func(c *Config) { c.Data = data })
+	inTheWay := filepath.Join(dir, dirlock.FileName)
+	if err := errors.Join(os.Remove(inTheWay), os.Mkdir(inTheWay, 0o700)); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.hubs.Delete(t.Context(), "shop"); err == nil {
+		t.Fatal("it was deleted")
+	}
+	s.retrying.Lock()
+	again := s.retry != nil
+	s.retrying.Unlock()
+	if !again {
+		t.Error("nobody tries again")
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	s.tryAgain()
+	if _, err := s.hubs.Hub(t.Context(), "shop"); err != nil || len(s.hubs.Broken()) > 0 {
+		t.Errorf("%v, broken are %v", err, s.hubs.Broken())
+	}
+}
+
 // A hub that is deleted while it waits to be opened again is not made anew.
 func TestAHubThatIsDeletedMeanwhileIsNotOpenedAgain(t *testing.T) {
 	data := t.TempDir()

@@ -28,6 +28,7 @@ type Hubs struct {
 	log       *slog.Logger
 	reached   string                                 // where the gRPC door is
 	made      func(ctx context.Context, name string) // told of those made on demand
+	lost      func()                                 // told that one is to be tried again that was open
 
 	mu       sync.Mutex
 	open     map[string]*netherite.Hub
@@ -52,7 +53,7 @@ func (noHub) Error() string { return "there is no such task hub" }
 func (noHub) Is(target error) bool { return target == engine.ErrNotFound }
 
 func newHubs(c *Config, t *telemetry, log *slog.Logger) *Hubs {
-	return &Hubs{c: c, telemetry: t, log: log, made: func(context.Context, string) {}, open: map[string]*netherite.Hub{}, changing: map[string]chan struct{}{}, broken: map[string]error{}}
+	return &Hubs{c: c, telemetry: t, log: log, made: func(context.Context, string) {}, lost: func() {}, open: map[string]*netherite.Hub{}, changing: map[string]chan struct{}{}, broken: map[string]error{}}
 }
 
 // openAll opens all hubs that there are, at the same time, and makes the default
@@ -91,15 +92,20 @@ func (h *Hubs) reopen(ctx context.Context, name string) {
 		if hub = old; hub == nil && h.taken(name) {
 			hub, err = h.openHub(name)
 		}
-		if before := h.note(name, err); err != nil && (before == nil || before.Error() != err.Error()) {
-			h.log.Error("a task hub cannot be opened, the others are served; this is tried again", "hub", name, "error", err)
-		}
+		h.tried(name, err)
 		return hub, err
 	})
 }
 
-// retryBroken tries the broken hubs again, and reports how many are left.
-func (h *Hubs) retryBroken(ctx context.Context) int {
+// tried notes what came of opening a hub that is there. The log has what is new of it.
+func (h *Hubs) tried(name string, err error) {
+	if before := h.note(name, err); err != nil && (before == nil || before.Error() != err.Error()) {
+		h.log.Error("a task hub cannot be opened, the others are served; this is tried again", "hub", name, "error", err)
+	}
+}
+
+// retryBroken tries the broken hubs again.
+func (h *Hubs) retryBroken(ctx context.Context) {
 	h.mu.Lock()
 	names := slices.Sorted(maps.Keys(h.broken))
 	h.mu.Unlock()
@@ -110,9 +116,6 @@ func (h *Hubs) retryBroken(ctx context.Context) int {
 		}
 		h.note(name, nil) // somebody has taken it away
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return len(h.broken)
 }
 
 // taken reports whether there is something in the folder of a hub.
@@ -341,7 +344,9 @@ func (h *Hubs) keep(name string, why error) (*netherite.Hub, error) {
 		return nil, why
 	}
 	hub, err := h.openHub(name)
-	h.note(name, err)
+	if h.tried(name, err); err != nil {
+		h.lost()
+	}
 	return hub, errors.Join(why, err)
 }
 

@@ -117,21 +117,41 @@ const reopenEvery = 5 * time.Second
 // becomeReady says that the server is ready if all of its hubs are open, or looks
 // again later. To open one may take as long as a disk does, and Stop does not wait for it.
 func (s *Server) becomeReady() error {
-	left := s.hubs.retryBroken(context.Background())
+	s.hubs.retryBroken(context.Background())
 	s.retrying.Lock()
 	defer s.retrying.Unlock()
 	switch {
 	case s.stopping:
 		return nil
-	case left > 0:
-		s.retry = s.clock.AfterFunc(reopenEvery, s.tryAgain)
+	case len(s.hubs.Broken()) > 0:
+		s.tryLater()
+		return nil
+	case s.ready.Swap(true):
 		return nil
 	}
-	s.ready.Store(true)
 	return s.writeReady()
 }
 
+// tryLater has the broken hubs tried again, unless that is about to be done. s.retrying
+// is held.
+func (s *Server) tryLater() {
+	if s.retry == nil && !s.stopping {
+		s.retry = s.clock.AfterFunc(reopenEvery, s.tryAgain)
+	}
+}
+
+// lost has a hub tried again that could neither be deleted nor opened again. The others
+// are served, so the server stays ready.
+func (s *Server) lost() {
+	s.retrying.Lock()
+	defer s.retrying.Unlock()
+	s.tryLater()
+}
+
 func (s *Server) tryAgain() {
+	s.retrying.Lock()
+	s.retry = nil
+	s.retrying.Unlock()
 	if err := s.becomeReady(); err != nil {
 		s.log.Error("the server is ready, and cannot say so", "error", err)
 	}
@@ -143,7 +163,7 @@ func (s *Server) prepare(auth []gate.Authenticator, secure *liveTLS) error {
 	if err != nil {
 		return err
 	}
-	s.gate, s.hubs.made = g, g.Made
+	s.gate, s.hubs.made, s.hubs.lost = g, g.Made, s.lost
 	counted := []grpc.ServerOption{grpc.ChainUnaryInterceptor(s.figures.unary), grpc.ChainStreamInterceptor(s.figures.stream)}
 	opts := slices.Concat(durabletask.ServerOptions(), counted, g.ServerOptions(), s.c.rpcLimits())
 	if secure != nil {
