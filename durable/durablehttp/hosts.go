@@ -131,8 +131,10 @@ var embedded = []struct {
 	{netip.MustParsePrefix("::/96"), [][4]int{{12, 13, 14, 15}}},
 }
 
-// nowhere is what is in the places that an address does not use.
-var nowhere = netip.MustParsePrefix("0.0.0.0/8")
+// nowhere is what may be in the places that an address does not use: zeros, and what the
+// number of a network looks like, such as that of 64:ff9b:1:fffe::/96, whose addresses
+// have the checksum of those within. No translation leads to any of it.
+var nowhere = parsePrefixes("0.0.0.0/8", "224.0.0.0/3")
 
 // older lists the addresses of the older kind that one may hold.
 func older(a netip.Addr) (all []netip.Addr) {
@@ -145,7 +147,7 @@ func older(a netip.Addr) (all []netip.Addr) {
 			all = append(all, netip.AddrFrom4([4]byte{b[p[0]], b[p[1]], b[p[2]], b[p[3]]}))
 		}
 	}
-	if used := slices.DeleteFunc(slices.Clone(all), nowhere.Contains); len(used) > 0 {
+	if used := slices.DeleteFunc(slices.Clone(all), func(a netip.Addr) bool { return within(a, nowhere) }); len(used) > 0 {
 		return used
 	}
 	return all

@@ -45,12 +45,13 @@ func TestNobodyCallsTheMachineOrItsLink(t *testing.T) {
 		"127.0.0.1", "127.9.9.9", "0.0.0.0", "169.254.169.254", "169.254.0.1", "224.0.0.1", "255.255.255.255", "100.100.100.200", "::1", "::", "fe80::1",
 		"fe80::1%eth0", "ff02::1", "::ffff:127.0.0.1", "::ffff:169.254.169.254", "64:ff9b::7f00:1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "::127.0.0.1", "fd00:ec2::254",
 		"64:ff9b:1::7f00:1", "64:ff9b:1:7f00:0:100::", "64:ff9b:1:aa7f:0:1::", "64:ff9b:1:aabb:7f:0:100:0",
+		"64:ff9b:1:fffe::7f00:1", "64:ff9b:1:fffe::e000:1", "64:ff9b:1:fffe:ff:ffff:ff00:0",
 	} {
 		if durablehttp.AllowsAddress(netip.MustParseAddr(a)) {
 			t.Errorf("%s may be called", a)
 		}
 	}
-	for _, a := range []string{"93.184.216.34", "10.1.2.3", "192.168.1.1", "2606:4700::1111", "fd12::1", "64:ff9b::5db8:d822", "64:ff9b:1::5db8:d822", "64:ff9b:1:5db8:d8:2200::"} {
+	for _, a := range []string{"93.184.216.34", "10.1.2.3", "192.168.1.1", "2606:4700::1111", "fd12::1", "64:ff9b::5db8:d822", "64:ff9b:1::5db8:d822", "64:ff9b:1:5db8:d8:2200::", "64:ff9b:1:fffe::5db8:d822"} {
 		if !durablehttp.AllowsAddress(netip.MustParseAddr(a)) {
 			t.Errorf("%s may not be called", a)
 		}
