@@ -214,3 +214,25 @@ func TestSmallMessagesDoNotWaitForLargeOnesOfTheirCaller(t *testing.T) {
 		t.Errorf("%d are coming, %d wait, %d bytes", coming, waiting, bytes)
 	}
 }
+
+// Nor are there fewer of them at a time than if they were large ones: who starts thousands
+// at once is not refused for those that wait.
+func TestSmallMessagesHaveAllTheRoomOfTheirCaller(t *testing.T) {
+	const one, small, most = 64 << 20, 4 << 10, 10_000
+	b := newInbound(newTestClock(), 1, 1, one, 4*one)
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	var all []*visit
+	for range most {
+		v := entered(t, b, "a", 0)
+		if all = append(all, v); b.take(now, v, small) != nil || b.came(v) != nil {
+			t.Fatalf("there is no room for %d of %d bytes", len(all), small)
+		}
+	}
+	for _, v := range all {
+		b.end(v)
+	}
+	if coming, waiting, bytes := b.state(); coming != 0 || waiting != 0 || bytes != 0 {
+		t.Errorf("%d are coming, %d wait, %d bytes", coming, waiting, bytes)
+	}
+}

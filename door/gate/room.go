@@ -44,12 +44,9 @@ type wanted struct {
 // meanwhile, and the time of the message stands still.
 func (b *inbound) take(ctx context.Context, v *visit, n int64) error {
 	b.mu.Lock()
-	r, s := &b.large, &v.account.large
-	if n <= b.smallest {
-		r, s = &b.small, &v.account.small
-	}
+	r, s := b.where(v.account, n)
 	v.room, v.share = r, s
-	if r.turns.Len() == 0 && s.queue.Len() == 0 && r.mayHave(s, n) && r.fits(s, n) {
+	if r.has(s, n) {
 		r.add(s, n)
 		v.bytes += n
 		b.mu.Unlock()
@@ -81,6 +78,16 @@ func (b *inbound) take(ctx context.Context, v *visit, n int64) error {
 	return nil
 }
 
+// where is the room for n bytes of a caller, and his share of it. Small messages have
+// that of large ones if nobody waits for it and theirs is full: callers may have
+// thousands of them at a time.
+func (b *inbound) where(a *account, n int64) (*room, *share) {
+	if n > b.smallest || !b.small.has(&a.small, n) && b.large.has(&a.large, n) {
+		return &b.large, &a.large
+	}
+	return &b.small, &a.small
+}
+
 // give takes back room for n bytes.
 func (b *inbound) give(v *visit, n int64) {
 	b.mu.Lock()
@@ -95,6 +102,11 @@ func (v *visit) give(n int64) {
 	v.bytes -= n
 	v.room.add(v.share, -n)
 	v.room.offer(v.share)
+}
+
+// has reports whether there is room for n bytes that nobody waits for.
+func (r *room) has(s *share, n int64) bool {
+	return r.turns.Len() == 0 && s.queue.Len() == 0 && r.mayHave(s, n) && r.fits(s, n)
 }
 
 // mayHave reports whether one caller may have n bytes more. One message always may if
