@@ -84,11 +84,9 @@ RACELESS := ./internal/sweep ./internal/metamorphic
 # These have nothing of the product in them: they test programs that they start, which are
 # built without the detector, or texts.
 OUTSIDE := ./e2e/raw ./e2e/java ./e2e/javascript ./e2e/python ./e2e/samples ./e2e/sdktest ./e2e/table ./internal/arch ./internal/readme
-# Many tests wait, for disks and for programs: four packages at a time keep two cores busy.
-ATONCE ?= 4
 race: tools ## run all tests, with the race detector where it can find something, in random order
-	CGO_ENABLED=1 $(GO) test -race -p $(ATONCE) -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v $(patsubst ./%,-e /%$$,$(RACELESS) $(OUTSIDE)))
-	$(GO) test -p $(ATONCE) -shuffle=on -timeout 20m . $(RACELESS) $(OUTSIDE)
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v $(patsubst ./%,-e /%$$,$(RACELESS) $(OUTSIDE)))
+	$(GO) test -shuffle=on -timeout 20m . $(RACELESS) $(OUTSIDE)
 
 # The race detector allocates on its own, so "make race" does not count.
 allocs: ## check the allocations of the benchmarks; ACCEPT=1 takes those that there are

@@ -20,9 +20,9 @@ const (
 	// attemptTime bounds the first attempt of a call: what has not been answered for so
 	// long is asked again, in case that the other side is gone without a word. A large
 	// message on a slow line may take longer: the next attempt to send it has twice as long,
-	// up to longestAttempt.
+	// up to longestAttempt, which is a little more than a server waits for a message.
 	attemptTime    = 60 * time.Second
-	longestAttempt = 16 * attemptTime
+	longestAttempt = 150 * time.Second
 )
 
 // pauses are the times between attempts: each twice the one before, less up to a

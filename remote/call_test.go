@@ -21,7 +21,7 @@ func TestAMessageThatTakesLongComesThroughInTheEnd(t *testing.T) {
 		err := l.call(t.Context(), "complete", sending, func(ctx context.Context, _ bool) error {
 			attempts++
 			select {
-			case <-time.After(5 * time.Minute):
+			case <-time.After(110 * time.Second):
 				return nil
 			case <-ctx.Done():
 				if attempts > 100 {
@@ -30,7 +30,7 @@ func TestAMessageThatTakesLongComesThroughInTheEnd(t *testing.T) {
 				return status.FromContextError(ctx.Err()).Err()
 			}
 		})
-		if err != nil || attempts != 4 {
+		if err != nil || attempts != 2 {
 			t.Errorf("%d attempts: %v", attempts, err)
 		}
 	})

@@ -142,12 +142,20 @@ func roomy(next http.Handler) http.Handler {
 
 func (s *Server) answerReady(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
-	if !s.ready.Load() {
+	if !s.isReady() {
 		w.WriteHeader(http.StatusServiceUnavailable)
 		_, _ = w.Write([]byte(`{"status":"not ready"}`)) // why is for the log and netherite hub list to say: anybody may ask here
 		return
 	}
 	_, _ = w.Write([]byte(`{"status":"ready"}`))
+}
+
+// isReady reports whether the server is ready. Who hears so finds the file that says it,
+// and who finds the file hears so.
+func (s *Server) isReady() bool {
+	s.retrying.Lock()
+	defer s.retrying.Unlock()
+	return s.ready.Load()
 }
 
 // writeReady writes the file that says that the server is ready and where, as a

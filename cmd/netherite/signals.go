@@ -74,7 +74,7 @@ func untilSignal(parent context.Context) (ctx context.Context, stop func()) {
 				switch {
 				case s == syscall.SIGHUP && f != nil:
 					(*f)()
-				case s == syscall.SIGHUP && h.nohup:
+				case s == syscall.SIGHUP && (h.nohup || ctx.Err() != nil): // a shell and the kernel may both say that a terminal is gone
 				case ctx.Err() == nil:
 					cancel(&interruption{s})
 				case h.waits.Load():

@@ -48,6 +48,7 @@ type warden struct {
 	host    *host
 	long    time.Duration // the longest stop
 	flood   *client       // fills the log
+	text    string        // what of it does not compress
 
 	kills, stops, fulls, closes, held int
 	recoveries                        []time.Duration // from the start of a process until the hub is open
@@ -253,8 +254,10 @@ func (w *warden) untilRefused(ctx context.Context) (refusal, err error) {
 	limited, cancel := context.WithTimeout(ctx, fullWithin)
 	defer cancel()
 	w.flood.ledger.prefix = "flood"
+	met := map[string]int{}
 	for limited.Err() == nil {
-		o, err := w.pour(limited, time.Second)
+		o, err := w.pour(limited, 5*time.Second)
+		met[fmt.Sprintf("%v: %v", o, err)]++
 		if o == refused && errors.Is(err, engine.ErrDiskFull) {
 			return err, nil
 		}
@@ -266,7 +269,7 @@ func (w *warden) untilRefused(ctx context.Context) (refusal, err error) {
 			return nil, fmt.Errorf("fill the disk again: %w", err)
 		}
 	}
-	return nil, fmt.Errorf("the disk is full for %v, and writes are not refused", fullWithin)
+	return nil, fmt.Errorf("the disk is full for %v, and writes are not refused as they should be: %v", fullWithin, met)
 }
 
 // pour sends one large signal, once.
@@ -278,20 +281,25 @@ func (w *warden) pour(ctx context.Context, within time.Duration) (outcome, error
 		return refused, err
 	}
 	l := w.flood.ledger
-	s := chaos.Mark{N: int64(len(l.signals)), Pad: noise(w.rng, floodBytes)}
+	s := chaos.Mark{N: int64(len(l.signals)), Pad: w.noise()}
 	err = chaos.MarkAdd.Post(limited, hub, chaos.Marked.Key(l.prefix), s, w.flood.key())
 	o := classify(err)
 	l.signals = append(l.signals, o)
 	return o, err
 }
 
-// noise is text that does not compress.
-func noise(rng *rand.Rand, n int) string {
-	b := make([]byte, n)
-	for i := range b {
-		b[i] = 'a' + byte(rng.Uint32()%26)
+// noise is text that does not compress. Beside the last such text, some of it may be
+// there again, further back than compression looks.
+func (w *warden) noise() string {
+	if w.text == "" {
+		b := make([]byte, 2*floodBytes)
+		for i := range b {
+			b[i] = 'a' + byte(w.rng.Uint32()%26)
+		}
+		w.text = string(b)
 	}
-	return string(b)
+	from := w.rng.IntN(floodBytes)
+	return w.text[from : from+floodBytes]
 }
 
 // untilTaken writes until a write is acknowledged.
