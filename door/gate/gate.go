@@ -142,7 +142,7 @@ type visit struct {
 	streams   bool  // it counts as a stream
 	owed      bool  // it answers for what its caller was given to do
 	rated     bool  // it has been counted for the limits of a second
-	// Of a remote call: see package documentation.
+	// Of a remote call, whose steps the package documentation lists.
 	debt    *debt  // of an answer that is owed
 	work    *debt  // of a stream of work
 	history *visit // of one that reads a history for what is owed: its place among those
