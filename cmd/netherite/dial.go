@@ -76,6 +76,9 @@ func (s *serverAt) explain(ctx context.Context, err error) error {
 			return s.unreached(fmt.Errorf("connect to the server at %s: %w", s.Server, why))
 		}
 		return withCode{errNotServed, "server " + s.Server + " does not answer: " + text}
+	case codes.Unimplemented:
+		text = "it does not have this call, which those have that keep several task hubs (netherite server and netherite dev): " +
+			"a program that serves a hub of its own has that one, and an older server may lack it (" + text + ")"
 	case codes.DeadlineExceeded:
 		return withCode{context.DeadlineExceeded, "server " + s.Server + " did not answer in time"}
 	}

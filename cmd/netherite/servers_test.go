@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"net"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -9,9 +10,11 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/door/durabletask"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/remote"
 	"github.com/netherite-go/netherite/server"
+	"google.golang.org/grpc"
 )
 
 // noContexts keeps a test away from the contexts of who runs it.
@@ -273,6 +276,36 @@ func TestHubVerbsGoWhereInstanceVerbsGo(t *testing.T) {
 		if code != c.code || !regexp.MustCompile(`(?m)`+c.want).MatchString(text) {
 			t.Errorf("%s %s: exit code %d\n%s%s\nwant %d and %s", c.env, c.line, code, out, errs, c.code, c.want)
 		}
+	}
+}
+
+func TestAProgramThatServesAHubOfItsOwnListsNoTaskHubsAndIsSaidToBeOne(t *testing.T) {
+	noContexts(t)
+	hub, err := netherite.Open(filepath.Join(t.TempDir(), "hub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := grpc.NewServer()
+	service := durabletask.Register(g, hub)
+	go g.Serve(at)
+	defer func() {
+		service.Close()
+		g.GracefulStop()
+		if err := hub.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}()
+	server := at.Addr().String()
+	if _, errs, code := commandLine(t, "instance", "list", "--server", server); code != 0 {
+		t.Fatalf("instance list: exit code %d: %s", code, errs)
+	}
+	_, errs, code := commandLine(t, "hub", "list", "--server", server)
+	if code != exitFailed || !strings.Contains(errs, server) || !strings.Contains(errs, "a program that serves a hub of its own") {
+		t.Errorf("hub list: exit code %d: %s", code, errs)
 	}
 }
 

@@ -161,6 +161,8 @@ func TestWhatIsWrongIsNamedWithItsSource(t *testing.T) {
 		{"a key twice", "hub: a\nhub: b\n", nil, nil, []string{"netherite.yaml", "hub"}},
 		{"what is for dev only", "memory: true\n", nil, nil, []string{"netherite.yaml:1: memory", "dev only"}},
 		{"no YAML", "hub: [\n", nil, nil, []string{"netherite.yaml", "line"}},
+		{"a tab in the first line", "\thub: x\n", nil, nil, []string{"netherite.yaml:1: ", "cannot start any token"}},
+		{"a tab in a later line", "tls:\n\tcert: x\n", nil, nil, []string{"netherite.yaml: ", "line 2"}},
 		{"an alias of itself", "tls: &a {cert: *a}\n", nil, nil, []string{"netherite.yaml:1: tls.cert"}},
 		{"an address without a port", "admin: localhost\n", nil, nil, []string{"netherite.yaml:1: admin", "HOST:PORT"}},
 		{"an address without a host", "", nil, []string{"--admin", ":80"}, []string{"--admin", "without a host"}},

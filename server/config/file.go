@@ -29,6 +29,9 @@ func (r *reader) Unmarshal(b []byte) (map[string]any, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(b, &doc); err != nil {
+		if !strings.Contains(err.Error(), "yaml: line ") { // the package leaves the first one out
+			return nil, fmt.Errorf("%s:1: %w", r.path, err)
+		}
 		return nil, fmt.Errorf("%s: %w", r.path, err)
 	}
 	if len(doc.Content) > 0 {
