@@ -17,7 +17,7 @@ import (
 func TestAMessageThatUnpacksToMoreThanTheLimitIsRefusedBeforeItIsWhole(t *testing.T) {
 	s := start(t, func(c *Config) { c.Limits.Message = 1 << 20 })
 	c := wire.NewTaskHubSidecarServiceClient(s.dial(t, nil))
-	q := &wire.CreateInstanceRequest{InstanceId: "i", Name: "F", Input: wrapperspb.String(strings.Repeat("x", 256<<20))} // 260 KiB on the way
+	q := &wire.CreateInstanceRequest{InstanceId: "i", Name: "F", Input: wrapperspb.String(strings.Repeat("x", 32<<20))} // 32 KiB on the way
 	before := heap()
 	_, err := c.StartInstance(t.Context(), q, grpc.UseCompressor(gzip.Name), grpc.MaxCallSendMsgSize(1<<30))
 	limitedRPC(t, "a message that is packed", err, true, codes.ResourceExhausted, "1048576")
