@@ -95,6 +95,10 @@ var importRules = []importRule{
 		why: "tests of whole hubs, with what no user can set, wire them like the command does"},
 	{packages: "internal/arch", theirs: []string{"golang.org/x/tools/txtar"},
 		why: "a checker must not depend on what it checks"},
+	{packages: "internal/planted/hunt", ours: []string{"sim"},
+		why: "who looks for a planted bug is the simulator alone"},
+	{packages: "internal/platforms", theirs: []string{"golang.org/x/tools/go/packages"},
+		why: "who checks the types of all packages needs none of them"},
 	{packages: "internal/...", ours: []string{"model", "internal/..."}, theirs: []string{"golang.org/x/sys", pebble + "/vfs"},
 		why: "internal packages serve all layers and so stand below them"},
 }
