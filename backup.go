@@ -18,6 +18,7 @@ import (
 	"github.com/netherite-go/netherite/substrate/backup"
 	"github.com/netherite-go/netherite/substrate/dirlock"
 	"github.com/netherite-go/netherite/substrate/filelog"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
 	"github.com/netherite-go/netherite/substrate/sidefile"
 )
 
@@ -42,9 +43,13 @@ type BackupResult struct {
 // has changed is copied, and the earlier one stays valid until this one is
 // complete. Restore makes a hub of it.
 //
+// What is copied of the store is looked over. A hub that is damaged is copied all the
+// same, with the result and an ErrDamaged that names file and offset in the hub; what an
+// earlier backup has of it from before it was damaged stays as it is.
+//
 // Errors wrap engine.ErrInvalid (the directory is part of the hub, or of another hub,
 // backup or data directory of a server, or the hub has none), ErrForeign (it holds something else), ErrHeld (another backup to it is
-// under way), ErrBusy (another backup of this hub is), ErrDamaged (of the
+// under way), ErrBusy (another backup of this hub is), ErrDamaged (of the hub, or of the
 // backup that is there), ErrDiskFull, or ErrUnavailable (the hub failed meanwhile
 // and recovers).
 func (h *Hub) Backup(ctx context.Context, dest string) (BackupResult, error) {
@@ -95,6 +100,9 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 	if d == nil {
 		return r, fmt.Errorf("%w: it is not in a directory", engine.ErrInvalid)
 	}
+	if dest == "" {
+		return r, fmt.Errorf("%w: the directory of the backup has no name", engine.ErrInvalid)
+	}
 	if !h.copying.TryLock() {
 		return r, underWay{}
 	}
@@ -117,12 +125,21 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 	if err != nil {
 		return r, err
 	}
-	end, err := h.fill(ctx, w)
+	end, hurt, err := h.fill(ctx, w)
 	if err != nil {
 		return r, err
 	}
 	end.Taken = h.clock.Wall().UTC()
 	done, err := w.Commit(end)
+	if n := h.Stats().Parked; n > 0 {
+		hurt = append(hurt, fmt.Errorf("%w: %d of its partitions are parked", engine.ErrDamaged, n))
+	}
+	if err == nil && len(hurt) > 0 {
+		err = &advised{
+			fmt.Errorf("backup %d in %s is complete, but the hub is damaged, and so is the copy: %w", done.Number, dest, errors.Join(hurt...)),
+			"close the hub and run netherite inspect --verify on it, then netherite repair",
+		}
+	}
 	return BackupResult(done), err
 }
 
@@ -130,12 +147,13 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 var besides = []string{"LOCK", "HOLDER", "HOLDER.tmp", "lost+found"}
 
 // fill copies everything. What changes while the hub runs is copied before the
-// tables of the store, which are many and do not.
-func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, err error) {
+// tables of the store, which are many and do not. It also returns what it has found
+// damaged in the hub.
+func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, hurt []error, err error) {
 	d := h.place
 	exported := d.fs.PathJoin(d.dir, exportName)
 	if err := d.fs.RemoveAll(exported); err != nil {
-		return m, fmt.Errorf("remove what an earlier backup has left: %w", err)
+		return m, nil, fmt.Errorf("remove what an earlier backup has left: %w", err)
 	}
 	defer func() { err = errors.Join(err, d.fs.RemoveAll(exported)) }()
 	var files substrate.Manifest
@@ -156,12 +174,32 @@ func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, er
 	for i := 0; i < len(files.Files) && err == nil; i++ {
 		f := files.Files[i]
 		add := substrate.ExportedFile{Name: storeName + "/" + f.Name, Size: f.Size, Stored: f.Size}
+		path := d.fs.PathJoin(exported, f.Name)
 		if strings.HasSuffix(f.Name, ".sst") {
 			add.ID = "table" // its number is never used again
+			damage := d.checkTable(w, path, &add)
+			if hurt = append(hurt, damage...); ctx.Err() != nil {
+				return m, nil, context.Cause(ctx)
+			}
 		}
-		err = d.backupFile(ctx, w, d.fs.PathJoin(exported, f.Name), add)
+		err = d.backupFile(ctx, w, path, add)
 	}
-	return m, err
+	return m, hurt, err
+}
+
+// checkTable looks at a table that is to be copied, once: one that is copied as it is
+// would be taken for whole by all who read the backup. What is damaged is named, and
+// loses its ID: the next backup is to look at it again.
+func (d *directory) checkTable(w *backup.Writer, path string, f *substrate.ExportedFile) (hurt []error) {
+	if w.Has(*f) {
+		return nil
+	}
+	damage, ok := errors.AsType[*substrate.Damage](pebblestore.CheckTable(d.fs, path))
+	if !ok {
+		return nil // whole; or it cannot be read, which copying it finds
+	}
+	damage.File, f.ID = f.Name, ""
+	return []error{damage}
 }
 
 func (d *directory) backupSideFiles(ctx context.Context, w *backup.Writer) error {

@@ -289,7 +289,7 @@ func (d *directory) read() error {
 	}
 	var f hubFile
 	if err := json.Unmarshal(data, &f); err != nil {
-		return fmt.Errorf("%s: %w: %w", path, engine.ErrDamaged, err)
+		return fmt.Errorf("%s: %w: not what was written when the hub was created: %w", path, engine.ErrDamaged, err)
 	}
 	if f.Format > formatVersion {
 		return fmt.Errorf("%s: %w: format %d, this program reads up to %d", path, engine.ErrNewerFormat, f.Format, formatVersion)

@@ -136,7 +136,7 @@ func (r *Report) inspect(d *directory) error {
 	r.LogBegin, r.LogEnd, r.Incarnation = l.Begin, l.End, l.Incarnation
 	r.Segments, r.Groups, r.Closed = l.Segments, l.Groups, l.Closed
 	if hub := filelog.HubID(r.Hub); l.Hub != hub && l.Hub != (filelog.HubID{}) {
-		detail := fmt.Sprintf("it names hub %x, the log is of hub %x", hub, l.Hub)
+		detail := fmt.Sprintf("it names hub %v, the log is of hub %v", hub, l.Hub)
 		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
 		r.Pending = nil
 		return nil

@@ -47,6 +47,9 @@ func Restore(ctx context.Context, from, dir string) (BackupInfo, error) {
 }
 
 func restore(ctx context.Context, from, dir string) (info BackupInfo, err error) {
+	if dir == "" || from == "" {
+		return info, fmt.Errorf("%w: the directory of the backup is %q, and that of the hub %q: name both", engine.ErrInvalid, from, dir)
+	}
 	if err := apartAndOutside(dir, from, "the backup"); err != nil {
 		return info, err
 	}

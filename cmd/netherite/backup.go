@@ -22,6 +22,9 @@ func newBackup() *cobra.Command {
 		Short: "Copy a hub, running or not, to another directory, or bring the copy there up to date",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[1] == "" { // which would be where the command is run
+				return usagef("DEST is empty: name the directory that the copy goes to: netherite backup DIR DEST")
+			}
 			f.dir, f.how = args[0], "name its directory, and where the copy goes: netherite backup DIR DEST"
 			dest, err := filepath.Abs(args[1]) // the hub's process may be elsewhere
 			if err != nil {
@@ -64,6 +67,9 @@ func newRestore() *cobra.Command {
 		Short: "Make a hub from a backup, in a new or empty directory",
 		Args:  cobra.ExactArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if args[0] == "" || args[1] == "" {
+				return usagef("DEST %q and DIR %q: name both: netherite restore DEST DIR", args[0], args[1])
+			}
 			if !netherite.IsBackup(args[0]) {
 				return notFoundf("no backup in %q: name the directory that netherite backup has written", args[0])
 			}

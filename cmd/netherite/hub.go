@@ -87,6 +87,9 @@ func (f *hubsFlags) newCreate() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if cmd.Flags().Changed("partitions") && partitions == 0 {
+				return usagef("--partitions 0: want 1 to 256, or leave it out")
+			}
 			if f.data == "" && partitions != 0 {
 				return usagef("--partitions %d: a server decides by itself (its setting partitions); this is for --data", partitions)
 			}

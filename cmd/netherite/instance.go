@@ -265,6 +265,9 @@ func retry(c engine.Client, ctx context.Context, id, reason string) error {
 	if inst.Waits == nil || inst.Waits.Quarantine == nil {
 		return fmt.Errorf("retry %q: %w: it is not quarantined", id, engine.ErrInvalid)
 	}
+	if inst.Status.Ended() && inst.Status != model.Failed {
+		return fmt.Errorf("retry %q: %w: it had ended (%v) before it was quarantined, so that nothing is left to do; netherite instance purge removes it", id, engine.ErrInvalid, inst.Status)
+	}
 	return c.Rewind(ctx, id, reason)
 }
 

@@ -103,7 +103,7 @@ func toEvidence(properties map[string][]byte) *evidenceJSON {
 
 func toWaits(m *model.Instance) *waitsJSON {
 	w := m.Waits
-	if w == nil || m.Status.Ended() {
+	if w == nil || m.Status.Ended() && w.Quarantine == nil { // what a repair could not read of one that had ended is said
 		return nil
 	}
 	j := &waitsJSON{NoHandler: w.NoHandler, Messages: w.Messages, Events: w.Events}

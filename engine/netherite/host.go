@@ -253,7 +253,7 @@ func (h *host) park(err error) {
 	if !h.parked.CompareAndSwap(nil, &parking{&parkedError{h.id, err}}) {
 		return
 	}
-	h.log.Error("partition is parked: it stops, the others go on", "error", err)
+	h.log.Error("partition is parked: it stops, the others go on; to mend it, end this process, then run: netherite inspect --verify", "error", err)
 	h.n.e.metrics.parked.Add(1)
 	h.n.keeper.wake()
 	for _, waiting := range h.waiters {

@@ -83,7 +83,7 @@ func Read(fsys vfs.FS, dest string) (*Manifest, error) {
 }
 
 func read(fsys vfs.FS, dest string) (*Manifest, error) {
-	f, err := fsys.Open(fsys.PathJoin(dest, ManifestName))
+	f, err := substrate.OpenPlain(fsys, fsys.PathJoin(dest, ManifestName))
 	if err != nil {
 		return nil, err
 	}

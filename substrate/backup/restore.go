@@ -68,9 +68,12 @@ func (f *File) check(ctx context.Context, fsys vfs.FS, dest string, use func([]b
 	if err != nil {
 		return &substrate.Damage{File: ManifestName, Kind: "crc", Detail: err.Error()}
 	}
-	in, err := fsys.Open(fsys.PathJoin(dest, f.Path()))
+	in, err := substrate.OpenPlain(fsys, fsys.PathJoin(dest, f.Path()))
 	if errors.Is(err, fs.ErrNotExist) {
 		return &substrate.Damage{File: f.Path(), Kind: "short", Detail: "it is missing"}
+	}
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok {
+		damage.File = f.Path()
 	}
 	if err != nil {
 		return err

@@ -196,14 +196,22 @@ func (w *Writer) Add(ctx context.Context, f substrate.ExportedFile) error {
 	return nil
 }
 
+// Has reports whether Add would copy nothing, as the backup that is there has the file.
+func (w *Writer) Has(f substrate.ExportedFile) bool {
+	old, ok := w.before[f.Name]
+	if !ok || f.ID == "" || old.ID != f.ID || old.Size != f.Size || old.Stored != f.Stored {
+		return false
+	}
+	info, err := w.fs.Stat(w.place(old.Path()))
+	return err == nil && info.Size() == old.Stored
+}
+
 func (w *Writer) add(ctx context.Context, f substrate.ExportedFile) error {
 	w.result.Files++
 	w.result.Bytes += f.Stored
-	if old, ok := w.before[f.Name]; ok && f.ID != "" && old.ID == f.ID && old.Size == f.Size && old.Stored == f.Stored {
-		if info, err := w.fs.Stat(w.place(old.Path())); err == nil && info.Size() == old.Stored {
-			w.m.Files = append(w.m.Files, old)
-			return nil
-		}
+	if w.Has(f) {
+		w.m.Files = append(w.m.Files, w.before[f.Name])
+		return nil
 	}
 	to := File{Name: f.Name, ID: f.ID, Number: w.m.Number, Size: f.Size, Stored: f.Stored}
 	if err := w.directory(parent(to.Path())); err != nil {

@@ -102,6 +102,9 @@ func takeOnce(dir string) (*Lock, error) {
 	} else {
 		l.made = err == nil
 	}
+	if err == nil {
+		err = plain(l.file)
+	}
 	if err != nil {
 		return nil, unopened(dir, err)
 	}
@@ -121,7 +124,11 @@ func takeOnce(dir string) (*Lock, error) {
 // read. It changes nothing in the directory and may be taken several times. A
 // directory that somebody has acquired is a *HeldError.
 func Share(dir string) (*Lock, error) {
-	f, err := os.Open(filepath.Join(dir, lockName))
+	path := filepath.Join(dir, lockName)
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, unopened(dir, errNoFile) // to open a pipe would not end
+	}
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return &Lock{dir: dir}, nil // a copy without the lock, say
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
+	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -128,7 +129,24 @@ func (s *Store) verifyEach(name string, db *pebble.DB, o *pebble.Options, found 
 	return nil
 }
 
-// checkTable returns what is wrong with a table; nil if nothing is.
+// CheckTable reads a whole table and looks at the checksums of all of its blocks. A
+// damaged one is a substrate.Damage without a file; other errors say that it could
+// not be read. Whose table it is, and whether it is the right one, is not looked at.
+func CheckTable(fsys vfs.FS, path string) error {
+	data, err := readWhole(fsys, path)
+	if err != nil {
+		return fmt.Errorf("check %s: %w", path, err)
+	}
+	o := &pebble.Options{}
+	o.EnsureDefaults()
+	if damage := checkTable(data, o.MakeReaderOptions(), nil); damage != nil {
+		return damage
+	}
+	return nil
+}
+
+// checkTable returns what is wrong with a table, also that it is not the one that is
+// named, if one is; nil if nothing is.
 func checkTable(data []byte, o sstable.ReaderOptions, named *pebble.SSTableInfo) (damage *substrate.Damage) {
 	broken := func(err error) *substrate.Damage {
 		return &substrate.Damage{Kind: "crc", Offset: offsetOf(err.Error(), int64(len(data))), Detail: words(err)}
@@ -155,6 +173,9 @@ func checkTable(data []byte, o sstable.ReaderOptions, named *pebble.SSTableInfo)
 	found, err := edgesOf(r)
 	if err != nil {
 		return broken(err)
+	}
+	if named == nil {
+		return nil
 	}
 	if detail := differs(uint64(len(data)), found, named); detail != "" {
 		return &substrate.Damage{Kind: "chain", Detail: detail}
