@@ -29,6 +29,11 @@ func Lacking(dir string) error {
 	if err := Unfit(dir); err != nil {
 		return err
 	}
+	if there, err := netherite.Exists(dir); err != nil {
+		return err
+	} else if !there {
+		return fmt.Errorf("%s: %w: nothing in it is of a task hub: move it elsewhere", dir, engine.ErrForeign)
+	}
 	_, err := os.Stat(filepath.Join(dir, "hub"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w: it has no hub file: netherite repair --dry-run %s says what there is, and netherite repair makes the file again", dir, engine.ErrDamaged, shellword.Quote(dir))

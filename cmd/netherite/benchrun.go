@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/bench"
 	"github.com/netherite-go/netherite/bench/rows"
 	"github.com/netherite-go/netherite/internal/terminal"
@@ -65,10 +66,13 @@ func (f *benchFlags) brokenOff(ctx context.Context, err error, cfg *bench.Config
 	switch {
 	case !ok:
 		return err
-	case f.Dir != "":
-		return fmt.Errorf("%w; the hub in %s was not closed: whoever opens it next recovers it", signalled, cfg.Dir)
+	case f.Dir == "":
+		return signalled
 	}
-	return signalled
+	if there, err := netherite.Exists(cfg.Dir); err == nil && !there { // it had not begun
+		return fmt.Errorf("%w; there is no hub in %s yet", signalled, cfg.Dir)
+	}
+	return fmt.Errorf("%w; the hub in %s was not closed: whoever opens it next recovers it", signalled, cfg.Dir)
 }
 
 func settings(c *bench.Config) rows.Settings {
