@@ -114,7 +114,7 @@ func takeOnce(dir string) (*Lock, error) {
 		err = &HeldError{Dir: dir, Holder: readHolder(dir), Read: !read, Own: isOwn(l.file)}
 	}
 	if err != nil {
-		return nil, errors.Join(err, l.file.Close())
+		return nil, errors.Join(err, unlock(l.file), l.file.Close()) // of the look whether others read
 	}
 	noteOwn(l.file, true)
 	return l, nil
@@ -232,5 +232,5 @@ func (l *Lock) Close() error {
 // release gives the lock back.
 func (l *Lock) release() error {
 	noteOwn(l.file, false)
-	return l.file.Close()
+	return errors.Join(unlock(l.file), l.file.Close())
 }

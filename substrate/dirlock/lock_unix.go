@@ -30,3 +30,12 @@ func tryLock(f *os.File, shared bool) (held bool, err error) {
 		return false, fmt.Errorf("lock %s: %w", f.Name(), err)
 	}
 }
+
+// unlock gives the lock back, also if a child has the file, as it does between its
+// fork and its exec: closing the file would leave it locked until then.
+func unlock(f *os.File) error {
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_UN); err != nil {
+		return fmt.Errorf("unlock %s: %w", f.Name(), err)
+	}
+	return nil
+}
