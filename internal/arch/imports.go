@@ -75,7 +75,7 @@ var importRules = []importRule{
 		why: "the server is an assembly of doors before embedded hubs"},
 	{packages: "remote", ours: []string{".", "durable", "worker", "model", "engine", "door/durabletask/..."}, theirs: []string{"google.golang.org/grpc", "google.golang.org/protobuf", otel},
 		why: "a hub behind a server is the protocol of the door, worn by a client and a worker"},
-	{packages: "e2e/sdktest", ours: []string{"e2e/...", "door/durabletask/wire"}, theirs: []string{"google.golang.org/grpc", "google.golang.org/protobuf"},
+	{packages: "e2e/sdktest", ours: []string{"e2e/...", "door/durabletask/wire"}, theirs: []string{"google.golang.org/grpc", "google.golang.org/protobuf", "go.uber.org/goleak"},
 		why: "who audits what real programs have done reads histories over the protocol, with its messages alone"},
 	{packages: "e2e/...", ours: []string{"e2e/..."},
 		why: "what tests the command with real programs uses the command, not its packages"},
