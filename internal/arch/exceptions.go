@@ -31,6 +31,7 @@ var Exceptions = []Exception{
 	{Rule: "banned calls", Path: "substrate/pebblestore/pace.go", Why: "rests in Pebble's own goroutines, in proportion to how long they have worked"},
 	{Rule: "banned calls", Path: "e2e/sdktest/server.go", Why: "runs other processes, which no clock of ours drives, and a test binary's end"},
 	{Rule: "banned calls", Path: "e2e/sdktest/kill.go", Unit: "now", Why: "says when another process was away, which suites of other languages compare with their own clocks"},
+	{Rule: "banned calls", Path: "internal/leaktest/leaktest.go", Unit: "Main", Why: "is a test binary's end"},
 	{Rule: "banned calls", Path: "e2e/table/main.go", Unit: "main", Why: "is a command"},
 	{Rule: "banned calls", Path: "substrate/pebblestore/reclaim.go", Unit: "Store.reclaimWhenQuiet", Why: "waits for the store to be quiet, in a goroutine of the store's; what is compacted then changes nothing that can be read"},
 	{Rule: "banned calls", Path: "substrate/pebblestore/flush.go", Unit: "Store.unstall", Why: "it waits for goroutines of Pebble's, which no clock of ours drives"},

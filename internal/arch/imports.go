@@ -95,6 +95,8 @@ var importRules = []importRule{
 		why: "tests of whole hubs, with what no user can set, wire them like the command does"},
 	{packages: "internal/arch", theirs: []string{"golang.org/x/tools/txtar"},
 		why: "a checker must not depend on what it checks"},
+	{packages: "internal/leaktest", theirs: []string{"go.uber.org/goleak"},
+		why: "what looks at goroutines knows none of those who start them"},
 	{packages: "internal/planted/hunt", ours: []string{"sim"},
 		why: "who looks for a planted bug is the simulator alone"},
 	{packages: "internal/platforms", theirs: []string{"golang.org/x/tools/go/packages"},

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/fuzztest"
 	"github.com/netherite-go/netherite/substrate/backup"
 )
 
@@ -23,23 +24,25 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(seed))
 	f.Add([]byte("{}\ncrc32c a3fa9d93\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fs := vfs.NewMem()
-		file, err := fs.Create("manifest", vfs.WriteCategoryUnspecified)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := file.Write(data); err != nil {
-			t.Fatal(err)
-		}
-		if err := file.Close(); err != nil {
-			t.Fatal(err)
-		}
-		m, err := backup.Read(fs, "")
-		if err != nil {
-			return
-		}
-		if _, err := m.Verify(t.Context(), fs, ""); err != nil {
-			t.Errorf("%v", err)
-		}
+		fuzztest.Bounded(t, len(data), 64, func() {
+			fs := vfs.NewMem()
+			file, err := fs.Create("manifest", vfs.WriteCategoryUnspecified)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := file.Write(data); err != nil {
+				t.Fatal(err)
+			}
+			if err := file.Close(); err != nil {
+				t.Fatal(err)
+			}
+			m, err := backup.Read(fs, "")
+			if err != nil {
+				return
+			}
+			if _, err := m.Verify(t.Context(), fs, ""); err != nil {
+				t.Errorf("%v", err)
+			}
+		})
 	})
 }

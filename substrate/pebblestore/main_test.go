@@ -3,8 +3,8 @@ package pebblestore_test
 import (
 	"testing"
 
-	"go.uber.org/goleak"
+	"github.com/netherite-go/netherite/internal/leaktest"
 )
 
 // TestMain holds that the tests, and what they have closed, leave no goroutine behind.
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
