@@ -12,6 +12,7 @@ var Exceptions = []Exception{
 	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "host.checkAtEnd", Why: "the replay checker, on in tests only, found a difference"},
 	{Rule: "panic", Path: "worker/replay/execution.go", Unit: "misuse", Why: "a durable call from a foreign goroutine has no error result to return; the worker recovers it if it is the orchestration's"},
 	{Rule: "panic", Path: "bench/wordcount.go", Why: "the embedded text is part of the program"},
+	{Rule: "fuzzed", Path: "cmd/netherite/selection.go", Unit: "queryFlags.parse", Why: "looks words of the command line up in a fixed list"},
 	{Rule: "fuzzed", Path: "durable/entity.go", Unit: "EntityOf.Read", Why: "asks the hub; what it decodes is FuzzEntityState's"},
 	{Rule: "fuzzed", Path: "engine/netherite/partition/read.go", Unit: "State.Read", Why: "describes what is in memory already"},
 	{Rule: "fuzzed", Path: "options.go", Unit: "ParseRelease", Why: "another name of the engine's, which has a target"},

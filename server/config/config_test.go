@@ -41,6 +41,10 @@ func load(t *testing.T, c config.Command, file string, environ []string, args ..
 	return config.Load(c, f, environ)
 }
 
+// perByte: a byte of YAML, such as a bracket, becomes a node of the document, some
+// hundred bytes in each of the steps from text to settings.
+const perByte = 4_000
+
 // needed are what a server has to be told.
 var needed = []string{"--data", "d", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"}
 
