@@ -62,19 +62,23 @@ func Main(m *testing.M) {
 func StoresDie(t testing.TB) {
 	t.Helper()
 	t.Cleanup(func() {
-		left.mu.Lock()
-		defer left.mu.Unlock()
-		allowed := append(ofTheDead[:len(ofTheDead):len(ofTheDead)], left.options...)
-		for deadline := time.Now().Add(patience); ; runtime.Gosched() {
-			err := goleak.Find(allowed...)
-			if err == nil {
-				break
-			}
-			if time.Now().After(deadline) {
-				t.Error(err)
-				break
-			}
+		if err := onlyTheDead(patience); err != nil {
+			t.Error(err)
 		}
-		left.options = append(left.options, goleak.IgnoreCurrent())
 	})
+}
+
+// onlyTheDead waits until nothing is left but what stores that died have left, and
+// notes that.
+func onlyTheDead(patience time.Duration) (err error) {
+	left.mu.Lock()
+	defer left.mu.Unlock()
+	allowed := append(ofTheDead[:len(ofTheDead):len(ofTheDead)], left.options...)
+	for deadline := time.Now().Add(patience); ; runtime.Gosched() {
+		if err = goleak.Find(allowed...); err == nil || time.Now().After(deadline) {
+			break
+		}
+	}
+	left.options = append(left.options, goleak.IgnoreCurrent())
+	return err
 }
