@@ -18,6 +18,7 @@ import (
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/substrate/dirlock"
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.uber.org/goleak"
 )
 
 // role, in the environment, makes this test program play another one: the
@@ -41,7 +42,7 @@ func TestMain(m *testing.M) {
 		if err := os.Setenv(role, roleCommand); err != nil {
 			panic(err)
 		}
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 }
 

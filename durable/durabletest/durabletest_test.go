@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -84,7 +85,8 @@ func TestCrashKeepsWhatWasAcknowledged(t *testing.T) {
 }
 
 func ExampleHub_Advance() {
-	var t testing.TB = exampleT{} // the test's own t
+	t := &exampleT{} // the test's own t
+	defer t.end()
 	fake := remind.By(func(_ context.Context, order string) (string, error) { return "reminded", nil })
 
 	hub := durabletest.New(t, approve, fake)
@@ -98,8 +100,18 @@ func ExampleHub_Advance() {
 }
 
 // exampleT stands in for a test's t in an example.
-type exampleT struct{ testing.TB }
+type exampleT struct {
+	testing.TB
+	cleanups []func()
+}
 
-func (exampleT) Helper()             {}
-func (exampleT) Cleanup(func())      {}
-func (exampleT) Logf(string, ...any) {}
+func (*exampleT) Helper()             {}
+func (t *exampleT) Cleanup(f func())  { t.cleanups = append(t.cleanups, f) }
+func (*exampleT) Logf(string, ...any) {}
+
+// end does what a test's end does.
+func (t *exampleT) end() {
+	for _, f := range slices.Backward(t.cleanups) {
+		f()
+	}
+}

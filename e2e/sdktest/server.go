@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // startTime is how long a server may take to be ready, on a machine that does
@@ -44,10 +46,17 @@ func Binary(t testing.TB) string {
 	return built.path
 }
 
-// Main runs the tests, removes what Binary has built, and compares what was given
-// to Record with the files of results, if one is named.
+// Main runs the tests, removes what Binary has built, compares what was given to
+// Record with the files of results, if one is named, and holds that no goroutine is
+// left.
 func Main(m *testing.M, results ...string) {
 	code := m.Run()
+	if code == 0 {
+		if err := goleak.Find(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
 	for _, file := range results {
 		if err := compare(file, sorted(recorded.results), whole()); err != nil {
 			fmt.Fprintln(os.Stderr, err)

@@ -29,6 +29,7 @@ import (
 type ward struct {
 	fs   *faultfs.FS
 	sick bool
+	openings
 }
 
 const sideName = "/hub/side/00001.records"
@@ -38,11 +39,18 @@ func (w *ward) Parameters() netherite.Parameters {
 }
 
 func (w *ward) OpenLog() (substrate.Log, error) {
-	return filelog.Open(filelog.Options{FS: w.fs, Dir: "/hub/log", Hub: [16]byte{5}, MinSegmentBytes: 16 << 10, MaxSegmentBytes: 16 << 10, Inline: true})
+	l, err := filelog.Open(filelog.Options{FS: w.fs, Dir: "/hub/log", Hub: [16]byte{5}, MinSegmentBytes: 16 << 10, MaxSegmentBytes: 16 << 10, Inline: true})
+	if err == nil {
+		w.add(l)
+	}
+	return l, err
 }
 
 func (w *ward) OpenStore(int64) (substrate.Store, error) {
 	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: w.fs, Dir: "/hub/store", MemoryBytes: 4 << 20})
+	if err == nil {
+		w.add(s)
+	}
 	if err != nil || !w.sick {
 		return s, err
 	}
@@ -81,6 +89,14 @@ func (w *ward) open(t testing.TB, often bool, change ...func(*netherite.Options)
 		t.Fatal(err)
 	}
 	return e
+}
+
+// crash ends the hub as a power failure would.
+func (w *ward) crash(e *netherite.Engine) {
+	e.Kill(false)
+	after := w.fs.CrashClone(faultfs.Crash{})
+	w.end()
+	w.fs = after
 }
 
 // named makes up an instance ID that lives in a partition.
@@ -126,8 +142,7 @@ func TestParkedPartitionKeepsItsRecordsAndNotTheLog(t *testing.T) {
 	e := w.open(t, false)
 	ids := startIn(t, e, "a", 1, 20, 100)
 	startIn(t, e, "a", 0, 5, 0)
-	e.Kill(false)
-	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	w.crash(e)
 
 	w.sick = true
 	for round := range 3 {
@@ -145,8 +160,7 @@ func TestParkedPartitionKeepsItsRecordsAndNotTheLog(t *testing.T) {
 			t.Fatal(err)
 		}
 		if round%2 == 0 {
-			e.Kill(false)
-			w.fs = w.fs.CrashClone(faultfs.Crash{})
+			w.crash(e)
 		} else if err := e.Close(context.Background()); err != nil {
 			t.Fatal(err)
 		}
@@ -155,8 +169,7 @@ func TestParkedPartitionKeepsItsRecordsAndNotTheLog(t *testing.T) {
 	w.sick = false
 	e = w.open(t, false)
 	ids = append(ids, startIn(t, e, "c", 1, 5, 0)...)
-	e.Kill(false) // nothing of it is in the store yet
-	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	w.crash(e)    // nothing of it is in the store yet
 	w.sick = true // it parks again, with records in the side file and in the log
 	e = w.open(t, true)
 	startIn(t, e, "d", 0, 30, 2000)
@@ -207,8 +220,7 @@ func TestPartitionParkedAtWorkKeepsWhatItHasAppended(t *testing.T) {
 	if s := e.Stats(); s.Parked != 1 || s.Log.Segments > 4 {
 		t.Errorf("the log was kept: %+v", s)
 	}
-	e.Kill(false)
-	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	w.crash(e)
 	e = w.open(t, true)
 	finishAll(t, e, ids...)
 	if err := e.Close(context.Background()); err != nil {
@@ -251,8 +263,7 @@ func TestCrashAtAnyMomentOfParkingLosesNothing(t *testing.T) {
 	w := &ward{fs: faultfs.New()}
 	e := w.open(t, false)
 	ids := startIn(t, e, "a", 1, 5, 100)
-	e.Kill(false)
-	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	w.crash(e)
 
 	crashes := crashesOf{found: []*faultfs.FS{w.fs.CrashClone(faultfs.Crash{})}}
 	crashes.watch(w.fs)
@@ -266,7 +277,8 @@ func TestCrashAtAnyMomentOfParkingLosesNothing(t *testing.T) {
 	}
 	e.Kill(false)
 	w.fs.SetAfter(nil)
-	found := append(crashes.found, w.fs.CrashClone(faultfs.Crash{}))
+	w.crash(e)
+	found := append(crashes.found, w.fs)
 	for _, fs := range found {
 		after := &ward{fs: fs, sick: true}
 		e := after.open(t, true) // parks again, and goes on where it was
@@ -274,11 +286,11 @@ func TestCrashAtAnyMomentOfParkingLosesNothing(t *testing.T) {
 		if err := e.Checkpoint(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		e.Kill(false)
-		after.fs, after.sick = after.fs.CrashClone(faultfs.Crash{}), false
+		after.crash(e)
+		after.sick = false
 		e = after.open(t, false)
 		finishAll(t, e, ids...)
-		e.Kill(false)
+		after.crash(e)
 	}
 	if len(found) < 40 {
 		t.Errorf("only %d crashes", len(found))
@@ -383,8 +395,8 @@ func TestDamagedSideFileKeepsThePartitionParked(t *testing.T) {
 	w := &ward{fs: faultfs.New()}
 	e := w.open(t, false)
 	ids := startIn(t, e, "a", 1, 5, 100)
-	e.Kill(false)
-	w.fs, w.sick = w.fs.CrashClone(faultfs.Crash{}), true
+	w.crash(e)
+	w.sick = true
 	e = w.open(t, true)
 	for i := range 4 {
 		startIn(t, e, fmt.Sprint("b-", i), 0, 10, 2000)
@@ -392,7 +404,7 @@ func TestDamagedSideFileKeepsThePartitionParked(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	e.Kill(false)
+	w.crash(e)
 	for what, harm := range map[string]func(fs *faultfs.FS) error{
 		"missing": func(fs *faultfs.FS) error { return fs.Remove(sideName) },
 		"bit":     func(fs *faultfs.FS) error { return fs.Alter(sideName, func(b []byte) []byte { b[200] ^= 1; return b }) },
@@ -410,10 +422,11 @@ func TestDamagedSideFileKeepsThePartitionParked(t *testing.T) {
 				t.Errorf("get: %v", err)
 			}
 			startIn(t, e, "c", 0, 5, 0)
-			e.Kill(false)
-			e = (&ward{fs: intact}).open(t, true)
+			after.crash(e)
+			after.fs = intact
+			e = after.open(t, true)
 			finishAll(t, e, ids...)
-			e.Kill(false)
+			after.crash(e)
 		})
 	}
 }

@@ -183,7 +183,7 @@ func replayOp(instances int) alloctest.Op {
 		h := openBench(tb, storage, noCheckpoints)
 		h.serve(tb)
 		h.hello(tb, 64, 1, instances)
-		h.Kill(false)
+		h.Kill(true)
 		h.leave()
 		var replayed, nanos, opened float64
 		alloctest.Report(tb, func(b *testing.B) {
@@ -195,7 +195,7 @@ func replayOp(instances int) alloctest.Op {
 			h := openBench(tb, storage, noCheckpoints)
 			s := h.Stats()
 			replayed, nanos, opened = replayed+float64(s.Replayed), nanos+float64(s.ReplayTime), opened+1
-			h.Kill(false)
+			h.Kill(true)
 		}
 	}}
 }

@@ -14,6 +14,7 @@ import (
 func TestLogIsKeptWhileTheHubIsCopied(t *testing.T) {
 	w := &ward{fs: faultfs.New()}
 	e := w.open(t, true)
+	defer w.crash(e)
 	work := func(round string) {
 		for i := range 5 {
 			startIn(t, e, fmt.Sprintf("%s-%d", round, i), 0, 10, 2000)
@@ -45,6 +46,7 @@ func TestLogIsKeptWhileTheHubIsCopied(t *testing.T) {
 func TestCopyOfAHubThatFailsMeanwhileIsAnError(t *testing.T) {
 	w := &ward{fs: faultfs.New()}
 	e := w.open(t, false)
+	defer w.crash(e)
 	startIn(t, e, "a", 0, 1, 0)
 	err := e.Copy(t.Context(), func(substrate.Log, substrate.Store) error {
 		w.fs.SetFault(faultfs.FailNth(faultfs.OpSync, w.fs.Count(faultfs.OpSync)+1, errors.New("the disk says no")))

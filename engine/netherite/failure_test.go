@@ -60,6 +60,27 @@ func TestFailedLogIsRecoveredInProcessAndClientsSeeOnlyDelay(t *testing.T) {
 	}
 }
 
+// counted is a transport that tells when it has been closed.
+type counted struct {
+	deliver func([]netherite.Frame)
+	closed  *int
+}
+
+func (c *counted) Send(frames []netherite.Frame) { c.deliver(frames) }
+func (c *counted) Close()                        { *c.closed++ }
+
+func TestTransportOfARecoveryThatFailsIsClosed(t *testing.T) {
+	storage, made, closed := newMemory(2), 0, 0
+	storage.log.SetFault(failIn(mem.OpWrite, 1))
+	_, err := netherite.Open(netherite.Options{Storage: storage, Logger: testLogger(t), Transport: func(deliver func([]netherite.Frame)) netherite.Transport {
+		made++
+		return &counted{deliver, &closed}
+	}})
+	if !errors.Is(err, errDisk) || made != 1 || closed != made {
+		t.Errorf("open: %v; %d transports were made, %d closed", err, made, closed)
+	}
+}
+
 func TestFailedStoreIsRecoveredInProcess(t *testing.T) {
 	for _, op := range []mem.Op{mem.OpApply, mem.OpFlush, mem.OpGet} {
 		t.Run(string(op), func(t *testing.T) {

@@ -18,23 +18,42 @@ import (
 )
 
 // twoDisks is a hub whose log and store lie on disks of their own.
-type twoDisks struct{ log, store *faultfs.FS }
+type twoDisks struct {
+	log, store *faultfs.FS
+	openings
+}
 
-func newTwoDisks() *twoDisks { return &twoDisks{faultfs.New(), faultfs.New()} }
+func newTwoDisks() *twoDisks { return &twoDisks{log: faultfs.New(), store: faultfs.New()} }
 
 func (d *twoDisks) Parameters() netherite.Parameters {
 	return netherite.Parameters{Hub: [16]byte{9}, Partitions: 2, Place: "/hub"}
 }
 
 func (d *twoDisks) OpenLog() (substrate.Log, error) {
-	return filelog.Open(filelog.Options{FS: d.log, Dir: "/hub/log", Hub: [16]byte{9}, MinSegmentBytes: 64 << 10, MaxSegmentBytes: 64 << 10})
+	l, err := filelog.Open(filelog.Options{FS: d.log, Dir: "/hub/log", Hub: [16]byte{9}, MinSegmentBytes: 64 << 10, MaxSegmentBytes: 64 << 10})
+	if err == nil {
+		d.add(l)
+	}
+	return l, err
 }
 
 func (d *twoDisks) OpenStore(int64) (substrate.Store, error) {
-	return pebblestore.Open(pebblestore.Options{Create: true, FS: d.store, Dir: "/hub/store", MemoryBytes: 4 << 20})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: d.store, Dir: "/hub/store", MemoryBytes: 4 << 20})
+	if err == nil {
+		d.add(s)
+	}
+	return s, err
 }
 
 func (d *twoDisks) Close() error { return nil }
+
+// crash leaves what survives a power failure, of a hub that was killed.
+func (d *twoDisks) crash() {
+	log, store := d.log.CrashClone(faultfs.Crash{}), d.store.CrashClone(faultfs.Crash{})
+	d.empty() // or the store could not end
+	d.end()
+	d.log, d.store = log, store
+}
 
 // fill leaves no space on a disk, and empty returns it.
 func fill(t *testing.T, fs *faultfs.FS) {
@@ -217,8 +236,8 @@ func TestCrashOnAFullDiskLosesNothingAcknowledged(t *testing.T) {
 			for _, done := range accepted {
 				<-done
 			}
-			after := &twoDisks{d.log.CrashClone(faultfs.Crash{}), d.store.CrashClone(faultfs.Crash{})}
-			e = openOn(t, after)
+			d.crash()
+			e = openOn(t, d)
 			for _, id := range acknowledged {
 				if _, err := e.Get(ctx, id, engine.GetOptions{}); err != nil {
 					t.Error(err)

@@ -113,6 +113,12 @@ func (n *node) release() error {
 	return storageError(err)
 }
 
+// discard ends a node that was never started.
+func (n *node) discard() error {
+	n.net.Close()
+	return n.release()
+}
+
 // drain waits until workers have returned what they have, which it reports, or for
 // ctx. The engine hands out nothing any more.
 func (n *node) drain(ctx context.Context) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/mem"
@@ -165,6 +166,7 @@ func TestNodeThatFailsAfterItsHubWasTakenLeavesTheStoreAlone(t *testing.T) {
 
 // The same with files, all of them, of a parked partition too.
 func TestFilesOfAHubThatWasTakenAreLeftAlone(t *testing.T) {
+	leaktest.StoresDie(t)
 	w := &ward{fs: faultfs.New()}
 	old := openSeized(t, w)
 	started(t, old, "first")

@@ -42,13 +42,13 @@ func openNode(e *Engine) (n *node, err error) {
 	if s, ok := e.opts.Storage.(SideStorage); ok {
 		side, err := s.OpenSideFiles()
 		if err != nil {
-			return nil, errors.Join(fmt.Errorf("open side files: %w", storageError(err)), n.release())
+			return nil, errors.Join(fmt.Errorf("open side files: %w", storageError(err)), n.discard())
 		}
 		n.side = &ownSide{side, n}
 	}
 	if err := n.recover(); err != nil {
 		mark.Hit(mark.RecoveryFailed)
-		return nil, errors.Join(storageError(err), n.release())
+		return nil, errors.Join(storageError(err), n.discard())
 	}
 	e.metrics.recoveryNanos.Store(int64(e.opts.Clock.Mono() - began))
 	return n, nil

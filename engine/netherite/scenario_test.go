@@ -8,6 +8,7 @@ import (
 	"github.com/netherite-go/netherite/engine/enginetest"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/internal/hubtest"
+	"github.com/netherite-go/netherite/internal/leaktest"
 )
 
 // inMemory makes hubs in memory, with the replay checker on.
@@ -44,10 +45,12 @@ func newUnderTest(t *testing.T, change []func(*netherite.Options)) *underTest {
 func TestScenariosInMemory(t *testing.T) { enginetest.Run(t, inMemory(8)) }
 
 func TestScenariosOnFiles(t *testing.T) {
+	leaktest.StoresDie(t)
 	enginetest.Suite{New: onFiles(4), Light: true}.Run(t)
 }
 
 func TestScenariosOfFaultsOnFiles(t *testing.T) {
+	leaktest.StoresDie(t)
 	enginetest.Suite{New: onFiles(1), Groups: []string{"Faults"}}.Run(t)
 }
 

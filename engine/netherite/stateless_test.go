@@ -22,8 +22,7 @@ func TestLogKeepsAllOfPartitionsWhoseStoredStateIsMissing(t *testing.T) {
 	e = w.open(t, false)
 	ids = append(ids, startIn(t, e, "b", 0, 20, 500)...)
 	ids = append(ids, startIn(t, e, "b", 1, 20, 500)...)
-	e.Kill(false) // these are in the log alone
-	w.fs = w.fs.CrashClone(faultfs.Crash{})
+	w.crash(e) // these are in the log alone
 
 	if err := w.fs.Rename("/hub/store", "/hub/elsewhere"); err != nil {
 		t.Fatal(err)

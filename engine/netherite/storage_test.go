@@ -1,6 +1,10 @@
 package netherite_test
 
 import (
+	"io"
+	"slices"
+	"sync"
+
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -49,3 +53,27 @@ func (f *files) OpenStore(memory int64) (substrate.Store, error) {
 }
 
 func (f *files) Close() error { return nil }
+
+// openings are the logs and stores that were opened on a disk.
+type openings struct {
+	mu   sync.Mutex
+	open []io.Closer
+}
+
+func (o *openings) add(c io.Closer) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.open = append(o.open, c)
+}
+
+// end closes what a hub that was killed has left, once what the crash leaves has
+// been copied: what is written now is of no use to anybody, and the goroutines of the
+// store end. What the hub has closed itself says that it is.
+func (o *openings) end() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, c := range slices.Backward(o.open) {
+		_ = c.Close()
+	}
+	o.open = nil
+}

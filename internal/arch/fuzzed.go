@@ -1,34 +1,51 @@
 package arch
 
 import (
+	"errors"
 	"go/ast"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
 // decoderName matches the names of functions that turn bytes or text into values.
 var decoderName = regexp.MustCompile(`^(Decode|Read|Parse|Unmarshal)([A-Z0-9]|$)`)
 
+// insideName matches those of functions that do so inside of a package.
+var insideName = regexp.MustCompile(`^(decode|parse|unmarshal)([A-Z0-9]|$)`)
+
 // checkFuzzed wants a fuzz target for every exported decoder: one in the tests of
-// its package that names it, or that uses a function of those tests that does.
+// its package that names it, or that uses a function of those tests that does. For one
+// that is not exported and is given bytes or text, the target may come to it by way of
+// the package's own functions. Functions are told apart by their names alone.
 func checkFuzzed(t *Tree) (found []Violation, err error) {
-	targets := map[string]map[string]bool{}
+	targets := map[bool]map[string]map[string]bool{true: {}, false: {}}
 	for _, f := range t.Files {
-		if f.Test || forTests(f.Dir) {
+		if f.Test || forTests(f.Dir) || ast.IsGenerated(f.AST) {
 			continue
 		}
 		for _, d := range f.AST.Decls {
 			fn, ok := d.(*ast.FuncDecl)
-			if !ok || !decoderName.MatchString(fn.Name.Name) {
+			if !ok {
 				continue
 			}
-			if recv := receiver(fn); recv != "" && !ast.IsExported(recv) {
+			recv, inside := receiver(fn), false
+			switch name := fn.Name.Name; {
+			case decoderName.MatchString(name) && (recv == "" || ast.IsExported(recv)):
+			case insideName.MatchString(name) && takesText(fn):
+				inside = true
+			default:
 				continue
 			}
-			if targets[f.Dir] == nil {
-				targets[f.Dir] = t.fuzzedNames(f.Dir)
+			names := targets[inside]
+			if names[f.Dir] == nil {
+				names[f.Dir] = t.fuzzedNames(f.Dir, inside)
 			}
-			if !targets[f.Dir][fn.Name.Name] {
+			if !names[f.Dir][fn.Name.Name] {
 				found = append(found, t.at(f, fn.Pos(), "%s has no fuzz target in the tests of its package", funcName(fn)))
 			}
 		}
@@ -36,18 +53,32 @@ func checkFuzzed(t *Tree) (found []Violation, err error) {
 	return found, nil
 }
 
+// takesText reports whether a parameter of fn is bytes or text.
+func takesText(fn *ast.FuncDecl) bool {
+	return slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool {
+		switch x := p.Type.(type) {
+		case *ast.Ident:
+			return x.Name == "string"
+		case *ast.ArrayType:
+			id, ok := x.Elt.(*ast.Ident)
+			return ok && x.Len == nil && id.Name == "byte"
+		}
+		return false
+	})
+}
+
 // fuzzedNames are all names that the fuzz targets of a package use, directly or by
-// way of other functions and variables of its tests.
-func (t *Tree) fuzzedNames(dir string) map[string]bool {
+// way of other functions and variables of its tests, and of its code if that counts.
+func (t *Tree) fuzzedNames(dir string, code bool) map[string]bool {
 	uses, open := map[string][]string{}, []string{}
 	for _, f := range t.Files {
-		if !f.Test || f.Dir != dir {
+		if f.Dir != dir || !f.Test && !code {
 			continue
 		}
 		for _, d := range f.AST.Decls {
 			for _, name := range declared(d) {
 				uses[name] = append(uses[name], identifiers(d)...)
-				if fn, ok := d.(*ast.FuncDecl); ok && fn.Recv == nil && strings.HasPrefix(name, "Fuzz") {
+				if fn, ok := d.(*ast.FuncDecl); ok && f.Test && fn.Recv == nil && strings.HasPrefix(name, "Fuzz") {
 					open = append(open, name)
 				}
 			}
@@ -62,6 +93,27 @@ func (t *Tree) fuzzedNames(dir string) map[string]bool {
 		}
 	}
 	return seen
+}
+
+// checkCorpus wants inputs for every fuzz target in testdata, where all tests run them.
+func checkCorpus(t *Tree) (found []Violation, err error) {
+	for _, f := range t.Files {
+		for _, d := range f.AST.Decls {
+			fn, ok := d.(*ast.FuncDecl)
+			if !ok || !f.Test || fn.Recv != nil || !strings.HasPrefix(fn.Name.Name, "Fuzz") {
+				continue
+			}
+			dir := path.Join(f.Dir, "testdata/fuzz", fn.Name.Name)
+			inputs, err := os.ReadDir(filepath.Join(t.Root, filepath.FromSlash(dir)))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return nil, err
+			}
+			if len(inputs) == 0 {
+				found = append(found, t.at(f, fn.Pos(), "%s has no inputs in %s", fn.Name.Name, dir))
+			}
+		}
+	}
+	return found, nil
 }
 
 // declared lists the functions and variables that a declaration declares.

@@ -51,6 +51,8 @@ var Rules = []Rule{
 	{"panic", "A panic takes down the program that embeds this library; only a broken invariant may.", checkPanics},
 	{"testing", "Code that runs in production must not know that it is tested.", checkTestingImport},
 	{"fuzzed", "What reads bytes that somebody else wrote meets all there are: a decoder without a fuzz target has met only those of its author.", checkFuzzed},
+	{"corpus", "What a fuzzer once found its way by is where every later test begins.", checkCorpus},
+	{"leaks", "A goroutine has an owner that starts it, can stop it and waits for it; the end of the tests shows that each has been.", checkLeaks},
 	{"package name", "A package is named for what it provides; a name like util collects what belongs elsewhere.", checkPackageNames},
 	{"notes", "An open end belongs into an issue, where it is seen, not into a comment.", checkNotes},
 	{"machine paths", "A path of one machine means nothing on another.", checkMachinePaths},

@@ -14,6 +14,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 // role, in the environment, makes the test program one of the children.
@@ -34,11 +36,12 @@ var children = map[string]func(ctx context.Context, args []string) (result any, 
 func TestMain(m *testing.M) {
 	name := os.Getenv(role)
 	if name == "" {
-		code := m.Run()
-		if built.dir != "" {
-			_ = os.RemoveAll(built.dir) // temporary: the system removes what is left
-		}
-		os.Exit(code)
+		goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+			if built.dir != "" {
+				_ = os.RemoveAll(built.dir) // temporary: the system removes what is left
+			}
+			os.Exit(code)
+		}))
 	}
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)

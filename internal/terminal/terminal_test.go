@@ -8,6 +8,8 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/netherite-go/netherite/internal/fuzztest"
 )
 
 func TestATextIsOneLineOfWhatCanBeSeen(t *testing.T) {
@@ -41,24 +43,26 @@ func FuzzTextIsSafeAndStaysAsItIs(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		once := string(Text(s))
-		if !utf8.ValidString(once) || strings.ContainsFunc(once, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
-			t.Fatalf("%q", once)
-		}
-		if again := string(Text(once)); again != once {
-			t.Fatalf("%q, and then %q", once, again)
-		}
-		// The indent shows that a line is none of the program's.
-		for i, line := range strings.Split(string(Lines(s, "> ")), "\n") {
-			if i > 0 && line != "" && !strings.HasPrefix(line, "> ") || !Clean(line) {
-				t.Fatalf("line %q of %q", line, s)
+		fuzztest.Bounded(t, len(s), 64, func() {
+			once := string(Text(s))
+			if !utf8.ValidString(once) || strings.ContainsFunc(once, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }) {
+				t.Fatalf("%q", once)
 			}
-		}
-		text, err := json.MarshalIndent(map[string]string{"k": s}, "", "  ")
-		if err != nil {
-			t.Fatal(err)
-		}
-		sameJSON(t, text)
+			if again := string(Text(once)); again != once {
+				t.Fatalf("%q, and then %q", once, again)
+			}
+			// The indent shows that a line is none of the program's.
+			for i, line := range strings.Split(string(Lines(s, "> ")), "\n") {
+				if i > 0 && line != "" && !strings.HasPrefix(line, "> ") || !Clean(line) {
+					t.Fatalf("line %q of %q", line, s)
+				}
+			}
+			text, err := json.MarshalIndent(map[string]string{"k": s}, "", "  ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			sameJSON(t, text)
+		})
 	})
 }
 

@@ -17,6 +17,7 @@ import (
 	netherite "github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/door/gate"
 	"github.com/netherite-go/netherite/durable/durablehttp"
+	"github.com/netherite-go/netherite/internal/fuzztest"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/server"
 	"github.com/netherite-go/netherite/server/config"
@@ -39,6 +40,10 @@ func load(t *testing.T, c config.Command, file string, environ []string, args ..
 	}
 	return config.Load(c, f, environ)
 }
+
+// perByte: a byte of YAML, such as a bracket, becomes a node of the document, some
+// hundred bytes in each of the steps from text to settings.
+const perByte = 4_000
 
 // needed are what a server has to be told.
 var needed = []string{"--data", "d", "--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0"}
@@ -312,11 +317,13 @@ func FuzzFile(f *testing.F) {
 	f.Add([]byte("retention: {rules: [{name: [a, b], keep: 1d}]}"))
 	f.Add([]byte("? [a]\n: b\n"))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) == 0 {
-			return
-		}
-		if _, err := load(t, config.Server, string(b), nil, needed...); err != nil && err.Error() == "" {
-			t.Error("an error says nothing")
-		}
+		fuzztest.Bounded(t, len(b), perByte, func() {
+			if len(b) == 0 {
+				return
+			}
+			if _, err := load(t, config.Server, string(b), nil, needed...); err != nil && err.Error() == "" {
+				t.Error("an error says nothing")
+			}
+		})
 	})
 }

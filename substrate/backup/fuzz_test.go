@@ -1,15 +1,19 @@
 package backup_test
 
 import (
+	"bytes"
+	"fmt"
+	"hash/crc32"
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/fuzztest"
 	"github.com/netherite-go/netherite/substrate/backup"
 )
 
 // FuzzManifest reads any bytes as the manifest of a backup: an error, or one
-// whose files can be looked for.
+// whose files can be looked for. Its checksum is made to fit as well.
 func FuzzManifest(f *testing.F) {
 	fs := vfs.NewMem()
 	before, _ := versions()
@@ -23,23 +27,32 @@ func FuzzManifest(f *testing.F) {
 	f.Add([]byte(seed))
 	f.Add([]byte("{}\ncrc32c a3fa9d93\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		fs := vfs.NewMem()
-		file, err := fs.Create("manifest", vfs.WriteCategoryUnspecified)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := file.Write(data); err != nil {
-			t.Fatal(err)
-		}
-		if err := file.Close(); err != nil {
-			t.Fatal(err)
-		}
-		m, err := backup.Read(fs, "")
-		if err != nil {
-			return
-		}
-		if _, err := m.Verify(t.Context(), fs, ""); err != nil {
-			t.Errorf("%v", err)
-		}
+		fuzztest.Bounded(t, len(data), 64, func() {
+			manifest(t, data)
+			body, _, _ := bytes.Cut(data, []byte("\n"))
+			manifest(t, fmt.Appendf(nil, "%s\ncrc32c %08x\n", body, crc32.Checksum(body, crc32.MakeTable(crc32.Castagnoli))))
+		})
 	})
+}
+
+// manifest reads a manifest, and looks for its files.
+func manifest(t *testing.T, data []byte) {
+	fs := vfs.NewMem()
+	file, err := fs.Create("manifest", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.Write(data); err != nil {
+		t.Fatal(err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	m, err := backup.Read(fs, "")
+	if err != nil {
+		return
+	}
+	if _, err := m.Verify(t.Context(), fs, ""); err != nil {
+		t.Errorf("%v", err)
+	}
 }

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 )
 
 // withoutSpace holds a directory on a disk that is full, where that can be played.
@@ -25,7 +27,7 @@ func TestMain(m *testing.M) {
 	}
 	dir := os.Getenv("DIRLOCK_HOLD")
 	if dir == "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	if _, err := Acquire(dir); err != nil {
 		fmt.Println(err)

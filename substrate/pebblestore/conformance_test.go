@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -40,10 +41,17 @@ func (m *medium) open() (substrate.Store, error) {
 	return s, err
 }
 
+// end ends the store as a crash would, and closes it, so that Pebble's goroutines do
+// not look for their files for ever.
+func (m *medium) end() {
+	m.store.Die()
+	_ = m.store.Close()
+}
+
 func (m *medium) conformance() substratetest.StoreMedium {
 	return substratetest.StoreMedium{
 		Open:       m.open,
-		Crash:      func(*rand.Rand) { m.store.Die() },
+		Crash:      func(*rand.Rand) { m.end() },
 		OpenExport: func(dir string) (substrate.Store, error) { return open(m.fs, dir) },
 		ExportDir:  filepath.Join(filepath.Dir(m.dir), "copy"),
 		Scale:      4,
@@ -51,6 +59,7 @@ func (m *medium) conformance() substratetest.StoreMedium {
 }
 
 func TestConformanceOnOperatingSystem(t *testing.T) {
+	leaktest.StoresDie(t)
 	substratetest.TestStore(t, func(t *testing.T) substratetest.StoreMedium {
 		m := &medium{fs: vfs.Default, dir: filepath.Join(t.TempDir(), "store")}
 		return m.conformance()
@@ -58,6 +67,7 @@ func TestConformanceOnOperatingSystem(t *testing.T) {
 }
 
 func TestConformanceOnCrashableMemory(t *testing.T) {
+	leaktest.StoresDie(t)
 	for name, percent := range map[string]int{"Keep0": 0, "Keep50": 50, "Keep100": 100} {
 		t.Run(name, func(t *testing.T) {
 			substratetest.TestStore(t, func(*testing.T) substratetest.StoreMedium {
@@ -66,7 +76,7 @@ func TestConformanceOnCrashableMemory(t *testing.T) {
 				c := m.conformance()
 				c.Crash = func(rng *rand.Rand) {
 					fs = fs.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: percent, RNG: rng})
-					m.store.Die()
+					m.end()
 					m.fs = fs
 				}
 				return c
@@ -76,6 +86,7 @@ func TestConformanceOnCrashableMemory(t *testing.T) {
 }
 
 func TestConformanceOnTearingFileSystem(t *testing.T) {
+	leaktest.StoresDie(t)
 	for name, crash := range crashes() {
 		t.Run(name, func(t *testing.T) {
 			substratetest.TestStore(t, func(*testing.T) substratetest.StoreMedium { return tearing(crash) })
@@ -101,7 +112,7 @@ func tearing(crash faultfs.Crash) substratetest.StoreMedium {
 		crash.Rand = rng
 		next := fs.CrashClone(crash)
 		fs.Kill()
-		m.store.Die()
+		m.end()
 		fs = next
 		m.fs = fs
 	}

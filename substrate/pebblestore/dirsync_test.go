@@ -4,11 +4,13 @@ import (
 	"errors"
 	"testing"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
 func TestFailedSyncOfADirectoryEndsOnlyTheStore(t *testing.T) {
+	leaktest.StoresDie(t)
 	errDir := errors.New("directory was not synced")
 	for n := 1; ; n++ {
 		fs, failed := faultfs.New(), false

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -298,6 +299,7 @@ func TestStoreClosesOnAFullDisk(t *testing.T) {
 }
 
 func TestFatalErrorOfEitherDatabaseEndsOnlyTheStore(t *testing.T) {
+	leaktest.StoresDie(t)
 	for _, database := range []string{"main", "history"} {
 		for _, kind := range []faultfs.Kind{faultfs.OpSync, faultfs.OpWrite} {
 			t.Run(fmt.Sprintf("%s/%s", database, kind), func(t *testing.T) {

@@ -2,7 +2,9 @@ package pebblestore
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
+	"hash/crc32"
 	"testing"
 
 	"github.com/netherite-go/netherite/internal/fuzztest"
@@ -53,16 +55,25 @@ func FuzzDecodeOpened(f *testing.F) {
 	f.Add(encodeOpened(substrate.Reach{Incarnation: 1, Durable: 2}))
 	f.Add([]byte{})
 	f.Add(make([]byte, 21))
+	f.Add(encodeReach(substrate.Reach{Incarnation: 1, Durable: 2, Closed: true})) // without its checksum
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := decodeOpened(b)
-		if err != nil {
-			if !errors.Is(err, substrate.ErrDamaged) {
-				t.Fatalf("%v is no damage", err)
-			}
-			return
-		}
-		if again := encodeOpened(r); !bytes.Equal(again, b) {
-			t.Fatalf("%x is taken for %+v, which is %x", b, r, again)
-		}
+		fuzztest.Bounded(t, len(b), fuzztest.Plain, func() {
+			opened(t, b)
+			opened(t, binary.BigEndian.AppendUint32(b[:len(b):len(b)], crc32.Checksum(b, castagnoli)))
+		})
 	})
+}
+
+// opened holds that a note is damaged, or the one encoding of what it says.
+func opened(t *testing.T, b []byte) {
+	r, err := decodeOpened(b)
+	if err != nil {
+		if !errors.Is(err, substrate.ErrDamaged) {
+			t.Fatalf("%v is no damage", err)
+		}
+		return
+	}
+	if again := encodeOpened(r); !bytes.Equal(again, b) {
+		t.Fatalf("%x is taken for %+v, which is %x", b, r, again)
+	}
 }

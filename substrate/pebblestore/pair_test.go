@@ -6,6 +6,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -32,6 +33,7 @@ func older(t *testing.T, later, earlier vfs.FS, name string) vfs.FS {
 
 // Three flushes: each database has seen what the other noted before the last.
 func TestOlderCopyOfOneDatabaseIsToldByTheOther(t *testing.T) {
+	leaktest.StoresDie(t)
 	fs := faultfs.New()
 	now := substrate.Reach{Incarnation: 1}
 	s := openReaching(t, fs, func() substrate.Reach { return now })

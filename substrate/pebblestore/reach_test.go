@@ -10,6 +10,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -58,6 +59,7 @@ func noted(t testing.TB, fs vfs.FS) substrate.Reach {
 }
 
 func TestStoreNotesHowFarTheLogHasCome(t *testing.T) {
+	leaktest.StoresDie(t)
 	fs := faultfs.New()
 	now := substrate.Reach{Incarnation: 1}
 	reach := func() substrate.Reach { return now }
@@ -91,6 +93,7 @@ func TestStoreNotesHowFarTheLogHasCome(t *testing.T) {
 	s = openReaching(t, fs, reach)
 	expect("opened again", now)
 	s.Die()
+	_ = s.Close()
 	s = openReaching(t, fs, reach)
 	syncs = fs.Count(faultfs.OpSync)
 	s.Abandon()

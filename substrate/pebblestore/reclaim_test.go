@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -127,6 +128,7 @@ const many = 1500
 
 // A purge is of what ended long ago, or of a kind that is spread over all.
 func TestTheSpaceOfWhatWasPurgedIsGivenBack(t *testing.T) {
+	leaktest.StoresDie(t)
 	for name, gone := range map[string]func(int) bool{
 		"all": func(int) bool { return true }, "the oldest": func(n int) bool { return n < many*3/4 }, "every other": func(n int) bool { return n%2 == 0 },
 		"most, spread": func(n int) bool { return n%10 != 0 },

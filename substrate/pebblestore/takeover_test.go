@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -84,6 +85,7 @@ func applySmall(s substrate.Store, i int) error {
 // The lock of the directory keeps others out. Where it does not hold, one of them may
 // take the store over at any moment.
 func TestStoreThatIsTakenOverChangesNoFileAnyMore(t *testing.T) {
+	leaktest.StoresDie(t)
 	const many = 60
 	reached := false
 	for at := int64(1); at == 1 || reached; at++ {

@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 var (
@@ -27,11 +29,12 @@ func TestMain(m *testing.M) {
 	if code, ran := inNamespace(); ran {
 		os.Exit(code)
 	}
-	code := m.Run()
-	if built.dir != "" {
-		_ = os.RemoveAll(built.dir) // temporary: the system removes what is left
-	}
-	os.Exit(code)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if built.dir != "" {
+			_ = os.RemoveAll(built.dir) // temporary: the system removes what is left
+		}
+		os.Exit(code)
+	}))
 }
 
 // built is the command, made once.
