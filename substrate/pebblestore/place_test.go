@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"path"
+	"slices"
 	"testing"
+
+	"github.com/cockroachdb/pebble/v2"
 
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
@@ -15,7 +18,8 @@ import (
 const placedRows = 300
 
 // threeLayers makes a store of several tables in each space. Each of them has all rows, of
-// some blocks, with values of its own; but for the last, which has every tenth.
+// some blocks, with values of its own; but for the last, which has every tenth. The first
+// one lies on the lowest level, the others on the highest.
 func threeLayers(t *testing.T) *faultfs.FS {
 	t.Helper()
 	fs := faultfs.New()
@@ -42,11 +46,62 @@ func threeLayers(t *testing.T) *faultfs.FS {
 		if err := s.Flush(); err != nil {
 			t.Fatal(err)
 		}
+		if layer > 0 {
+			continue
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		settle(t, fs)
+		if opened, err = open(fs, dir); err != nil {
+			t.Fatal(err)
+		}
+		s = opened.(*pebblestore.Store)
+		s.HoldCompactions()
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return fs
+}
+
+// settle moves all rows to the lowest level, past the store's code.
+func settle(t *testing.T, fs *faultfs.FS) {
+	t.Helper()
+	for _, name := range []string{"main", "history"} {
+		db, err := pebble.Open(path.Join(dir, name), &pebble.Options{FS: fs, FormatMajorVersion: pebble.FormatTableFormatV6, DisableWAL: true, Logger: silent{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(db.Compact(t.Context(), []byte{0}, []byte{0xff, 0xff}, false), db.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// tablesByAge lists the tables of a database, the oldest first.
+func tablesByAge(t *testing.T, fs *faultfs.FS, name string) (tables []string) {
+	t.Helper()
+	files, err := fs.List(path.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if path.Ext(file) == ".sst" {
+			tables = append(tables, path.Join(name, file))
+		}
+	}
+	slices.Sort(tables)
+	return tables
+}
+
+// silent drops what Pebble says.
+type silent struct{}
+
+func (silent) Infof(string, ...any)  {}
+func (silent) Errorf(string, ...any) {}
+func (silent) Fatalf(format string, args ...any) {
+	panic(fmt.Sprintf(format, args...))
 }
 
 func placedKey(i int) []byte { return fmt.Appendf(nil, "\x00\x00row%05d", i) }
@@ -66,14 +121,18 @@ func viewOf(t *testing.T, fs *faultfs.FS) *pebblestore.View {
 // block has what a store needs to be opened.
 func TestRowIsWhereItsPlaceSays(t *testing.T) {
 	for space, name := range map[substrate.Space]string{substrate.Main: "main", substrate.History: "history"} {
-		files, offsets := map[string]bool{}, map[int64]bool{}
+		layers, offsets := map[bool]string{}, map[int64]bool{} // whether the last layer has the row: in which table it lies
 		for i := 0; i < placedRows-10; i += 23 {
 			fs := threeLayers(t)
 			file, offset, err := viewOf(t, fs).Place(space, placedKey(i))
 			if err != nil || path.Dir(file) != name {
 				t.Fatalf("row %d: %q, %v", i, file, err)
 			}
-			files[file], offsets[offset] = true, true
+			last := i%10 == 0
+			if offsets[offset] = true; layers[last] != "" && layers[last] != file {
+				t.Errorf("row %d lies in %s, others of its layer in %s", i, file, layers[last])
+			}
+			layers[last] = file
 			if err := fs.Alter(dir+"/"+file, func(d []byte) []byte { d[offset+9] ^= 1; return d }); err != nil {
 				t.Fatal(err)
 			}
@@ -83,8 +142,9 @@ func TestRowIsWhereItsPlaceSays(t *testing.T) {
 				t.Errorf("row %d is said to lie in %s at %d; once that is spoiled: %v", i, file, offset, err)
 			}
 		}
-		if len(files) != 2 || len(offsets) < 4 {
-			t.Errorf("%s: the rows lie in %v at %v: that is no test", name, files, offsets)
+		lowest := tablesByAge(t, threeLayers(t), name)[0]
+		if layers[false] <= lowest || layers[true] <= layers[false] || len(offsets) < 4 { // by their numbers
+			t.Errorf("%s: the newest versions of rows do not lie in %v, of which %s is the oldest, at %v", name, layers, lowest, offsets)
 		}
 	}
 }
