@@ -287,12 +287,13 @@ func (d *directory) read() error {
 	if err != nil {
 		return fmt.Errorf("read %s: %w", path, fileError(err))
 	}
+	var newer struct{ Format int } // whose other fields may be anything
+	if json.Unmarshal(data, &newer) == nil && newer.Format > formatVersion {
+		return fmt.Errorf("%s: %w: format %d, this program reads up to %d", path, engine.ErrNewerFormat, newer.Format, formatVersion)
+	}
 	var f hubFile
 	if err := json.Unmarshal(data, &f); err != nil {
 		return fmt.Errorf("%s: %w: not what was written when the hub was created: %w", path, engine.ErrDamaged, err)
-	}
-	if f.Format > formatVersion {
-		return fmt.Errorf("%s: %w: format %d, this program reads up to %d", path, engine.ErrNewerFormat, f.Format, formatVersion)
 	}
 	id, err := hex.DecodeString(f.Hub)
 	if err != nil || f.Check != "" && f.Check != f.sum(checkSum) || f.Created != "" && f.Created != f.sum(createdSum) || len(id) != len(d.params.Hub) || f.Format < 1 ||

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -24,8 +25,6 @@ import (
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirlock"
-	"github.com/netherite-go/netherite/substrate/filelog"
-	"github.com/netherite-go/netherite/substrate/pebblestore"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 )
 
@@ -63,15 +62,22 @@ const (
 	formatPartitions = 3
 )
 
-// OpenLog implements core.Storage.
-func (m *making) OpenLog() (substrate.Log, error) {
-	return filelog.Open(filelog.Options{FS: m.fs, Dir: m.fs.PathJoin(m.dir, logName), Hub: filelog.HubID(m.params.Hub),
-		MinSegmentBytes: 8 << 10, MaxSegmentBytes: 8 << 10, Inline: true})
+// newMaking takes a directory and begins a hub in it.
+func newMaking(t *testing.T, dir string) *making {
+	t.Helper()
+	m := &making{directory: &directory{
+		dir: dir, fs: vfs.Default, partitions: formatPartitions, inline: true, segments: [2]int64{8 << 10, 8 << 10}, logger: slog.New(slog.DiscardHandler),
+	}}
+	m.reopen(t)
+	if err := m.open(); err != nil {
+		t.Fatal(err)
+	}
+	return m
 }
 
 // OpenStore implements core.Storage.
 func (m *making) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: m.fs, Dir: m.fs.PathJoin(m.dir, storeName), MemoryBytes: memory})
+	s, err := m.directory.OpenStore(memory)
 	switch {
 	case err != nil:
 		return nil, err
@@ -143,14 +149,7 @@ func setAside(t *testing.T, hub *Hub, m *making) {
 // holds what came for it.
 func makeDirectory(t *testing.T, dir string) {
 	t.Helper()
-	m := &making{directory: &directory{dir: dir, fs: vfs.Default, partitions: formatPartitions}}
-	var err error
-	if m.lock, err = dirlock.Acquire(dir); err != nil {
-		t.Fatal(err)
-	}
-	if err := m.open(); err != nil {
-		t.Fatal(err)
-	}
+	m := newMaking(t, dir)
 	hub := m.run(t)
 	startOld(t, hub)
 	quiet(t, hub)
@@ -210,7 +209,10 @@ func (m *making) run(t *testing.T) *Hub {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hub.files = true // so that Kill lets go of them
+	hub.files, hub.place = true, m.directory // so that Kill lets go of them, and that it can be backed up
+	if err := m.complete(); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(hub.Kill)
 	return hub
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -135,6 +136,57 @@ func rewriteLastFrame(t *testing.T, dir string, change func(frame []byte)) {
 		clear(data[place+(len(frame)+511)&^511:])
 		return data
 	})
+}
+
+// A chunk of history is read only when somebody asks for the history, or an
+// orchestration has to be replayed.
+func TestNewerChunkOfHistoryIsRefusedByNameWhenItIsRead(t *testing.T) {
+	dir := t.TempDir()
+	unpack(t, filepath.Join(formatsDir, fmt.Sprintf("v%d.tar.gz", formatVersion)), dir)
+	rewriteHistory(t, dir, func(chunk []byte) { chunk[0]++ })
+	const says = "a chunk of history has version 2, this program reads up to 1"
+	if r, err := Inspect(dir); err != nil || !slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind == "version" && strings.Contains(d.Detail, says) }) ||
+		slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind != "version" }) {
+		t.Errorf("inspect: %+v, %v", r, err)
+	}
+	hub, err := Open(dir, Clock(clockAt(madeAt.Add(time.Minute))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer hub.Kill()
+	if _, err := hub.Engine().History(t.Context(), "hello"); !errors.Is(err, engine.ErrNewerFormat) || errors.Is(err, engine.ErrDamaged) || !strings.Contains(err.Error(), says) {
+		t.Errorf("its history: %v", err)
+	}
+	if i, err := hub.Engine().Get(t.Context(), "hello", engine.GetOptions{Payloads: true}); err != nil || len(i.Output) == 0 {
+		t.Errorf("its outcome: %+v, %v", i, err)
+	}
+}
+
+// rewriteHistory changes all chunks of history, past the store's own code.
+func rewriteHistory(t *testing.T, dir string, change func(chunk []byte)) {
+	t.Helper()
+	db, err := pebble.Open(filepath.Join(dir, storeName, "history"), &pebble.Options{DisableWAL: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := db.NewIter(&pebble.IterOptions{UpperBound: []byte{0xff}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := db.NewBatch()
+	for more := rows.First(); more; more = rows.Next() {
+		value := bytes.Clone(rows.Value())
+		change(value)
+		if err := batch.Set(bytes.Clone(rows.Key()), value, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if batch.Empty() {
+		t.Fatal("there is no history")
+	}
+	if err := errors.Join(rows.Close(), batch.Commit(pebble.NoSync), db.Flush(), db.Close()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // rewriteRow changes a row of the store, past its own code.

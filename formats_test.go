@@ -79,13 +79,21 @@ func TestDataOfEveryFormatVersionIsOpenedAndRunsOn(t *testing.T) {
 	}
 }
 
-// lookAt opens the directory of an archive and reports what is in it, and what it
-// comes to.
-func lookAt(t *testing.T, archive string) (found oldHub) {
+// lookAt is lookAtHub of the directory in an archive.
+func lookAt(t *testing.T, archive string) oldHub {
 	t.Helper()
 	dir := t.TempDir()
 	unpack(t, archive, dir)
-	if r, err := Inspect(dir); err != nil || len(r.Damage) > 0 || r.Segments < 3 || r.Incarnation < 3 || r.Records < 50 {
+	if r, err := Inspect(dir); err != nil || r.Segments < 3 || r.Incarnation < 3 || r.Records < 50 {
+		t.Fatalf("inspect: %+v, %v", r, err)
+	}
+	return lookAtHub(t, dir)
+}
+
+// lookAtHub opens a directory and reports what is in it, and what it comes to.
+func lookAtHub(t *testing.T, dir string) (found oldHub) {
+	t.Helper()
+	if r, err := Inspect(dir); err != nil || len(r.Damage) > 0 {
 		t.Fatalf("inspect: %+v, %v", r, err)
 	}
 	hub, err := Open(dir, Clock(clockAt(madeAt.Add(time.Minute))), MustExist())

@@ -127,14 +127,15 @@ func TestDirectoriesThatAreNoHubAreRefused(t *testing.T) {
 				t.Fatal(err)
 			}
 		}, nil, engine.ErrForeign},
-		"empty":            {func(string) {}, []netherite.Option{netherite.MustExist()}, engine.ErrForeign},
-		"garbage":          {write("not json"), nil, engine.ErrDamaged},
-		"no identity":      {write(`{"format":1,"partitions":8}`), nil, engine.ErrDamaged},
-		"newer":            {write(`{"format":99,"hub":"` + id + `","partitions":8}`), nil, engine.ErrNewerFormat},
-		"other partitions": {write(`{"format":1,"hub":"` + id + `","partitions":8}`), []netherite.Option{netherite.Partitions(4)}, engine.ErrInvalid},
-		"many partitions":  {func(string) {}, []netherite.Option{netherite.Partitions(257)}, engine.ErrInvalid},
-		"little memory":    {func(string) {}, []netherite.Option{netherite.Memory(1)}, engine.ErrInvalid},
-		"payloads too big": {func(string) {}, []netherite.Option{netherite.PayloadLimit(1 << 30)}, engine.ErrInvalid},
+		"empty":                    {func(string) {}, []netherite.Option{netherite.MustExist()}, engine.ErrForeign},
+		"garbage":                  {write("not json"), nil, engine.ErrDamaged},
+		"no identity":              {write(`{"format":1,"partitions":8}`), nil, engine.ErrDamaged},
+		"newer":                    {write(`{"format":99,"hub":"` + id + `","partitions":8}`), nil, engine.ErrNewerFormat},
+		"other partitions":         {write(`{"format":1,"hub":"` + id + `","partitions":8}`), []netherite.Option{netherite.Partitions(4)}, engine.ErrInvalid},
+		"many partitions":          {func(string) {}, []netherite.Option{netherite.Partitions(257)}, engine.ErrInvalid},
+		"little memory":            {func(string) {}, []netherite.Option{netherite.Memory(1)}, engine.ErrInvalid},
+		"payloads too big":         {func(string) {}, []netherite.Option{netherite.PayloadLimit(1 << 30)}, engine.ErrInvalid},
+		"newer, with other fields": {write(`{"hub":7,"partitions":"8","format":99}`), nil, engine.ErrNewerFormat},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()

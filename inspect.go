@@ -290,46 +290,6 @@ func partitionRanges(partitions int) []pebblestore.Range {
 	return parts
 }
 
-// rows reads what the rows of whole partitions say.
-func (r *Report) rows(opts pebblestore.Options) error {
-	view, err := pebblestore.OpenView(opts)
-	if err != nil {
-		return err
-	}
-	defer view.Close()
-	err = core.KnownRows(func(key []byte) ([]byte, error) { return view.Get(substrate.Main, key) }, r.Partitions)
-	if errors.Is(err, engine.ErrNewerFormat) {
-		return r.orNewer(storeName, err)
-	}
-	for p := range r.Partitions {
-		if r.lost[p] {
-			continue
-		}
-		var newer error
-		bad := func(err error) {
-			if errors.Is(err, engine.ErrNewerFormat) {
-				newer = err
-				return
-			}
-			r.damaged(storeName, &substrate.Damage{Kind: "chain", Detail: err.Error()}, p)
-			r.lost[p] = true
-		}
-		note, err := core.ReadSideNote(view, p)
-		if err != nil {
-			bad(err)
-		}
-		r.notes[p] = note
-		if err := core.CheckPartition(view, p, r.Partitions, bad); err != nil {
-			return err
-		}
-		if newer != nil {
-			r.damaged(storeName, &substrate.Damage{Kind: "version", Detail: newer.Error()}, p)
-			r.lost[p] = true
-		}
-	}
-	return nil
-}
-
 // orNewer puts an error into the report if it is about a newer format.
 func (r *Report) orNewer(part string, err error) error {
 	if !errors.Is(err, substrate.ErrNewerFormat) && !errors.Is(err, engine.ErrNewerFormat) {

@@ -187,7 +187,8 @@ func IsBackup(dir string) bool {
 }
 
 // InspectBackup reads a whole backup and lists all damage, with files relative
-// to its directory.
+// to its directory. One that only a newer program reads is damage of kind version,
+// as in Inspect.
 func InspectBackup(ctx context.Context, dir string) (BackupInfo, []Damage, error) {
 	info, damage, err := inspectBackup(ctx, dir)
 	if err != nil {
@@ -204,9 +205,13 @@ func inspectBackup(ctx context.Context, dir string) (info BackupInfo, damage []D
 	defer func() { err = errors.Join(err, lock.Close()) }()
 	m, err := backup.Read(vfs.Default, dir)
 	var found []*substrate.Damage
-	if hurt, ok := errors.AsType[*substrate.Damage](err); ok {
+	hurt, damaged := errors.AsType[*substrate.Damage](err)
+	switch {
+	case damaged:
 		found, err = append(found, hurt), nil
-	} else if err == nil {
+	case errors.Is(err, substrate.ErrNewerFormat):
+		found, err = append(found, &substrate.Damage{File: backup.ManifestName, Kind: "version", Detail: err.Error()}), nil
+	case err == nil:
 		info = infoOf(m)
 		found, err = m.Verify(ctx, vfs.Default, dir)
 	}

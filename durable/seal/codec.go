@@ -11,6 +11,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/netherite-go/netherite/durable"
@@ -25,6 +26,9 @@ var (
 	ErrDamaged = errors.New("the encrypted payload was changed or cut, or is of another context or key")
 	// ErrPlain says that a payload is not encrypted.
 	ErrPlain = errors.New("the payload is not encrypted")
+	// ErrNewerFormat says that a newer program has encrypted a payload in a way that
+	// this one does not know.
+	ErrNewerFormat = errors.New("the payload is encrypted in a newer format than this program reads")
 )
 
 // Options are the settings of a codec.
@@ -66,6 +70,8 @@ const (
 	// vBytes is the length of V.
 	vBytes   = 24
 	tagBytes = 16
+	// maxFormat is more than the name of a format has.
+	maxFormat = 16
 )
 
 var encoding = base64.RawURLEncoding.Strict()
@@ -141,6 +147,9 @@ func (c *Codec) Decode(payload []byte, v any) error {
 // open decrypts a payload. Its errors do not repeat it.
 func (c *Codec) open(payload []byte) ([]byte, error) {
 	if !bytes.HasPrefix(payload, []byte(prefix)) {
+		if format, ok := newer(payload); ok { // which ReadPlain must not take for text
+			return nil, fmt.Errorf("%w: it is %s, this program reads %s: use a newer one", ErrNewerFormat, format, strings.Trim(prefix, `".`))
+		}
 		if c.opts.ReadPlain {
 			return payload, nil
 		}
@@ -156,6 +165,17 @@ func (c *Codec) open(payload []byte) ([]byte, error) {
 	default:
 		return k.open(body)
 	}
+}
+
+// newer tells whether a payload says that it has another format of this package, and
+// which.
+func newer(payload []byte) (format string, ok bool) {
+	head, _, ok := bytes.Cut(payload[:min(len(payload), maxFormat)], []byte("."))
+	version, named := bytes.CutPrefix(head, []byte(`"nsl`))
+	if _, err := strconv.ParseUint(string(version), 10, 32); !ok || !named || err != nil {
+		return "", false
+	}
+	return "nsl" + string(version), true
 }
 
 func (c *Codec) known() string {

@@ -75,6 +75,25 @@ func TestTheFormatStaysAsItIs(t *testing.T) {
 	}
 }
 
+func TestAPayloadOfANewerFormatIsRefusedByName(t *testing.T) {
+	for _, plain := range []bool{false, true} { // nor is it taken for plain text
+		c := codec(t, seal.Options{Keys: []seal.Key{one}, ReadPlain: plain})
+		for _, b := range []string{`"nsl2.one.AAAA"`, `"nsl10.whatever"`} {
+			var v string
+			if err := c.Decode([]byte(b), &v); !errors.Is(err, seal.ErrNewerFormat) || !strings.Contains(err.Error(), "nsl1") || v != "" {
+				t.Errorf("%s: %q, %v", b, v, err)
+			}
+		}
+	}
+	c := codec(t, seal.Options{Keys: []seal.Key{one}, ReadPlain: true})
+	for _, b := range []string{`"nsl"`, `"nsl."`, `"nslx.y"`, `"nsl-2.y"`, `"nsl2"`} {
+		var v string
+		if err := c.Decode([]byte(b), &v); err != nil || v != strings.Trim(b, `"`) {
+			t.Errorf("%s: %q, %v", b, v, err)
+		}
+	}
+}
+
 func TestTheSameTextGivesTheSamePayload(t *testing.T) {
 	a, b := codec(t, seal.Options{Keys: []seal.Key{one}}), codec(t, seal.Options{Keys: []seal.Key{one, two}})
 	if x, y := sealed(t, a, "x"), sealed(t, b, "x"); !bytes.Equal(x, y) {

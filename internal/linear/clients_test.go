@@ -28,8 +28,7 @@ type recorder struct {
 	now      int64
 	cells    map[string][]porcupine.Operation
 	lives    map[string][]porcupine.Operation
-	answered int
-	lost     int         // requests without an answer
+	happened tally
 	after    map[int]int // answers after which to tell on due
 	due      chan int
 	err      error
@@ -56,11 +55,18 @@ func (r *recorder) note(to map[string][]porcupine.Operation, key string, client 
 	op := porcupine.Operation{ClientId: client, Input: in, Call: call, Output: out, Return: r.now}
 	if !known {
 		op.Return = math.MaxInt64
-		r.lost++
-	} else if r.answered++; r.after[r.answered] > 0 {
-		r.due <- r.after[r.answered]
+		r.happened.unanswered++
+	} else if r.happened.answered++; r.after[r.happened.answered] > 0 {
+		r.due <- r.after[r.happened.answered]
 	}
 	to[key] = append(to[key], op)
+}
+
+// drop forgets a request without an answer that tells nothing and does nothing: a read.
+func (r *recorder) drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.happened.unanswered++
 }
 
 func (r *recorder) fail(err error) {
@@ -101,7 +107,8 @@ func (r *recorder) cellClient(client int, c trial, rng *rand.Rand) {
 			return
 		}
 		if err != nil && in.Op == "read" {
-			continue // it tells nothing and does nothing
+			r.drop()
+			continue
 		}
 		out.known = err == nil
 		r.note(r.cells, in.Key, client, call, in, out, out.known)
@@ -166,7 +173,8 @@ func (r *recorder) lifeClient(client, n, keys int, rng *rand.Rand) {
 			r.fail(fmt.Errorf("%s %s: %w", in, id, err))
 			return
 		case err != nil && in == lifeGet:
-			continue // it tells nothing and does nothing
+			r.drop()
+			continue
 		case err != nil:
 			out = unknown
 		}

@@ -20,8 +20,9 @@ import (
 
 const (
 	// ManifestName is the file that makes a directory a backup.
-	ManifestName  = "manifest"
-	formatVersion = 1
+	ManifestName = "manifest"
+	// FormatVersion is the version of the manifest and of what it names.
+	FormatVersion = 1
 	blockBytes    = 256 << 10
 	// maxManifest is more than a manifest has: 250 GB of files fit.
 	maxManifest = 64 << 20
@@ -95,12 +96,13 @@ func read(fsys vfs.FS, dest string) (*Manifest, error) {
 	if !ok || string(sum) != sumLine(body) {
 		return nil, &substrate.Damage{File: ManifestName, Kind: "crc", Detail: "it is not what was written"}
 	}
+	var newer struct{ Format int } // whose other fields may be anything
+	if json.Unmarshal(body, &newer) == nil && newer.Format > FormatVersion {
+		return nil, fmt.Errorf("%w: format %d, this program reads up to %d", substrate.ErrNewerFormat, newer.Format, FormatVersion)
+	}
 	m := &Manifest{}
 	if err := json.Unmarshal(body, m); err != nil {
 		return nil, &substrate.Damage{File: ManifestName, Kind: "crc", Detail: err.Error()}
-	}
-	if m.Format > formatVersion {
-		return nil, fmt.Errorf("%w: format %d, this program reads up to %d", substrate.ErrNewerFormat, m.Format, formatVersion)
 	}
 	for i := range m.Files {
 		if f := &m.Files[i]; !fs.ValidPath(f.Name) || f.Stored < 0 || f.Size < f.Stored {

@@ -64,7 +64,7 @@ func Begin(fsys vfs.FS, dest string, s Source, others ...string) (*Writer, error
 
 func newWriter(fsys vfs.FS, dest string, s Source) *Writer {
 	w := &Writer{fs: fsys, dest: dest, before: map[string]File{}, made: map[string]bool{}}
-	w.m = Manifest{Format: formatVersion, Hub: hex.EncodeToString(s.Hub[:]), Lineage: s.Lineage, Partitions: s.Partitions, Number: 1}
+	w.m = Manifest{Format: FormatVersion, Hub: hex.EncodeToString(s.Hub[:]), Lineage: s.Lineage, Partitions: s.Partitions, Number: 1}
 	return w
 }
 

@@ -85,14 +85,19 @@ func Verify(opts Options, all []Range) (r Report, err error) {
 
 // View is a store that nobody has open, to be read; it changes nothing. History
 // may hold rows whose deletion is only noted.
-type View struct{ s *Store }
+type View struct {
+	s *Store
+	// The last ones that were looked into, see Place.
+	tables     map[string]*parts
+	tableBytes int
+}
 
 // OpenView opens a store to be read. What keeps Open from opening it is an error
 // here, and so is one that is another hub's.
 func OpenView(opts Options) (*View, error) {
 	opts = opts.withDefaults()
 	opts.FS = readOnly{opts.FS}
-	v := &View{newStore(opts)}
+	v := &View{s: newStore(opts)}
 	made, err := v.s.databases()
 	if err == nil {
 		err = v.s.openToRead(made)

@@ -426,6 +426,7 @@ func TestDamagedStoreIsNamed(t *testing.T) {
 		"other partitions":  {func(p *testPart) { p.hub.cfg.Partitions = 3 }, meta, engine.ErrDamaged, "made for 2 partitions, opened with 3"},
 		"newer singletons":  {func(p *testPart) { p.store.main.set(tableKeyOf(nil, p.id, tableMeta), []byte{9}) }, meta, engine.ErrNewerFormat, "a row has version 9, this program reads up to 2"},
 		"history is gone":   {func(p *testPart) { p.store.history = space{} }, past, engine.ErrDamaged, "history has 0 stored events"},
+		"newer history":     {func(p *testPart) { p.store.history.values[0][0]++ }, past, engine.ErrNewerFormat, "a chunk of history has version 2, this program reads up to 1"},
 		"malformed history": {func(p *testPart) { p.store.history.values[0] = []byte{chunkVersion, 0, 3} }, past, engine.ErrDamaged, "read history"},
 	}
 	for name, tt := range tests {
