@@ -103,8 +103,13 @@ func TestACallKeepsItsKey(t *testing.T) {
 	ran := func(execution byte, name, input, key string) bool {
 		return k.Ran(model.ExecutionID{execution}, name, []byte(input), key) == nil
 	}
-	if !ran(1, "A", "1", "x") || !ran(1, "A", "1", "x") || ran(1, "A", "1", "y") {
-		t.Error("a call that has kept its key is not told from one that has another one")
+	for range 2 {
+		if !ran(1, "A", "1", "x") {
+			t.Error("a call may not keep its key")
+		}
+	}
+	if ran(1, "A", "1", "y") {
+		t.Error("a call may have another key")
 	}
 	if !ran(2, "A", "1", "a") || !ran(1, "B", "1", "b") || !ran(1, "A", "2", "c") {
 		t.Error("other calls have keys of their own")
