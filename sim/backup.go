@@ -11,6 +11,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/histories"
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/sim/check"
@@ -41,18 +42,38 @@ func (w *world) backUp() {
 			w.retryBackUp()
 			return
 		}
-		w.note("backup begins", uint64(p.nr), 0)
-		w.spawn("backup", p, func() {
-			c, err := w.copy(p)
-			if err != nil {
-				w.note("backup fails", uint64(p.nr), 0)
-				w.retryBackUp()
-				return
-			}
-			w.note("backup", uint64(p.nr), uint64(c.prefix.Synced()))
-			w.copied = c
-		})
+		w.beginBackUp(p)
 	})
+}
+
+// beginBackUp copies the hub of a process.
+func (w *world) beginBackUp(p *process) {
+	w.note("backup begins", uint64(p.nr), 0)
+	w.copying = p
+	w.spawn("backup", p, func() {
+		c, err := w.copy(p)
+		w.copying = nil
+		if err != nil {
+			w.note("backup fails", uint64(p.nr), 0)
+			w.retryBackUp()
+			return
+		}
+		w.note("backup", uint64(p.nr), uint64(c.prefix.Synced()))
+		w.copied = c
+	})
+}
+
+// backUpAfterAll copies the hub when chaos has ended before its time had come, while
+// clients still get what they have asked for.
+func (w *world) backUpAfterAll() {
+	p := w.serving()
+	switch {
+	case !w.plan.backup, w.copied != nil, w.copying != nil && !w.copying.dead:
+	case p == nil || p.eng.Failed():
+		w.after(100*time.Millisecond, w.backUpAfterAll)
+	default:
+		w.beginBackUp(p)
+	}
 }
 
 func (w *world) retryBackUp() {
@@ -73,7 +94,11 @@ func (w *world) copy(p *process) (*copied, error) {
 			return err
 		}
 		c.store, _ = w.store.Exported(exported)
-		w.sleep(time.Duration(w.faulty.IntN(3_000)) * time.Millisecond)
+		pause := time.Duration(w.faulty.IntN(3_000)) * time.Millisecond
+		if !w.chaos {
+			pause *= 10 // less happens then
+		}
+		w.sleep(pause)
 		_, err := log.(*wal).Log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error { return writeFile(c.fs, f) })
 		return err
 	})
@@ -116,7 +141,7 @@ func (w *world) restored() {
 	v.trace, v.now, v.skew = w.trace, w.now, w.skew
 	v.showTime()
 	v.fs, v.store, v.prefix, v.ledger = w.copied.fs, w.copied.store, w.copied.prefix, w.copied.ledger
-	v.workload = newWorkload(v)
+	v.workload, v.keys = newWorkload(v), w.keys
 	v.workload.mended = w.workload.mended
 	v.guarded(func() {
 		v.open()
@@ -152,7 +177,10 @@ func (w *world) readPast(c *client, id string) {
 		if err != nil {
 			return err
 		}
-		return check.History(id, events)
+		if err := histories.Check(events); err != nil {
+			return fmt.Errorf("history of %q: %w", id, err)
+		}
+		return nil
 	})
 	if err != nil && !isAnswer(err) {
 		w.fail("%w", err)

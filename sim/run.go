@@ -107,6 +107,7 @@ func (w *world) day(after int) {
 	}
 	w.run(w.now+w.plan.chaos, func() bool { return working == 0 })
 	w.heal()
+	w.backUpAfterAll()
 	w.run(w.now+patience, func() bool { return working == 0 })
 	if w.failure == nil && working > 0 {
 		var open []string

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/durable"
+	"github.com/netherite-go/netherite/worker"
 )
 
 // opening is what each account of the bank begins with.
@@ -309,7 +310,11 @@ var errBadDay = errors.New("a bad day")
 // square is an activity that can take long or fail.
 func (l *workload) square(ctx context.Context, n int) (int, error) {
 	w := l.w
-	w.activities[durable.IdempotencyKey(ctx)]++
+	key, item := durable.IdempotencyKey(ctx), worker.ActivityOf(ctx).Item
+	w.activities[key]++
+	if err := w.keys.Ran(item.Execution, item.Name, item.Input, key); err != nil {
+		w.fail("%w", err)
+	}
 	if w.chaos && w.plan.has(BadTasks) {
 		switch w.workers.IntN(12) {
 		case 0:

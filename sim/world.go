@@ -56,6 +56,7 @@ type world struct {
 
 	events, steps, faults int
 	activities            map[string]int                // runs, by idempotency key
+	keys                  *check.Keys                   // of the same, by call
 	poison                map[string]bool               // entities for which nothing can be applied
 	requests              map[string]*partition.Command // by key: the last that was admitted, until it is answered
 	late                  []*partition.Command          // answered; they come once more in the morning
@@ -63,7 +64,8 @@ type world struct {
 	workload              *workload
 	final                 map[string]string // digest of what was read of each instance at the end; nil: not yet
 	failure               error
-	copied                *copied // nil: none yet
+	copied                *copied  // nil: none yet
+	copying               *process // that is being copied
 }
 
 // clockJumps reports whether the wall clock jumps, or did while what the hub holds
@@ -75,7 +77,7 @@ func newWorld(seed uint64, p plan) *world {
 	w := &world{
 		seed: seed, plan: p, hash: 14695981039346656037,
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
-		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, poison: map[string]bool{},
+		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, keys: check.NewKeys(), poison: map[string]bool{},
 		requests: map[string]*partition.Command{}, repeated: map[*partition.Command]bool{},
 	}
 	return w

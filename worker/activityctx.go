@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 )
 
 // ActivityContext is the context of one attempt of an activity. It is done when
@@ -221,8 +222,14 @@ func (c *ActivityContext) IdempotencyKey() string {
 	binary.LittleEndian.PutUint32(n[:], uint32(len(c.Item.Name)))
 	h.Write(n[:])
 	h.Write([]byte(c.Item.Name))
-	input := sha256.Sum256(c.Item.Input)
-	h.Write(input[:])
+	if planted.KeyOfAttempt {
+		binary.LittleEndian.PutUint32(n[:], uint32(c.Item.Attempt))
+		h.Write(n[:])
+	}
+	if !planted.KeyWithoutInput {
+		input := sha256.Sum256(c.Item.Input)
+		h.Write(input[:])
+	}
 	return hex.EncodeToString(h.Sum(nil))
 }
 

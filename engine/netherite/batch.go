@@ -153,12 +153,19 @@ func (h *host) event(ev partition.Event) {
 	}
 	switch h.state.Check(ev, b.now, &b.ans) {
 	case partition.Admit:
+		if planted.WindowsBlock && h.putOff(ev) {
+			return
+		}
 		h.admit(ev)
 		h.tell(unanswered)
 	case partition.Refuse:
 		mark.Hit(mark.Refused)
 		h.n.e.metrics.refused.Add(1)
 		b.answer(&b.ans)
+		if n := len(b.out); planted.RefusalEarly && n > 0 {
+			b.out[n-1].release()
+			b.out = b.out[:n-1]
+		}
 	case partition.Drop:
 		if r, ok := ev.(*partition.Received); ok {
 			mark.Hit(mark.DuplicateDropped)

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -36,7 +37,7 @@ func (k *keeping) end() {
 func (k *keeping) unless(f func()) bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.count > 0 {
+	if k.count > 0 && !planted.CopyTrimmed {
 		return false
 	}
 	f()

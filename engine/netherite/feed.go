@@ -12,6 +12,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -243,7 +244,9 @@ func (c *conn) Close() {
 		a.n.hosts[w.token.Partition].do(func(h *host) { h.state.Abandon(w.kind, w.token) })
 		mark.Hit(mark.ItemTakenBack)
 		f.countAgain(w.kind)
-		a.n.returned(w.kind, 1)
+		if !planted.ItemsNotReturned {
+			a.n.returned(w.kind, 1)
+		}
 	}
 	for _, h := range a.n.hosts {
 		h.do((*host).askFresh) // and what waited for a slot of this worker may have to be set aside

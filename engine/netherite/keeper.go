@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -272,6 +273,9 @@ func (k *keeper) flush() error {
 	applied := make([]state, len(k.parts))
 	for id := range k.parts {
 		applied[id] = state{k.parts[id].applied, k.parts[id].appliedRecords}
+	}
+	if planted.TrimmedBeforeFlush {
+		k.trimEarly()
 	}
 	if err := k.n.store.Flush(); errors.Is(err, substrate.ErrDiskFull) {
 		k.noteFull(err)

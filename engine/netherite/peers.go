@@ -178,6 +178,9 @@ func (h *host) drainOutbox() []Frame {
 		out, ok := h.state.Unsent()
 		if !ok {
 			h.blocked.Store(false)
+			if planted.WindowsBlock {
+				h.takeUp()
+			}
 			break
 		}
 		p := &h.peers[out.Dest]

@@ -280,6 +280,9 @@ func (h *host) replayChunk(l *logged) (err error) {
 		if !ok {
 			break
 		}
+		if err := h.misread(in.Event); err != nil {
+			return err
+		}
 		if err := h.replayRecord(in); err != nil {
 			return err
 		}

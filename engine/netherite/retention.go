@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -157,7 +158,7 @@ func (e *Engine) retire(ctx context.Context) {
 	now := e.opts.Clock.Wall()
 	for _, s := range endings {
 		least := e.opts.shortest(s)
-		if least < 0 {
+		if least < 0 || planted.TerminatedKept && s == model.Terminated {
 			continue
 		}
 		q := engine.Query{Statuses: []model.Status{s}, UpdatedTo: model.TimeOf(now.Add(-least))}

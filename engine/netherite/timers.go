@@ -48,6 +48,9 @@ func (h *host) dueTimers(work []input) []input {
 	if planted.TimersLate {
 		now = now.Add(-30 * time.Minute)
 	}
+	if planted.TimersEarly {
+		now = now.Add(time.Second)
+	}
 	if next := h.state.NextTimer(); next == 0 || next > now {
 		return work
 	}

@@ -98,17 +98,21 @@ func TestLedgerFindsWhatIsLostOrDoneTwice(t *testing.T) {
 	}
 }
 
-func TestHistoryFindsSecondOutcomes(t *testing.T) {
-	task := model.Event{Kind: model.TaskScheduled, ID: 1}
-	done := model.Event{Kind: model.TaskCompleted, ID: model.NoID, Ref: 1}
-	end := model.Event{Kind: model.ExecutionCompleted, ID: 2}
-	if err := check.History("a", []model.Event{task, done, end}); err != nil {
-		t.Error(err)
+func TestACallKeepsItsKey(t *testing.T) {
+	k := check.NewKeys()
+	ran := func(execution byte, name, input, key string) bool {
+		return k.Ran(model.ExecutionID{execution}, name, []byte(input), key) == nil
 	}
-	for _, h := range [][]model.Event{{task, done, done}, {task, task}, {done}, {task, end, done}} {
-		if err := check.History("a", h); err == nil {
-			t.Errorf("%v is taken", h)
+	for range 2 {
+		if !ran(1, "A", "1", "x") {
+			t.Error("a call may not keep its key")
 		}
+	}
+	if ran(1, "A", "1", "y") {
+		t.Error("a call may have another key")
+	}
+	if !ran(2, "A", "1", "a") || !ran(1, "B", "1", "b") || !ran(1, "A", "2", "c") {
+		t.Error("other calls have keys of their own")
 	}
 }
 

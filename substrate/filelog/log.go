@@ -111,11 +111,22 @@ func (l *Log) append(kind frameKind, payload []byte) error {
 	}
 	h := l.header(kind, cur, len(payload))
 	frame := l.frame(&h, payload)
+	if planted.SectorRewritten {
+		l.again(cur)
+	}
 	if _, err := cur.file.WriteAt(frame, cur.used); err != nil {
 		return l.fail(fmt.Errorf("write %d bytes to %s at offset %d", len(frame), segmentName(cur.ordinal), cur.used), err)
 	}
 	l.wrote(cur, &h, need)
 	return nil
+}
+
+// again is for a planted bug: what precedes a frame is written once more with it.
+func (l *Log) again(seg *segment) {
+	sector := make([]byte, sectorBytes)
+	if _, err := seg.file.ReadAt(sector, seg.used-sectorBytes); err == nil {
+		_, _ = seg.file.WriteAt(sector, seg.used-sectorBytes)
+	}
 }
 
 func (l *Log) header(kind frameKind, seg *segment, length int) header {

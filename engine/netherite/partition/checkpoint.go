@@ -112,7 +112,7 @@ func (s *State) CaptureApplied() {
 	for _, inst := range s.capture.encoded {
 		inst.tail.held, inst.pinned = nil, false
 		switch {
-		case inst.gone:
+		case inst.gone, planted.EvictedBeforeApplied && s.byOrd[inst.ord] != inst:
 		case inst.dirty:
 			s.resize(inst)
 		default:
@@ -142,6 +142,10 @@ func (s *State) CaptureApplied() {
 func (s *State) encodeCaptive(inst *instance) {
 	inst.captive = false
 	inst.pinned = true
+	if planted.EvictedBeforeApplied {
+		inst.pinned = false
+		s.lru.use(inst)
+	}
 	s.capture.encoded = append(s.capture.encoded, inst)
 	s.encodeInstance(s.capture.w, inst)
 }

@@ -2,6 +2,7 @@ package partition
 
 import (
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -248,6 +249,9 @@ func (*Acked) Keys(dst []Key) []Key { return dst }
 // Keys implements Event.
 func (e *Received) Keys(dst []Key) []Key {
 	for i := range e.Messages {
+		if (planted.KeyUndeclared || planted.UnloadedIsAbsent) && i > 0 {
+			break
+		}
 		dst = append(dst, Key{ID: e.Messages[i].To})
 	}
 	return dst

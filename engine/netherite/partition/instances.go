@@ -70,7 +70,9 @@ func (s *State) finish(inst *instance, ev model.Event) {
 	s.record(inst, &ev)
 	s.setStatus(inst, x.Status)
 	inst.output, inst.failure = ev.Payload, ev.Failure
-	inst.completed = s.advance(inst)
+	if !planted.EndedWithoutTime || x.Status != model.Terminated {
+		inst.completed = s.advance(inst)
+	}
 	s.takeBack(inst)
 	if len(x.Tags) > 0 {
 		inst.tags = x.Tags

@@ -113,6 +113,9 @@ func (s *State) settle(inst *instance) {
 func (s *State) takeLock(inst *instance, req *model.Event) {
 	ent, x := inst.entity, req.Extra()
 	ent.section, ent.holder = req.RequestID, x.Parent.Instance
+	if planted.StateBeforeLock {
+		inst.custom = ent.state // which entities have no other use for
+	}
 	rest := inst.inbox
 	inst.inbox = nil
 	for i := range rest {

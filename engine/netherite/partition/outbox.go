@@ -107,6 +107,20 @@ func (s *State) DropSent(dest int, through uint64) {
 	}
 }
 
+// Retained returns messages to a destination, or nil if not all of them are in
+// memory. It is for a planted bug.
+func (s *State) Retained(dest int, from uint64, n int) []*model.Message {
+	o := &s.outbox[dest]
+	if from < o.first || from+uint64(n) > o.next {
+		return nil
+	}
+	list := o.entries[from-o.first:][:n]
+	if slices.Contains(list, nil) {
+		return nil
+	}
+	return list
+}
+
 // checkAcked drops what was acknowledged before, and what was never sent.
 func (s *State) checkAcked(e *Acked) Verdict {
 	if o := &s.outbox[e.Dest]; e.Through < o.first || o.first == o.next {

@@ -168,7 +168,7 @@ func (s *State) deliver(m *model.Message) {
 		return
 	case inst == nil, inst.ended(), !m.ToExecution.IsZero() && m.ToExecution != inst.execution:
 		mark.Hit(mark.MessageTooLate)
-		if ev.Kind == model.EntityLockGranted {
+		if ev.Kind == model.EntityLockGranted && !planted.GrantOrphaned {
 			s.unlockAll(m.To, ev.RequestID, ev.Extra().LockSet)
 		}
 		return

@@ -76,14 +76,16 @@ func (s *State) Overlay(q *engine.Query, b Bound) *Overlay {
 			if !matches(inst, q) {
 				continue
 			}
-			if order := orderOf(s.cfg.Partition, inst, q); order > b.After {
+			if order := orderOf(s.cfg.Partition, inst, q); order > b.After || planted.PageBeginsWithLast && order == b.After && order != "" {
 				found = append(found, candidate{order, inst})
 			}
 		}
 	}
 	seen(s.dirty)
 	seen(s.capture.queue)
-	seen(s.capture.encoded)
+	if !planted.OverlayWithoutCapture {
+		seen(s.capture.encoded)
+	}
 	slices.SortFunc(found, func(a, b candidate) int { return strings.Compare(a.order, b.order) })
 	for i, size := 0, 0; i < min(len(found), b.Rows) && (i < 2 || size <= b.Bytes); i++ {
 		o.rows = append(o.rows, rowOf(found[i].order, found[i].inst, q))

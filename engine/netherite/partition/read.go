@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -64,6 +65,9 @@ func describe(inst *instance, o engine.GetOptions) *model.Instance {
 		m.Entity = &model.EntityState{HasState: ent.state != nil, LockedBy: ent.holder, Backlog: int64(len(inst.inbox) + len(ent.backlog) + len(inst.held))}
 		if o.Payloads {
 			m.Entity.State = ent.state
+			if planted.StateBeforeLock && inst.custom != nil {
+				m.Entity.State = inst.custom
+			}
 		}
 		for i := range ent.backlog {
 			if e := &ent.backlog[i]; e.event.Kind == model.EntityLockRequested {

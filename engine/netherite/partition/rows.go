@@ -5,6 +5,7 @@ import (
 	"math"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -49,7 +50,11 @@ func appendRow(b []byte, inst *instance) []byte {
 	b = append(b, byte(inst.status))
 	b = model.AppendVarint(b, int64(inst.created))
 	b = model.AppendVarint(b, int64(inst.updated-inst.created))
-	b = model.AppendOptBytes(b, inst.input)
+	input := inst.input
+	if planted.InputForgotten && inst.status == model.Completed {
+		input = nil
+	}
+	b = model.AppendOptBytes(b, input)
 	b = model.AppendOptBytes(b, inst.output)
 	b = model.AppendOptBytes(b, inst.custom)
 	b = model.AppendUvarint(b, uint64(inst.events))

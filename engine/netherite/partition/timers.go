@@ -4,6 +4,7 @@ import (
 	"cmp"
 
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -175,7 +176,7 @@ func (s *State) checkTimers(e *TimersFired, now model.Time) Verdict {
 		if !s.pending(r) {
 			continue
 		}
-		if r.FireAt > now {
+		if r.FireAt > now && !planted.TimersEarly {
 			s.timers.push(r)
 			continue
 		}

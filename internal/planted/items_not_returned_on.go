@@ -1,0 +1,6 @@
+//go:build planted_items_not_returned
+
+package planted
+
+// ItemsNotReturned: what a lost worker had is not counted as returned.
+const ItemsNotReturned = true

@@ -1,0 +1,6 @@
+//go:build planted_key_undeclared
+
+package planted
+
+// KeyUndeclared: of several messages only the first names its instance.
+const KeyUndeclared = true
