@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -145,6 +146,10 @@ func (k *keeper) rest(more bool) {
 	if k.alarm != nil {
 		k.alarm()
 		k.alarm = nil
+	}
+	if planted.KeeperNeverRests {
+		k.alarm = k.n.clock.AfterFunc(0, k.wake)
+		return
 	}
 	if more {
 		k.alarm = k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)
