@@ -146,7 +146,10 @@ func (w *world) restored() {
 	v.guarded(func() {
 		v.open()
 		v.run(v.now+settling, func() bool { return false })
-		v.visit("auditor", 5000, v.audit)
+		v.visit("auditor", 5000, func(c *client) {
+			c.retryAll(w.poisons.aside)
+			v.audit(c)
+		})
 	})
 	v.guarded(v.close)
 	w.note("restored", v.hash, uint64(v.steps))

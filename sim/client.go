@@ -113,6 +113,7 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 		case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, errUnknown):
 			return errUnknown
 		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
+		case isPoisoned(err):
 		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
 			return fmt.Errorf("parked: %w", err)
 		case err == nil && slices.Contains(notRepeatable, what):
@@ -182,7 +183,11 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 // command makes a request about an instance, of which some errors are expected. It
 // reports whether it has been acknowledged.
 func (c *client) command(what, id string, expected error, f func(ctx context.Context, e *netherite.Engine, key string) error) (acked bool) {
-	err := c.request(what, id, f)
+	return c.expect(what, id, expected, c.request(what, id, f))
+}
+
+// expect is command, for a request that has been made.
+func (c *client) expect(what, id string, expected, err error) (acked bool) {
 	switch {
 	case err == nil || errors.Is(err, errUnknown) || expected != nil && errors.Is(err, expected):
 	case errors.Is(err, engine.ErrNotFound) && c.w.ledger.Retired(id, c.w.latestWall):
@@ -310,24 +315,15 @@ func (c *client) operation(id string) {
 func (c *client) errand(id string) {
 	w := c.w
 	n, entity := 1+w.work.IntN(3), frails.Key(id).InstanceID()
-	w.poison[entity] = w.chaos && w.plan.has(Poison)
+	w.poisons.mark(entity, w.chaos && w.plan.has(Poison))
 	c.start(id, "Errand", n, n)
 	w.sleep(time.Duration(w.work.IntN(3000)) * time.Millisecond)
-	delete(w.poison, entity)
+	w.poisons.mark(entity, false)
 	for w.failure == nil {
 		if got := c.see(id); got == nil || got.Status.Ended() {
 			return
 		}
-		var set *model.Instance
-		c.command("look at", entity, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
-			set, err = e.Get(ctx, entity, engine.GetOptions{Waits: true})
-			return err
-		})
-		if set != nil && set.Waits != nil && set.Waits.Quarantine != nil {
-			c.command("retry", entity, engine.ErrNotFailed, func(ctx context.Context, e *netherite.Engine, _ string) error {
-				return e.Rewind(ctx, entity, "mended")
-			})
-		}
+		c.retry(entity)
 		w.sleep(time.Second)
 	}
 }
@@ -395,7 +391,7 @@ func (c *client) mend(id, name, job string) {
 		w.fail("outcome: %q is %v before it is mended", id, got.Status)
 	}
 	w.workload.mended[job] = true
-	c.command("rewind", id, engine.ErrNotFailed, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
+	c.rewind(id)
 }
 
 // captive terminates what would wait for ever, or frees it, and may purge it.

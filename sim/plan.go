@@ -31,7 +31,7 @@ const (
 	TwinResults               // workers hand in results twice
 	BadTasks                  // activities fail or hang
 	Impatience                // clients give up waiting, and try again
-	Poison                    // the core cannot apply what comes for some entities
+	Poison                    // the core cannot apply what comes for some instances, for a while
 	faultKinds
 )
 
@@ -91,6 +91,7 @@ type plan struct {
 	retention   time.Duration
 	reread      bool // everything is read again after a last kill
 	backup      bool // the hub is copied while it runs, and the copy tried
+	glut        bool // the log is filled while the disk is full
 	accounts    int
 	slow        time.Duration // the longest sync of a slow disk
 	window      int64         // bytes under way between two partitions; 0: what is usual
@@ -133,7 +134,8 @@ func newPlan(seed uint64, o Options) plan {
 		p.resend = time.Duration(pick(200, 1000)) * time.Millisecond
 	}
 	p.backup = r.IntN(6) == 0
-	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10)) // the last draw, so that it does not reshuffle the rest
+	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
+	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(4) == 0 // of its own, for the same reason
 	p.operations = o.Operations
 	for _, f := range o.Without {
 		p.faults[f] = false

@@ -10,6 +10,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/worker"
@@ -21,6 +22,7 @@ type process struct {
 	nr         int
 	clock      *clock
 	fs         *faultfs.FS
+	files      *files // the same, as it uses it
 	log        *wal
 	durable    substrate.Offset // up to where its log has reported itself durable
 	stored     substrate.Store  // what its store has applied
@@ -63,7 +65,7 @@ func (i indent) Write(b []byte) (int, error) {
 // for a fault of the disk, another one tries later.
 func (w *world) open() {
 	w.opened++
-	p := &process{w: w, nr: w.opened, clock: &clock{w: w}, fs: w.fs}
+	p := &process{w: w, nr: w.opened, clock: &clock{w: w}, fs: w.fs, files: &files{FS: w.fs, open: map[string]int{}}}
 	p.fs.SetFault(w.diskFault(p))
 	w.store.SetFault(w.storeFault)
 	for _, old := range w.procs {
@@ -82,6 +84,7 @@ func (w *world) open() {
 				return
 			}
 			w.note("not opened", uint64(p.nr), 0)
+			p.nothingOpen("could not open the hub")
 			w.end(p)
 			w.after(time.Duration(1+w.faulty.IntN(2000))*time.Millisecond, w.openIfClosed)
 			return
@@ -114,6 +117,7 @@ func (w *world) opening() bool { return len(w.procs) > 0 && w.procs[len(w.procs)
 func (w *world) options(p *process) netherite.SteppedOptions {
 	o := netherite.SteppedOptions{Park: w.park, KeeperTick: w.plan.keeperTick, FullPause: 100 * time.Millisecond, EvictAlways: w.plan.evictAlways}
 	o.OnEvent = func(id int, ev partition.Event) { w.onEvent(p, id, ev) }
+	o.OnMessage = func(_ int, m *model.Message) { w.spoilMessage(m) }
 	o.Storage, o.Clock, o.Logger = &storage{w, p}, p.clock, w.logger()
 	o.Random = &stream{w: w}
 	o.Release, o.Checkpoint, o.MaxBatch = w.plan.release, w.plan.checkpoint, w.plan.maxBatch
@@ -176,12 +180,6 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 		subject = e.Ord<<8 | uint64(uint8(e.Task))
 	case *partition.Received:
 		subject = e.First
-		for _, m := range e.Messages {
-			if w.poison[m.To] {
-				w.fault("poison", subject, digest(m.To))
-				panic("the core cannot apply this")
-			}
-		}
 	case *partition.TimersFired:
 		for _, t := range e.Timers {
 			if err := w.inTime(t.FireAt); err != nil {
@@ -189,6 +187,7 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 			}
 		}
 	}
+	w.spoil(p, id, ev)
 	w.note("event", uint64(ev.Kind())<<8|uint64(id), subject)
 }
 

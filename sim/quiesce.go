@@ -49,6 +49,8 @@ func (w *world) rest() (left error) {
 			left = errors.New("no process serves")
 		} else if p.alone || p.hung { // what nobody can run lies in the store, and is no residue
 			left = errors.New("no worker is there")
+		} else if len(w.poisons.nurses) > 0 { // locks, too, wait for what is held
+			left = errors.New("an instance is set aside")
 		} else if left = p.eng.Residue(); left == nil {
 			break
 		}

@@ -108,8 +108,8 @@ func (w *world) day(after int) {
 	w.run(w.now+w.plan.chaos, func() bool { return working == 0 })
 	w.heal()
 	w.backUpAfterAll()
-	w.run(w.now+patience, func() bool { return working == 0 })
-	if w.failure == nil && working > 0 {
+	w.run(w.now+patience, func() bool { return working+w.gorging == 0 })
+	if w.failure == nil && working+w.gorging > 0 {
 		var open []string
 		for _, c := range clients {
 			if c.asks != "" {
@@ -207,8 +207,13 @@ func (w *world) fillDisk() {
 	}
 	fs.SetCapacity(int64(usage.UsedBytes) + left)
 	w.storeFull = w.faulty.IntN(2) == 0
+	over := false
+	if left == 0 && w.plan.glut {
+		w.gorge(func() bool { return over })
+	}
 	w.after(time.Duration(w.faulty.IntN(most))*time.Millisecond, func() {
 		w.note("space again", 0, 0)
+		over = true
 		fs.SetCapacity(1 << 40)
 		w.storeFull = false
 	})
@@ -227,13 +232,17 @@ func (w *world) jump() {
 	if w.clocks.IntN(2) == 0 {
 		to = w.skew + to/600
 	}
-	by := to - w.skew
-	w.skew = to
+	w.fault("clock jump", uint64(w.setSkew(to)), 0)
+}
+
+// setSkew sets the wall clock, and returns by how much.
+func (w *world) setSkew(to time.Duration) (by time.Duration) {
+	by, w.skew = to-w.skew, to
 	if by > leap {
 		w.leaps++
 	}
 	w.showTime()
-	w.fault("clock jump", uint64(by), 0)
+	return by
 }
 
 // loseWorker has a worker hang, with what it is given meanwhile, and then takes it
@@ -265,8 +274,8 @@ func (w *world) loseWorker() {
 func (w *world) heal() {
 	w.note("heal", 0, 0)
 	w.chaos, w.storeFull, w.crashIn, w.calm = false, false, 0, w.now
-	w.skew = w.latestWall.Sub(start) - w.now
-	clear(w.poison)
+	w.setSkew(w.latestWall.Sub(start) - w.now)
+	w.poisons.cure()
 	w.fs.SetCapacity(1 << 40)
 	for _, p := range slices.Clone(w.procs) {
 		if p.replaced {
@@ -278,6 +287,9 @@ func (w *world) heal() {
 
 // close ends what is left of the world.
 func (w *world) close() {
+	if p := w.serving(); p != nil && w.failure == nil {
+		p.shut()
+	}
 	failure := w.failure
 	for len(w.procs) > 0 {
 		w.end(w.procs[0])

@@ -39,7 +39,7 @@ func (s *storage) OpenLog() (substrate.Log, error) {
 		return nil, engine.ErrHeld
 	}
 	inner, err := filelog.Open(filelog.Options{
-		FS: s.p.fs, Dir: hubDir, Hub: filelog.HubID{1}, Inline: true,
+		FS: s.p.files, Dir: hubDir, Hub: filelog.HubID{1}, Inline: true,
 		MinSegmentBytes: s.w.plan.segment, MaxSegmentBytes: 4 * s.w.plan.segment,
 	})
 	if err != nil {
@@ -69,7 +69,7 @@ func (s *storage) OpenStore(int64) (substrate.Store, error) {
 
 // OpenSideFiles implements netherite.SideStorage.
 func (s *storage) OpenSideFiles() (substrate.SideFiles, error) {
-	return &sideFiles{sidefile.Open(s.p.fs, "/hub/parked", [16]byte{1}), s.p}, nil
+	return &sideFiles{sidefile.Open(s.p.files, "/hub/parked", [16]byte{1}), s.p}, nil
 }
 
 // Close implements netherite.Storage.

@@ -51,21 +51,24 @@ type world struct {
 
 	storeFull bool
 	days      int           // begun
+	gluts     int           // begun
+	gorging   int           // tasks of gluts
 	calm      time.Duration // since when nothing keeps the hub from its work, once there is no chaos
 	latest    time.Time     // for when something was posted
 
-	events, steps, faults int
-	activities            map[string]int                // runs, by idempotency key
-	keys                  *check.Keys                   // of the same, by call
-	poison                map[string]bool               // entities for which nothing can be applied
-	requests              map[string]*partition.Command // by key: the last that was admitted, until it is answered
-	late                  []*partition.Command          // answered; they come once more in the morning
-	repeated              map[*partition.Command]bool   // come once more
-	workload              *workload
-	final                 map[string]string // digest of what was read of each instance at the end; nil: not yet
-	failure               error
-	copied                *copied  // nil: none yet
-	copying               *process // that is being copied
+	turns, events, steps, faults int
+	tally                        map[string]int // of what has happened lately, if that is a lot
+	activities                   map[string]int // runs, by idempotency key
+	keys                         *check.Keys    // of the same, by call
+	poisons                      poisons
+	requests                     map[string]*partition.Command // by key: the last that was admitted, until it is answered
+	late                         []*partition.Command          // answered; they come once more in the morning
+	repeated                     map[*partition.Command]bool   // come once more
+	workload                     *workload
+	final                        map[string]string // digest of what was read of each instance at the end; nil: not yet
+	failure                      error
+	copied                       *copied  // nil: none yet
+	copying                      *process // that is being copied
 }
 
 // clockJumps reports whether the wall clock jumps, or did while what the hub holds
@@ -77,7 +80,7 @@ func newWorld(seed uint64, p plan) *world {
 	w := &world{
 		seed: seed, plan: p, hash: 14695981039346656037,
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
-		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, keys: check.NewKeys(), poison: map[string]bool{},
+		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, keys: check.NewKeys(), poisons: newPoisons(source(8)),
 		requests: map[string]*partition.Command{}, repeated: map[*partition.Command]bool{},
 	}
 	return w
@@ -96,6 +99,9 @@ func (w *world) showTime() {
 // note adds to the trace what has happened.
 func (w *world) note(what string, a, b uint64) {
 	w.events++
+	if w.tally != nil {
+		w.tally[what]++
+	}
 	h := w.hash
 	for i := range len(what) {
 		h = (h ^ uint64(what[i])) * 1099511628211
@@ -214,6 +220,7 @@ const (
 // has failed.
 func (w *world) run(until time.Duration, done func() bool) {
 	for w.failure == nil && w.now < until && !done() {
+		w.turn()
 		if w.crashed {
 			w.powerFailure()
 			continue

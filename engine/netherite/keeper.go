@@ -147,6 +147,10 @@ func (k *keeper) rest(more bool) {
 		k.alarm()
 		k.alarm = nil
 	}
+	if planted.KeeperNeverRests {
+		k.alarm = k.n.clock.AfterFunc(0, k.wake)
+		return
+	}
 	if more {
 		k.alarm = k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)
 	}

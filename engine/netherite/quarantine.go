@@ -11,6 +11,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -115,6 +116,7 @@ func (h *host) deferUntilRebuilt(in []input) {
 	}
 	h.forgetVolatile()
 	if err := guarded(h.reload); err != nil && !isDamage(err) {
+		mark.Hit(mark.RebuildFailed)
 		h.broken(err) // clients post to the next node what was deferred
 		return
 	} else if err != nil {
@@ -123,6 +125,7 @@ func (h *host) deferUntilRebuilt(in []input) {
 		h.turnAway(append(r.deferred, r.poison), h.parked.Load().err)
 		return
 	}
+	mark.Hit(mark.Rebuilt)
 	h.rebuild = nil
 	h.n.e.watches.lose() // of what was noticed in the memory that is gone
 	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
@@ -170,6 +173,7 @@ func (h *host) handlePoison(r *rebuild) []input {
 	defer h.state.ForgetAbsent()
 	if other := keys[len(keys)-1]; !h.state.Same(own, other) {
 		if there, holds := h.state.IsSetAside(other); there && !holds {
+			mark.Hit(mark.SetAsideInPassing)
 			q := &partition.Quarantined{Instance: other, Reason: withEvidence(r.reason, ev, "what follows from ", onRetry, h.n.now())}
 			return []input{h.aside(q), r.poison}
 		}
@@ -222,6 +226,7 @@ func (h *host) refusePoison(r *rebuild) {
 	c.ans.Err = internal(r.reason)
 	if e, ok := r.poison.ev.(*partition.Command); ok && e.Op == partition.OpRewind {
 		if _, holds := h.state.IsSetAside(partition.Key{ID: e.Instance}); holds {
+			mark.Hit(mark.RetryInVain)
 			c.ans.Err = fmt.Errorf("%w, and stays so: what it holds cannot be applied yet: %s", engine.ErrQuarantined, r.reason.Message)
 		}
 	}
@@ -230,6 +235,7 @@ func (h *host) refusePoison(r *rebuild) {
 
 // singleTimers splits timers that have fired into events of one each.
 func singleTimers(ev *partition.TimersFired) []input {
+	mark.Hit(mark.PoisonSingledOut)
 	in := make([]input, len(ev.Timers))
 	for i := range in {
 		in[i].ev = &partition.TimersFired{Timers: []partition.TimerRef{ev.Timers[i]}}
@@ -239,6 +245,7 @@ func singleTimers(ev *partition.TimersFired) []input {
 
 // single splits received messages into events of one each.
 func single(ev *partition.Received) []input {
+	mark.Hit(mark.PoisonSingledOut)
 	in := make([]input, len(ev.Messages))
 	for i := range in {
 		in[i].ev = &partition.Received{Origin: ev.Origin, First: ev.First + uint64(i), Messages: ev.Messages[i : i+1]}

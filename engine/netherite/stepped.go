@@ -36,6 +36,10 @@ type SteppedOptions struct {
 	Park func(ready func() bool)
 	// OnEvent, if not nil, is called with every event before it is applied.
 	OnEvent func(partition int, ev partition.Event)
+	// OnMessage, if not nil, is called with every message that is applied under the
+	// record of an event beside that: what follows from it in the same partition, and
+	// what a retry applies that was held.
+	OnMessage func(partition int, m *model.Message)
 	// KeeperTick is how often checkpoints are considered, FullPause how long the
 	// committer waits on a full disk. Default as for Options.
 	KeeperTick, FullPause time.Duration
@@ -66,6 +70,7 @@ const (
 // OpenStepped is Open for a stepped engine. It may park.
 func OpenStepped(o SteppedOptions) (*Stepped, error) {
 	o.Options.park, o.Options.beforeStep, o.Options.EvictAlways, o.Options.window = o.Park, o.OnEvent, o.EvictAlways, o.Window
+	o.Options.beforeMessage = o.OnMessage
 	o.Options.keeperTick, o.Options.fullPause = o.KeeperTick, o.FullPause
 	e, n, err := open(o.Options)
 	if err != nil {
@@ -109,6 +114,12 @@ func (s *Stepped) HandOuts(partition int) uint64 { return s.n.hosts[partition].s
 func (s *Stepped) Emitted(from, to int) uint64 {
 	_, next := s.n.hosts[from].state.OutboxRange(to)
 	return next - 1
+}
+
+// Subject says of an instance that an event is for, while that is being applied,
+// which it is and whether it is set aside.
+func (s *Stepped) Subject(partition int, k partition.Key) (id string, aside bool) {
+	return s.n.hosts[partition].state.Subject(k)
 }
 
 // Repeat posts a request once more, as a caller might that has not heard of its

@@ -113,6 +113,19 @@ const (
 	Retired                             // instances are purged after their retention
 	RequestGivenUp                      // a request is not repeated, as it may have been forgotten
 	BackupRestored                      // a copy of the running hub is opened
+	SetAside                            // an instance is set aside, as something cannot be applied to it
+	SetAsideInPassing                   // so is one to which something follows from the input of another
+	StandInMade                         // what an instance would have begun with is held by one that stands in for it
+	HeldBehind                          // a message is held behind what could not be applied
+	HeldStored                          // what is held is written to the store
+	HeldLoaded                          // what is held comes from the store
+	HeldApplied                         // what was held behind is applied by a retry
+	HeldDropped                         // what is held goes with its instance
+	RetriedFromAside                    // an instance that was set aside goes on
+	RetryInVain                         // a retry cannot be applied yet
+	Rebuilt                             // a partition is rebuilt after a panic
+	RebuildFailed                       // a partition cannot be rebuilt, as the disk fails
+	PoisonSingledOut                    // of several messages or timers the one is looked for that panics
 	count
 )
 
@@ -225,4 +238,17 @@ var names = [...]string{
 	Retired:                 "Retired",
 	RequestGivenUp:          "RequestGivenUp",
 	BackupRestored:          "BackupRestored",
+	SetAside:                "SetAside",
+	SetAsideInPassing:       "SetAsideInPassing",
+	StandInMade:             "StandInMade",
+	HeldBehind:              "HeldBehind",
+	HeldStored:              "HeldStored",
+	HeldLoaded:              "HeldLoaded",
+	HeldApplied:             "HeldApplied",
+	HeldDropped:             "HeldDropped",
+	RetriedFromAside:        "RetriedFromAside",
+	RetryInVain:             "RetryInVain",
+	Rebuilt:                 "Rebuilt",
+	RebuildFailed:           "RebuildFailed",
+	PoisonSingledOut:        "PoisonSingledOut",
 }

@@ -16,7 +16,7 @@ hunt() {
 	go build -tags "$1" -o "$bin/hunt" ./internal/planted/hunt || exit 1
 	"$bin/hunt" -seeds "$seeds" >"$bin/out" 2>&1
 	status=$?
-	seed=$(sed -n 1p "$bin/out") what=$(sed -n 2p "$bin/out" | cut -c1-160)
+	seed=$(sed -n 1p "$bin/out") what=$(sed -n 2p "$bin/out")
 }
 
 # shrinks finds the least of the seed that still fails: the command that it prints
@@ -56,12 +56,12 @@ for file in internal/planted/*_on.go; do
 		echo "MISSED $tag in $seeds seeds"
 		missed=$((missed + 1))
 	elif ! grep -qE "^($expected)" <<<"$what"; then
-		echo "WRONG $tag at seed ${seed:-?}: expected $expected, caught by ${what:-nothing that is named}"
+		echo "WRONG $tag at seed ${seed:-?}: expected $expected, caught by ${what:-nothing that is named}" | cut -c1-300
 		wrong=$((wrong + 1))
 	elif [ "$tag" = lock_passed ] && ! shrinks; then
 		wrong=$((wrong + 1))
 	else
-		echo "caught $tag at seed $seed by $what"
+		echo "caught $tag at seed $seed by ${what:0:160}"
 		caught=$((caught + 1))
 	fi
 done

@@ -264,7 +264,9 @@ func (l *Log) Close() error {
 			seg.file = nil
 		}
 	}
-	err = errors.Join(err, l.identity.file.Close())
+	if err == nil || !planted.HandleLeftOpen {
+		err = errors.Join(err, l.identity.file.Close())
+	}
 	if err != nil {
 		return fmt.Errorf("close the log: %w", err)
 	}

@@ -3,6 +3,7 @@ package partition
 import (
 	"encoding/binary"
 
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
@@ -211,7 +212,11 @@ func (s *State) encodeElements(w Writer, inst *instance) {
 	p := s.cfg.Partition
 	for i := range inst.held {
 		if h := &inst.held[i]; !h.stored {
+			mark.Hit(mark.HeldStored)
 			h.stored = true
+			if planted.HeldNotStored {
+				continue
+			}
 			s.scratch = appendHeld(s.scratch[:0], h, inst.created)
 			w.SetMain(subKey(s.keyBuf, p, inst.ord, subHeld, h.seq), s.scratch)
 		}

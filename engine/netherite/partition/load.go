@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -116,6 +117,7 @@ func (inst *instance) addRow(sub byte, number uint64, value []byte) error {
 		if err != nil {
 			return err
 		}
+		mark.Hit(mark.HeldLoaded)
 		h.seq, h.stored = number, true
 		inst.size += eventSize(&h.event)
 		inst.held = append(inst.held, h)

@@ -3,6 +3,8 @@ package partition
 import (
 	"slices"
 
+	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -74,6 +76,7 @@ func (s *State) quarantined(e *Quarantined) {
 	s.touch(inst)
 	s.advance(inst)
 	if !inst.holds {
+		mark.Hit(mark.SetAside)
 		inst.quarantine, inst.holds = e.Reason, true
 	}
 	s.takeBack(inst)
@@ -120,12 +123,14 @@ func (s *State) standIn(e *Quarantined) *instance {
 	}
 	m := in.Messages[0]
 	if model.IsEntity(m.To) {
+		mark.Hit(mark.StandInMade)
 		return s.createEntity(m.To)
 	}
 	start := startOf(&m.Event)
 	if start == nil {
 		return nil
 	}
+	mark.Hit(mark.StandInMade)
 	inst := s.newInstance(m.To, start.Extra().Execution)
 	describeNew(inst, start)
 	return inst
@@ -183,6 +188,9 @@ func (inst *instance) heldStart() *model.Event {
 // hold keeps a message until the quarantine ends.
 func (s *State) hold(inst *instance, m *model.Message) {
 	s.touch(inst)
+	if len(inst.held) > 0 {
+		mark.Hit(mark.HeldBehind)
+	}
 	h := heldMessage{entry{seq: inst.nextSeq, from: m.From, event: m.Event}, m.ToExecution}
 	h.event.Time = s.advance(inst)
 	inst.nextSeq++
@@ -219,7 +227,14 @@ func (s *State) release(inst *instance) {
 	s.advance(inst)
 	inst.quarantine = nil
 	if inst.holds {
-		for _, h := range s.takeHeld(inst) {
+		mark.Hit(mark.RetriedFromAside)
+		for n, h := range s.takeHeld(inst) {
+			if n > 0 {
+				mark.Hit(mark.HeldApplied)
+				if planted.HeldDroppedAtRetry {
+					continue
+				}
+			}
 			m := model.Message{To: inst.id, ToExecution: h.to, From: h.from, Event: h.event}
 			m.Event.Time = s.now
 			if !s.takeOwn(inst, &m) {
@@ -279,6 +294,7 @@ func (s *State) dropHeld(inst *instance) (asked bool) {
 		return false
 	}
 	for _, h := range s.takeHeld(inst) {
+		mark.Hit(mark.HeldDropped)
 		ev, x := h.event, h.event.Extra()
 		switch {
 		case inst.isEntity(): // turnAway has answered
@@ -303,6 +319,15 @@ func (s *State) dropHeld(inst *instance) (asked bool) {
 func (s *State) IsSetAside(k Key) (there, holds bool) {
 	inst := s.find(k)
 	return inst != nil, inst != nil && inst.holds
+}
+
+// Subject returns the ID of an instance, whose key is loaded, or "" if there is none,
+// and whether it holds what comes for it.
+func (s *State) Subject(k Key) (id string, holds bool) {
+	if inst := s.find(k); inst != nil {
+		return inst.id, inst.holds
+	}
+	return k.ID, false
 }
 
 // Held goes through what is held and would be applied again with an event, whose key

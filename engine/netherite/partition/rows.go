@@ -145,7 +145,11 @@ func appendRare(b []byte, inst *instance, bits uint64) []byte {
 		}
 	}
 	if bits&rowQuarantine != 0 {
-		b = model.AppendFailure(b, inst.quarantine)
+		reason := inst.quarantine
+		if planted.EvidenceNotStored {
+			reason = &model.Failure{Type: reason.Type, Message: reason.Message}
+		}
+		b = model.AppendFailure(b, reason)
 	}
 	if bits&rowEntity != 0 {
 		b = model.AppendOptBytes(b, inst.entity.state)
