@@ -30,6 +30,7 @@ const (
 // the new epoch of every partition is durable.
 func openNode(e *Engine) (n *node, err error) {
 	began := e.opts.Clock.Mono()
+	e.metrics.parked.Store(0) // each is tried again, and counted if it parks again
 	wal, err := e.opts.Storage.OpenLog()
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", storageError(err))
