@@ -7,6 +7,7 @@
 //	process.go storage.go net.go   an engine with its disk, its store and its messages
 //	workload.go client.go          what the hub is used for, and by whom
 //	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
+//	parking.go witness.go          a partition that cannot run, while the others do
 //	batch.go shrink.go             many seeds, and less of one that fails
 //
 // The code under test is the code that is in production: only goroutines are

@@ -106,7 +106,9 @@ func (w *world) day(after int) {
 		})
 	}
 	w.run(w.now+w.plan.chaos, func() bool { return working == 0 })
+	w.lastDamage()
 	w.heal()
+	w.endure()
 	w.run(w.now+patience, func() bool { return working == 0 })
 	if w.failure == nil && working > 0 {
 		var open []string
@@ -151,6 +153,7 @@ func (w *world) scheduleFaults() {
 	w.days++
 	day := w.days
 	w.backUp()
+	w.scheduleDamage()
 	for _, k := range kinds {
 		if !w.plan.has(k.f) {
 			continue
@@ -264,7 +267,7 @@ func (w *world) loseWorker() {
 func (w *world) heal() {
 	w.note("heal", 0, 0)
 	w.chaos, w.storeFull, w.crashIn, w.calm = false, false, 0, w.now
-	w.skew = w.latestWall.Sub(start) - w.now
+	w.setRight(w.latestWall.Sub(start) - w.now)
 	clear(w.poison)
 	w.fs.SetCapacity(1 << 40)
 	for _, p := range slices.Clone(w.procs) {

@@ -25,7 +25,7 @@ type world struct {
 
 	// One source of randomness for each concern, so that a change of one does
 	// not reshuffle the others.
-	disk, net, clocks, work, schedule, workers, faulty *rand.Rand
+	disk, net, clocks, work, schedule, workers, faulty, parking *rand.Rand
 
 	now        time.Duration
 	skew       time.Duration // of the wall clock
@@ -64,6 +64,8 @@ type world struct {
 	final                 map[string]string // digest of what was read of each instance at the end; nil: not yet
 	failure               error
 	copied                *copied // nil: none yet
+	damage                *damage // of a row; nil: none
+	damages               int     // so far
 }
 
 // clockJumps reports whether the wall clock jumps, or did while what the hub holds
@@ -74,7 +76,7 @@ func newWorld(seed uint64, p plan) *world {
 	source := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, concern)) }
 	w := &world{
 		seed: seed, plan: p, hash: 14695981039346656037,
-		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7),
+		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7), parking: source(20),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, poison: map[string]bool{},
 		requests: map[string]*partition.Command{}, repeated: map[*partition.Command]bool{},
 	}

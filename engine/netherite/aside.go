@@ -7,6 +7,8 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -175,6 +177,7 @@ func (k *keeper) saveAside(id int) error {
 		return err
 	}
 	p.note.Store(note)
+	mark.Hit(mark.RecordsSetAside)
 	n.log.Info("saved what a parked partition needs of the log", "partition", id, "from", from, "to", covered)
 	return nil
 }
@@ -276,7 +279,7 @@ func (h *host) beyondEnd(stamp, end substrate.Offset) error {
 // replaySide steps through the records of the partition's side file, if it has one.
 func (h *host) replaySide() error {
 	note := h.n.keeper.parts[h.id].note.Load()
-	if note == nil {
+	if note == nil || planted.SideFileIgnored {
 		return nil
 	}
 	last := substrate.Offset(0)

@@ -362,6 +362,9 @@ func (h *host) open() {
 	h.name = engine.Name{Epoch: epoch}
 	h.marks = marks{safe: engine.Name{Epoch: epoch - 1, Number: math.MaxUint64}}
 	h.upkeep.scan.all()
+	if h.n.keeper.parts[h.id].note.Load() != nil {
+		mark.Hit(mark.ParkedPartitionBack)
+	}
 	h.admit(&partition.Opened{Epoch: epoch})
 	h.state.ForgetAbsent()
 	h.appendBatch()

@@ -113,6 +113,12 @@ const (
 	Retired                             // instances are purged after their retention
 	RequestGivenUp                      // a request is not repeated, as it may have been forgotten
 	BackupRestored                      // a copy of the running hub is opened
+	PartitionParked                     // a partition parks
+	RecordsSetAside                     // what a parked partition needs of the log goes to its side file
+	MessageKeptForParked                // a message for a parked partition is kept
+	MessageShelved                      // a message for a parked partition is kept in the store only
+	MessageRecalled                     // messages that only the store has are read again
+	ParkedPartitionBack                 // a partition that has a side file runs again
 	count
 )
 
@@ -225,4 +231,10 @@ var names = [...]string{
 	Retired:                 "Retired",
 	RequestGivenUp:          "RequestGivenUp",
 	BackupRestored:          "BackupRestored",
+	PartitionParked:         "PartitionParked",
+	RecordsSetAside:         "RecordsSetAside",
+	MessageKeptForParked:    "MessageKeptForParked",
+	MessageShelved:          "MessageShelved",
+	MessageRecalled:         "MessageRecalled",
+	ParkedPartitionBack:     "ParkedPartitionBack",
 }
