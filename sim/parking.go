@@ -43,7 +43,7 @@ func (w *world) scheduleDamage() {
 		if !w.chaos || w.days != day {
 			return
 		}
-		w.damageRow()
+		w.damageRow(w.anyPartition())
 		d := w.damage
 		w.after(min(longestDamage, w.damagePause()), func() {
 			if !w.chaos {
@@ -52,7 +52,11 @@ func (w *world) scheduleDamage() {
 			if d != nil && w.damage == d {
 				w.mend()
 			}
-			w.after(w.damagePause(), again)
+			next := w.damagePause()
+			if w.parking.IntN(2) == 0 { // before it has taken a checkpoint
+				next = time.Duration(w.parking.IntN(4000)) * time.Millisecond
+			}
+			w.after(next, again)
 		})
 	}
 	w.after(w.damagePause(), again)
@@ -67,14 +71,28 @@ func (w *world) lastDamage() {
 	if !w.plan.has(DamagedRows) {
 		return
 	}
-	if w.damageRow(); w.crashed {
+	w.damageNow(w.anyPartition())
+}
+
+// damageNow is damageRow between two phases.
+func (w *world) damageNow(partition int) {
+	if w.damageRow(partition); w.crashed {
 		w.powerFailure() // nobody serves who has not read the row
 	}
 }
 
+// anyPartition is often the one that was damaged last: it may lack the checkpoint
+// that makes its side file void.
+func (w *world) anyPartition() int {
+	if w.parking.IntN(2) == 0 {
+		return w.parkedLast
+	}
+	return w.parking.IntN(w.plan.partitions)
+}
+
 // damageRow stops the hub and damages a row of a partition: mostly one that is
 // needed to open it.
-func (w *world) damageRow() {
+func (w *world) damageRow(id int) {
 	if w.damage != nil || w.crashed || w.failure != nil {
 		return
 	}
@@ -83,7 +101,6 @@ func (w *world) damageRow() {
 	} else {
 		w.kill()
 	}
-	id := w.parking.IntN(w.plan.partitions)
 	table := "MMMMskoint"[w.parking.IntN(10)]
 	keys := w.rowsOf(id, table)
 	if len(keys) == 0 {
@@ -94,6 +111,7 @@ func (w *world) damageRow() {
 		return // nothing of the partition is stored yet
 	}
 	w.damages++
+	w.parkedLast = id
 	w.damage = &damage{partition: id, key: keys[w.parking.IntN(len(keys))], atOnce: strings.ContainsRune("Msko", rune(table))}
 	w.store.Damage(substrate.Main, w.damage.key)
 	w.fault("damaged row", uint64(id), digest(string(w.damage.key)))

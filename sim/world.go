@@ -66,6 +66,8 @@ type world struct {
 	copied                *copied // nil: none yet
 	damage                *damage // of a row; nil: none
 	damages               int     // so far
+	parkedLast            int     // partition that had the last one
+	witnesses             int     // of that
 }
 
 // clockJumps reports whether the wall clock jumps, or did while what the hub holds

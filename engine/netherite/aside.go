@@ -159,6 +159,7 @@ func (k *keeper) saveAside(id int) error {
 			return add(end, chunk)
 		}
 		if p.note.Load() != nil {
+			mark.Hit(mark.SideFileGrown)
 			if err := n.side.Read(id, keep); err != nil {
 				return err
 			}
@@ -226,6 +227,7 @@ func (k *keeper) asideFlushed() {
 		// The checkpoint that contains all of the side file has deleted its note.
 		k.n.keeping.unless(func() {
 			p.note.Store(nil)
+			mark.Hit(mark.SideFileOutlived)
 			if err := k.n.side.Remove(id); err != nil {
 				k.n.log.Warn("a side file that nobody needs could not be removed; the next opening tries again", "partition", id, "error", err)
 			}

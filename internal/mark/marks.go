@@ -119,6 +119,8 @@ const (
 	MessageShelved                      // a message for a parked partition is kept in the store only
 	MessageRecalled                     // messages that only the store has are read again
 	ParkedPartitionBack                 // a partition that has a side file runs again
+	SideFileGrown                       // a partition parks again before its side file is in a checkpoint
+	SideFileOutlived                    // all that a side file has is in a checkpoint
 	count
 )
 
@@ -237,4 +239,6 @@ var names = [...]string{
 	MessageShelved:          "MessageShelved",
 	MessageRecalled:         "MessageRecalled",
 	ParkedPartitionBack:     "ParkedPartitionBack",
+	SideFileGrown:           "SideFileGrown",
+	SideFileOutlived:        "SideFileOutlived",
 }
