@@ -1,11 +1,16 @@
 package sim
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -99,19 +104,41 @@ func (w *world) copy(p *process) (*copied, error) {
 			pause *= 10 // less happens then
 		}
 		w.sleep(pause)
-		_, err := log.(*wal).Log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error { return writeFile(c.fs, f) })
-		return err
+		_, err := log.(*wal).Log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error { return writeFile(c.fs, hubDir, f) })
+		return cmp.Or(err, w.copySideFiles(c.fs))
 	})
 	c.ledger, c.prefix = w.ledger.AsOf(before), w.prefix.AsOf(synced)
 	return c, err
 }
 
-func writeFile(fs *faultfs.FS, f substrate.ExportedFile) error {
+// copySideFiles copies what parked partitions do not have in store and log.
+func (w *world) copySideFiles(to *faultfs.FS) error {
+	names, err := w.fs.List(sideDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	err = cmp.Or(err, to.MkdirAll(sideDir, 0o755))
+	for _, name := range names {
+		if err != nil {
+			return err
+		}
+		if strings.HasSuffix(name, ".tmp") {
+			continue // unfinished
+		}
+		var data []byte
+		err = w.fs.Alter(sideDir+"/"+name, func(b []byte) []byte { data = slices.Clone(b); return b })
+		size := int64(len(data))
+		err = cmp.Or(err, writeFile(to, sideDir, substrate.ExportedFile{Name: name, Size: size, Stored: size, Content: bytes.NewReader(data)}))
+	}
+	return err
+}
+
+func writeFile(fs *faultfs.FS, dir string, f substrate.ExportedFile) error {
 	data := make([]byte, f.Size)
 	if _, err := io.ReadFull(f.Content, data[:f.Stored]); err != nil {
 		return fmt.Errorf("copy %s: %w", f.Name, err)
 	}
-	out, err := fs.Create(hubDir+"/"+f.Name, vfs.WriteCategoryUnspecified)
+	out, err := fs.Create(dir+"/"+f.Name, vfs.WriteCategoryUnspecified)
 	if err != nil {
 		return err
 	}

@@ -64,10 +64,13 @@ func (c *client) once(instance string, names []string, request func(context.Cont
 			cancel(errImpatient)
 		})()
 	}
-	late, q := p.superseded, p.asked(instance)
+	late, q, parked := p.superseded, p.asked(instance), p.parked(instance)
 	err = request(ctx, p.eng.Engine())
 	if !isAnswer(err) {
 		return err
+	}
+	if parked != nil && p.parked(instance) == parked {
+		w.fail("parked: %s is answered with %v, although %w", names[0], err, parked)
 	}
 	if late {
 		w.fail("zombie: process %d has answered what it was asked after another one had opened the log", p.nr)
@@ -114,8 +117,10 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			return errUnknown
 		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
 		case isPoisoned(err):
-		case errors.Is(err, engine.ErrUnavailable): // nothing is damaged under a hub that runs
-			return fmt.Errorf("parked: %w", err)
+		case errors.Is(err, engine.ErrUnavailable): // something is damaged
+			if err := w.refused(instance, err); err != nil {
+				return fmt.Errorf("parked: %w", err)
+			}
 		case err == nil && slices.Contains(notRepeatable, what):
 			w.repeatLater(key)
 			return nil

@@ -9,6 +9,7 @@
 //	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
 //	poison.go glut.go              what the core cannot apply, and logs that are full
 //	files.go turns.go              what must be closed in the end, and that there is one
+//	parking.go witness.go          a partition that cannot run, while the others do
 //	batch.go shrink.go             many seeds, and less of one that fails
 //
 // The code under test is the code that is in production: only goroutines are

@@ -32,16 +32,18 @@ const (
 	BadTasks                  // activities fail or hang
 	Impatience                // clients give up waiting, and try again
 	Poison                    // the core cannot apply what comes for some instances, for a while
+	DamagedRows               // a row of the store is damaged, so that its partition parks, until it is put back
 	faultKinds
 )
 
 var faultNames = [...]string{
 	"crashes", "kills", "zombies", "disk-errors", "store-errors", "full-disks", "slow-disks", "bit-flips",
 	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience", "poison",
+	"damaged-rows",
 }
 
 // repeating are the kinds that can make an activity run more than once.
-var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks, Poison}
+var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks, Poison, DamagedRows}
 
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }
@@ -114,7 +116,7 @@ func newPlan(seed uint64, o Options) plan {
 		retention: -1,
 	}
 	p.checkReplay = p.checkReplay && !p.evictAlways // it keeps everything in memory
-	for f := range p.faults {
+	for f := range DamagedRows {                    // which has a source of its own
 		p.faults[f] = r.IntN(2) == 0
 	}
 	if r.IntN(12) == 0 {
@@ -136,6 +138,7 @@ func newPlan(seed uint64, o Options) plan {
 	p.backup = r.IntN(6) == 0
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
 	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(4) == 0 // of its own, for the same reason
+	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations
 	for _, f := range o.Without {
 		p.faults[f] = false

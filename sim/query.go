@@ -63,11 +63,12 @@ func (c *client) query() {
 	q := w.anyQuery()
 	there, gone := w.thereAndLasting(&q), w.gone()
 	pages := check.NewPages(!partition.ByCreation(&q))
+	var lacks lacking
 	for range 4 {
 		var page engine.Page
 		c.command("query", "", nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 			page, err = e.Query(ctx, q)
-			return err
+			return lacks.partial(w, err)
 		})
 		if err := cmp.Or(asked(&q, page.Instances), pages.Page(page.Instances), pages.Without(gone)); err != nil {
 			w.fail("%w", err)
@@ -81,7 +82,7 @@ func (c *client) query() {
 	}
 	if q.Token == "" {
 		mark.Hit(mark.LastPageRead)
-		there = slices.DeleteFunc(there, func(id string) bool { return !w.lasting(id) })
+		there = slices.DeleteFunc(there, func(id string) bool { return !w.lasting(id) || lacks.has(w, id) })
 		if err := pages.Complete(there); err != nil {
 			w.fail("%w", err)
 		}
@@ -127,19 +128,20 @@ func asked(q *engine.Query, page []*model.Instance) error {
 // are gone once all is said to be.
 func (c *client) purgeByQuery() {
 	w := c.w
-	var ended []*check.Instance
+	ended := map[string]*check.Instance{}
+	var lacks lacking
 	for id, i := range w.ledger.Instances { // order-free: each is marked for itself
 		if status, _ := i.Seen(); strings.HasPrefix(id, "captive-") && status == model.Terminated {
-			ended = append(ended, i)
+			ended[id] = i
 		}
 	}
 	left := ""
 	acked := c.command("purge by query", "", nil, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		_, left, err = e.PurgeWhere(ctx, engine.Query{IDPrefix: "captive-", Statuses: []model.Status{model.Terminated}})
-		return err
+		return lacks.partial(w, err)
 	})
-	for _, i := range ended {
-		i.Gone = i.Gone || acked && left == ""
+	for id, i := range ended { // order-free: each is marked for itself
+		i.Gone = i.Gone || acked && left == "" && !lacks.has(w, id)
 	}
 }
 

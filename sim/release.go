@@ -105,6 +105,9 @@ func (p *process) asked(instance string) (q question) {
 		return q
 	}
 	for id := range p.w.plan.partitions {
+		if p.w.isDamaged(id) {
+			continue // it may be left out
+		}
 		q.least = max(q.least, p.eng.Appended(id))
 	}
 	return q

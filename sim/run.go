@@ -106,7 +106,9 @@ func (w *world) day(after int) {
 		})
 	}
 	w.run(w.now+w.plan.chaos, func() bool { return working == 0 })
+	w.lastDamage()
 	w.heal()
+	w.endure()
 	w.backUpAfterAll()
 	w.run(w.now+patience, func() bool { return working+w.gorging == 0 })
 	if w.failure == nil && working+w.gorging > 0 {
@@ -152,6 +154,7 @@ func (w *world) scheduleFaults() {
 	w.days++
 	day := w.days
 	w.backUp()
+	w.scheduleDamage()
 	for _, k := range kinds {
 		if !w.plan.has(k.f) {
 			continue

@@ -15,7 +15,10 @@ import (
 	"github.com/netherite-go/netherite/substrate/sidefile"
 )
 
-const hubDir = "/hub/log"
+const (
+	hubDir  = "/hub/log"
+	sideDir = "/hub/parked"
+)
 
 var errInjected = errors.New("the disk reports an error")
 
@@ -69,7 +72,7 @@ func (s *storage) OpenStore(int64) (substrate.Store, error) {
 
 // OpenSideFiles implements netherite.SideStorage.
 func (s *storage) OpenSideFiles() (substrate.SideFiles, error) {
-	return &sideFiles{sidefile.Open(s.p.files, "/hub/parked", [16]byte{1}), s.p}, nil
+	return &sideFiles{sidefile.Open(s.p.files, sideDir, [16]byte{1}), s.p}, nil
 }
 
 // Close implements netherite.Storage.
@@ -82,6 +85,7 @@ type wal struct {
 	p *process
 
 	releases releases
+	trimmed  substrate.Offset // what is before it is not needed any more
 }
 
 // Write implements substrate.Log.
@@ -142,6 +146,9 @@ func (w *world) sync() {
 func (l *wal) Trim(before substrate.Offset) error {
 	begin := l.Begin()
 	err := l.Log.Trim(before)
+	if err == nil {
+		l.trimmed = max(l.trimmed, before)
+	}
 	if err == nil && l.Begin() != begin {
 		l.p.notAZombie("trimmed the log")
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -157,6 +159,7 @@ func (k *keeper) saveAside(id int) error {
 			return add(end, chunk)
 		}
 		if p.note.Load() != nil {
+			mark.Hit(mark.SideFileGrown)
 			if err := n.side.Read(id, keep); err != nil {
 				return err
 			}
@@ -175,6 +178,7 @@ func (k *keeper) saveAside(id int) error {
 		return err
 	}
 	p.note.Store(note)
+	mark.Hit(mark.RecordsSetAside)
 	n.log.Info("saved what a parked partition needs of the log", "partition", id, "from", from, "to", covered)
 	return nil
 }
@@ -223,6 +227,7 @@ func (k *keeper) asideFlushed() {
 		// The checkpoint that contains all of the side file has deleted its note.
 		k.n.keeping.unless(func() {
 			p.note.Store(nil)
+			mark.Hit(mark.SideFileOutlived)
 			if err := k.n.side.Remove(id); err != nil {
 				k.n.log.Warn("a side file that nobody needs could not be removed; the next opening tries again", "partition", id, "error", err)
 			}
@@ -276,7 +281,7 @@ func (h *host) beyondEnd(stamp, end substrate.Offset) error {
 // replaySide steps through the records of the partition's side file, if it has one.
 func (h *host) replaySide() error {
 	note := h.n.keeper.parts[h.id].note.Load()
-	if note == nil {
+	if note == nil || planted.SideFileIgnored {
 		return nil
 	}
 	last := substrate.Offset(0)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/internal/plainlog"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
@@ -255,6 +256,7 @@ func (h *host) park(err error) {
 	}
 	h.log.Error("partition is parked: it stops, the others go on; to mend it, end this process, then run: netherite inspect --verify", "error", err)
 	h.n.e.metrics.parked.Add(1)
+	mark.Hit(mark.PartitionParked)
 	h.n.keeper.wake()
 	for _, waiting := range h.waiters {
 		for _, c := range waiting {

@@ -300,7 +300,7 @@ func (k *keeper) flush() error {
 	for id := range k.parts {
 		p, h := &k.parts[id], k.n.hosts[id]
 		parked := h.parked.Load() != nil
-		if parked && p.aside.state != asideDurable || !parked && substrate.Offset(h.appended.Load()) > p.flushed.Offset {
+		if parked && (p.aside.state != asideDurable || planted.ParkedPinsLog) || !parked && substrate.Offset(h.appended.Load()) > p.flushed.Offset {
 			// What a parked partition could not replay is acknowledged all the same:
 			// it stays in the log until it is in a side file.
 			needed = min(needed, p.neededFrom())

@@ -178,3 +178,34 @@ func TestQueriesAndPurgesGoOnWithoutAParkedPartition(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A partition that is parked is one, also after the node has failed and been replaced.
+func TestParkedPartitionIsCountedOnceHoweverOftenTheNodeIsReplaced(t *testing.T) {
+	m := newMemory(2)
+	begin := func(prefix string) *netherite.Engine {
+		t.Helper()
+		e := openHub(t, m, fastRecovery)
+		startIn(t, e, prefix, 0, 1, 0)
+		return e
+	}
+	e := begin("a")
+	startIn(t, e, "a", 1, 1, 0)
+	if err := e.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	m.store.Damage(substrate.Main, []byte{0, 1, 'M'})
+	e = begin("b")
+	for round := range 2 {
+		m.log.SetFault(failIn(mem.OpWrite, 1))
+		startIn(t, e, fmt.Sprint("c-", round), 0, 1, 0)
+		if s := e.Stats(); s.Parked != 1 || s.Failures != int64(round)+1 {
+			t.Errorf("%d partitions are parked after %d failures, want 1 after %d", s.Parked, s.Failures, round+1)
+		}
+	}
+	m.store.Mend()
+	m.log.SetFault(failIn(mem.OpWrite, 1))
+	startIn(t, e, "d", 0, 1, 0)
+	if s := e.Stats(); s.Parked != 0 {
+		t.Errorf("%d partitions are parked once the row is back: %v", s.Parked, e.Health())
+	}
+}

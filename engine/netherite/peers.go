@@ -97,6 +97,9 @@ func (h *host) frame(f *Frame) {
 				engine.ErrDamaged, f.From, h.id, f.First-1, seen))
 			return
 		}
+		if planted.WaitingDropped && h.n.keeper.parts[h.id].note.Load() != nil && f.Next > 0 {
+			seen = f.Next - 1
+		}
 		h.n.net.Send([]Frame{{Kind: FrameSeen, From: h.id, To: f.From, Through: seen}})
 	case FrameSeen:
 		first, next := h.state.OutboxRange(f.From)
@@ -188,6 +191,7 @@ func (h *host) drainOutbox() []Frame {
 			break // not a continuation: it goes with the next frame
 		}
 		if p.gone {
+			mark.Hit(mark.MessageKeptForParked)
 			h.state.MarkSent()
 			continue
 		}

@@ -30,6 +30,7 @@ const (
 // the new epoch of every partition is durable.
 func openNode(e *Engine) (n *node, err error) {
 	began := e.opts.Clock.Mono()
+	e.metrics.parked.Store(0) // each is tried again, and counted if it parks again
 	wal, err := e.opts.Storage.OpenLog()
 	if err != nil {
 		return nil, fmt.Errorf("open log: %w", storageError(err))
@@ -364,6 +365,9 @@ func (h *host) open() {
 	h.name = engine.Name{Epoch: epoch}
 	h.marks = marks{safe: engine.Name{Epoch: epoch - 1, Number: math.MaxUint64}}
 	h.upkeep.scan.all()
+	if h.n.keeper.parts[h.id].note.Load() != nil {
+		mark.Hit(mark.ParkedPartitionBack)
+	}
 	h.admit(&partition.Opened{Epoch: epoch})
 	h.state.ForgetAbsent()
 	h.appendBatch()

@@ -103,6 +103,15 @@ func (s *Stepped) Appended(partition int) substrate.Offset {
 	return substrate.Offset(s.n.hosts[partition].appended.Load())
 }
 
+// Parked is why a partition is parked; nil if it is not. It is the same error for as
+// long as the partition stays so.
+func (s *Stepped) Parked(partition int) error {
+	if p := s.n.hosts[partition].parked.Load(); p != nil {
+		return p.err
+	}
+	return nil
+}
+
 // Last names the last record that a partition has made.
 func (s *Stepped) Last(partition int) engine.Name { return s.n.hosts[partition].name }
 

@@ -126,6 +126,14 @@ const (
 	Rebuilt                             // a partition is rebuilt after a panic
 	RebuildFailed                       // a partition cannot be rebuilt, as the disk fails
 	PoisonSingledOut                    // of several messages or timers the one is looked for that panics
+	PartitionParked                     // a partition parks
+	RecordsSetAside                     // what a parked partition needs of the log goes to its side file
+	MessageKeptForParked                // a message for a parked partition is kept
+	MessageShelved                      // a message for a parked partition is kept in the store only
+	MessageRecalled                     // messages that only the store has are read again
+	ParkedPartitionBack                 // a partition that has a side file runs again
+	SideFileGrown                       // a partition parks again before its side file is in a checkpoint
+	SideFileOutlived                    // all that a side file has is in a checkpoint
 	count
 )
 
@@ -251,4 +259,12 @@ var names = [...]string{
 	Rebuilt:                 "Rebuilt",
 	RebuildFailed:           "RebuildFailed",
 	PoisonSingledOut:        "PoisonSingledOut",
+	PartitionParked:         "PartitionParked",
+	RecordsSetAside:         "RecordsSetAside",
+	MessageKeptForParked:    "MessageKeptForParked",
+	MessageShelved:          "MessageShelved",
+	MessageRecalled:         "MessageRecalled",
+	ParkedPartitionBack:     "ParkedPartitionBack",
+	SideFileGrown:           "SideFileGrown",
+	SideFileOutlived:        "SideFileOutlived",
 }

@@ -30,6 +30,7 @@ type StoreDisk struct {
 	open    []*Store
 	last    *Store // the one that was opened last, if nothing has crashed since
 	exports map[string]contents
+	damaged damage // a slice is never changed, only replaced
 }
 
 // NewStoreDisk returns an empty disk.
@@ -123,7 +124,10 @@ var _ substrate.Store = (*Store)(nil)
 
 // Get implements substrate.Store.
 func (s *Store) Get(space substrate.Space, key []byte) ([]byte, error) {
-	c, err := s.look(OpGet)
+	c, bad, err := s.look(OpGet)
+	if err == nil {
+		err = bad.read(space, key)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("get a key: %w", err)
 	}
@@ -132,21 +136,23 @@ func (s *Store) Get(space substrate.Space, key []byte) ([]byte, error) {
 
 // Scan implements substrate.Store.
 func (s *Store) Scan(space substrate.Space, low, high []byte, f func(key, value []byte) bool) error {
-	c, err := s.look(OpScan)
+	c, bad, err := s.look(OpScan)
+	if err == nil {
+		err = c.scan(space, low, high, bad, f)
+	}
 	if err != nil {
 		return fmt.Errorf("scan keys: %w", err)
 	}
-	c.spaces[space].scan(low, high, f)
 	return nil
 }
 
-func (s *Store) look(op Op) (contents, error) {
+func (s *Store) look(op Op) (contents, damage, error) {
 	s.disk.mu.Lock()
 	defer s.disk.mu.Unlock()
 	if s.err != nil {
-		return contents{}, s.err
+		return contents{}, nil, s.err
 	}
-	return s.newest(), s.disk.faults.check(op)
+	return s.newest(), s.disk.damaged, s.disk.faults.check(op)
 }
 
 func (c *contents) get(space substrate.Space, key []byte) []byte {
@@ -312,7 +318,11 @@ type snapshot struct {
 
 // Get implements substrate.Snapshot.
 func (s *snapshot) Get(space substrate.Space, key []byte) ([]byte, error) {
-	if err := s.check(OpGet); err != nil {
+	bad, err := s.check(OpGet)
+	if err == nil {
+		err = bad.read(space, key)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("get a key of a snapshot: %w", err)
 	}
 	return s.get(space, key), nil
@@ -320,19 +330,22 @@ func (s *snapshot) Get(space substrate.Space, key []byte) ([]byte, error) {
 
 // Scan implements substrate.Snapshot.
 func (s *snapshot) Scan(space substrate.Space, low, high []byte, f func(key, value []byte) bool) error {
-	if err := s.check(OpScan); err != nil {
+	bad, err := s.check(OpScan)
+	if err == nil {
+		err = s.scan(space, low, high, bad, f)
+	}
+	if err != nil {
 		return fmt.Errorf("scan keys of a snapshot: %w", err)
 	}
-	s.spaces[space].scan(low, high, f)
 	return nil
 }
 
-func (s *snapshot) check(op Op) error {
+func (s *snapshot) check(op Op) (damage, error) {
 	if s.closed {
-		return substrate.ErrClosed
+		return nil, substrate.ErrClosed
 	}
-	_, err := s.store.look(op)
-	return err
+	_, bad, err := s.store.look(op)
+	return bad, err
 }
 
 // Close implements substrate.Snapshot.

@@ -134,3 +134,47 @@ func TestPowerFailureKeepsNothingOfAnEarlierOpening(t *testing.T) {
 		t.Errorf("the store is stamped %d, want 2, which was flushed: %v", at.Offset, err)
 	}
 }
+
+func TestDamagedRowIsNotReadUntilItIsMended(t *testing.T) {
+	d := mem.NewStoreDisk()
+	s, err := d.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b := s.NewBatch()
+	for _, key := range []string{"a", "b", "c"} {
+		b.Set(substrate.Main, []byte(key), []byte("of "+key))
+	}
+	if err := errors.Join(s.Apply(b, 0, substrate.Stamp{}), s.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	before := s.Snapshot()
+	defer before.Close()
+	if keys := d.Keys(substrate.Main, []byte("b"), nil); fmt.Sprintf("%s", keys) != "[b c]" {
+		t.Errorf("keys %s", keys)
+	}
+	d.Damage(substrate.Main, []byte("b"))
+	d.Crash(mem.KeepNone, mem.KeepNone)
+	if s, err = d.Open(); err != nil {
+		t.Fatal(err)
+	}
+	after := s.Snapshot()
+	defer after.Close()
+	for _, r := range []substrate.Reader{s, after} {
+		found := ""
+		err := r.Scan(substrate.Main, []byte("a"), nil, func(key, _ []byte) bool { found += string(key); return true })
+		if found != "a" || !errors.Is(err, substrate.ErrDamaged) {
+			t.Errorf("a scan has found %q: %v", found, err)
+		}
+		if got, err := r.Get(substrate.Main, []byte("b")); got != nil || !errors.Is(err, substrate.ErrDamaged) {
+			t.Errorf("the damaged row is %q: %v", got, err)
+		}
+		if got, err := r.Get(substrate.Main, []byte("c")); string(got) != "of c" || err != nil {
+			t.Errorf("the row beside it is %q: %v", got, err)
+		}
+	}
+	d.Mend()
+	if got, err := s.Get(substrate.Main, []byte("b")); string(got) != "of b" || err != nil {
+		t.Errorf("the mended row is %q: %v", got, err)
+	}
+}

@@ -140,6 +140,7 @@ func (s *State) Shelve(dest int) {
 	o := &s.outbox[dest]
 	for i := range o.entries[:max(o.storedNext, o.first)-o.first] {
 		if m := o.entries[i]; m != nil {
+			mark.Hit(mark.MessageShelved)
 			o.bytes -= eventSize(&m.Event)
 			o.entries[i] = nil
 		}
@@ -155,6 +156,7 @@ const (
 // Recall takes some shelved messages to a destination back into memory, from a
 // sequence number on: at least that one.
 func (s *State) Recall(r Reader, dest int, from uint64) error {
+	mark.Hit(mark.MessageRecalled)
 	o := &s.outbox[dest]
 	to := from
 	for to < min(o.next, from+recallMessages) && o.entries[to-o.first] == nil {
