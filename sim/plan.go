@@ -137,7 +137,7 @@ func newPlan(seed uint64, o Options) plan {
 	}
 	p.backup = r.IntN(6) == 0
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
-	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(4) == 0 // of its own, for the same reason
+	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(8) == 0 // of its own, for the same reason
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations
 	for _, f := range o.Without {

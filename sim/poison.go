@@ -16,7 +16,7 @@ import (
 )
 
 // poisonRate is of how many inputs one cannot be applied, in the runs with Poison.
-const poisonRate = 120
+const poisonRate = 200
 
 // cannotApply is what the core panics with.
 const cannotApply = "the core cannot apply this"
@@ -29,7 +29,8 @@ type poisons struct {
 	ill    map[string]illness
 	aside  map[string]int // how often an instance was set aside
 	nurses map[string]bool
-	nurse  int // the number of the last
+	nurse  int             // the number of the last
+	asked  map[string]bool // whom somebody asks to be rewound
 }
 
 // illness is how much of what comes for an instance cannot be applied.
@@ -42,7 +43,7 @@ const (
 )
 
 func newPoisons(r *rand.Rand) poisons {
-	return poisons{rand: r, ill: map[string]illness{}, aside: map[string]int{}, nurses: map[string]bool{}}
+	return poisons{rand: r, ill: map[string]illness{}, aside: map[string]int{}, nurses: map[string]bool{}, asked: map[string]bool{}}
 }
 
 // mark makes an instance hopeless or well.
@@ -144,7 +145,7 @@ func (c *client) retry(id string) (aside bool) {
 		return false
 	}
 	c.w.checkReason(id, set.Waits.Quarantine)
-	err := c.request("retry", id, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
+	err := c.askToRewind("retry", id)
 	switch {
 	case err == nil, errors.Is(err, engine.ErrQuarantined), errors.Is(err, errUnknown):
 		return true
@@ -154,12 +155,24 @@ func (c *client) retry(id string) (aside bool) {
 	return false // one that has ended meanwhile only tells of it
 }
 
+// askToRewind asks for it when nobody else does: such a request has no key, so that
+// two of them could not be told apart by what they have to wait for.
+func (c *client) askToRewind(what, id string) error {
+	s := &c.w.poisons
+	for s.asked[id] {
+		c.w.sleep(100 * time.Millisecond)
+	}
+	s.asked[id] = true
+	defer delete(s.asked, id)
+	return c.request(what, id, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
+}
+
 // rewind rewinds a failed orchestration. One that is set aside is only tried again
 // by that, so it takes one more.
 func (c *client) rewind(id string) {
 	w := c.w
 	for w.failure == nil {
-		err := c.request("rewind", id, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
+		err := c.askToRewind("rewind", id)
 		if err != nil && !errors.Is(err, engine.ErrQuarantined) {
 			c.expect("rewind", id, engine.ErrNotFailed, err)
 			return
