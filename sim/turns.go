@@ -9,7 +9,7 @@ import (
 )
 
 // mostTurns bounds what happens in a run, whatever the time: what goes on for ever
-// within no time would else never end. The largest of 300 seeds takes some 110,000.
+// within no time would else never end. The largest of 150 seeds takes some 110,000.
 const mostTurns = 5_000_000
 
 // tallied is how many of the last turns are counted by what happens in them.
