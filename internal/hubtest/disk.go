@@ -4,6 +4,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
@@ -21,8 +22,33 @@ type Disk struct {
 	// SegmentBytes is the size of the log's files; 0 is the log's default.
 	SegmentBytes int64
 
+	mu           sync.Mutex    // an engine may open all anew just as it crashes
 	log          substrate.Log // as last opened
 	open, former []io.Closer   // of the process that may crash, and of the one that has
+}
+
+// files is the file system as it is now.
+func (d *Disk) files() *faultfs.FS {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.FS
+}
+
+// last is the log as last opened.
+func (d *Disk) last() substrate.Log {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.log
+}
+
+// opened notes what is to be closed after a crash.
+func (d *Disk) opened(c io.Closer) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if l, ok := c.(substrate.Log); ok {
+		d.log = l
+	}
+	d.open = append(d.open, c)
 }
 
 var _ netherite.SideStorage = (*Disk)(nil)
@@ -36,27 +62,27 @@ func (d *Disk) Parameters() netherite.Parameters {
 
 // OpenLog implements netherite.Storage.
 func (d *Disk) OpenLog() (substrate.Log, error) {
-	l, err := filelog.Open(filelog.Options{FS: d.FS, Dir: "/hub/log", Hub: hubID, MinSegmentBytes: d.SegmentBytes, MaxSegmentBytes: d.SegmentBytes})
+	l, err := filelog.Open(filelog.Options{FS: d.files(), Dir: "/hub/log", Hub: hubID, MinSegmentBytes: d.SegmentBytes, MaxSegmentBytes: d.SegmentBytes})
 	if err != nil {
 		return nil, err
 	}
-	d.log, d.open = l, append(d.open, l)
+	d.opened(l)
 	return l, nil
 }
 
 // OpenStore implements netherite.Storage.
 func (d *Disk) OpenStore(memory int64) (substrate.Store, error) {
-	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: d.FS, Dir: "/hub/store", MemoryBytes: min(memory, 4<<20), Owned: d.log.Owned})
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: d.files(), Dir: "/hub/store", MemoryBytes: min(memory, 4<<20), Owned: d.last().Owned})
 	if err != nil {
 		return nil, err
 	}
-	d.open = append(d.open, s)
+	d.opened(s)
 	return s, nil
 }
 
 // OpenSideFiles implements netherite.SideStorage.
 func (d *Disk) OpenSideFiles() (substrate.SideFiles, error) {
-	return sidefile.Open(d.FS, "/hub/side", hubID).Guarded(d.log.Owned), nil
+	return sidefile.Open(d.files(), "/hub/side", hubID).Guarded(d.last().Owned), nil
 }
 
 // Close implements netherite.Storage.
@@ -69,6 +95,8 @@ func InStore(name string) bool { return strings.HasPrefix(name, "/hub/store/") }
 // crash replaces the file system by what a crash now leaves of it. The process
 // that uses the former one does not know yet.
 func (d *Disk) crash(c faultfs.Crash) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.FS = d.FS.CrashClone(c)
 	d.former, d.open = d.open, nil
 }
@@ -76,8 +104,11 @@ func (d *Disk) crash(c faultfs.Crash) {
 // discard closes what the process that is gone had open, only to have its memory
 // and goroutines back: its files are gone.
 func (d *Disk) discard() {
-	for _, f := range slices.Backward(append(d.former, d.open...)) { // a store before its log, which it asks
+	d.mu.Lock()
+	all := append(d.former, d.open...)
+	d.former, d.open = nil, nil
+	d.mu.Unlock()
+	for _, f := range slices.Backward(all) { // a store before its log, which it asks
 		_ = f.Close()
 	}
-	d.former, d.open = nil, nil
 }
