@@ -1,0 +1,48 @@
+package planted_test
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// What is not in the list of expected is not looked for.
+func TestEachPlantedBugIsDocumentedAndExpected(t *testing.T) {
+	var constants, variables, expected []string
+	for _, m := range matches(t, "off.go", `(?m)(?:^\t// (\w+): .*\n(?:\t// .*\n)*)?^\t(\w+) += false$`) {
+		if m[1] != m[2] {
+			t.Errorf("off.go does not say what %s is", m[2])
+		}
+		constants = append(constants, strings.ToLower(m[2]))
+	}
+	for _, m := range matches(t, "on.go", `(?m)^\t(\w+) += is\("(\w+)"\)$`) {
+		if bare(m[2]) != strings.ToLower(m[1]) {
+			t.Errorf("on.go names %s %q", m[1], m[2])
+		}
+		variables = append(variables, bare(m[2]))
+	}
+	for _, m := range matches(t, "expected", `(?m)^(\w+) +\S`) {
+		expected = append(expected, bare(m[1]))
+	}
+	if !slices.Equal(constants, variables) || !slices.Equal(constants, expected) {
+		t.Errorf("not the same bugs, in the same order:\n%q in off.go\n%q in on.go\n%q in expected", constants, variables, expected)
+	}
+}
+
+// bare is a bug's name without what tells its words apart.
+func bare(name string) string { return strings.ReplaceAll(name, "_", "") }
+
+func matches(t *testing.T, file, expression string) [][]string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(expression).FindAllStringSubmatch(string(text), -1)
+	if len(found) == 0 {
+		t.Fatalf("%s has no bugs", file)
+	}
+	return found
+}

@@ -1,6 +1,0 @@
-//go:build !planted_skip_dir_sync
-
-package planted
-
-// SkipDirSync: directories are not synced.
-const SkipDirSync = false

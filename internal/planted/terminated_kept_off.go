@@ -1,6 +1,0 @@
-//go:build !planted_terminated_kept
-
-package planted
-
-// TerminatedKept: retention leaves out what was terminated.
-const TerminatedKept = false
