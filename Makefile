@@ -45,10 +45,10 @@ test: tools fmt vet lint race allocs ## run every check and test, with samples o
 	@echo "make test: all passed"
 
 # What CI runs: also the other platforms, 2,000 seeds, the whole crash sweep of one
-# seed, and the planted bugs. Of the platforms two are built, which between them have
-# each system and kind of processor that this one has not; of all the types are checked.
+# seed, and the planted bugs. Of the platforms one is built, which differs from this one
+# in system and in processor; of all of them the types of code and tests are checked.
 ci: test types ## run what CI runs, about half an hour
-	$(MAKE) cross PLATFORMS="darwin/arm64 windows/amd64"
+	$(MAKE) cross PLATFORMS=windows/arm64
 	$(MAKE) sim SIMSEEDS=2000
 	$(MAKE) sweep SEEDS=1
 	$(MAKE) test-planted

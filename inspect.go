@@ -216,8 +216,8 @@ func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset
 	files := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
 	ends := make([]substrate.Offset, r.Partitions)
 	for p, note := range r.notes {
-		if note == nil {
-			continue // a file without a note is void
+		if stored := r.Stamps[p].Offset; note == nil || note.Last <= stored && stored <= note.Covered {
+			continue // a file without a note is void, and so is one of which the store has all
 		}
 		err := files.Read(p, func(end substrate.Offset, chunk []byte) error {
 			ends[p] = end

@@ -18,8 +18,10 @@ import (
 // the next: the side file; a note of it in the store, with the partition's stamp
 // unchanged; the trim. Recovery reads the stored state, then the side file if
 // there is a note, then the log from where the note says. The first checkpoint
-// that contains all of it deletes the note; then the file is removed. A file
-// without a note is void: the log still has what is in it.
+// that contains all of it deletes the note; once that is durable the file is removed.
+// A file without a note is void: the log still has what is in it. So is one that ends
+// at the stored state or before: a partition that parks between a checkpoint and its
+// flush leaves such a one, with a note.
 
 // SideStorage is a Storage with a place for side files. Without one the log is
 // kept from where on the parked partition needs it.
@@ -158,7 +160,7 @@ func (k *keeper) saveAside(id int) error {
 			note.last = end
 			return add(end, chunk)
 		}
-		if p.note.Load() != nil {
+		if old := p.note.Load(); old != nil && old.last > p.flushed.Offset {
 			mark.Hit(mark.SideFileGrown)
 			if err := n.side.Read(id, keep); err != nil {
 				return err
@@ -178,6 +180,7 @@ func (k *keeper) saveAside(id int) error {
 		return err
 	}
 	p.note.Store(note)
+	p.noteless = false
 	mark.Hit(mark.RecordsSetAside)
 	n.log.Info("saved what a parked partition needs of the log", "partition", id, "from", from, "to", covered)
 	return nil
@@ -220,13 +223,13 @@ func (k *keeper) asideFlushed() {
 		if p.aside.state == asideSaved {
 			p.aside.state = asideDurable
 		}
-		note := p.note.Load()
-		if note == nil || k.n.hosts[id].parked.Load() != nil || p.flushed.Offset < note.covered {
+		if !p.noteless || k.n.hosts[id].parked.Load() != nil {
 			continue
 		}
 		// The checkpoint that contains all of the side file has deleted its note.
 		k.n.keeping.unless(func() {
 			p.note.Store(nil)
+			p.noteless = false
 			mark.Hit(mark.SideFileOutlived)
 			if err := k.n.side.Remove(id); err != nil {
 				k.n.log.Warn("a side file that nobody needs could not be removed; the next opening tries again", "partition", id, "error", err)
@@ -281,7 +284,7 @@ func (h *host) beyondEnd(stamp, end substrate.Offset) error {
 // replaySide steps through the records of the partition's side file, if it has one.
 func (h *host) replaySide() error {
 	note := h.n.keeper.parts[h.id].note.Load()
-	if note == nil || planted.SideFileIgnored {
+	if note == nil || note.last <= h.tail || planted.SideFileIgnored {
 		return nil
 	}
 	last := substrate.Offset(0)

@@ -25,12 +25,13 @@ type upkeep struct {
 // capture is a checkpoint of one partition on its way to the store: captured at
 // the end of the log as it was then, held until that is durable, then applied.
 type capture struct {
-	h       *host
-	batch   substrate.Batch // nil: nothing had changed
-	stamp   substrate.Stamp
-	records int64 // appended to the log by all partitions when it began
-	bytes   int64 // of the batch, once it is encoded
-	encoded bool
+	h        *host
+	batch    substrate.Batch // nil: nothing had changed
+	stamp    substrate.Stamp
+	records  int64 // appended to the log by all partitions when it began
+	bytes    int64 // of the batch, once it is encoded
+	encoded  bool
+	noteless bool // it deletes the note of the side file
 
 	mu        sync.Mutex
 	cancelled bool
@@ -56,7 +57,7 @@ func (h *host) beginCapture() {
 	if h.n.keeper.parts[h.id].note.Load() != nil {
 		// What the side file has is in this checkpoint.
 		batch.Delete(substrate.Main, partition.ParkedKey(h.id))
-		c.batch = batch
+		c.batch, c.noteless = batch, true
 	}
 	if h.state.BeginCapture(writer{batch}) {
 		c.batch = batch
@@ -159,8 +160,9 @@ type progress struct {
 	// Records appended to the log when the applied and the flushed checkpoint began.
 	appliedRecords, flushedRecords int64
 
-	note  atomic.Pointer[sideNote] // of the partition's side file; nil if there is none
-	aside aside
+	note     atomic.Pointer[sideNote] // of the partition's side file; nil if there is none
+	noteless bool                     // the note is deleted by what was applied, which may not be flushed
+	aside    aside
 }
 
 var _ partition.Writer = writer{}

@@ -185,6 +185,7 @@ func (k *keeper) take(c *capture) {
 	}
 	if ok {
 		p.applied, p.appliedRecords = c.stamp, c.records
+		p.noteless = p.noteless || c.noteless
 		k.n.e.metrics.checkpoints.Add(1)
 		c.applied()
 	}
