@@ -397,6 +397,14 @@ func (c *client) mend(id, name, job string) {
 	}
 	w.workload.mended[job] = true
 	c.rewind(id)
+	// A job that was tried again, by a request that was sent again, may have been
+	// rewound before it was mended, and fail after that.
+	for w.poisons.tried[job] {
+		if got := c.await(id); got == nil || got.Status != model.Failed {
+			return
+		}
+		c.rewind(id)
+	}
 }
 
 // captive terminates what would wait for ever, or frees it, and may purge it.

@@ -31,6 +31,7 @@ type poisons struct {
 	nurses map[string]bool
 	nurse  int             // the number of the last
 	asked  map[string]bool // whom somebody asks to be rewound
+	tried  map[string]bool // whom somebody has had tried again
 }
 
 // illness is how much of what comes for an instance cannot be applied.
@@ -43,7 +44,7 @@ const (
 )
 
 func newPoisons(r *rand.Rand) poisons {
-	return poisons{rand: r, ill: map[string]illness{}, aside: map[string]int{}, nurses: map[string]bool{}, asked: map[string]bool{}}
+	return poisons{rand: r, ill: map[string]illness{}, aside: map[string]int{}, nurses: map[string]bool{}, asked: map[string]bool{}, tried: map[string]bool{}}
 }
 
 // mark makes an instance hopeless or well.
@@ -145,6 +146,7 @@ func (c *client) retry(id string) (aside bool) {
 		return false
 	}
 	c.w.checkReason(id, set.Waits.Quarantine)
+	c.w.poisons.tried[id] = true
 	err := c.askToRewind("retry", id)
 	switch {
 	case err == nil, errors.Is(err, engine.ErrQuarantined), errors.Is(err, errUnknown):
