@@ -4,7 +4,6 @@ import (
 	"log/slog"
 
 	"github.com/cockroachdb/pebble/v2"
-	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -133,7 +132,7 @@ func (s *Store) mainOptions() *pebble.Options {
 		o.TargetFileSizes[i] = 1 << 20
 		o.Levels[i].BlockSize = 8 << 10
 		// Most keys that are asked for and not there are those of new instances.
-		o.Levels[i].FilterPolicy = bloom.FilterPolicy(10)
+		o.Levels[i].FilterPolicy = filterPolicy
 		o.Levels[i].Compression = compression(block.BalancedCompression)
 	}
 	// What is in level 0 is soon written again.

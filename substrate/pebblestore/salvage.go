@@ -18,7 +18,8 @@ import (
 // Remains is what can still be read of a store that may be damaged. A row is
 // there only if it is certain that it is the newest of its key: one that a
 // newer row or a deletion in a place that cannot be read may have replaced is
-// not. Where such a place is, Lost says.
+// not. Where such a place is, Lost says. A table's filter tells of nearly all keys
+// that are not in it that they are not.
 type Remains struct {
 	Lost []Lost
 	// Strays: there are tables that no manifest names. A crash leaves such, and
@@ -40,6 +41,7 @@ type Lost struct {
 	// those of all tables that are there.
 	Unlisted bool
 	from     *table
+	filter   tableFilter // of its keys
 	// deletions: only deletions of ranges are lost. Rows of other tables may have been
 	// deleted by them.
 	deletions bool
@@ -135,7 +137,7 @@ func (r *Remains) look(opts Options, space substrate.Space, name string, every b
 			return err
 		}
 		left.spans = append(left.spans, found.spans...)
-		lost := Lost{Space: space, File: name + "/" + t.file, Entries: -1, from: t}
+		lost := Lost{Space: space, File: name + "/" + t.file, Entries: -1, from: t, filter: found.filter}
 		if len(found.holes) == 1 {
 			lost.Entries = found.missing
 		}

@@ -131,7 +131,7 @@ func (l *Lost) mayReplace(c *candidate) bool {
 	if l.deletions && l.from == c.from {
 		return false
 	}
-	return l.has(c.key) && l.from.newer(c.from, c.seq)
+	return l.has(c.key) && l.from.newer(c.from, c.seq) && (l.deletions || l.filter.mayHave(c.key))
 }
 
 func (r *Range) has(key []byte) bool {

@@ -29,6 +29,8 @@ type parts struct {
 	spansEdges edges
 	spansKnown bool // else there may be deletions of ranges that cannot be read
 
+	filter tableFilter // of all keys; nil: there is none that can be read
+
 	described bool // there are properties:
 	user      map[string]string
 	entries   int64 // of single keys; -1: nothing tells
@@ -77,6 +79,9 @@ func (p *parts) describe(o sstable.ReaderOptions) (err error) {
 	layout, errIndex := r.Layout()
 	if errIndex == nil {
 		p.indexed = true
+		if h, ok := layout.FilterByName(filterName); ok {
+			p.readFilter(h)
+		}
 		for _, h := range layout.Data {
 			p.blocks = append(p.blocks, h.Handle)
 		}
@@ -140,10 +145,14 @@ func (p *parts) seek() {
 			p.indexed, p.blocks, p.end, after = true, blocks, adjoining(blocks), end
 		}
 	}
+	names, ok := p.names()
+	if ok {
+		p.readFilter(names[filterName])
+	}
 	if p.described {
 		return
 	}
-	if names, ok := p.names(); ok {
+	if ok {
 		p.readNamed(names)
 		return
 	}
@@ -161,6 +170,7 @@ func (p *parts) seek() {
 const (
 	propertiesName = "rocksdb.properties"
 	rangesName     = "rocksdb.range_del2"
+	filterName     = "fullfilter.rocksdb.BuiltinBloomFilter"
 )
 
 // maxNames is more than the block of names has.

@@ -46,6 +46,7 @@ type contents struct {
 	items   []item // in order; of one key the newest first
 	spans   []span
 	unsure  string // why there may be more spans; "" if there are not
+	filter  tableFilter
 	holes   []hole
 	missing int64 // entries that could not be read; -1: unknown
 }
@@ -97,6 +98,7 @@ func (c *contents) read(data []byte, f format) error {
 // other are the keys between their rows. The first row behind may have a newer entry
 // there: then it is marked as replaced.
 func (c *contents) assemble(p *parts) error {
+	c.filter = p.filter
 	if c.spans = p.spans; !p.spansKnown {
 		c.unsure = fmt.Sprintf("its deletions of ranges cannot be read: %s", words(p.broken))
 	}
