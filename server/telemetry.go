@@ -29,6 +29,7 @@ type telemetry struct {
 	registry *prometheus.Registry
 	meters   *sdkmetric.MeterProvider
 	traces   *sdktrace.TracerProvider // nil: there is no collector
+	spans    sdktrace.SpanExporter
 }
 
 func newTelemetry(version string) (*telemetry, error) {
@@ -59,6 +60,7 @@ func newTelemetry(version string) (*telemetry, error) {
 	if spans == nil {
 		return t, nil
 	}
+	t.spans = spans
 	t.traces = sdktrace.NewTracerProvider(sdktrace.WithBatcher(spans), sdktrace.WithResource(about), sdktrace.WithIDGenerator(netherite.SpanIDs()))
 	return t, nil
 }
@@ -93,7 +95,12 @@ func (t *telemetry) stop(ctx context.Context, clock substrate.Clock, log *slog.L
 	var traces error
 	var wg sync.WaitGroup
 	if t.traces != nil {
-		wg.Go(func() { traces = t.traces.Shutdown(ctx) })
+		wg.Go(func() {
+			if traces = t.traces.Shutdown(ctx); traces != nil {
+				// The provider has given up waiting for an export, which would go on trying.
+				_ = t.spans.Shutdown(ctx) // only says that the time is up
+			}
+		})
 	}
 	err := t.meters.Shutdown(ctx)
 	wg.Wait()
