@@ -15,13 +15,18 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/netherite-go/netherite/internal/replaycheck"
+
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	greet = durable.Activity("Greet", func(_ context.Context, city string) (string, error) { return "Hello " + city + "!", nil })

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 	"github.com/netherite-go/netherite/substrate/dirlock"
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.uber.org/goleak"
@@ -42,6 +43,7 @@ func TestMain(m *testing.M) {
 		if err := os.Setenv(role, roleCommand); err != nil {
 			panic(err)
 		}
+		replaycheck.InTests()
 		goleak.VerifyTestMain(m)
 	}
 }

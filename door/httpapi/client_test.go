@@ -18,6 +18,8 @@ import (
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"go.uber.org/goleak"
 
+	"github.com/netherite-go/netherite/internal/replaycheck"
+
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/door/httpapi"
 	"github.com/netherite-go/netherite/durable"
@@ -25,7 +27,10 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	goleak.VerifyTestMain(m)
+}
 
 var (
 	greet = durable.Activity("Greet", func(_ context.Context, who string) (string, error) { return "Hello " + who + "!", nil })

@@ -18,6 +18,8 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/netherite-go/netherite/internal/replaycheck"
+
 	netherite "github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/durable/durablehttp"
@@ -26,7 +28,10 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	goleak.VerifyTestMain(m)
+}
 
 // ask is an orchestration of another language: its request goes to the activity as
 // it is.

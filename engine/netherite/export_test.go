@@ -105,3 +105,6 @@ func (r *room) awaitWaiting(n int) {
 		runtime.Gosched()
 	}
 }
+
+// ChecksReplay reports whether the replay checker is on.
+func (e *Engine) ChecksReplay() bool { return e.opts.CheckReplay }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/sysclock"
@@ -166,7 +167,8 @@ type Options struct {
 	beforeMessage func(partition int, m *model.Message)
 	// CheckReplay rebuilds, for each record, the touched instances from their
 	// encodings, applies the decoded record, and compares. It multiplies the
-	// cost of everything and is meant for tests. A difference panics.
+	// cost of everything and is meant for tests, which may turn it on for a whole
+	// process (internal/replaycheck). A difference panics.
 	CheckReplay bool
 	// EvictAlways writes and evicts after every batch whatever can be, so that
 	// every step begins with loading. It is slow and meant for tests; the replay
@@ -206,6 +208,7 @@ func (o Options) withDefaults() (Options, error) {
 		o.Backoff = []time.Duration{0, time.Second, 5 * time.Second, 15 * time.Second}
 	}
 	orDefault(&o.Memory, DefaultMemory)
+	o.CheckReplay = o.CheckReplay || replaycheck.On() && o.Memory == DefaultMemory && !o.EvictAlways
 	orDefault(&o.MaxPayload, DefaultMaxPayload)
 	orDefault(&o.MaxHistoryEvents, DefaultMaxHistoryEvents)
 	orDefault(&o.MaxHistoryBytes, DefaultMaxHistoryBytes)

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // role, in the environment, makes the test program one of the children.
@@ -36,6 +38,7 @@ var children = map[string]func(ctx context.Context, args []string) (result any, 
 func TestMain(m *testing.M) {
 	name := os.Getenv(role)
 	if name == "" {
+		replaycheck.InTests()
 		goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 			if built.dir != "" {
 				_ = os.RemoveAll(built.dir) // temporary: the system removes what is left

@@ -1,0 +1,16 @@
+// Package replaycheck turns the replay checker on in whole test programs: for all
+// their hubs, and those of the programs that they start, however these are opened.
+// Hubs with a memory limit of their own stay without it, as it keeps everything in
+// memory.
+package replaycheck
+
+import "os"
+
+// variable is one of the environment, so that child processes have it, too.
+const variable = "NETHERITE_TEST_REPLAY"
+
+// InTests turns it on. It is for TestMain.
+func InTests() { _ = os.Setenv(variable, "on") } // fails only for what is no name
+
+// On reports whether hubs check their replay without having been told to.
+func On() bool { return os.Getenv(variable) != "" }
