@@ -98,7 +98,7 @@ func takeOnce(dir string) (*Lock, error) {
 	}
 	path := filepath.Join(dir, lockName)
 	if l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600); errors.Is(err, os.ErrExist) {
-		l.file, err = os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		l.file, err = os.OpenFile(path, os.O_RDWR, 0) // where a link leads, nothing is made
 	} else {
 		l.made = err == nil
 	}
@@ -151,7 +151,11 @@ func Share(dir string) (*Lock, error) {
 // unopened is the error of a lock that cannot be opened.
 func unopened(dir string, err error) error {
 	path := filepath.Join(dir, lockName)
-	if info, statErr := os.Stat(path); statErr == nil && !info.Mode().IsRegular() {
+	info, statErr := os.Stat(path)
+	if link, err := os.Lstat(path); err == nil && link.Mode()&os.ModeSymlink != 0 && errors.Is(statErr, os.ErrNotExist) {
+		return fmt.Errorf("data directory %s: %s is a link to a file that is not there: remove it", dir, path)
+	}
+	if statErr == nil && !info.Mode().IsRegular() {
 		return fmt.Errorf("data directory %s: %s is no file, and nothing that locks the directory has made it: move it away", dir, path)
 	}
 	return fmt.Errorf("open the lock of data directory %s: %w", dir, err)
