@@ -18,19 +18,23 @@ import (
 
 // ListTaskHubs is the call that lists the task hubs of a server, which the protocol
 // of the SDKs does not have: no arguments, and a list of their names. One that cannot
-// be opened is an object in it instead, with the name and the error. It is for those
-// who may everything in all hubs, so its metadata says taskhub "*".
+// be opened is an object in it instead, with the name and the error; one that does not
+// serve everything, as its disk is full or a partition is parked, with the name and
+// what ails it. It is for those who may everything in all hubs, so its metadata says
+// taskhub "*".
 const ListTaskHubs = "/netherite.Server/ListTaskHubs"
 
-// Fields of the object that stands for a hub that cannot be opened.
+// Fields of the object that stands for a hub that cannot be opened, or ails.
 const (
-	ListedName  = "name"
-	ListedError = "error"
+	ListedName    = "name"
+	ListedError   = "error"
+	ListedAilment = "ailment"
 )
 
 type hubLister interface {
 	Names() []string
 	Broken() map[string]error
+	Ailing() map[string]error
 }
 
 func registerHubList(r grpc.ServiceRegistrar, hubs *Hubs) {
@@ -50,15 +54,17 @@ func listTaskHubs(srv any, ctx context.Context, decode func(any) error, between 
 		if v := md.Get("taskhub"); len(v) != 1 || v[0] != gate.Everywhere {
 			return nil, status.Errorf(codes.InvalidArgument, "a list of the task hubs is of all of them: the metadata must say taskhub %q", gate.Everywhere)
 		}
-		answer := &structpb.ListValue{}
-		for _, name := range srv.(hubLister).Names() {
-			answer.Values = append(answer.Values, structpb.NewStringValue(name))
+		l := srv.(hubLister)
+		answer, ailing, broken := &structpb.ListValue{}, l.Ailing(), l.Broken()
+		for _, name := range l.Names() {
+			if why := ailing[name]; why != nil {
+				answer.Values = append(answer.Values, listed(name, ListedAilment, why))
+			} else {
+				answer.Values = append(answer.Values, structpb.NewStringValue(name))
+			}
 		}
-		broken := srv.(hubLister).Broken()
 		for _, name := range slices.Sorted(maps.Keys(broken)) {
-			answer.Values = append(answer.Values, structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
-				ListedName: structpb.NewStringValue(name), ListedError: structpb.NewStringValue(strings.ToValidUTF8(broken[name].Error(), "?")),
-			}}))
+			answer.Values = append(answer.Values, listed(name, ListedError, broken[name]))
 		}
 		return answer, nil
 	}
@@ -66,4 +72,11 @@ func listTaskHubs(srv any, ctx context.Context, decode func(any) error, between 
 		return list(ctx, q)
 	}
 	return between(ctx, q, &grpc.UnaryServerInfo{Server: srv, FullMethod: ListTaskHubs}, list)
+}
+
+// listed stands for a hub of which there is more to say than its name.
+func listed(name, field string, why error) *structpb.Value {
+	return structpb.NewStructValue(&structpb.Struct{Fields: map[string]*structpb.Value{
+		ListedName: structpb.NewStringValue(name), field: structpb.NewStringValue(strings.ToValidUTF8(why.Error(), "?")),
+	}})
 }

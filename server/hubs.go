@@ -397,6 +397,20 @@ func (h *Hubs) Broken() map[string]error {
 	return maps.Clone(h.broken)
 }
 
+// Ailing says of hubs that are open what keeps them from serving everything.
+func (h *Hubs) Ailing() map[string]error {
+	h.mu.Lock()
+	open := maps.Clone(h.open)
+	h.mu.Unlock()
+	ailing := map[string]error{}
+	for name, hub := range open {
+		if err := hub.Health(); err != nil {
+			ailing[name] = err
+		}
+	}
+	return ailing
+}
+
 // count is how many hubs are open.
 func (h *Hubs) count() int {
 	if h == nil {

@@ -165,6 +165,7 @@ func (f *hubsFlags) newList() *cobra.Command {
 type hubsJSON struct {
 	Hubs   []string     `json:"hubs"`             // all, in order
 	Broken []brokenJSON `json:"broken,omitempty"` // of these, what cannot be opened
+	Ailing []brokenJSON `json:"ailing,omitempty"` // and what does not serve everything
 }
 
 type brokenJSON struct {
@@ -172,15 +173,17 @@ type brokenJSON struct {
 	Error string `json:"error"`
 }
 
-// print prints a hub a line, with why it cannot be opened.
+// print prints a hub a line, with what is wrong with it.
 func (l *hubsJSON) print(out io.Writer) {
 	for _, name := range l.Hubs {
-		at := slices.IndexFunc(l.Broken, func(b brokenJSON) bool { return b.Name == name })
-		if at < 0 {
+		is := func(b brokenJSON) bool { return b.Name == name }
+		if at := slices.IndexFunc(l.Broken, is); at >= 0 {
+			terminal.Printf(out, "%s\tcannot be opened: %s\n", name, oneLine(l.Broken[at].Error))
+		} else if at := slices.IndexFunc(l.Ailing, is); at >= 0 {
+			terminal.Printf(out, "%s\tdoes not serve everything: %s\n", name, oneLine(l.Ailing[at].Error))
+		} else {
 			terminal.Println(out, name)
-			continue
 		}
-		terminal.Printf(out, "%s\tcannot be opened: %s\n", name, l.Broken[at].Error)
 	}
 }
 
@@ -194,7 +197,11 @@ func (l *hubsJSON) of(ctx context.Context, c *grpc.ClientConn) error {
 		name := v.GetStringValue()
 		if b := v.GetStructValue().GetFields(); b != nil {
 			name = b[server.ListedName].GetStringValue()
-			l.Broken = append(l.Broken, brokenJSON{name, b[server.ListedError].GetStringValue()})
+			if ails := b[server.ListedAilment]; ails != nil {
+				l.Ailing = append(l.Ailing, brokenJSON{name, ails.GetStringValue()})
+			} else {
+				l.Broken = append(l.Broken, brokenJSON{name, b[server.ListedError].GetStringValue()})
+			}
 		}
 		l.Hubs = append(l.Hubs, name)
 	}
