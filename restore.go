@@ -186,6 +186,12 @@ func IsBackup(dir string) bool {
 	return !hub && err == nil
 }
 
+// IsUnfinishedBackup reports whether a directory holds what a first backup has left
+// that was interrupted. Nothing can be restored of it; the next backup begins anew.
+func IsUnfinishedBackup(dir string) bool {
+	return backup.Unfinished(vfs.Default, dir, besides...)
+}
+
 // InspectBackup reads a whole backup and lists all damage, with files relative
 // to its directory. One that only a newer program reads is damage of kind version,
 // as in Inspect.

@@ -70,6 +70,9 @@ func newRestore() *cobra.Command {
 			if args[0] == "" || args[1] == "" {
 				return usagef("DEST %q and DIR %q: name both: netherite restore DEST DIR", args[0], args[1])
 			}
+			if netherite.IsUnfinishedBackup(args[0]) {
+				return notFoundf("%s", unfinished(args[0]))
+			}
 			if !netherite.IsBackup(args[0]) {
 				return notFoundf("no backup in %q: name the directory that netherite backup has written", args[0])
 			}

@@ -87,11 +87,19 @@ func (f *hubFlags) locate() error {
 	return err
 }
 
+// unfinished says what an interrupted backup has left.
+func unfinished(dir string) string {
+	return fmt.Sprintf("%q is what a backup has left that was interrupted, of which nothing can be restored: run netherite backup again, or remove it", dir)
+}
+
 // noHubAt says what there is in place of a hub in a directory. how says how to name
 // another one.
 func noHubAt(dir, how string) error {
 	if netherite.IsBackup(dir) {
 		return notFoundf("%q is a backup and no task hub: netherite inspect says what is in it, netherite restore makes a hub of it", dir)
+	}
+	if netherite.IsUnfinishedBackup(dir) {
+		return notFoundf("%s", unfinished(dir))
 	}
 	if hubs, err := server.FindHubs(dir); err == nil && len(hubs) > 0 {
 		at, _ := server.HubDir(dir, hubs[0]) // one that was found has a name

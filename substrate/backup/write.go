@@ -129,6 +129,21 @@ func backupNumber(name string) (int, bool) {
 	return n, err == nil && n > 0 && fmt.Sprintf("%06d", n) == name
 }
 
+// Unfinished reports whether a directory has what a first backup leaves that was
+// interrupted: copied files, and no manifest of them, which the next backup removes.
+// Names in others may lie there, too.
+func Unfinished(fsys vfs.FS, dir string, others ...string) bool {
+	names, err := fsys.List(dir)
+	found := false
+	for _, name := range names {
+		_, copied := backupNumber(name)
+		if found = found || copied; !copied && name != ManifestName+".tmp" && !slices.Contains(others, name) {
+			return false
+		}
+	}
+	return found && err == nil
+}
+
 // tidy removes what the manifest that counts does not name: files of backups
 // before it, and of one that was interrupted.
 func (w *Writer) tidy(m *Manifest) error {
