@@ -14,6 +14,7 @@ import (
 	"github.com/cockroachdb/pebble/v2/vfs"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/kind"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/backup"
 	"github.com/netherite-go/netherite/substrate/dirlock"
@@ -85,12 +86,12 @@ func backupError(err error) error {
 		{substrate.ErrNewerFormat, engine.ErrNewerFormat},
 		{substrate.ErrDiskFull, engine.ErrDiskFull},
 	} {
-		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
-			return fmt.Errorf("%w: %w", t.to, err)
+		if errors.Is(err, t.from) {
+			return kind.Of(t.to, err)
 		}
 	}
-	if vfs.IsNoSpaceError(err) && !errors.Is(err, engine.ErrDiskFull) {
-		return fmt.Errorf("%w: %w", engine.ErrDiskFull, err)
+	if vfs.IsNoSpaceError(err) {
+		return kind.Of(engine.ErrDiskFull, err)
 	}
 	return err
 }

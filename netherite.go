@@ -31,6 +31,7 @@ import (
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	core "github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/internal/kind"
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/internal/plainlog"
 	"github.com/netherite-go/netherite/substrate"
@@ -90,8 +91,8 @@ func Open(dir string, opts ...Option) (*Hub, error) {
 // spaceError names a lack of space, whichever of the hub's files it was that did
 // not fit: the lock's, the log's, the store's, or the socket's.
 func spaceError(err error) error {
-	if nospace.Is(err) && !errors.Is(err, engine.ErrDiskFull) {
-		return fmt.Errorf("%w: %w", engine.ErrDiskFull, err)
+	if nospace.Is(err) {
+		return kind.Of(engine.ErrDiskFull, err)
 	}
 	return err
 }

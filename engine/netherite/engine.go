@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/kind"
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -324,8 +325,8 @@ func storageError(err error) error {
 		{substrate.ErrForeign, engine.ErrForeign},
 		{substrate.ErrDiskFull, engine.ErrDiskFull},
 	} {
-		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
-			return fmt.Errorf("%w: %w", t.to, err)
+		if errors.Is(err, t.from) {
+			return kind.Of(t.to, err)
 		}
 	}
 	return err

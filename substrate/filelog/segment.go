@@ -9,6 +9,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/kind"
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -100,8 +101,8 @@ func listSegments(fsys vfs.FS, dir string) (segments []*segment, unfinished []st
 
 // spaceError makes an error of a full disk an ErrDiskFull.
 func spaceError(err error) error {
-	if err != nil && nospace.Is(err) && !errors.Is(err, substrate.ErrDiskFull) {
-		return fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
+	if err != nil && nospace.Is(err) {
+		return kind.Of(substrate.ErrDiskFull, err)
 	}
 	return err
 }

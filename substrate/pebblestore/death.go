@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2"
 
+	"github.com/netherite-go/netherite/internal/kind"
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate"
 )
@@ -86,7 +87,7 @@ func (s *Store) explain(err error) error {
 	case errors.Is(err, os.ErrNotExist):
 		return s.missing(err)
 	case nospace.Is(err):
-		return fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
+		return kind.Of(substrate.ErrDiskFull, err)
 	}
 	return err
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
+	"github.com/netherite-go/netherite/internal/kind"
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirsync"
@@ -69,7 +70,7 @@ func (f *Files) path(partition int) string { return f.fs.PathJoin(f.dir, Name(pa
 func (f *Files) Put(partition int, fill func(add func(end substrate.Offset, chunk []byte) error) error) error {
 	if err := f.put(partition, fill); err != nil {
 		if nospace.Is(err) {
-			err = fmt.Errorf("%w: %w", substrate.ErrDiskFull, err)
+			err = kind.Of(substrate.ErrDiskFull, err)
 		}
 		return fmt.Errorf("write the side file %s: %w", f.path(partition), err)
 	}
