@@ -29,7 +29,7 @@ const (
 // freed are taken before new ones are made.
 type prepared struct {
 	mu   sync.Mutex
-	next *segment    // ready for use, not open
+	next *segment    // ready for use, not open; the log has a note of it
 	free []*segment  // files that hold nothing any more
 	idle atomic.Bool // next is there and nothing else is to be done
 
@@ -157,21 +157,21 @@ func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
 			return nil, fmt.Errorf("reuse %s as %s: %w", segmentName(seg.ordinal), segmentName(ordinal), spaceError(err))
 		}
 	}
+	seg.ordinal = ordinal
+	p.free = slices.DeleteFunc(p.free, func(s *segment) bool { return s.ordinal == ordinal }) // it was replaced
 	if err := dirsync.Sync(fsys, dir); err != nil {
+		p.next, p.free = nil, append(p.free, seg) // it has the name, though not for good
 		return nil, spaceError(err)
 	}
-	seg.ordinal = ordinal
 	return seg, nil
 }
 
 // take picks a free file: the one that has the name already, else the smallest
-// that is large enough. A file of that name which is too small is forgotten: the
-// new one replaces it.
+// that is large enough.
 func (p *prepared) take(l *Log, ordinal uint64, size int64) *segment {
-	if i := slices.IndexFunc(p.free, func(s *segment) bool { return s.ordinal == ordinal }); i >= 0 {
-		if seg := p.remove(i); seg.size >= size {
-			return seg
-		}
+	i := slices.IndexFunc(p.free, func(s *segment) bool { return s.ordinal == ordinal })
+	if i >= 0 && p.free[i].size >= size {
+		return p.remove(i)
 	}
 	if l.reading() {
 		return nil
@@ -197,12 +197,14 @@ func (p *prepared) remove(i int) *segment {
 }
 
 // discard removes the smallest free files while there are too many. A file that
-// cannot be removed now is tried again later.
+// cannot be removed now is tried again later. One that has the name of the next segment
+// stays, as the log may have a note of it.
 func (p *prepared) discard(l *Log) {
+	next := l.writing().ordinal + 1
 	for len(p.free) > keptFree && !l.reading() {
-		small := 0
+		small := -1
 		for i, seg := range p.free {
-			if seg.size < p.free[small].size {
+			if seg.ordinal != next && (small < 0 || seg.size < p.free[small].size) {
 				small = i
 			}
 		}
@@ -237,14 +239,13 @@ func (l *Log) nextSegment(size int64) error {
 
 // ready returns the prepared segment, or makes one now.
 func (p *prepared) ready(l *Log, ordinal uint64, size int64) (*segment, error) {
-	if next := p.next; next != nil {
+	if next := p.next; next != nil && next.size >= size {
 		p.next = nil
 		p.idle.Store(false)
-		if next.size >= size {
-			return next, nil
-		}
-		p.free = append(p.free, next) // too small for this group
+		return next, nil
 	}
+	// One that is too small for this group is replaced by a larger one, or stays: the log
+	// has a note of its size.
 	want := max(roundUp(size), l.opts.after(l.cur.size))
 	seg, err := p.make(l, ordinal, want)
 	if least := max(roundUp(size), l.opts.MinSegmentBytes); errors.Is(err, substrate.ErrDiskFull) && least < want {
@@ -257,6 +258,8 @@ func (p *prepared) ready(l *Log, ordinal uint64, size int64) (*segment, error) {
 	if err != nil {
 		return nil, l.fail(fmt.Errorf("prepare %s", segmentName(ordinal)), err)
 	}
+	p.next = nil
+	p.idle.Store(false)
 	return seg, l.claim(l.writing(), seg.claim())
 }
 

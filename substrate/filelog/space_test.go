@@ -118,3 +118,47 @@ func TestLogThatFailsWhileItIsLowOnSpaceIsNotLowOnSpaceForEver(t *testing.T) {
 		t.Errorf("write to a log that has failed: %v", err)
 	}
 }
+
+// A prepared segment that is too small for a group stays what the log has noted that
+// it is, whatever else a full disk leaves room for: a crash at any operation finds all
+// that was there.
+func TestPreparedSegmentThatIsTooSmallIsReplacedByALargerOneOnly(t *testing.T) {
+	fs := faultfs.New()
+	opts := small(fs, dir)
+	l, err := filelog.Open(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for l.End() < 40_000 { // some segments of the least size, and larger ones after them
+		mustWrite(t, l, true, strings.Repeat("x", 1000))
+	}
+	usage, err := fs.GetDiskUsage(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetCapacity(int64(usage.UsedBytes))
+	if err := l.Write(make([]byte, 200_000)); !errors.Is(err, substrate.ErrDiskFull) {
+		t.Fatal(err)
+	}
+	if err := l.Trim(16_000); err != nil { // only small ones are free
+		t.Fatal(err)
+	}
+	var left []*faultfs.FS
+	fs.SetAfter(func(faultfs.Op) { left = append(left, fs.CrashClone(keepAll)) })
+	for l.End() < 80_000 {
+		if err := l.Write(make([]byte, 3000)); errors.Is(err, substrate.ErrDiskFull) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs.SetAfter(nil)
+	l.Abandon()
+	for i, after := range left {
+		l, err := filelog.Open(small(after, dir))
+		if err != nil {
+			t.Fatalf("after operation %d of %d: %v", i+1, len(left), err)
+		}
+		l.Abandon()
+	}
+}
