@@ -170,6 +170,12 @@ func (w *world) judge(c *client) {
 	}
 	w.ranOnce()
 	w.sleep(w.latest.Sub(w.wall()) + w.lateness())
+	if len(w.poisons.nurses) > 0 { // what is passed on by who is set aside comes later still
+		for len(w.poisons.nurses) > 0 && w.failure == nil {
+			w.sleep(time.Second)
+		}
+		w.sleep(w.lateness())
+	}
 	w.count(c)
 }
 
