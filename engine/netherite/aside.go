@@ -120,7 +120,11 @@ func (k *keeper) setAside(now time.Duration) (more bool) {
 		if now < p.aside.retry {
 			continue
 		}
-		if err := k.saveAside(id); err != nil {
+		var err error
+		if !n.keeping.unless(func() { err = k.saveAside(id) }) {
+			continue // a copy has the note of the file that is there, and the log stays
+		}
+		if err != nil {
 			p.aside.retry = now + sideRetry
 			n.log.Warn("the log is kept: what a parked partition needs of it could not be saved", "partition", id, "error", err)
 			continue

@@ -47,7 +47,8 @@ func (k *keeping) unless(f func()) bool {
 // Copy calls f with the log and the store of the running hub, which goes on
 // meanwhile. A copy of the store that f makes, and then one of the log, are the
 // hub as a crash between the two would leave it, with all that was acknowledged
-// before the call; side files may be copied at any moment after the store.
+// before the call; side files, of which none is changed meanwhile, may be copied at
+// any moment after the store.
 //
 // An error says that the copies are worth nothing: f's own, or
 // engine.ErrUnavailable because the hub failed meanwhile, or is somebody else's.

@@ -108,3 +108,14 @@ func (r *room) awaitWaiting(n int) {
 
 // ChecksReplay reports whether the replay checker is on.
 func (e *Engine) ChecksReplay() bool { return e.opts.CheckReplay }
+
+// ParkWhileCapturing parks an instance's partition while a checkpoint of it is under way.
+func (e *Engine) ParkWhileCapturing(instance string) {
+	e.hostOf(instance).do(func(h *host) {
+		h.beginCapture()
+		panic("beyond help")
+	})
+}
+
+// IsCapturing is for the goroutine of the instance's partition.
+func (e *Engine) IsCapturing(instance string) bool { return e.hostOf(instance).upkeep.capture != nil }

@@ -251,6 +251,9 @@ func (h *host) intake(f *Frame) (input, bool) {
 // park stops the partition for good in this incarnation, with its reason; the
 // others go on. What is for it stays in their outboxes.
 func (h *host) park(err error) {
+	// Before the keeper sees it parked, and saves what it needs: a checkpoint that is
+	// applied after that would delete the note of it.
+	h.upkeep.cancel()
 	if !h.parked.CompareAndSwap(nil, &parking{&parkedError{h.id, err}}) {
 		return
 	}
@@ -265,7 +268,6 @@ func (h *host) park(err error) {
 	}
 	clear(h.waiters)
 	h.n.e.watches.lose()
-	h.upkeep.cancel()
 	h.n.keeper.wake() // it may wait for a checkpoint that will not come
 	h.standDown()
 	for _, other := range h.n.hosts {
