@@ -114,8 +114,8 @@ proto: ## generate the code of the protocols from their .proto files
 sim: build ## run SIMSEEDS seeds of the simulator
 	bin/netherite sim --seeds $(SIMSEEDS)
 
-# Each planted bug is a build of its own; PLANTED names some of them, all by default.
-test-planted: ## build the simulator with each planted bug: it must be found within 500 seeds
+# PLANTED names some of the bugs, all by default.
+test-planted: ## build the simulator with the planted bugs: each must be found within 500 seeds
 	@internal/planted/test.sh $(PLANTED)
 
 # Only packages that have a target are built. What a target finds it leaves in

@@ -11,12 +11,14 @@ import (
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
 // The disk fills up under a hub; that refuses what it cannot write, closes in
 // time, and has everything acknowledged when it is opened with space again.
 func TestHubOutlivesAFullDisk(t *testing.T) {
+	replaycheck.Not(t)
 	fs := faultfs.New()
 	hub, err := netherite.Open("/hub", netherite.Serve(greet, tour), netherite.Files(fs))
 	if err != nil {

@@ -217,7 +217,12 @@ func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset
 	ends := make([]substrate.Offset, r.Partitions)
 	for p, note := range r.notes {
 		if stored := r.Stamps[p].Offset; note == nil || note.Last <= stored && stored <= note.Covered {
-			continue // a file without a note is void, and so is one of which the store has all
+			// A file without a note is void, and so is one of which the store has all. But no
+			// hub opens with one that is another hub's, or a newer program's.
+			if err := r.orNewer(sideName, files.Known(p)); err != nil {
+				return nil, err
+			}
+			continue
 		}
 		err := files.Read(p, func(end substrate.Offset, chunk []byte) error {
 			ends[p] = end

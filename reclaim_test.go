@@ -11,6 +11,7 @@ import (
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // tableBytes is how much the tables of a hub's store have on disk.
@@ -29,6 +30,7 @@ func tableBytes(t *testing.T, dir string) (sum int64) {
 }
 
 func TestWhatRetentionHasPurgedIsGivenBackToTheDisk(t *testing.T) {
+	replaycheck.Not(t)
 	const instances, size, atOnce = 2000, 6000, 100
 	echo := durable.Activity("Echo", func(_ context.Context, in []byte) ([]byte, error) { return in, nil })
 	large := durable.Orchestration("Large", func(ctx *durable.Context, in []byte) ([]byte, error) { return echo.Call(ctx, in).Await() })

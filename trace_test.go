@@ -19,6 +19,7 @@ import (
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/durable/durabletest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 	"github.com/netherite-go/netherite/worker"
 )
 
@@ -400,6 +401,7 @@ func TestUnsampledTracesStayUnsampled(t *testing.T) {
 // BenchmarkTracing is a visit of two cities by itself. Without a tracer it must cost what
 // it did before there was one.
 func BenchmarkTracing(b *testing.B) {
+	replaycheck.Not(b)
 	for name, opts := range map[string][]netherite.Option{
 		"none":      nil,
 		"unsampled": {netherite.Tracer(sdktrace.NewTracerProvider(sdktrace.WithSampler(sdktrace.NeverSample())))},

@@ -19,9 +19,13 @@ import (
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
-func TestMain(m *testing.M) { sdktest.Main(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m)
+}
 
 // process is a server in a process of its own.
 type process struct {
@@ -115,6 +119,7 @@ func fanOut(ctx context.Context, c wire.TaskHubSidecarServiceClient, item *wire.
 }
 
 func TestTenThousandIdleStreamsOfAHundredCallersCostLittleAndAllAreServed(t *testing.T) {
+	replaycheck.Not(t)
 	const callers, streams, fan, most = 100, 100, 1000, 40 << 10
 	p := spawn(t)
 	before := p.resident()

@@ -1,7 +1,9 @@
 package server
 
 import (
+	"bytes"
 	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,17 @@ func TestACollectorThatIsAwayDoesNotFailTheStop(t *testing.T) {
 			if len(s.log.lines("WARN", "collector")) != 1 {
 				t.Errorf("the log says %s", s.log)
 			}
+			for deadline := time.Now().Add(flushLate); exporting(); runtime.Gosched() {
+				if time.Now().After(deadline) {
+					t.Fatal("the exporter goes on trying after the stop")
+				}
+			}
 		})
 	}
+}
+
+// exporting reports whether traces are on their way.
+func exporting() bool {
+	buf := make([]byte, 4<<20)
+	return bytes.Contains(buf[:runtime.Stack(buf, true)], []byte("/otlptrace"))
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/door/gate"
 	"github.com/netherite-go/netherite/door/httpapi"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // heap is what is in use after a collection, in bytes.
@@ -75,6 +76,7 @@ func TestAWorkerThatDoesNotReadLosesItsWorkToOthers(t *testing.T) {
 }
 
 func TestAClientThatDoesNotReadItsAnswerHoldsUpNobodyAndIsCutOff(t *testing.T) {
+	replaycheck.Not(t)
 	deaf, deafEntry := key(t, "deaf", map[string]gate.Role{"*": gate.Admin})
 	other, otherEntry := key(t, "other", map[string]gate.Role{"*": gate.Admin})
 	s := start(t, func(c *Config) {

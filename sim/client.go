@@ -399,11 +399,10 @@ func (c *client) mend(id, name, job string) {
 	c.rewind(id)
 	// A job that was tried again, by a request that was sent again, may have been
 	// rewound before it was mended, and fail after that.
-	for w.poisons.tried[job] {
-		if got := c.await(id); got == nil || got.Status != model.Failed {
-			return
+	if w.poisons.tried[job] {
+		if got := c.await(id); got != nil && got.Status == model.Failed {
+			c.rewind(id)
 		}
-		c.rewind(id)
 	}
 }
 

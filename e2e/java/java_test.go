@@ -15,12 +15,16 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // suiteCases is how many cases the suite has at least, so that none gets lost.
 const suiteCases = 126
 
-func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m, "results.json")
+}
 
 // record notes what cases came to, for the table of compatibility.
 func record(t *testing.T, cases []sdktest.Case) {

@@ -9,9 +9,13 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
-func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m, "results.json")
+}
 
 // node is a program of the suite, that can reach the server s.
 func node(t testing.TB, s *sdktest.Server, program string, args ...string) *exec.Cmd {

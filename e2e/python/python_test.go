@@ -9,9 +9,13 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
-func TestMain(m *testing.M) { sdktest.Main(m, "results.json") }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m, "results.json")
+}
 
 // requirements is the file of the packages with their versions.
 const requirements = "requirements.txt"

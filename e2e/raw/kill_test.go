@@ -22,9 +22,13 @@ import (
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
-func TestMain(m *testing.M) { sdktest.Main(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m)
+}
 
 const (
 	orders   = 200
@@ -233,6 +237,7 @@ func until[R any](t *testing.T, ctx context.Context, call func() (R, error)) R {
 }
 
 func TestAServerKilledAmongManyOrchestrationsLosesAndRepeatsNothing(t *testing.T) {
+	replaycheck.Not(t) // so that what is not needed leaves the memory
 	server := sdktest.Start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	l := &ledger{runs: map[string][]run{}, seen: map[string]int{}, alarms: slices.Clone(kills), alarm: make(chan int, len(kills))}

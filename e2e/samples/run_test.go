@@ -17,11 +17,15 @@ import (
 	"unicode/utf8"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 var folder = flag.String("samples", "", "folder that has the samples, as REPOSITORY/PATH")
 
-func TestMain(m *testing.M) { sdktest.Main(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m)
+}
 
 // TestSamplesRunUnchanged starts a server for all of them, as a user does.
 func TestSamplesRunUnchanged(t *testing.T) {

@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-
-	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // startTime is how long a server may take to be ready, on a machine that does
@@ -48,11 +46,10 @@ func Binary(t testing.TB) string {
 	return built.path
 }
 
-// Main runs the tests, with the replay checker in all hubs, removes what Binary has built, compares what was given to
+// Main runs the tests, removes what Binary has built, compares what was given to
 // Record with the files of results, if one is named, and holds that no goroutine is
 // left.
 func Main(m *testing.M, results ...string) {
-	replaycheck.InTests()
 	code := m.Run()
 	if code == 0 {
 		if err := goleak.Find(); err != nil {

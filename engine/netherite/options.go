@@ -208,7 +208,10 @@ func (o Options) withDefaults() (Options, error) {
 		o.Backoff = []time.Duration{0, time.Second, 5 * time.Second, 15 * time.Second}
 	}
 	orDefault(&o.Memory, DefaultMemory)
-	o.CheckReplay = o.CheckReplay || replaycheck.On() && o.Memory == DefaultMemory && !o.EvictAlways
+	if !o.CheckReplay && replaycheck.On() && o.Memory == DefaultMemory && !o.EvictAlways {
+		o.CheckReplay = true
+		o.Logger.Info("the replay checker is on, as in tests: all is kept in memory, and everything takes longer")
+	}
 	orDefault(&o.MaxPayload, DefaultMaxPayload)
 	orDefault(&o.MaxHistoryEvents, DefaultMaxHistoryEvents)
 	orDefault(&o.MaxHistoryBytes, DefaultMaxHistoryBytes)

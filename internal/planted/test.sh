@@ -14,7 +14,7 @@ missed=0 caught=0 wrong=0
 # hunt sets seed and what to the first seed that fails with the bug given, and to how
 # it does; more arguments are for the simulator.
 hunt() {
-	NETHERITE_PLANTED=$1 "$bin/hunt" -seeds "$seeds" "${@:2}" >"$bin/out" 2>&1
+	NETHERITE_PLANTED=$1 "$bin/hunt" -seeds "$seeds" "${@:2}" >"$bin/out" 2>&1 </dev/null
 	status=$?
 	if [ "$status" != 0 ]; then
 		cat "$bin/out"
@@ -42,6 +42,12 @@ shrinks() {
 	fi
 }
 
+for bug in "$@"; do
+	if ! grep -q "^$bug " internal/planted/expected; then
+		echo "planted: no bug $bug: internal/planted/expected lists them"
+		exit 1
+	fi
+done
 go build -tags planted -o "$bin/hunt" ./internal/planted/hunt || exit 1
 hunt "" -twice
 if [ -n "$seed" ]; then
@@ -69,4 +75,6 @@ while read -r bug expected; do
 	fi
 done < <(grep -v '^#' internal/planted/expected)
 echo "planted: caught=$caught missed=$missed wrong=$wrong"
-[ "$missed" = 0 ] && [ "$wrong" = 0 ]
+wanted=$#
+if [ "$wanted" = 0 ]; then wanted=$(grep -vc '^#' internal/planted/expected); fi
+[ "$caught" = "$wanted" ]

@@ -1,6 +1,8 @@
 package pebblestore
 
 import (
+	"bytes"
+
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
 	"github.com/cockroachdb/pebble/v2/sstable/block"
@@ -10,19 +12,18 @@ import (
 // deletions of single rows, and one in a hundred of the others. It may be nil.
 type tableFilter []byte
 
-// readFilter reads a filter. One that is damaged tells nothing.
+// readFilter reads a filter, which is never compressed. One that is damaged tells
+// nothing.
 func (p *parts) readFilter(h block.Handle) {
-	if h.Length == 0 || !wholeBlock(p.data, h) {
+	if h.Length == 0 || !wholeBlock(p.data, h) || block.CompressionIndicator(p.data[h.Offset+h.Length]) != block.NoCompressionIndicator {
 		return
 	}
-	if content, err := unpack(p.data, h); err == nil {
-		p.filter = content
-	}
+	p.filter = bytes.Clone(p.data[h.Offset : h.Offset+h.Length])
 }
 
 // mayHave reports whether a table may have had an entry of a key.
 func (f tableFilter) mayHave(key []byte) (may bool) {
-	if len(f) <= leastFilter {
+	if len(f) <= filterTail {
 		return true
 	}
 	defer func() {
@@ -33,8 +34,9 @@ func (f tableFilter) mayHave(key []byte) (may bool) {
 	return filterPolicy.MayContain(pebble.TableFilter, f, key)
 }
 
-// leastFilter is how long a filter is at least. Pebble finds nothing in a shorter one.
-const leastFilter = 5
+// filterTail is what a filter has behind its bits. Without any bits Pebble finds
+// nothing in it.
+const filterTail = 5
 
 // filterPolicy is of about ten bits for each key.
 const filterPolicy = bloom.FilterPolicy(10)

@@ -275,7 +275,7 @@ func FuzzDamagedTable(f *testing.F) {
 // FuzzTable holds that any bytes can be taken for a table.
 func FuzzTable(f *testing.F) {
 	w := writeTable(f, 20, true, sstable.NoCompression)
-	for _, h := range append([]block.Handle{w.layout.MetaIndex, w.layout.Properties, w.layout.RangeDel}, w.layout.Index...) {
+	for _, h := range append([]block.Handle{w.layout.MetaIndex, w.layout.Properties, w.layout.RangeDel, w.layout.Filter[0].Handle}, w.layout.Index...) {
 		f.Add(w.Bytes()[h.Offset : h.Offset+h.Length])
 	}
 	f.Add(w.Bytes())
@@ -286,6 +286,7 @@ func FuzzTable(f *testing.F) {
 				t.Fatal("more blocks than bytes")
 			}
 			readPairs(data)
+			tableFilter(data).mayHave(data[:min(len(data), 8)])
 			for _, s := range []shape{rowsShape, indexShape, spansShape, namesShape} {
 				s.fits(data)
 			}
