@@ -112,7 +112,9 @@ func (w *world) damageRow(id int) {
 	}
 	w.damages++
 	w.parkedLast = id
-	w.damage = &damage{partition: id, key: keys[w.parking.IntN(len(keys))], atOnce: strings.ContainsRune("Msko", rune(table))}
+	// Of what waits for others only a part is read, unless all of it is kept in memory.
+	atOnce := strings.ContainsRune("Msk", rune(table)) || table == 'o' && w.plan.checkReplay
+	w.damage = &damage{partition: id, key: keys[w.parking.IntN(len(keys))], atOnce: atOnce}
 	w.store.Damage(substrate.Main, w.damage.key)
 	w.fault("damaged row", uint64(id), digest(string(w.damage.key)))
 }
