@@ -112,11 +112,18 @@ func (w *world) damageRow(id int) {
 	}
 	w.damages++
 	w.parkedLast = id
-	// Of what waits for others only a part is read, unless all of it is kept in memory.
+	// Of what waits for others an opening reads a part, unless all of it is kept in memory.
 	atOnce := strings.ContainsRune("Msk", rune(table)) || table == 'o' && w.plan.checkReplay
 	w.damage = &damage{partition: id, key: keys[w.parking.IntN(len(keys))], atOnce: atOnce}
 	w.store.Damage(substrate.Main, w.damage.key)
 	w.fault("damaged row", uint64(id), digest(string(w.damage.key)))
+}
+
+// isThere reports whether a damaged row is still part of what is stored: a batch that
+// had been applied before may have deleted it, and survived.
+func (d *damage) isThere(p *process) bool {
+	err := p.stored.Scan(substrate.Main, d.key, append(slices.Clone(d.key), 0), func(_, _ []byte) bool { return true })
+	return errors.Is(err, substrate.ErrDamaged)
 }
 
 func (w *world) rowsOf(partition int, table byte) [][]byte {

@@ -52,7 +52,7 @@ func (c *client) saysSo(d *damage) {
 		switch {
 		case p.eng.Failed():
 			return errDisconnected // it is not there yet
-		case parked == nil && d.atOnce:
+		case parked == nil && d.atOnce && d.isThere(p):
 			return fmt.Errorf("parked: partition %d runs, although its row %x is damaged", d.partition, d.key)
 		case parked == nil:
 			return nil
