@@ -54,12 +54,17 @@ var newer = map[string]struct {
 		rewriteRow(t, dir, "\x00\x01p", func(value []byte) { value[0]++ })
 	}, "the note about the side file of partition 1: stored data has a newer format than this program reads: it has version 2, this program reads up to 1"},
 	"a side file": {func(t *testing.T, dir string) {
-		rewriteFile(t, filepath.Join(dir, sideName, "00001.records"), func(data []byte) []byte {
-			data[12]++
-			binary.LittleEndian.PutUint32(data[8:], crc32.Checksum(data[12:34], crc32.MakeTable(crc32.Castagnoli)))
-			return data
-		})
+		rewriteFile(t, filepath.Join(dir, sideName, "00001.records"), newerSideFile)
 	}, "00001.records: newer format: it has format version 2, this program reads up to 1"},
+	"a side file that is void": {func(t *testing.T, dir string) { // as the store has no note of it
+		data, err := os.ReadFile(filepath.Join(dir, sideName, "00001.records"))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, sideName, "00002.records"), newerSideFile(data), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}, "00002.records: newer format: it has format version 2, this program reads up to 1"},
 }
 
 // TestOlderProgramRefusesANewerDirectoryByNameAndLeavesItAsItIs raises each version
@@ -87,6 +92,12 @@ func TestOlderProgramRefusesANewerDirectoryByNameAndLeavesItAsItIs(t *testing.T)
 			}
 		})
 	}
+}
+
+func newerSideFile(data []byte) []byte {
+	data[12]++
+	binary.LittleEndian.PutUint32(data[8:], crc32.Checksum(data[12:34], crc32.MakeTable(crc32.Castagnoli)))
+	return data
 }
 
 func rewriteFile(t *testing.T, name string, change func([]byte) []byte) {
