@@ -86,7 +86,7 @@ func backupError(err error) error {
 		{substrate.ErrNewerFormat, engine.ErrNewerFormat},
 		{substrate.ErrDiskFull, engine.ErrDiskFull},
 	} {
-		if errors.Is(err, t.from) {
+		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
 			return kind.Of(t.to, err)
 		}
 	}

@@ -19,7 +19,8 @@ type keeping struct {
 	count int
 }
 
-// begin waits for what is being let go.
+// begin waits for what is being let go, or saved for a parked partition: as long as it
+// takes to write that.
 func (k *keeping) begin() {
 	k.mu.Lock()
 	k.count++

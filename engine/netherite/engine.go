@@ -325,7 +325,7 @@ func storageError(err error) error {
 		{substrate.ErrForeign, engine.ErrForeign},
 		{substrate.ErrDiskFull, engine.ErrDiskFull},
 	} {
-		if errors.Is(err, t.from) {
+		if errors.Is(err, t.from) && !errors.Is(err, t.to) {
 			return kind.Of(t.to, err)
 		}
 	}

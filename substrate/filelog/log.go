@@ -108,6 +108,9 @@ func (l *Log) append(kind frameKind, payload []byte) error {
 			return err
 		}
 		cur = l.cur
+		if err := l.owned(); err != nil && !planted.IgnoreEpochOnAppend { // that may have taken long
+			return l.fail(errors.New("append"), err)
+		}
 	}
 	h := l.header(kind, cur, len(payload))
 	frame := l.frame(&h, payload)

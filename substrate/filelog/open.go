@@ -155,7 +155,12 @@ func (l *Log) begin(s *scan, files []*segment) error {
 	return l.adopt(s, void)
 }
 
+// saveState does nothing once the log has failed: after a failed write of one of the
+// file's two slots the other one is the last that is durable.
 func (l *Log) saveState() error {
+	if failed := l.failed.Load(); failed != nil {
+		return *failed
+	}
 	l.state.sequence++
 	return saveState(l.opts.FS, l.opts.Dir, l.state)
 }

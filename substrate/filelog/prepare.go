@@ -28,10 +28,11 @@ const (
 // one write and one data sync and cannot run out of space. Files that a trim has
 // freed are taken before new ones are made.
 type prepared struct {
-	mu   sync.Mutex
-	next *segment    // ready for use, not open; the log has a note of it
-	free []*segment  // files that hold nothing any more
-	idle atomic.Bool // next is there and nothing else is to be done
+	mu      sync.Mutex
+	next    *segment    // ready for use, not open; the log has a note of it
+	free    []*segment  // files that hold nothing any more
+	refused int64       // what there was no space for, larger than next; 0: nothing
+	idle    atomic.Bool // next is there and nothing else is to be done
 
 	kick chan struct{}
 	quit chan struct{}
@@ -108,10 +109,13 @@ func (p *prepared) aheadOf(l *Log) (current, next claim) {
 		_ = l.fail(errors.New("prepare a segment"), err) // the next call returns it
 		return
 	}
-	if p.next == nil {
+	if had := p.next; had == nil || l.low.Load() && had.size < p.refused {
 		current = l.writing()
-		p.prepare(l, current.ordinal+1, l.opts.after(current.size))
-		if p.next != nil {
+		size := l.opts.after(current.size)
+		if had != nil {
+			size = p.refused
+		}
+		if p.prepare(l, current.ordinal+1, size); p.next != nil && p.next != had {
 			next = p.next.claim()
 		}
 	}
@@ -125,18 +129,22 @@ func (p *prepared) prepare(l *Log, ordinal uint64, size int64) {
 	seg, err := p.make(l, ordinal, size)
 	switch {
 	case err == nil:
-		p.next = seg
+		p.next, p.refused = seg, 0
 		if l.low.CompareAndSwap(true, false) {
 			mark.Hit(mark.SegmentHasSpaceAgain)
 			l.opts.Logger.Info("commit log has space again", "dir", l.opts.Dir)
 		}
 	case errors.Is(err, substrate.ErrDiskFull):
-		if l.low.CompareAndSwap(false, true) {
-			mark.Hit(mark.SegmentHasNoSpace)
-			l.opts.Logger.Warn("commit log is low on space: new work is refused until there is more", "dir", l.opts.Dir, "err", err)
-		}
+		l.lacksSpace(err)
 	default:
 		_ = l.fail(fmt.Errorf("prepare %s", segmentName(ordinal)), err) // the next call returns it
+	}
+}
+
+func (l *Log) lacksSpace(err error) {
+	if l.low.CompareAndSwap(false, true) {
+		mark.Hit(mark.SegmentHasNoSpace)
+		l.opts.Logger.Warn("commit log is low on space: new work is refused until there is more", "dir", l.opts.Dir, "err", err)
 	}
 }
 
@@ -153,7 +161,8 @@ func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
 		}
 		seg = &segment{size: size}
 	} else if seg.ordinal != ordinal {
-		if err := fsys.Rename(fsys.PathJoin(dir, segmentName(seg.ordinal)), fsys.PathJoin(dir, segmentName(ordinal))); err != nil {
+		if err := l.rename(seg, ordinal); err != nil {
+			p.free = append(p.free, seg)
 			return nil, fmt.Errorf("reuse %s as %s: %w", segmentName(seg.ordinal), segmentName(ordinal), spaceError(err))
 		}
 	}
@@ -164,6 +173,16 @@ func (p *prepared) make(l *Log, ordinal uint64, size int64) (*segment, error) {
 		return nil, spaceError(err)
 	}
 	return seg, nil
+}
+
+// rename gives a free file the name of another segment, which may be that of a later
+// opening, if what came before took long.
+func (l *Log) rename(seg *segment, ordinal uint64) error {
+	if err := l.owned(); err != nil {
+		return err
+	}
+	path := func(n uint64) string { return l.opts.FS.PathJoin(l.opts.Dir, segmentName(n)) }
+	return l.opts.FS.Rename(path(seg.ordinal), path(ordinal))
 }
 
 // take picks a free file: the one that has the name already, else the smallest
@@ -230,6 +249,9 @@ func (l *Log) nextSegment(size int64) error {
 	p := &l.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if failed := l.failed.Load(); failed != nil { // while this waited
+		return *failed
+	}
 	seg, err := p.ready(l, l.cur.ordinal+1, size)
 	if err != nil {
 		return err
@@ -248,17 +270,19 @@ func (p *prepared) ready(l *Log, ordinal uint64, size int64) (*segment, error) {
 	// has a note of its size.
 	want := max(roundUp(size), l.opts.after(l.cur.size))
 	seg, err := p.make(l, ordinal, want)
-	if least := max(roundUp(size), l.opts.MinSegmentBytes); errors.Is(err, substrate.ErrDiskFull) && least < want {
+	least := max(roundUp(size), l.opts.MinSegmentBytes)
+	if errors.Is(err, substrate.ErrDiskFull) && least < want {
 		seg, err = p.make(l, ordinal, least)
 	}
 	if errors.Is(err, substrate.ErrDiskFull) {
-		l.low.Store(true)
+		p.refused = least
+		l.lacksSpace(err)
 		return nil, fmt.Errorf("append to the log in %s: %w", l.opts.Dir, err)
 	}
 	if err != nil {
 		return nil, l.fail(fmt.Errorf("prepare %s", segmentName(ordinal)), err)
 	}
-	p.next = nil
+	p.next, p.refused = nil, 0
 	p.idle.Store(false)
 	return seg, l.claim(l.writing(), seg.claim())
 }
