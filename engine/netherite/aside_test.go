@@ -91,6 +91,18 @@ func (w *ward) open(t testing.TB, often bool, change ...func(*netherite.Options)
 	return e
 }
 
+// parkedWard is an open hub of which partition 1 is parked, with instances in it that
+// are in the log only.
+func parkedWard(t testing.TB, instances int) (w *ward, e *netherite.Engine, ids []string) {
+	t.Helper()
+	w = &ward{fs: faultfs.New()}
+	e = w.open(t, false)
+	ids = startIn(t, e, "a", 1, instances, 100)
+	w.crash(e)
+	w.sick = true
+	return w, w.open(t, true), ids
+}
+
 // crash ends the hub as a power failure would.
 func (w *ward) crash(e *netherite.Engine) {
 	e.Kill(false)
@@ -392,12 +404,7 @@ func TestMessagesToAParkedPartitionWaitOnDisk(t *testing.T) {
 // A side file that is missing or damaged keeps its partition parked, by name:
 // what it had was acknowledged.
 func TestDamagedSideFileKeepsThePartitionParked(t *testing.T) {
-	w := &ward{fs: faultfs.New()}
-	e := w.open(t, false)
-	ids := startIn(t, e, "a", 1, 5, 100)
-	w.crash(e)
-	w.sick = true
-	e = w.open(t, true)
+	w, e, ids := parkedWard(t, 5)
 	for i := range 4 {
 		startIn(t, e, fmt.Sprint("b-", i), 0, 10, 2000)
 		if err := e.Checkpoint(t.Context()); err != nil {

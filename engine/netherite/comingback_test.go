@@ -13,7 +13,6 @@ import (
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/dirsync"
-	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
 // A partition that parks again, after a checkpoint that has all of its side file was
@@ -21,12 +20,7 @@ import (
 // needed. A crash at any operation of the next opening, which removes both, loses
 // nothing: the note goes first, whatever makes the store flush before.
 func TestCrashAtAnyMomentOfComingBackLosesNothing(t *testing.T) {
-	w := &ward{fs: faultfs.New()}
-	e := w.open(t, false)
-	ids := startIn(t, e, "a", 1, 5, 100)
-	w.crash(e)
-	w.sick = true
-	e = w.open(t, true)
+	w, e, ids := parkedWard(t, 5)
 	other := startIn(t, e, "b", 0, 1, 0)[0]
 	if err := e.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)

@@ -57,12 +57,7 @@ func TestParkedPartitionHasNoCheckpointUnderWay(t *testing.T) {
 // A copy has the store as it was when it began. A partition that comes back and parks
 // again meanwhile leaves the side file to it that the note in that store is of.
 func TestCopyOfAPartitionThatParksAgainMeanwhileHasAllOfIt(t *testing.T) {
-	w := &ward{fs: faultfs.New()}
-	e := w.open(t, false)
-	ids := startIn(t, e, "a", 1, 20, 100)
-	w.crash(e)
-	w.sick = true
-	e = w.open(t, true)
+	w, e, ids := parkedWard(t, 20)
 	startIn(t, e, "b", 0, 60, 2000)
 	checkpoint(t, e)
 	if err := e.Close(t.Context()); err != nil {
