@@ -114,7 +114,8 @@ func (l *Log) recover(id identity) error {
 // begin starts the incarnation. The order of the steps is what makes it safe to
 // crash between any two: the number is durable before it is used; the groups
 // that no mark covers, which may be only in the page cache, are written anew and
-// durable before the open frame says so; only then are their old copies void.
+// durable before the open frame says so; only then are their old copies void, and
+// those of openings before.
 func (l *Log) begin(s *scan, files []*segment) error {
 	incarnation, ordinal := s.start()
 	l.firstOrdinal = ordinal
@@ -124,7 +125,8 @@ func (l *Log) begin(s *scan, files []*segment) error {
 			return err
 		}
 	}
-	l.pool.free = unused(files, s.used)
+	var copied []*segment
+	l.pool.free, copied = unused(files, s)
 	seg, err := l.firstSegment(ordinal)
 	if err != nil {
 		return err
@@ -152,6 +154,7 @@ func (l *Log) begin(s *scan, files []*segment) error {
 		RewrittenBytes: int64(l.end - void),
 		DroppedBytes:   s.dropped,
 	}
+	l.pool.free = append(l.pool.free, copied...)
 	return l.adopt(s, void)
 }
 
@@ -165,17 +168,24 @@ func (l *Log) saveState() error {
 	return saveState(l.opts.FS, l.opts.Dir, l.state)
 }
 
-func unused(files, used []*segment) (free []*segment) {
-	in := make(map[uint64]bool, len(used))
-	for _, seg := range used {
-		in[seg.ordinal] = true
+// unused returns the files that hold nothing any more: free ones, and those that lie
+// between segments of the log. An opening has copied what was in these; but it may
+// have failed, so that its copies are in the page cache only.
+func unused(files []*segment, s *scan) (free, copied []*segment) {
+	in, last := make(map[uint64]bool, len(s.used)), uint64(0)
+	for _, seg := range s.used {
+		in[seg.ordinal], last = true, seg.ordinal
 	}
 	for _, seg := range files {
-		if !in[seg.ordinal] {
+		switch {
+		case in[seg.ordinal]:
+		case seg.ordinal > s.id.state.baseOrdinal && seg.ordinal < last:
+			copied = append(copied, seg)
+		default:
 			free = append(free, seg)
 		}
 	}
-	return free
+	return free, copied
 }
 
 func (l *Log) firstSegment(ordinal uint64) (*segment, error) {

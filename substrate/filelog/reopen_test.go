@@ -50,6 +50,49 @@ func TestOpeningDoesNotBuildOnWhatAFailedOpeningLeftInThePageCache(t *testing.T)
 	}
 }
 
+// What an opening copies is durable once it has succeeded. The next one, which finds the
+// copies of one that has failed in the page cache, leaves the file that has the groups
+// themselves alone until its own are.
+func TestOpeningLeavesDurableGroupsAloneOfWhichItOnlySeesCopies(t *testing.T) {
+	const most = 10
+	for groups := 1; groups <= most; groups++ {
+		for fail := 1; fail < 12; fail++ {
+			fs := faultfs.New()
+			l, err := filelog.Open(small(fs, dir))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range groups {
+				write(t, l, strings.Repeat("g", 2500), true)
+			}
+			end := l.End()
+			l.Abandon()
+			fs.SetFault(faultfs.FailNth(faultfs.OpSync, fs.Count(faultfs.OpSync)+fail, errors.New("the disk reports an error")))
+			if failed, err := filelog.Open(small(fs, dir)); err == nil {
+				failed.Abandon()
+			}
+			fs.SetFault(nil)
+			var left []*faultfs.FS
+			fs.SetAfter(func(faultfs.Op) { left = append(left, fs.CrashClone(faultfs.Crash{KeepNames: 1})) })
+			if l, err = filelog.Open(small(fs, dir)); err != nil {
+				t.Fatalf("%d groups, after sync %d has failed: %v", groups, fail, err)
+			}
+			fs.SetAfter(nil)
+			l.Abandon()
+			for i, after := range left {
+				found, err := filelog.Open(small(after, dir))
+				if err != nil {
+					t.Fatalf("%d groups, after sync %d has failed, and a crash after operation %d: %v", groups, fail, i+1, err)
+				}
+				if found.End() != end {
+					t.Fatalf("%d groups, after sync %d has failed, and a crash after operation %d: the log ends at %d, not at %d", groups, fail, i+1, found.End(), end)
+				}
+				found.Abandon()
+			}
+		}
+	}
+}
+
 // A sync of the log's state that fails leaves that state in the page cache, where
 // the next opening finds it; what a crash leaves is the one before, in the slot
 // that is written next.
