@@ -95,11 +95,12 @@
 // The groups beyond the newest mark may be in the page cache only, even if the
 // program before had synced them: a sync that fails leaves pages that look clean.
 // So Open makes the number of the new incarnation durable, before it looks at
-// anything else, writes those groups
-// into a new segment as copies, syncs them, and then writes and syncs the open
-// frame, which makes the originals void. What that frame says of the copies counts
-// once a group follows: until then its own sync may have failed. A crash between any two of these leaves
-// the old incarnation as it was. No incarnation writes to a segment of another.
+// anything else, writes those groups into a new segment as copies, syncs them, and
+// then writes and syncs the open frame, which makes the originals void. What that
+// frame says of the copies counts once a group follows: until then its own sync may
+// have failed. For the same reason the files of originals are not reused before a
+// later opening has copies of its own. A crash between any two of these leaves the old
+// incarnation as it was. No incarnation writes to a segment of another.
 //
 // # Limits
 //
