@@ -141,6 +141,7 @@ func (p *prepared) prepare(l *Log, ordinal uint64, size int64) {
 	}
 }
 
+// lacksSpace makes the log low on space, and says so once.
 func (l *Log) lacksSpace(err error) {
 	if l.low.CompareAndSwap(false, true) {
 		mark.Hit(mark.SegmentHasNoSpace)
