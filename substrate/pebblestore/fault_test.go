@@ -352,13 +352,9 @@ func closedStore(t *testing.T) (fs *faultfs.FS, tables []string) {
 	if err := errors.Join(applyNumbered(s, 1), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	names, err := fs.List(dir + "/main")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range names {
-		if strings.HasSuffix(name, ".sst") {
-			tables = append(tables, path.Join(dir, "main", name))
+	for _, table := range tablesOf(t, fs) {
+		if strings.HasPrefix(table, dir+"/main/") {
+			tables = append(tables, table)
 		}
 	}
 	if len(tables) == 0 {

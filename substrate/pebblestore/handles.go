@@ -18,6 +18,17 @@ type handles struct {
 	spoiled  spoiled
 }
 
+// mayOpen never returns if the store is closed: that it cannot open a file would make
+// Pebble try again, without end.
+func (h *handles) mayOpen() {
+	h.mu.Lock()
+	released := h.released
+	h.mu.Unlock()
+	if released {
+		stay()
+	}
+}
+
 // add takes note of a file that has just been opened.
 func (h *handles) add(name string, file vfs.File) vfs.File {
 	n := &handle{File: file, of: h, name: name}

@@ -53,6 +53,7 @@ func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	if f.hidesOptions(name) {
 		return noOptions(), nil
 	}
+	f.files.mayOpen()
 	open := f.FS.Open
 	if f.watch.on.Load() {
 		open = func(name string, opts ...vfs.OpenOption) (vfs.File, error) {
