@@ -36,10 +36,10 @@ func (l *link) Send(frames []netherite.Frame) {
 	for _, f := range frames {
 		n := w.net.IntN(100)
 		switch {
-		case n < 8 && w.plan.has(LostFrames):
+		case n < w.plan.lost && w.plan.has(LostFrames):
 			w.fault("frame lost", uint64(f.Kind), uint64(f.To))
 			continue
-		case n >= 80 && w.plan.has(TwinFrames):
+		case n >= 100-w.plan.twins && w.plan.has(TwinFrames):
 			w.fault("frame twice", uint64(f.Kind), uint64(f.To))
 			l.later(f)
 		}

@@ -96,6 +96,7 @@ type plan struct {
 	glut        bool // the log is filled while the disk is full
 	accounts    int
 	slow        time.Duration // the longest sync of a slow disk
+	lost, twins int           // frames in a hundred
 	window      int64         // bytes under way between two partitions; 0: what is usual
 }
 
@@ -112,7 +113,7 @@ func newPlan(seed uint64, o Options) plan {
 		},
 		keeperTick: time.Duration(pick(50, 200, 1000)) * time.Millisecond, segment: int64(pick(8, 16, 64)) << 10,
 		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(3) == 0,
-		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 20_000)) * time.Millisecond,
+		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 30_000)) * time.Millisecond,
 		retention: -1,
 	}
 	p.checkReplay = p.checkReplay && !p.evictAlways // it keeps everything in memory
@@ -138,6 +139,8 @@ func newPlan(seed uint64, o Options) plan {
 	p.backup = r.IntN(6) == 0
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
 	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(8) == 0 // of its own, for the same reason
+	frames := rand.New(rand.NewPCG(seed, 102))
+	p.lost, p.twins = []int{2, 8, 8, 30}[frames.IntN(4)], []int{5, 20, 20, 50}[frames.IntN(4)]
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations
 	for _, f := range o.Without {

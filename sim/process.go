@@ -232,7 +232,7 @@ func (w *world) powerFailure() {
 	if w.chaos && w.faulty.IntN(3) == 0 { // and again, in the middle of the recovery
 		w.crashIn = 1 + w.faulty.IntN(60)
 	}
-	w.after(time.Duration(w.faulty.IntN(5000))*time.Millisecond, w.openIfClosed)
+	w.after(w.seldom(5*time.Second, time.Minute), w.openIfClosed)
 }
 
 // kill ends the process that serves, but not the machine: what it wrote is there.
@@ -240,7 +240,7 @@ func (w *world) kill() {
 	for len(w.procs) > 0 {
 		w.end(w.procs[0])
 	}
-	w.after(time.Duration(w.faulty.IntN(3000))*time.Millisecond, w.openIfClosed)
+	w.after(w.seldom(3*time.Second, time.Minute), w.openIfClosed)
 }
 
 // feed is the engine's, whose connections hand in some results twice.

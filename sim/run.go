@@ -178,7 +178,15 @@ func (w *world) pause() time.Duration {
 	return time.Duration(float64(w.plan.pause) * w.faulty.ExpFloat64())
 }
 
-// haunt opens the hub again while a process runs on.
+// seldom is a duration up to one of two, mostly the shorter one.
+func (w *world) seldom(most, seldom time.Duration) time.Duration {
+	if w.faulty.IntN(4) == 0 {
+		most = seldom
+	}
+	return time.Duration(w.faulty.Int64N(int64(most))).Truncate(time.Millisecond)
+}
+
+// haunt opens the hub again while a process runs on, for two minutes at most.
 func (w *world) haunt() {
 	if p := w.serving(); p == nil || len(w.procs) > 1 {
 		return
@@ -186,7 +194,7 @@ func (w *world) haunt() {
 	w.fault("zombie", uint64(w.opened), 0)
 	z := w.serving()
 	w.open()
-	w.after(time.Duration(w.faulty.IntN(10_000))*time.Millisecond, func() {
+	w.after(w.seldom(10*time.Second, 2*time.Minute), func() {
 		if !z.dead {
 			w.note("zombie ends", uint64(z.nr), 0)
 			w.end(z)
