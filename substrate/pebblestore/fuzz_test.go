@@ -2,6 +2,7 @@ package pebblestore_test
 
 import (
 	"errors"
+	"math/rand/v2"
 	"path"
 	"slices"
 	"testing"
@@ -52,6 +53,25 @@ func FuzzDamagedStore(f *testing.F) {
 			clearly(t, s.Scan(substrate.History, []byte{0}, []byte{0xfe}, func(_, _ []byte) bool { return true }))
 			clearly(t, s.Close())
 		})
+	})
+}
+
+// FuzzSalvage sifts a store of several levels whose files are damaged in whatever way:
+// what it finds was there, and it names what it does not find.
+func FuzzSalvage(f *testing.F) {
+	whole, want := layered(f, rand.New(rand.NewPCG(6, 6)))
+	files := regular(f, whole, dir)
+	for i := range files {
+		for op := range byte(4) {
+			f.Add([]byte{byte(i), op, 2, 40, 0x80})
+		}
+	}
+	f.Fuzz(func(t *testing.T, edits []byte) {
+		fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
+		for edits = edits[:min(len(edits), 25)]; len(edits) >= 5; edits = edits[5:] {
+			fs.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
+		}
+		fuzztest.Bounded(t, 64<<20, 1, func() { agree(t, "damaged", fs, want) })
 	})
 }
 
