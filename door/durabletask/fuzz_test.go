@@ -15,8 +15,13 @@ import (
 
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/fuzztest"
 	"github.com/netherite-go/netherite/internal/histories"
 )
+
+// most is what may be allocated for an input, by whatever goes on in the server
+// beside it too. None is longer than a message may be.
+const most = 64 << 20
 
 // method is a call with one request, and a request that it takes.
 type method struct {
@@ -108,7 +113,8 @@ func FuzzAnyBytesIntoAnyCall(f *testing.F) {
 		ctx, cancel := context.WithTimeout(context.Background(), wait)
 		defer cancel()
 		began := time.Now()
-		err := r.invoke(ctx, m.name, b)
+		var err error
+		fuzztest.Bounded(t, most, 1, func() { err = r.invoke(ctx, m.name, b) })
 		decoded := m.good != nil && proto.Unmarshal(b, proto.CloneOf(m.good)) == nil
 		if !handled(status.Code(err), decoded) || wait == 5*time.Second && time.Since(began) >= wait {
 			t.Errorf("%s after %v: %v", m.name, time.Since(began), err)
@@ -148,7 +154,7 @@ func FuzzStepsOfAWorker(f *testing.F) {
 	w := r.work(everything())
 	f.Fuzz(func(t *testing.T, script []byte) {
 		r.t = t
-		r.play(t, w, script)
+		fuzztest.Bounded(t, most, 1, func() { r.play(t, w, script) })
 	})
 }
 
@@ -246,7 +252,8 @@ func FuzzEntityResults(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r.t = t
 		r.must(r.SignalEntity(r.ctx, &wire.SignalEntityRequest{InstanceId: "@f@1", Name: "op"}))
-		r.respond(t, w.batch("@f@1"), b)
+		batch := w.batch("@f@1")
+		fuzztest.Bounded(t, most, 1, func() { r.respond(t, batch, b) })
 		for done := false; !done; { // what was left, or was to come again, is done in the end
 			select {
 			case i := <-w.items:
