@@ -139,8 +139,10 @@ func newPlan(seed uint64, o Options) plan {
 	p.backup = r.IntN(6) == 0
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
 	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(8) == 0 // of its own, for the same reason
-	frames := rand.New(rand.NewPCG(seed, 102))
-	p.lost, p.twins = []int{2, 8, 8, 30}[frames.IntN(4)], []int{5, 20, 20, 50}[frames.IntN(4)]
+	p.lost, p.twins = 8, 20
+	if rand.New(rand.NewPCG(seed, 102)).IntN(8) == 0 {
+		p.lost, p.twins = 30, 50
+	}
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations
 	for _, f := range o.Without {
