@@ -163,9 +163,9 @@ func (w *world) restored() {
 	mark.Hit(mark.BackupRestored)
 	plan := w.plan
 	plan.faults, plan.resend, plan.retention, plan.reread = [faultKinds]bool{}, 0, -1, false
-	v := newWorld(w.seed, plan)
+	v := newWorld(^w.seed, plan) // no two openings of a hub have the same session
 	v.jumped = w.clockJumps()
-	v.trace, v.now, v.skew = w.trace, w.now, w.skew
+	v.trace, v.now, v.skew, v.lowest = w.trace, w.now, w.skew, w.skew
 	v.showTime()
 	v.fs, v.store, v.prefix, v.ledger = w.copied.fs, w.copied.store, w.copied.prefix, w.copied.ledger
 	v.workload, v.keys = newWorkload(v), w.keys

@@ -24,6 +24,7 @@ type client struct {
 	keys int
 	asks string // what it waits for an answer to; "" if for none
 	late bool   // its last request may have been repeated after it was forgotten
+	old  bool   // its last request may have been forgotten before it was answered
 }
 
 var (
@@ -99,6 +100,7 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 	defer func() { c.asks = "" }()
 	leaps := w.leaps
 	c.late = false
+	begun := w.now
 	for attempt := 0; ; attempt++ {
 		err := c.once(instance, names, func(ctx context.Context, e *netherite.Engine) error {
 			if attempt > 0 && w.leaps != leaps && slices.Contains(notRepeatable, what) {
@@ -108,11 +110,14 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			return request(ctx, e, key)
 		})
 		w.note("answer to "+c.asks, uint64(c.nr), uint64(c.keys))
+		c.old = w.leaps != leaps || w.now-begun >= memory
 		if attempt > 0 && w.leaps != leaps && !errors.Is(err, errUnknown) && slices.Contains(notRepeatable, what) {
 			c.late = true // the leap came while this repetition was under way
 			return errUnknown
 		}
 		switch {
+		case errors.Is(err, engine.ErrOutcomeUnknown) && !c.old:
+			return fmt.Errorf("after %v: %w", w.now-begun, err)
 		case errors.Is(err, engine.ErrOutcomeUnknown), errors.Is(err, errUnknown):
 			return errUnknown
 		case errors.Is(err, engine.ErrHeld): // it was asked of a process that has been replaced
@@ -121,7 +126,7 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 			if err := w.refused(instance, err); err != nil {
 				return fmt.Errorf("parked: %w", err)
 			}
-		case err == nil && slices.Contains(notRepeatable, what):
+		case err == nil && slices.Contains(repeatedLater, what):
 			w.repeatLater(key)
 			return nil
 		case err == nil || !transient(err):
@@ -133,8 +138,16 @@ func (c *client) request(what, instance string, request func(context.Context, *n
 	}
 }
 
-// notRepeatable are the requests that only their key makes one.
-var notRepeatable = []string{"raise", "post", "probe"}
+var (
+	// notRepeatable are the requests that only their key makes one.
+	notRepeatable = []string{"raise", "post", "probe"}
+	// repeatedLater are those that must not be applied again after they were answered.
+	repeatedLater = append([]string{"start", "start again"}, notRepeatable...)
+)
+
+// memory is how long the hub remembers a request at least, unless the clock leaps: an
+// hour, and it may ask again itself after half of it.
+const memory = 30 * time.Minute
 
 // transient reports whether a request that failed so should be repeated.
 func transient(err error) bool {
@@ -175,7 +188,7 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 		return err
 	})
 	switch {
-	case err == nil || errors.Is(err, engine.ErrExists): // a repetition that came too late to be known as one
+	case err == nil || errors.Is(err, engine.ErrExists) && c.old: // a repetition that came too late to be known as one
 		i.Acked = true
 		return i
 	case errors.Is(err, errUnknown):
@@ -472,21 +485,28 @@ func (c *client) again(id string) {
 	if i == nil {
 		return
 	}
-	reuse := func(how engine.Reuse, expected error) (s engine.Started) {
-		c.command("start again", id, expected, func(ctx context.Context, e *netherite.Engine, key string) (err error) {
-			s, err = e.Start(ctx, engine.StartRequest{Instance: id, Name: "Captive", Input: encode(0), Key: key, IfExists: how})
-			return err
-		})
-		return s
-	}
 	i.Restarted = true
-	reuse(engine.FailIfExists, engine.ErrExists)
-	reuse(engine.ReplaceAny, nil)
-	reuse(engine.AttachIfExists, nil)
+	if _, acked := c.startAgain(id, engine.FailIfExists, engine.ErrExists); acked {
+		w.fail("client: %q was started again, although it was not to be if it exists", id)
+	}
+	second, replaced := c.startAgain(id, engine.ReplaceAny, nil)
+	third, attached := c.startAgain(id, engine.AttachIfExists, nil)
+	if attached && (!third.Attached || replaced && third.Execution != second.Execution) {
+		w.fail("client: %q runs as %v, and the request to attach to it was answered with %+v", id, second.Execution, third)
+	}
 	if !c.raise(i, id, "Free", "free", true) {
 		c.giveUpOn(i, id)
 	}
 	if got := c.await(id); got == nil && w.failure == nil && !w.ledger.Retired(id, w.latestWall) {
 		w.fail("ledger: %q was started, but there is no such instance", id)
 	}
+}
+
+// startAgain starts an instance of an ID that there is.
+func (c *client) startAgain(id string, how engine.Reuse, expected error) (s engine.Started, acked bool) {
+	acked = c.command("start again", id, expected, func(ctx context.Context, e *netherite.Engine, key string) (err error) {
+		s, err = e.Start(ctx, engine.StartRequest{Instance: id, Name: "Captive", Input: encode(0), Key: key, IfExists: how})
+		return err
+	})
+	return s, acked
 }

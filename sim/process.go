@@ -169,9 +169,10 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 	switch e := ev.(type) {
 	case *partition.Start:
 		subject = digest(e.Request.Instance)
+		w.onRequest(e, &e.Client, e.Request.Instance)
 	case *partition.Command:
 		subject = digest(e.Instance)
-		w.onCommand(e)
+		w.onRequest(e, &e.Client, e.Instance)
 	case *partition.StepDone:
 		subject = e.Ord
 	case *partition.EntityDone:

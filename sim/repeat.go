@@ -6,14 +6,14 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 )
 
-// onCommand is called with every command that is admitted. One that was answered
+// onRequest is called with every request that is admitted. One that was answered
 // must never be admitted again, however late it comes (G1).
-func (w *world) onCommand(e *partition.Command) {
-	if w.repeated[e] {
-		w.fail("request: %s of %q has been applied again after it was answered", e.Client.Key, e.Instance)
+func (w *world) onRequest(ev partition.Event, c *partition.Client, instance string) {
+	if w.repeated[ev] {
+		w.fail("request: %s of %q has been applied again after it was answered", c.Key, instance)
 	}
-	if e.Client.Key != "" {
-		w.requests[e.Client.Key] = e
+	if c.Key != "" {
+		w.requests[c.Key] = ev
 	}
 }
 
@@ -40,9 +40,9 @@ func (w *world) repeatLate() {
 	w.late = nil
 }
 
-func (w *world) repeat(e *partition.Command) {
+func (w *world) repeat(e partition.Event) {
 	if p := w.serving(); p != nil && !p.eng.Failed() {
-		w.fault("request again", digest(e.Client.Key), 0)
+		w.fault("request again", uint64(e.Kind()), 0)
 		w.repeated[p.eng.Repeat(e)] = true
 	}
 }

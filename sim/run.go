@@ -204,8 +204,7 @@ func (w *world) haunt() {
 
 // fillDisk leaves no space for a while.
 func (w *world) fillDisk() {
-	fs := w.fs
-	usage, err := fs.GetDiskUsage("/")
+	usage, err := w.fs.GetDiskUsage("/")
 	if err != nil || w.storeFull {
 		return
 	}
@@ -216,7 +215,7 @@ func (w *world) fillDisk() {
 	if w.faulty.IntN(2) == 0 {
 		left, most = 0, 100_000
 	}
-	fs.SetCapacity(int64(usage.UsedBytes) + left)
+	w.fs.SetCapacity(int64(usage.UsedBytes) + left)
 	w.storeFull = w.faulty.IntN(2) == 0
 	over := false
 	if left == 0 && w.plan.glut {
@@ -225,7 +224,7 @@ func (w *world) fillDisk() {
 	w.after(time.Duration(w.faulty.IntN(most))*time.Millisecond, func() {
 		w.note("space again", 0, 0)
 		over = true
-		fs.SetCapacity(1 << 40)
+		w.fs.SetCapacity(1 << 40) // a power failure may have been meanwhile
 		w.storeFull = false
 	})
 }
@@ -246,10 +245,12 @@ func (w *world) jump() {
 	w.fault("clock jump", uint64(w.setSkew(to)), 0)
 }
 
-// setSkew sets the wall clock, and returns by how much.
+// setSkew sets the wall clock, and returns by how much. Several small steps forward
+// make a leap, too.
 func (w *world) setSkew(to time.Duration) (by time.Duration) {
 	by, w.skew = to-w.skew, to
-	if by > leap {
+	if w.lowest = min(w.lowest, to); to-w.lowest > leap {
+		w.lowest = to
 		w.leaps++
 	}
 	w.showTime()

@@ -30,6 +30,7 @@ type world struct {
 	now        time.Duration
 	skew       time.Duration // of the wall clock
 	jumped     bool          // it jumped in the world that this one is a copy of
+	lowest     time.Duration // that was, since the last leap
 	leaps      int           // forward, of that
 	latestWall time.Time     // that it has shown
 	serial     uint64
@@ -61,9 +62,9 @@ type world struct {
 	activities                   map[string]int // runs, by idempotency key
 	keys                         *check.Keys    // of the same, by call
 	poisons                      poisons
-	requests                     map[string]*partition.Command // by key: the last that was admitted, until it is answered
-	late                         []*partition.Command          // answered; they come once more in the morning
-	repeated                     map[*partition.Command]bool   // come once more
+	requests                     map[string]partition.Event // by key: the last that was admitted, until it is answered
+	late                         []partition.Event          // answered; they come once more in the morning
+	repeated                     map[partition.Event]bool   // come once more
 	workload                     *workload
 	final                        map[string]string // digest of what was read of each instance at the end; nil: not yet
 	failure                      error
@@ -85,7 +86,7 @@ func newWorld(seed uint64, p plan) *world {
 		seed: seed, plan: p, hash: 14695981039346656037,
 		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7), parking: source(20),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, keys: check.NewKeys(), poisons: newPoisons(source(8)),
-		requests: map[string]*partition.Command{}, repeated: map[*partition.Command]bool{},
+		requests: map[string]partition.Event{}, repeated: map[partition.Event]bool{},
 	}
 	return w
 }

@@ -131,13 +131,23 @@ func (s *Stepped) Subject(partition int, k partition.Key) (id string, aside bool
 	return s.n.hosts[partition].state.Subject(k)
 }
 
-// Repeat posts a request once more, as a caller might that has not heard of its
-// answer, and returns it as it is posted. Nobody hears what comes of it.
-func (s *Stepped) Repeat(c *partition.Command) *partition.Command {
-	again := *c
-	again.Retry, again.Caller = true, newCall()
-	s.n.hosts[model.PartitionOf(c.Instance, len(s.n.hosts))].post(input{ev: &again})
-	return &again
+// Repeat posts a *partition.Start or *partition.Command once more, as a caller might
+// that has not heard of its answer, and returns it as it is posted. Nobody hears what
+// comes of it.
+func (s *Stepped) Repeat(request partition.Event) (again partition.Event) {
+	var instance string
+	switch e := request.(type) {
+	case *partition.Start:
+		second := *e
+		second.Retry, second.Unused, second.Caller = true, false, newCall()
+		instance, again = e.Request.Instance, &second
+	case *partition.Command:
+		second := *e
+		second.Retry, second.Caller = true, newCall()
+		instance, again = e.Instance, &second
+	}
+	s.n.hosts[model.PartitionOf(instance, len(s.n.hosts))].post(input{ev: again})
+	return again
 }
 
 // Residue says what is left to do, once all work should have come to its end:

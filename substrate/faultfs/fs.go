@@ -88,12 +88,14 @@ func (f *FS) Kill() {
 	f.killed = true
 }
 
-// CrashClone returns what would be found after a crash now. This file system is
-// not changed, and can go on.
+// CrashClone returns what would be found after a crash now: a disk of the same
+// capacity. This file system is not changed, and can go on.
 func (f *FS) CrashClone(c Crash) *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return newFS(f.root.clone(&c, make(map[*inode]*inode), "/"))
+	clone := newFS(f.root.clone(&c, make(map[*inode]*inode), "/"))
+	clone.capacity = f.capacity
+	return clone
 }
 
 // Sum is a hash of all names and bytes that a reader would find now, synced or
