@@ -46,6 +46,9 @@ const (
 	// EvidenceNotStored: a checkpoint leaves out what could not be applied to an instance that is set aside.
 	EvidenceNotStored = false
 
+	// ExistsIgnored: a start that must fail if there is such an instance is taken for one that replaces it.
+	ExistsIgnored = false
+
 	// GCTooFar: a trim lets one segment too much go.
 	GCTooFar = false
 
@@ -163,6 +166,9 @@ const (
 	// SkipDirSync: directories are not synced.
 	SkipDirSync = false
 
+	// StartAppliedTwice: the repetition of a start is not known as one.
+	StartAppliedTwice = false
+
 	// StateBeforeLock: an entity is read as it was before it was locked last.
 	StateBeforeLock = false
 
@@ -189,6 +195,9 @@ const (
 
 	// TrimmedBeforeFlush: the log is trimmed up to what the store has, durable or not.
 	TrimmedBeforeFlush = false
+
+	// UnknownTooOften: now and then a request that is not too old is said to be.
+	UnknownTooOften = false
 
 	// UnloadedIsAbsent: of several messages only the first names its instance, and one that was not loaded is taken for one that does not exist.
 	UnloadedIsAbsent = false

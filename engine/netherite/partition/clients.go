@@ -89,6 +89,9 @@ func (ses *session) raise(floor uint64) {
 // checkClient decides about a request before it is logged: whether it is a
 // repetition, or too old to tell. retry says that it may have been sent before.
 func (s *State) checkClient(c *Client, op Op, instance string, retry bool, ans *Answer) Verdict {
+	if planted.StartAppliedTwice && op == opStart {
+		return Admit
+	}
 	if c.Key != "" {
 		if k := s.clients.keys[keyFor(op, instance, c.Key)]; k != nil && s.now.Sub(k.at) < KeyRetention && !(planted.RetryAppliedTwice && s.now.Sub(k.at) > time.Second) {
 			mark.Hit(mark.KeyRepeated)
@@ -104,7 +107,7 @@ func (s *State) checkClient(c *Client, op Op, instance string, retry bool, ans *
 		ses = &noSession
 	}
 	switch {
-	case (ses == &noSession && retry || c.Seq < ses.floor) && !planted.RetryAfterWindow, c.Seq >= max(ses.floor, c.lowest())+SessionWindow:
+	case (ses == &noSession && retry || c.Seq < ses.floor) && !planted.RetryAfterWindow, planted.UnknownTooOften && c.Seq%16 == 0, c.Seq >= max(ses.floor, c.lowest())+SessionWindow:
 		mark.Hit(mark.RequestTooOld)
 		ans.Err = engine.ErrOutcomeUnknown
 		return Refuse
