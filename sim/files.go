@@ -3,18 +3,31 @@ package sim
 import (
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
 // files is the machine's file system as one process uses it: it knows what that has
-// open. A killed process needs not close anything; one that ends in good order has
-// to, and whatever became of the nodes that it has had.
+// open. A killed process needs not close anything, and changes nothing any more; one
+// that ends in good order has to, and whatever became of the nodes that it has had.
 type files struct {
 	vfs.FS
+	p    *process
 	open map[string]int // how often, by name
+}
+
+// alive fails once the process is dead: it may have been killed in the middle of a
+// call, whose deferred ones run.
+func (f *files) alive() error {
+	if f.p.dead {
+		return faultfs.ErrKilled
+	}
+	return nil
 }
 
 // handle is a file, directory or lock that is open.
@@ -23,6 +36,38 @@ type handle struct {
 	fs     *files
 	name   string
 	closed bool
+}
+
+// Write implements vfs.File.
+func (h *handle) Write(b []byte) (int, error) {
+	if err := h.fs.alive(); err != nil {
+		return 0, err
+	}
+	return h.File.Write(b)
+}
+
+// WriteAt implements vfs.File.
+func (h *handle) WriteAt(b []byte, at int64) (int, error) {
+	if err := h.fs.alive(); err != nil {
+		return 0, err
+	}
+	return h.File.WriteAt(b, at)
+}
+
+// Sync implements vfs.File.
+func (h *handle) Sync() error {
+	if err := h.fs.alive(); err != nil {
+		return err
+	}
+	return h.File.Sync()
+}
+
+// SyncData implements vfs.File.
+func (h *handle) SyncData() error {
+	if err := h.fs.alive(); err != nil {
+		return err
+	}
+	return h.File.SyncData()
 }
 
 // Close implements vfs.File. A file that reports an error is closed as well.
@@ -50,6 +95,9 @@ func (f *files) opened(name string, file vfs.File, err error) (vfs.File, error) 
 
 // Create implements vfs.FS.
 func (f *files) Create(name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.alive(); err != nil {
+		return nil, err
+	}
 	file, err := f.FS.Create(name, c)
 	return f.opened(name, file, err)
 }
@@ -62,6 +110,9 @@ func (f *files) Open(name string, o ...vfs.OpenOption) (vfs.File, error) {
 
 // OpenReadWrite implements vfs.FS.
 func (f *files) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenOption) (vfs.File, error) {
+	if err := f.alive(); err != nil {
+		return nil, err
+	}
 	file, err := f.FS.OpenReadWrite(name, c, o...)
 	return f.opened(name, file, err)
 }
@@ -74,8 +125,51 @@ func (f *files) OpenDir(name string) (vfs.File, error) {
 
 // ReuseForWrite implements vfs.FS.
 func (f *files) ReuseForWrite(before, name string, c vfs.DiskWriteCategory) (vfs.File, error) {
+	if err := f.alive(); err != nil {
+		return nil, err
+	}
 	file, err := f.FS.ReuseForWrite(before, name, c)
 	return f.opened(name, file, err)
+}
+
+// Remove implements vfs.FS.
+func (f *files) Remove(name string) error {
+	if err := f.alive(); err != nil {
+		return err
+	}
+	return f.FS.Remove(name)
+}
+
+// RemoveAll implements vfs.FS.
+func (f *files) RemoveAll(name string) error {
+	if err := f.alive(); err != nil {
+		return err
+	}
+	return f.FS.RemoveAll(name)
+}
+
+// Rename implements vfs.FS.
+func (f *files) Rename(from, to string) error {
+	if err := f.alive(); err != nil {
+		return err
+	}
+	return f.FS.Rename(from, to)
+}
+
+// Link implements vfs.FS.
+func (f *files) Link(from, to string) error {
+	if err := f.alive(); err != nil {
+		return err
+	}
+	return f.FS.Link(from, to)
+}
+
+// MkdirAll implements vfs.FS.
+func (f *files) MkdirAll(dir string, perm os.FileMode) error {
+	if err := f.alive(); err != nil {
+		return err
+	}
+	return f.FS.MkdirAll(dir, perm)
 }
 
 // Lock implements vfs.FS.

@@ -166,6 +166,9 @@ func (c *client) askToRewind(what, id string) error {
 	}
 	s.asked[id] = true
 	defer delete(s.asked, id)
+	if i := c.w.ledger.Instances[id]; i != nil {
+		i.Rewound = true
+	}
 	return c.request(what, id, func(ctx context.Context, e *netherite.Engine, _ string) error { return e.Rewind(ctx, id, "mended") })
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/mem"
 	"github.com/netherite-go/netherite/worker"
 )
 
@@ -65,8 +66,9 @@ func (i indent) Write(b []byte) (int, error) {
 // for a fault of the disk, another one tries later.
 func (w *world) open() {
 	w.opened++
-	p := &process{w: w, nr: w.opened, clock: &clock{w: w}, fs: w.fs, files: &files{FS: w.fs, open: map[string]int{}}}
-	p.fs.SetFault(w.diskFault(p))
+	p := &process{w: w, nr: w.opened, clock: &clock{w: w}, fs: w.fs}
+	p.files = &files{FS: w.fs, p: p, open: map[string]int{}}
+	p.fs.SetFault(w.diskFault())
 	w.store.SetFault(w.storeFault)
 	for _, old := range w.procs {
 		old.replaced = true
@@ -236,10 +238,15 @@ func (w *world) powerFailure() {
 	w.after(w.seldom(5*time.Second, time.Minute), w.openIfClosed)
 }
 
-// kill ends the process that serves, but not the machine: what it wrote is there.
+// kill ends the process that serves, but not the machine: what it wrote is there. Of
+// its store that is what was flushed, or more, where its memory was full before.
 func (w *world) kill() {
 	for len(w.procs) > 0 {
 		w.end(w.procs[0])
+	}
+	if w.disk.IntN(2) == 0 {
+		keep := mem.KeepRandom(w.disk)
+		w.store.Crash(keep, keep)
 	}
 	w.after(w.seldom(3*time.Second, time.Minute), w.openIfClosed)
 }

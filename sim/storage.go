@@ -225,13 +225,16 @@ func (f *sideFiles) Remove(partition int) error {
 }
 
 // diskFault is what the file system asks before each operation.
-func (w *world) diskFault(p *process) faultfs.Fault {
+func (w *world) diskFault() faultfs.Fault {
 	return func(op faultfs.Op) error {
-		if w.crashed || p.dead {
+		if w.crashed {
 			return faultfs.ErrKilled
 		}
-		if op.Kind == faultfs.OpRead || op.Kind == faultfs.OpList || !w.chaos {
+		if !w.chaos {
 			return nil
+		}
+		if op.Kind == faultfs.OpRead || op.Kind == faultfs.OpList {
+			return w.diskError(op, 4000)
 		}
 		if w.crashIn > 0 {
 			if w.crashIn--; w.crashIn == 0 {
@@ -244,12 +247,17 @@ func (w *world) diskFault(p *process) faultfs.Fault {
 			w.losePower("crash with an unfinished file at "+string(op.Kind), uint64(op.N))
 			return faultfs.ErrKilled
 		}
-		if w.plan.has(DiskErrors) && w.disk.IntN(400) == 0 {
-			w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))
-			return fmt.Errorf("%s %s: %w", op.Kind, strings.TrimPrefix(op.Path, "/hub/"), errInjected)
-		}
+		return w.diskError(op, 400)
+	}
+}
+
+// diskError is an error of one in so many operations.
+func (w *world) diskError(op faultfs.Op, of int) error {
+	if !w.plan.has(DiskErrors) || w.disk.IntN(of) > 0 {
 		return nil
 	}
+	w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))
+	return fmt.Errorf("%s %s: %w", op.Kind, strings.TrimPrefix(op.Path, "/hub/"), errInjected)
 }
 
 // storeFault is what the store asks before it applies or flushes.

@@ -30,6 +30,7 @@ type Instance struct {
 	Stopped   bool // its termination was acknowledged
 	Held      bool // its suspension was acknowledged, and nobody has asked to resume it
 	Restarted bool // it may have been started again
+	Rewound   bool // it may have been rewound, or tried again
 	Gone      bool // its purge was acknowledged
 	Forgotten bool // so was that of its children with it
 	Children  int  // that it may have, for as long as it runs
@@ -147,8 +148,8 @@ func (l *Ledger) Saw(id string, got *model.Instance, now time.Time) error {
 		return fmt.Errorf("status: %q %w", id, err)
 	}
 	if was := i.seen; was != nil && was.Execution == got.Execution {
-		if was.Status == model.Completed && got.Status != model.Completed {
-			return fmt.Errorf("ledger: %q had completed, now it is %v", id, got.Status)
+		if was.Status.Ended() && got.Status != was.Status && (was.Status != model.Failed || !i.Rewound) {
+			return fmt.Errorf("ledger: %q had ended, %v, now it is %v", id, was.Status, got.Status)
 		}
 		if was.Status.Ended() && got.Status == was.Status && string(was.Output) != string(got.Output) {
 			return fmt.Errorf("ledger: %q had ended with %s, now with %s", id, was.Output, got.Output)
