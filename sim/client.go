@@ -504,7 +504,11 @@ func (c *client) again(id string) {
 
 // startAgain starts an instance of an ID that there is.
 func (c *client) startAgain(id string, how engine.Reuse, expected error) (s engine.Started, acked bool) {
-	acked = c.command("start again", id, expected, func(ctx context.Context, e *netherite.Engine, key string) (err error) {
+	what := "start again"
+	if how == engine.AttachIfExists { // of which nothing may come, that is not remembered
+		what = "attach to"
+	}
+	acked = c.command(what, id, expected, func(ctx context.Context, e *netherite.Engine, key string) (err error) {
 		s, err = e.Start(ctx, engine.StartRequest{Instance: id, Name: "Captive", Input: encode(0), Key: key, IfExists: how})
 		return err
 	})
