@@ -116,8 +116,7 @@ func newPlan(seed uint64, o Options) plan {
 		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 30_000)) * time.Millisecond,
 		retention: -1,
 	}
-	p.checkReplay = p.checkReplay && !p.evictAlways // it keeps everything in memory
-	for f := range DamagedRows {                    // which has a source of its own
+	for f := range DamagedRows { // which has a source of its own
 		p.faults[f] = r.IntN(2) == 0
 	}
 	if r.IntN(12) == 0 {

@@ -217,6 +217,9 @@ func (h *host) admit(ev partition.Event) {
 		hook(h.id, ev)
 	}
 	b.stepping = true
+	if h.replica != nil {
+		h.replica.behind = true
+	}
 	h.applying(h.state.Held(ev))
 	h.state.Step(in, &b.fx)
 	for {

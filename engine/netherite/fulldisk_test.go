@@ -209,7 +209,7 @@ func untilAdmitted(t *testing.T, e *netherite.Engine) {
 	}
 }
 
-// What was acknowledged is there after a crash on the full disk, and the hub
+// What was acknowledged is there after a crash on a disk that stays full, and the hub
 // opens again once there is space.
 func TestCrashOnAFullDiskLosesNothingAcknowledged(t *testing.T) {
 	for _, c := range diskCases {
@@ -237,6 +237,14 @@ func TestCrashOnAFullDiskLosesNothingAcknowledged(t *testing.T) {
 				<-done
 			}
 			d.crash()
+			// The disk is as full as before: it opens, or says why not.
+			e, err := netherite.Open(netherite.Options{Storage: d, Logger: testLogger(t)})
+			if err == nil {
+				e.Kill(false)
+			} else if !errors.Is(err, engine.ErrDiskFull) {
+				t.Fatalf("opened on a full disk: %v", err)
+			}
+			d.empty()
 			e = openOn(t, d)
 			for _, id := range acknowledged {
 				if _, err := e.Get(ctx, id, engine.GetOptions{}); err != nil {

@@ -71,6 +71,9 @@ func (h *host) loadKeys(keys []partition.Key) error {
 		}
 		h.state.Install(l)
 	}
+	if h.replica != nil {
+		h.replica.loaded(h.state, b.missing)
+	}
 	return h.mirror(keys)
 }
 

@@ -138,14 +138,12 @@ func (h *host) account() {
 		}
 		h.state.Evict(0)
 	}
-	if h.replica == nil {
-		h.state.EvictEnded()
-	}
+	h.state.EvictEnded()
 	total, dirty := h.state.Bytes()
 	share := stateShare(n.opts.Memory)
 	if all := n.used.Load() + total - u.published; all > share {
 		part := max(total*share/all, share/int64(4*len(n.hosts)))
-		if total > part && h.replica == nil {
+		if total > part {
 			if !n.e.feed.connected() {
 				h.letGo() // there is nobody to run it
 			}

@@ -168,11 +168,11 @@ type Options struct {
 	// CheckReplay rebuilds, for each record, the touched instances from their
 	// encodings, applies the decoded record, and compares. It multiplies the
 	// cost of everything and is meant for tests, which may turn it on for a whole
-	// process (internal/replaycheck). A difference panics.
+	// process (internal/replaycheck). What is evicted stays in the copy, and is
+	// compared when it is loaded again. A difference panics.
 	CheckReplay bool
 	// EvictAlways writes and evicts after every batch whatever can be, so that
-	// every step begins with loading. It is slow and meant for tests; the replay
-	// checker keeps everything and must be off.
+	// every step begins with loading. It is slow and meant for tests.
 	EvictAlways bool
 }
 
@@ -208,9 +208,9 @@ func (o Options) withDefaults() (Options, error) {
 		o.Backoff = []time.Duration{0, time.Second, 5 * time.Second, 15 * time.Second}
 	}
 	orDefault(&o.Memory, DefaultMemory)
-	if !o.CheckReplay && replaycheck.On() && o.Memory == DefaultMemory && !o.EvictAlways {
+	if !o.CheckReplay && replaycheck.On() && o.Memory == DefaultMemory {
 		o.CheckReplay = true
-		o.Logger.Info("the replay checker is on, as in tests: all is kept in memory, and everything takes longer")
+		o.Logger.Info("the replay checker is on, as in tests: a copy of all is kept in memory, and everything takes longer")
 	}
 	orDefault(&o.MaxPayload, DefaultMaxPayload)
 	orDefault(&o.MaxHistoryEvents, DefaultMaxHistoryEvents)

@@ -86,11 +86,8 @@ func TestScenariosOverChaoticTransport(t *testing.T) {
 }
 
 // evictAll makes an engine write and evict, after every step, all instances of
-// which nothing is handed out. The replay checker keeps everything: it is off.
-func evictAll(o *netherite.Options) {
-	o.CheckReplay = false
-	o.EvictAlways = true
-}
+// which nothing is handed out.
+func evictAll(o *netherite.Options) { o.EvictAlways = true }
 
 // What is evicted after every step goes on as if it had been kept.
 func TestScenariosWithEvictionAfterEveryStep(t *testing.T) {

@@ -51,20 +51,24 @@ func appendEntries(b []byte, inst *instance, list []entry) []byte {
 }
 
 // EncodeDurable returns the canonical encoding of the whole durable part that
-// is in memory: two states that went through the same records agree on it as
-// far as they hold the same instances.
+// is in memory. The replay checker compares it piece by piece.
 func (s *State) EncodeDurable() []byte {
 	b := s.EncodeShared(nil)
-	insts := make([]*instance, 0, len(s.byOrd))
-	for _, inst := range s.byOrd { // sorted: below
-		insts = append(insts, inst)
-	}
-	slices.SortFunc(insts, func(a, b *instance) int { return cmp.Compare(a.ord, b.ord) })
-	for _, inst := range insts {
-		b = model.AppendUvarint(b, inst.ord)
-		b = model.AppendBytes(b, s.EncodeInstance(Key{Ord: inst.ord}))
+	for _, k := range s.Instances() {
+		b = model.AppendUvarint(b, k.Ord)
+		b = model.AppendBytes(b, s.EncodeInstance(k))
 	}
 	return b
+}
+
+// Instances lists the instances that are in memory, by their ordinals.
+func (s *State) Instances() []Key {
+	keys := make([]Key, 0, len(s.byOrd))
+	for ord := range s.byOrd { // sorted: below
+		keys = append(keys, Key{Ord: ord})
+	}
+	slices.SortFunc(keys, func(a, b Key) int { return cmp.Compare(a.Ord, b.Ord) })
+	return keys
 }
 
 // EncodeShared appends the canonical encoding of what belongs to no instance:
