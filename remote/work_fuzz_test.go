@@ -120,9 +120,9 @@ func itemsOfWork() (list []*wire.WorkItem) {
 
 // FuzzWorkItem holds that what is read of a message as it comes is what the message
 // says: the worker is offered the same, with the same history, as if the message had been
-// decoded first. What cannot be decoded is refused, or left in the past, where it is
-// refused once that is read. The message before it is one whose result the worker has
-// handed in, so that it is known how the instance's history begins.
+// decoded first. What cannot be decoded is refused, unless it is in the past, which may
+// never be read, or in what no worker of this project needs. The message then comes
+// again, after a result of the worker's, so that it is known how the history begins.
 func FuzzWorkItem(f *testing.F) {
 	for _, m := range itemsOfWork() {
 		b, err := proto.Marshal(m)
