@@ -3,11 +3,13 @@ package remote
 import (
 	"context"
 	"hash/maphash"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
@@ -121,15 +123,16 @@ func itemsOfWork() (list []*wire.WorkItem) {
 // FuzzWorkItem holds that what is read of a message as it comes is what the message
 // says: the worker is offered the same, with the same history, as if the message had been
 // decoded first. What cannot be decoded is refused, unless it is in the past, which may
-// never be read, or in what no worker of this project needs. The message then comes
-// again, after a result of the worker's, so that it is known how the history begins.
+// never be read, or in what no worker of this project needs. Then the next step comes,
+// after a result of the worker's, so that it is known how the history begins.
 func FuzzWorkItem(f *testing.F) {
 	for _, m := range itemsOfWork() {
 		b, err := proto.Marshal(m)
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(b, uint8(1))
+		f.Add(b, uint8(5)) // one event is added, and there is one more
+		f.Add(b, uint8(6)) // two are added
 		f.Add(b[:len(b)-1], uint8(0))
 	}
 	f.Fuzz(func(t *testing.T, b []byte, changes uint8) {
@@ -157,14 +160,15 @@ func FuzzWorkItem(f *testing.F) {
 			if d := cmp.Diff(wanted, histories, cmpopts.EquateEmpty()); d != "" {
 				t.Fatalf("histories (-decoded, +as it comes):\n%s", d)
 			}
-			raw.goesOn(t, got, b, int(changes%4))
+			raw.goesOn(t, got, int(changes%4), int(changes/4%4))
 		})
 	})
 }
 
 // goesOn holds that a step is taken for one that goes on where the last has ended, of
-// which there is no word in the protocol, only if its history is as long as it has to be.
-func (c *connection) goesOn(t *testing.T, k *keeper, b []byte, changes int) {
+// which there is no word in the protocol, if its history is longer by as many events as
+// that one's result had, and only then.
+func (c *connection) goesOn(t *testing.T, k *keeper, changes, longer int) {
 	t.Helper()
 	for _, first := range k.Orchestrations {
 		i := c.held.remove(first.Token)
@@ -172,13 +176,28 @@ func (c *connection) goesOn(t *testing.T, k *keeper, b []byte, changes int) {
 		if i.known == nil {
 			return // the server says it
 		}
-		if err := c.takeRaw(b, 1); err != nil {
+		if err := c.takeRaw(nextStep(i, longer), 1); err != nil {
 			t.Fatalf("taken once, and then: %v", err)
 		}
-		for _, again := range k.Orchestrations {
-			if n := len(i.encoded) + len(i.fresh) + changes; again.Last == first.Token.Name && again.PastEvents != int64(n) {
-				t.Fatalf("a step after %d events goes on after %d", again.PastEvents, n)
-			}
+		if again := k.Orchestrations[0]; (again.Last == first.Token.Name) != (changes == longer) {
+			t.Fatalf("a history of %d events is longer by %d, and goes on where one has added %d: %v", again.PastEvents, longer, changes, again.Last)
 		}
 	}
+}
+
+// nextStep is a step, as it comes, whose history is that of another with what was new to
+// it, and so many events more.
+func nextStep(i *item, longer int) (b []byte) {
+	field := func(b []byte, number protowire.Number, v []byte) []byte {
+		return protowire.AppendBytes(protowire.AppendTag(b, number, protowire.BytesType), v)
+	}
+	b = field(b, 1, []byte(i.instance))
+	b = field(b, 2, field(nil, 1, []byte(i.execution)))
+	for _, e := range slices.Concat(i.encoded, i.fresh, slices.Repeat(i.fresh[:1], longer)) {
+		b = field(b, 3, e)
+	}
+	for _, e := range i.fresh {
+		b = field(b, 4, e)
+	}
+	return field(nil, fieldStep, b)
 }
