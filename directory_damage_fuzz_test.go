@@ -23,14 +23,21 @@ import (
 // FuzzDamagedDirectory holds that a hub's directory in which anything has happened
 // is inspected and opened, or refused by name; and that a hub in which inspection
 // finds nothing wrong opens and runs as a whole. An edit is five bytes: which file,
-// what is done to it, where, with which value.
+// what is done to it, where, with which value. The directory is one of the program as
+// it is, or the oldest that there is.
 func FuzzDamagedDirectory(f *testing.F) {
-	whole, files := kept(f)
-	for i := range files {
-		f.Add([]byte{byte(i), byte(i) % 4, 0, 12, 0x80})
+	present, presentFiles := kept(f, presentFormat)
+	first, firstFiles := kept(f, "v1")
+	for i := range presentFiles {
+		f.Add([]byte{byte(i), byte(i) % 4, 0, 12, 0x80}, false)
 	}
-	f.Add([]byte{})
-	f.Fuzz(func(t *testing.T, edits []byte) {
+	f.Add([]byte{}, false)
+	f.Add([]byte{}, true)
+	f.Fuzz(func(t *testing.T, edits []byte, old bool) {
+		whole, files := present, presentFiles
+		if old {
+			whole, files = first, firstFiles
+		}
 		disk := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
 		for edits = edits[:min(len(edits), 25)]; len(edits) >= 5; edits = edits[5:] {
 			disk.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
@@ -53,11 +60,11 @@ func FuzzDamagedDirectory(f *testing.F) {
 	})
 }
 
-// kept is the directory of the present format, in memory, and its files.
-func kept(t testing.TB) (disk *faultfs.FS, files []string) {
+// kept is a directory of those in testdata, in memory, and its files.
+func kept(t testing.TB, format string) (disk *faultfs.FS, files []string) {
 	t.Helper()
 	dir := t.TempDir()
-	unpack(t, filepath.Join(formatsDir, "v1.tar.gz"), dir)
+	unpack(t, filepath.Join(formatsDir, format+".tar.gz"), dir)
 	disk = faultfs.New()
 	err := filepath.WalkDir(dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {

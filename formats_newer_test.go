@@ -73,7 +73,7 @@ func TestOlderProgramRefusesANewerDirectoryByNameAndLeavesItAsItIs(t *testing.T)
 	for name, c := range newer {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			unpack(t, filepath.Join(formatsDir, fmt.Sprintf("v%d.tar.gz", formatVersion)), dir)
+			unpack(t, presentDirectory()+".tar.gz", dir)
 			c.raise(t, dir)
 			before := treeOf(t, dir)
 			hub, err := Open(dir, Serve(oldCode(true)...))
@@ -153,7 +153,7 @@ func rewriteLastFrame(t *testing.T, dir string, change func(frame []byte)) {
 // orchestration has to be replayed.
 func TestNewerChunkOfHistoryIsRefusedByNameWhenItIsRead(t *testing.T) {
 	dir := t.TempDir()
-	unpack(t, filepath.Join(formatsDir, fmt.Sprintf("v%d.tar.gz", formatVersion)), dir)
+	unpack(t, presentDirectory()+".tar.gz", dir)
 	rewriteHistory(t, dir, func(chunk []byte) { chunk[0]++ })
 	const says = "a chunk of history has version 2, this program reads up to 1"
 	if r, err := Inspect(dir); err != nil || !slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind == "version" && strings.Contains(d.Detail, says) }) ||

@@ -57,16 +57,18 @@ func TestNothingIsReplacedWithoutTheReportOfARepair(t *testing.T) {
 			}
 		})
 	}
-	dir := duplicate(t, hub)
-	write(t, dir, "repair.swap", `"quarantine/001"`)
-	if err := os.MkdirAll(filepath.Join(dir, "quarantine/001"), 0o700); err != nil {
-		t.Fatal(err)
+	for _, end := range []string{"", "\n"} { // as an editor leaves it
+		dir := duplicate(t, hub)
+		write(t, dir, "repair.swap", `"quarantine/001"`+end)
+		if err := os.MkdirAll(filepath.Join(dir, "quarantine/001"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		write(t, dir, "quarantine/001/repair.json", "{}")
+		if r, err := netherite.Repair(t.Context(), dir, netherite.RepairOptions{}); err != nil || !r.Done {
+			t.Errorf("%+v, %v", r, err)
+		}
+		openBank(t, dir).check(t, acknowledged)
 	}
-	write(t, dir, "quarantine/001/repair.json", "{}")
-	if r, err := netherite.Repair(t.Context(), dir, netherite.RepairOptions{}); err != nil || !r.Done {
-		t.Errorf("%+v, %v", r, err)
-	}
-	openBank(t, dir).check(t, acknowledged)
 }
 
 func TestInspectTellsOfAnInterruptedRepair(t *testing.T) {

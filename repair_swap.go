@@ -152,7 +152,7 @@ func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
 		return nil, err
 	}
 	r := &RepairReport{}
-	quarantine, err := strconv.Unquote(string(data))
+	quarantine, err := strconv.Unquote(strings.TrimSpace(string(data)))
 	if err == nil {
 		data, err = readFile(d.fs, d.fs.PathJoin(d.dir, quarantine, reportName))
 	}

@@ -213,13 +213,13 @@ func (c client) Query(ctx context.Context, query engine.Query) (page engine.Page
 		}
 		return err
 	})
-	if err == nil {
-		err = json.Unmarshal(answer.GetPage(), &page)
+	if err != nil {
+		return page, err
 	}
-	if err == nil {
-		err = incomplete(answer.GetIncomplete())
+	if page, err = pageOf(answer.GetPage()); err != nil {
+		return page, fmt.Errorf("query instances: the answer cannot be read: %w", err)
 	}
-	return page, err
+	return page, incomplete(answer.GetIncomplete())
 }
 
 // errPlain says that a server does not know what this package adds to the protocol.

@@ -3,7 +3,9 @@ package remote
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -92,6 +94,17 @@ func instanceOf(a *wire.GetInstanceResponse) (*model.Instance, error) {
 	}
 	i.Execution = execution
 	return i, nil
+}
+
+// pageOf reads a page of instances, each of which is there: callers look at them.
+func pageOf(text []byte) (page engine.Page, err error) {
+	if err := json.Unmarshal(text, &page); err != nil {
+		return engine.Page{}, err
+	}
+	if slices.Contains(page.Instances, nil) {
+		return engine.Page{}, errors.New("an instance of the page is null")
+	}
+	return page, nil
 }
 
 // notFound is what a server says by an empty answer.

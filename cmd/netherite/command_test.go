@@ -35,7 +35,7 @@ var update = flag.Bool("update", false, "rewrite the expected output in the scri
 
 func TestMain(m *testing.M) {
 	switch r := os.Getenv(role); {
-	case r == roleCommand:
+	case r == roleCommand && !slices.Contains(os.Args, "-test.fuzzworker"): // which a fuzzing test starts
 		main()
 	case len(r) > len(roleHub) && r[:len(roleHub)] == roleHub:
 		runHub(r[len(roleHub)+1:])

@@ -3,6 +3,7 @@ package durabletask_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/netherite-go/netherite/door/durabletask/extra"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/fuzztest"
@@ -60,6 +62,15 @@ var methods = []method{
 	{"SkipGracefulOrchestrationTerminations", &wire.SkipGracefulOrchestrationTerminationsRequest{InstanceBatch: &wire.InstanceBatch{InstanceIds: []string{"x"}}}},
 }
 
+// extras are what may ride in a request beyond the protocol: what is for another one is
+// read as something else.
+var extras = []proto.Message{
+	&extra.Request{Key: "k", IfExists: 2, Execution: make([]byte, 16), Whole: true, Waits: true, Fresh: true},
+	&extra.Request{Query: []byte(`{"Statuses":["Running"],"PageSize":2,"Payloads":true}`)},
+	&extra.Step{More: true, KeepStatus: true, CancelTimers: []int32{1}, CancelTasks: []int32{2}, Awaits: []string{"n"}},
+	&extra.Abandon{After: 1e9},
+}
+
 // rawCodec sends bytes as they are.
 type rawCodec struct{}
 
@@ -101,6 +112,9 @@ func FuzzAnyBytesIntoAnyCall(f *testing.F) {
 			b, _ = proto.Marshal(m.good)
 		}
 		f.Add(uint8(i), b)
+		for _, x := range extras {
+			f.Add(uint8(i), extra.Append(slices.Clone(b), x))
+		}
 	}
 	r := open(f)
 	r.start("x", "Tour")
@@ -127,16 +141,18 @@ func FuzzAnyBytesIntoAnyCall(f *testing.F) {
 
 // FuzzStepsOfAWorker answers the steps of one orchestration, and whatever else comes
 // of it, with what the input says: first how many bytes, and then so many that are
-// a response. Whatever that is, the instance has a history, and can be ended.
+// a response. The worker is one of this project, or any. Whatever that is, the instance
+// has a history, and can be ended.
 func FuzzStepsOfAWorker(f *testing.F) {
-	add := func(list ...proto.Message) {
+	addOf := func(own bool, list ...proto.Message) {
 		var all []byte
 		for _, m := range list {
 			b, _ := proto.Marshal(m)
 			all = append(append(all, byte(len(b)>>8), byte(len(b))), b...)
 		}
-		f.Add(all)
+		f.Add(all, own)
 	}
+	add := func(list ...proto.Message) { addOf(false, list...) }
 	step := func(actions ...*wire.OrchestratorAction) *wire.OrchestratorResponse {
 		return &wire.OrchestratorResponse{Actions: actions}
 	}
@@ -150,12 +166,44 @@ func FuzzStepsOfAWorker(f *testing.F) {
 			add(m)
 		}
 	}
-	r := open(f)
-	w := r.work(everything())
-	f.Fuzz(func(t *testing.T, script []byte) {
+	for _, list := range ownSteps() {
+		addOf(true, list...)
+	}
+	plain, ours := open(f), open(f)
+	asks := everything()
+	extra.Put(asks, &extra.Worker{Revision: 1, Live: 10})
+	worker, own := plain.work(everything()), ours.work(asks)
+	f.Fuzz(func(t *testing.T, script []byte, isOwn bool) {
+		r, w := plain, worker
+		if isOwn {
+			r, w = ours, own
+		}
 		r.t = t
 		fuzztest.Bounded(t, most, 1, func() { r.play(t, w, script) })
 	})
+}
+
+// ownSteps are answers of a worker of this project, with what the protocol has no words
+// for: of a step, and of its actions.
+func ownSteps() (lists [][]proto.Message) {
+	with := func(x *extra.Step, actions ...*wire.OrchestratorAction) *wire.OrchestratorResponse {
+		q := &wire.OrchestratorResponse{Actions: actions, CustomStatus: text("s")}
+		extra.Put(q, x)
+		return q
+	}
+	also := func(a *wire.OrchestratorAction, x *extra.Event) *wire.OrchestratorAction {
+		extra.Put(a, x)
+		return a
+	}
+	attempt := &extra.Event{Name: "A", Call: 1, Attempt: 2, Timeout: 5e9, AfterCommit: true}
+	return [][]proto.Message{
+		{with(&extra.Step{More: true}, also(schedule(0, "A", "1"), attempt)), with(&extra.Step{KeepStatus: true, CancelTasks: []int32{0}}, end(1, ""))},
+		{with(&extra.Step{CancelTimers: []int32{7}, CancelTasks: []int32{-1}, Awaits: []string{"n", "n"}}, also(signal(0, "@e@1", "op", ""), &extra.Event{
+			Sender: &extra.Sender{Instance: "x", Execution: make([]byte, 16), Id: 3}, Trace: &extra.Trace{Parent: "p", SpanId: "s"},
+		}))},
+		{with(&extra.Step{}, also(end(0, ""), &extra.Event{Tags: map[string]string{"a": "b"}}))},
+		{with(&extra.Step{}, also(child(0, "", "C"), &extra.Event{FireAt: 1}), also(end(1, ""), &extra.Event{Marker: "m"}))},
+	}
 }
 
 // play lets the worker answer by a script until it is over.
@@ -231,6 +279,13 @@ func (r *rig) respond(t *testing.T, i *wire.WorkItem, b []byte) {
 	}
 }
 
+// sends is an action of an operation by which an entity of this project sends an event.
+func sends(s *extra.Sent) *wire.OperationAction {
+	a := &wire.OperationAction{Id: 3}
+	extra.Put(a, &extra.Event{Sent: s})
+	return a
+}
+
 // FuzzEntityResults answers a batch of operations with whatever the input is: the
 // caller is answered, or the operation comes again.
 func FuzzEntityResults(f *testing.F) {
@@ -243,6 +298,7 @@ func FuzzEntityResults(f *testing.F) {
 			{Id: 1, OperationActionType: &wire.OperationAction_SendSignal{SendSignal: &wire.SendSignalAction{InstanceId: "@e@2", Name: "n"}}},
 			{Id: 2, OperationActionType: &wire.OperationAction_StartNewOrchestration{StartNewOrchestration: &wire.StartNewOrchestrationAction{Name: "n"}}},
 		}},
+		{Results: []*wire.OperationResult{succeeded("")}, Actions: []*wire.OperationAction{sends(&extra.Sent{Instance: "x", Name: "n", Payload: []byte("1")}), sends(&extra.Sent{Absent: true})}},
 	} {
 		b, _ := proto.Marshal(m)
 		f.Add(b)

@@ -276,7 +276,10 @@ func (r *rig) work(q *wire.GetWorkItemsRequest) *worker {
 				w.failed <- err
 				return
 			case i.GetHealthPing() != nil:
-				w.pings <- struct{}{}
+				select {
+				case w.pings <- struct{}{}:
+				default: // nobody counts that many
+				}
 			default:
 				w.items <- i
 			}

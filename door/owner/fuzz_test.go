@@ -13,6 +13,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/fuzztest"
 )
@@ -139,6 +142,38 @@ func FuzzAnswer(f *testing.F) {
 				if _, err := json.Marshal(v); err != nil {
 					t.Fatalf("%+v was read from %s and cannot be written: %v", v, body, err)
 				}
+			}
+		})
+	})
+}
+
+// FuzzNews holds that whatever a hub tells of what changes is read to its end, which has
+// a reason, and that news are the same when they are told on.
+func FuzzNews(f *testing.F) {
+	f.Add([]byte(`{}{"Changes":[{"Instance":"i","Name":"n","Status":"Failed","Gone":true}]}{"Lost":true}{"Error":{"code":"closed","message":"m"}}`))
+	f.Add([]byte(`{"Error":{"code":"invalid"}}`))
+	f.Add([]byte(`{"Changes":[{"Status":"none"}]}`))
+	f.Add([]byte(`{}{"Changes":null}[`))
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, body []byte) {
+		fuzztest.Bounded(t, len(body), 2000, func() {
+			w, err := newWatch(&http.Client{Transport: given(body)}, engine.WatchOptions{})
+			for err == nil {
+				var n, again news
+				if n.Changes, n.Lost, err = w.Next(context.Background()); err != nil {
+					w.Close()
+					break
+				}
+				text, bad := json.Marshal(n)
+				if bad == nil {
+					bad = json.Unmarshal(text, &again)
+				}
+				if diff := cmp.Diff(n, again, cmpopts.EquateEmpty()); bad != nil || diff != "" {
+					t.Fatalf("%s is read as something else (%v):\n%s", text, bad, diff)
+				}
+			}
+			if strings.TrimSpace(err.Error()) == "" {
+				t.Fatal("an end without a reason")
 			}
 		})
 	})

@@ -3,6 +3,7 @@ package arch
 import (
 	"errors"
 	"go/ast"
+	"go/types"
 	"io/fs"
 	"os"
 	"path"
@@ -15,13 +16,23 @@ import (
 // decoderName matches the names of functions that turn bytes or text into values.
 var decoderName = regexp.MustCompile(`^(Decode|Read|Parse|Unmarshal)([A-Z0-9]|$)`)
 
-// insideName matches those of functions that do so inside of a package.
-var insideName = regexp.MustCompile(`^(decode|parse|unmarshal)([A-Z0-9]|$)`)
+// insideName matches those of functions that do so inside of a package, if they are
+// given text or bytes; readName those that do if they are given bytes, as text is often
+// the name of what they read.
+var (
+	insideName = regexp.MustCompile(`^(decode|parse|unmarshal)([A-Z0-9]|$)`)
+	readName   = regexp.MustCompile(`^read([A-Z0-9]|$)`)
+)
+
+// decoders are calls that turn bytes into values: of packages of the standard library and
+// of the protocol.
+var decoders = regexp.MustCompile(`^(json|proto|protobuf|protojson|gob|xml)\.(Unmarshal|NewDecoder)$|^protowire\.Consume|^extra\.Get$|^translate\.Fields$|^strconv\.Unquote$`)
 
 // checkFuzzed wants a fuzz target for every exported decoder: one in the tests of
 // its package that names it, or that uses a function of those tests that does. For one
-// that is not exported and is given bytes or text, the target may come to it by way of
-// the package's own functions. Functions are told apart by their names alone.
+// that is not exported and is given bytes or text, or one that by its name is none and
+// calls decoders, the target may come to it by way of the package's own functions.
+// Functions are told apart by their names alone.
 func checkFuzzed(t *Tree) (found []Violation, err error) {
 	targets := map[bool]map[string]map[string]bool{true: {}, false: {}}
 	for _, f := range t.Files {
@@ -36,7 +47,7 @@ func checkFuzzed(t *Tree) (found []Violation, err error) {
 			recv, inside := receiver(fn), false
 			switch name := fn.Name.Name; {
 			case decoderName.MatchString(name) && (recv == "" || ast.IsExported(recv)):
-			case insideName.MatchString(name) && takesText(fn):
+			case insideName.MatchString(name) && takes(fn, isText), readName.MatchString(name) && takes(fn, isBytes), decodes(fn):
 				inside = true
 			default:
 				continue
@@ -53,18 +64,41 @@ func checkFuzzed(t *Tree) (found []Violation, err error) {
 	return found, nil
 }
 
-// takesText reports whether a parameter of fn is bytes or text.
-func takesText(fn *ast.FuncDecl) bool {
-	return slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool {
-		switch x := p.Type.(type) {
-		case *ast.Ident:
-			return x.Name == "string"
-		case *ast.ArrayType:
-			id, ok := x.Elt.(*ast.Ident)
-			return ok && x.Len == nil && id.Name == "byte"
-		}
+// takes reports whether a parameter of fn is of a type.
+func takes(fn *ast.FuncDecl, is func(ast.Expr) bool) bool {
+	return slices.ContainsFunc(fn.Type.Params.List, func(p *ast.Field) bool { return is(p.Type) })
+}
+
+// isText reports whether a type is bytes or text.
+func isText(x ast.Expr) bool {
+	id, ok := x.(*ast.Ident)
+	return ok && id.Name == "string" || isBytes(x)
+}
+
+func isBytes(x ast.Expr) bool {
+	list, ok := x.(*ast.ArrayType)
+	if !ok || list.Len != nil {
 		return false
+	}
+	id, ok := list.Elt.(*ast.Ident)
+	return ok && id.Name == "byte"
+}
+
+// decodes reports whether fn itself hands what it was given to a decoder of a format
+// that others have defined, whatever its name is.
+func decodes(fn *ast.FuncDecl) (found bool) {
+	if fn.Body == nil {
+		return false
+	}
+	ast.Inspect(fn.Body, func(n ast.Node) bool {
+		if call, ok := n.(*ast.CallExpr); ok {
+			if sel, ok := call.Fun.(*ast.SelectorExpr); ok {
+				found = found || decoders.MatchString(types.ExprString(sel))
+			}
+		}
+		return !found
 	})
+	return found
 }
 
 // fuzzedNames are all names that the fuzz targets of a package use, directly or by

@@ -7,13 +7,16 @@ import (
 	"testing"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/netherite-go/netherite/internal/fuzztest"
 	"github.com/netherite-go/netherite/substrate/backup"
 )
 
 // FuzzManifest reads any bytes as the manifest of a backup: an error, or one
-// whose files can be looked for. Its checksum is made to fit as well.
+// whose files can be looked for, and which is written as one that is read the same. Its
+// checksum is made to fit as well.
 func FuzzManifest(f *testing.F) {
 	fs := vfs.NewMem()
 	before, _ := versions()
@@ -35,7 +38,7 @@ func FuzzManifest(f *testing.F) {
 	})
 }
 
-// manifest reads a manifest, and looks for its files.
+// manifest reads a manifest, looks for its files, and writes it again.
 func manifest(t *testing.T, data []byte) {
 	fs := vfs.NewMem()
 	file, err := fs.Create("manifest", vfs.WriteCategoryUnspecified)
@@ -54,5 +57,12 @@ func manifest(t *testing.T, data []byte) {
 	}
 	if _, err := m.Verify(t.Context(), fs, ""); err != nil {
 		t.Errorf("%v", err)
+	}
+	if err := backup.WriteManifest(m, fs, ""); err != nil {
+		t.Fatal(err)
+	}
+	again, err := backup.Read(fs, "")
+	if d := cmp.Diff(m, again, cmpopts.EquateEmpty()); err != nil || d != "" {
+		t.Errorf("written and read it is something else (%v):\n%s", err, d)
 	}
 }

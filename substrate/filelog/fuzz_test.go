@@ -87,7 +87,7 @@ func checkLog(t *testing.T, disk *faultfs.FS) {
 		t.Fatalf("verify: %v", err)
 	}
 	before := image(t, disk)
-	l, openErr := filelog.Open(small(disk, dir))
+	l, disk, openErr := openBounded(t, disk)
 	if openErr != nil {
 		for _, want := range []error{substrate.ErrDamaged, substrate.ErrNewerFormat, substrate.ErrForeign} {
 			if errors.Is(openErr, want) {
@@ -119,6 +119,22 @@ func checkLog(t *testing.T, disk *faultfs.FS) {
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// openBounded opens a log, or a copy of it where that is measured again, and returns the
+// disk that was taken. What the files hold is read piece by piece: an opening needs no
+// more memory for a long log than for a short one.
+func openBounded(t *testing.T, disk *faultfs.FS) (l *filelog.Log, opened *faultfs.FS, err error) {
+	t.Helper()
+	disks := []*faultfs.FS{disk, disk.CrashClone(keepAll)}
+	fuzztest.Bounded(t, 0, 0, func() {
+		if err == nil && l != nil {
+			err = l.Close()
+		}
+		opened, disks = disks[0], disks[1:]
+		l, err = filelog.Open(small(opened, dir))
+	})
+	return l, opened, err
 }
 
 // harmless reports whether damage is such that nothing is lost: only Verify looks

@@ -1,0 +1,4 @@
+package backup
+
+// WriteManifest puts a manifest in place.
+var WriteManifest = (*Manifest).write
