@@ -10,7 +10,9 @@ import (
 // called when the process is gone.
 type clock struct {
 	w    *world
+	p    *process
 	dead bool
+	due  []func() // while the process stands still
 }
 
 var _ substrate.Clock = (*clock)(nil)
@@ -23,10 +25,19 @@ func (c *clock) Mono() time.Duration { return c.w.now }
 
 // AfterFunc implements substrate.Clock.
 func (c *clock) AfterFunc(d time.Duration, f func()) (stop func()) {
-	return c.w.after(d, func() {
-		if !c.dead {
+	stopped := false
+	call := func() {
+		if !c.dead && !stopped {
 			c.w.note("timer", 0, 0)
 			f()
 		}
+	}
+	forget := c.w.after(d, func() {
+		if c.p.paused {
+			c.due = append(c.due, call)
+			return
+		}
+		call()
 	})
+	return func() { stopped = true; forget() }
 }

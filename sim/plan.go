@@ -31,6 +31,7 @@ const (
 	TwinResults               // workers hand in results twice
 	BadTasks                  // activities fail or hang
 	Impatience                // clients give up waiting, and try again
+	Pauses                    // the process stands still for a while, in the middle of whatever it does
 	Poison                    // the core cannot apply what comes for some instances, for a while
 	DamagedRows               // a row of the store is damaged, so that its partition parks, until it is put back
 	faultKinds
@@ -38,12 +39,12 @@ const (
 
 var faultNames = [...]string{
 	"crashes", "kills", "zombies", "disk-errors", "store-errors", "full-disks", "slow-disks", "bit-flips",
-	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience", "poison",
+	"lost-frames", "twin-frames", "late-frames", "clock-jumps", "worker-losses", "twin-results", "bad-tasks", "impatience", "pauses", "poison",
 	"damaged-rows",
 }
 
 // repeating are the kinds that can make an activity run more than once.
-var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks, Poison, DamagedRows}
+var repeating = []Fault{Crashes, Kills, Zombies, DiskErrors, StoreErrors, WorkerLosses, BadTasks, Pauses, Poison, DamagedRows}
 
 // String is the fault's name, as --without takes it.
 func (f Fault) String() string { return faultNames[f] }
@@ -96,6 +97,7 @@ type plan struct {
 	glut        bool // the log is filled while the disk is full
 	accounts    int
 	slow        time.Duration // the longest sync of a slow disk
+	drift       float64       // by how much the wall clock is too fast, of the time that passes
 	lost, twins int           // frames in a hundred
 	window      int64         // bytes under way between two partitions; 0: what is usual
 }
@@ -139,8 +141,12 @@ func newPlan(seed uint64, o Options) plan {
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
 	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(8) == 0 // of its own, for the same reason
 	p.lost, p.twins = 8, 20
-	if rand.New(rand.NewPCG(seed, 102)).IntN(8) == 0 {
+	more := rand.New(rand.NewPCG(seed, 102)) // of its own, too
+	if more.IntN(8) == 0 {
 		p.lost, p.twins = 30, 50
+	}
+	if p.has(ClockJumps) && more.IntN(2) == 0 {
+		p.drift = 0.05 * (2*more.Float64() - 1)
 	}
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations

@@ -32,6 +32,7 @@ type process struct {
 	jobs       []netherite.Job
 	dead       bool
 	retaining  bool // instances that have reached their retention are being purged
+	paused     bool // it does nothing at all
 	hung       bool // its worker does nothing
 	alone      bool // it has no worker
 	replaced   bool // somebody else opens the hub: a zombie
@@ -66,7 +67,8 @@ func (i indent) Write(b []byte) (int, error) {
 // for a fault of the disk, another one tries later.
 func (w *world) open() {
 	w.opened++
-	p := &process{w: w, nr: w.opened, clock: &clock{w: w}, fs: w.fs}
+	p := &process{w: w, nr: w.opened, fs: w.fs}
+	p.clock = &clock{w: w, p: p}
 	p.files = &files{FS: w.fs, p: p, open: map[string]int{}}
 	p.fs.SetFault(w.diskFault())
 	w.store.SetFault(w.storeFault)
@@ -208,6 +210,16 @@ func (p *process) job(j netherite.Job) {
 		w.fault("node recovers", uint64(p.nr), 0)
 	}
 	w.spawn("job", p, func() { p.eng.Do(j) })
+}
+
+// goOn ends a pause. What should have been called meanwhile is called now.
+func (p *process) goOn() {
+	p.paused = false
+	due := p.clock.due
+	p.clock.due = nil
+	for _, f := range due {
+		f()
+	}
 }
 
 // end takes a process out of the world. Nothing of it goes on.

@@ -261,7 +261,7 @@ func (w *world) inTime(fireAt model.Time) error {
 	if err := check.NotEarly(fireAt, w.wall()); err != nil || w.chaos {
 		return err
 	}
-	return check.NotLate(fireAt, start.Add(w.calm+w.skew), w.wall(), w.lateness())
+	return check.NotLate(fireAt, w.wallAt(w.calm), w.wall(), w.lateness())
 }
 
 // entity reads an entity; nil if there is none.

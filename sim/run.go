@@ -150,6 +150,7 @@ func (w *world) scheduleFaults() {
 		{FullDisks, w.fillDisk},
 		{ClockJumps, w.jump},
 		{WorkerLosses, w.loseWorker},
+		{Pauses, w.pauseProcess},
 		{BitFlips, w.flip},
 	}
 	w.days++
@@ -258,6 +259,23 @@ func (w *world) setSkew(to time.Duration) (by time.Duration) {
 	return by
 }
 
+// pauseProcess has a process stand still, as one that is stopped or starved, in the
+// middle of whatever it does. Somebody else may open the hub meanwhile.
+func (w *world) pauseProcess() {
+	p := w.serving()
+	if p == nil || p.paused {
+		return
+	}
+	w.fault("process stands still", uint64(p.nr), 0)
+	p.paused = true
+	w.after(w.seldom(2*time.Second, 2*time.Minute), func() {
+		if !p.dead {
+			w.note("process goes on", uint64(p.nr), 0)
+			p.goOn()
+		}
+	})
+}
+
 // loseWorker has a worker hang, with what it is given meanwhile, and then takes it
 // away and lets another one come, at once or after a while without any.
 func (w *world) loseWorker() {
@@ -287,11 +305,11 @@ func (w *world) loseWorker() {
 func (w *world) heal() {
 	w.note("heal", 0, 0)
 	w.chaos, w.storeFull, w.crashIn, w.calm = false, false, 0, w.now
-	w.setSkew(w.latestWall.Sub(start) - w.now)
+	w.setSkew(w.skew + w.latestWall.Sub(w.wall()))
 	w.poisons.cure()
 	w.fs.SetCapacity(1 << 40)
 	for _, p := range slices.Clone(w.procs) {
-		if p.replaced {
+		if p.goOn(); p.replaced {
 			w.end(p)
 		}
 	}

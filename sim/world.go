@@ -92,7 +92,12 @@ func newWorld(seed uint64, p plan) *world {
 }
 
 // wall is the time on the wall clock of the machine.
-func (w *world) wall() time.Time { return start.Add(w.now + w.skew) }
+func (w *world) wall() time.Time { return w.wallAt(w.now) }
+
+// wallAt is what the wall clock would show at a time if it had not been set since.
+func (w *world) wallAt(at time.Duration) time.Time {
+	return start.Add(at + time.Duration(w.plan.drift*float64(at)) + w.skew)
+}
 
 // showTime notes how late the wall clock says that it is.
 func (w *world) showTime() {
@@ -256,7 +261,7 @@ func (w *world) run(until time.Duration, done func() bool) {
 func (w *world) choices() {
 	w.ready = w.ready[:0]
 	for _, p := range w.procs {
-		if p.eng == nil {
+		if p.eng == nil || p.paused {
 			continue
 		}
 		p.jobs = p.eng.Jobs(p.jobs[:0])
@@ -275,7 +280,7 @@ func (w *world) choices() {
 		}
 	}
 	for i, t := range w.tasks {
-		if t.lost || t.ready() {
+		if (t.p == nil || !t.p.paused) && (t.lost || t.ready()) {
 			w.ready = append(w.ready, choice{kind: doTask, task: i})
 		}
 	}
