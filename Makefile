@@ -51,6 +51,7 @@ ci: test types ## run what CI runs, about half an hour
 	$(MAKE) cross PLATFORMS=windows/arm64
 	$(MAKE) sim SIMSEEDS=2000
 	$(MAKE) sweep SEEDS=1
+	$(MAKE) metamorphic SCRIPTS=6 RANDOM_OPTIONS=2
 	$(MAKE) test-planted
 	@echo "make ci: all passed"
 

@@ -77,8 +77,8 @@ func (h *Hub) Now() *netherite.Engine {
 // Engine implements durable.Hub.
 func (h *Hub) Engine() engine.Client { return h.Now() }
 
-// Codec implements durable.Hub.
-func (h *Hub) Codec() durable.Codec { return nil }
+// Codec implements durable.Hub: clients have that of the worker.
+func (h *Hub) Codec() durable.Codec { return h.opts.Worker.Codec }
 
 // Crash ends the hub as a power failure does, at any moment, in the middle of
 // what it is doing, and opens what that has left. Calls under way fail with
