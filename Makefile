@@ -141,7 +141,7 @@ metamorphic: ## play scripts with many sets of options, which must not matter (S
 	NETHERITE_METAMORPHIC_SCRIPTS=$(SCRIPTS) NETHERITE_METAMORPHIC_RANDOM=$(RANDOM_OPTIONS) NETHERITE_METAMORPHIC_SEED=$(SEED) \
 		$(GO) test ./internal/metamorphic -count 1 -timeout 2h -v
 
-linear: ## look for an order of all that concurrent clients saw, over crashes and lost messages (ROUNDS=50)
+linear: ## look for an order of all that concurrent clients saw, over crashes, lost messages, kills and failing or full disks (ROUNDS=50)
 	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
 
 # The time limits leave room for building, settling and auditing.
