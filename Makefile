@@ -51,6 +51,7 @@ ci: test types ## run what CI runs, about half an hour
 	$(MAKE) cross PLATFORMS=windows/arm64
 	$(MAKE) sim SIMSEEDS=2000
 	$(MAKE) sweep SEEDS=1
+	$(MAKE) metamorphic SCRIPTS=6 RANDOM_OPTIONS=2
 	$(MAKE) test-planted
 	@echo "make ci: all passed"
 
@@ -134,13 +135,13 @@ fuzz: ## run every fuzz target for FUZZTIME each (FUZZ=regexp)
 
 sweep: ## crash a whole hub after every operation on its files, or have that fail; its recovery, its repair (SWEEP=double SEED=1 SEEDS=4)
 	NETHERITE_SWEEP=$(SWEEP) NETHERITE_SWEEP_SEED=$(SEED) NETHERITE_SWEEP_SEEDS=$(SEEDS) \
-		$(GO) test ./internal/sweep -count 1 -timeout 2h -v -run '^TestCrash|^TestErrorAt|^TestRepairOfAny'
+		$(GO) test ./internal/sweep -count 1 -timeout 2h -v -run '^TestCrash|^TestError|^TestRepairOfAny'
 
 metamorphic: ## play scripts with many sets of options, which must not matter (SCRIPTS=20 RANDOM_OPTIONS=12 SEED=1)
 	NETHERITE_METAMORPHIC_SCRIPTS=$(SCRIPTS) NETHERITE_METAMORPHIC_RANDOM=$(RANDOM_OPTIONS) NETHERITE_METAMORPHIC_SEED=$(SEED) \
 		$(GO) test ./internal/metamorphic -count 1 -timeout 2h -v
 
-linear: ## look for an order of all that concurrent clients saw, over crashes and lost messages (ROUNDS=50)
+linear: ## look for an order of all that concurrent clients saw, over crashes, lost messages, kills and failing or full disks (ROUNDS=50)
 	NETHERITE_LINEAR_ROUNDS=$(ROUNDS) $(GO) test ./internal/linear -count 1 -timeout 2h
 
 # The time limits leave room for building, settling and auditing.

@@ -28,7 +28,7 @@ import (
 
 // Restore makes a hub from a backup, in a directory that is new or empty, or in which
 // a restore was interrupted. It checks all that it reads. What goes wrong leaves
-// nothing in the directory.
+// nothing in the directory, or, if that cannot be removed, an interrupted restore.
 //
 // The hub is the one that was backed up, with the same identity; but it is a
 // copy of its own: a backup of it is not taken for one of the original, nor are
@@ -39,36 +39,47 @@ import (
 // and offset in the backup), ErrForeign (the directory is not empty), ErrInvalid (one
 // of the directories is in the other, or the hub's is in another hub or backup), ErrHeld, ErrNewerFormat or ErrDiskFull.
 func Restore(ctx context.Context, from, dir string) (BackupInfo, error) {
-	info, err := restore(ctx, from, dir)
+	return RestoreFiles(ctx, vfs.Default, from, dir)
+}
+
+// RestoreFiles is Restore for a backup and a hub on another file system, see Files.
+// Whether somebody uses one of them, or one lies in the other, is not known there: the
+// caller has to know.
+func RestoreFiles(ctx context.Context, files vfs.FS, from, dir string) (BackupInfo, error) {
+	info, err := restore(ctx, files, from, dir)
 	if err != nil {
 		return info, fmt.Errorf("restore a hub: %w", backupError(err))
 	}
 	return info, nil
 }
 
-func restore(ctx context.Context, from, dir string) (info BackupInfo, err error) {
+func restore(ctx context.Context, files vfs.FS, from, dir string) (info BackupInfo, err error) {
 	if dir == "" || from == "" {
 		return info, fmt.Errorf("%w: the directory of the backup is %q, and that of the hub %q: name both", engine.ErrInvalid, from, dir)
 	}
-	if err := apartAndOutside(dir, from, "the backup"); err != nil {
-		return info, err
+	if files == vfs.Default {
+		if err := apartAndOutside(dir, from, "the backup"); err != nil {
+			return info, err
+		}
+		shared, err := dirlock.Share(from)
+		if err != nil {
+			return info, err
+		}
+		defer func() { err = errors.Join(err, shared.Close()) }()
 	}
-	shared, err := dirlock.Share(from)
-	if err != nil {
-		return info, err
-	}
-	defer func() { err = errors.Join(err, shared.Close()) }()
-	m, err := backup.Read(vfs.Default, from)
+	m, err := backup.Read(files, from)
 	if err != nil {
 		return info, err
 	}
 	info = infoOf(m)
-	if err := vacant(dir); err != nil {
+	d := &directory{dir: dir, fs: files}
+	if err := d.vacant(); err != nil {
 		return info, err
 	}
-	d := &directory{dir: dir, fs: vfs.Default}
-	if d.lock, err = dirlock.AcquireIf(dir, func() error { return vacant(dir) }); err != nil {
-		return info, err
+	if files == vfs.Default {
+		if d.lock, err = dirlock.AcquireIf(dir, d.vacant); err != nil {
+			return info, err
+		}
 	}
 	if err = d.beginRestore(from); err == nil {
 		err = d.restore(ctx, m, from)
@@ -88,6 +99,9 @@ func (d *directory) beginRestore(from string) error {
 	backup, err := filepath.Abs(from)
 	if err != nil {
 		return fmt.Errorf("find %s: %w", from, err)
+	}
+	if err := dirsync.Make(d.fs, d.dir); err != nil {
+		return err
 	}
 	if err := dirsync.Replace(d.fs, d.dir, restoringName, []byte(strconv.Quote(backup)+"\n")); err != nil {
 		return fmt.Errorf("note that a restore begins: %w", err)
@@ -135,17 +149,17 @@ func (d *directory) interruptedRestore() error {
 
 // vacant makes sure that there is nothing in a directory but what an interrupted
 // restore has left.
-func vacant(dir string) error {
-	entries, err := os.ReadDir(dir)
+func (d *directory) vacant() error {
+	names, err := d.fs.List(d.dir)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("look into %s: %w", dir, err)
+		return fmt.Errorf("look into %s: %w", d.dir, err)
 	}
-	if slices.ContainsFunc(entries, func(e os.DirEntry) bool { return e.Name() == restoringName }) {
+	if slices.Contains(names, restoringName) {
 		return nil
 	}
-	for _, e := range entries {
-		if e.Name() != restoringName+".tmp" && !slices.Contains(besides, e.Name()) {
-			return ofKind{fmt.Errorf("%s holds %q: name a new or empty directory", dir, e.Name()), engine.ErrForeign}
+	for _, name := range names {
+		if name != restoringName+".tmp" && !slices.Contains(besides, name) {
+			return ofKind{fmt.Errorf("%s holds %q: name a new or empty directory", d.dir, name), engine.ErrForeign}
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	netherite "github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 	"github.com/netherite-go/netherite/remote"
 )
 
@@ -156,5 +157,6 @@ func TestMain(m *testing.M) {
 		}
 		select {} // until it is killed
 	}
+	replaycheck.InTests()
 	sdktest.Main(m)
 }

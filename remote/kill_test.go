@@ -12,6 +12,7 @@ import (
 	netherite "github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // onces is how many orchestrations a test has under way at a time, in all.
@@ -61,6 +62,7 @@ func counted(ctx context.Context, t *testing.T, hub durable.Hub) {
 }
 
 func TestAServerKilledInTheMiddleLosesAndRepeatsNothing(t *testing.T) {
+	replaycheck.Not(t) // so that what is not needed leaves the memory
 	server, ctx := sdktest.Start(t), timely(t)
 	hub := dialed(t, server.GRPC)
 	var mu sync.Mutex

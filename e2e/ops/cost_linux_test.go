@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
 // procFigure reads a line "name: N" of a file of a process.
@@ -110,14 +111,14 @@ func TestAServerStartsAtOnceAndTakesLittleMemory(t *testing.T) {
 	best := time.Hour
 	for range starts {
 		began := time.Now()
-		p := start(t, args...)
+		p := startIn(t, replaycheck.Without(), args...)
 		best = min(best, time.Since(began))
 		p.signal(syscall.SIGTERM, "")
 		if code := p.end(); code != 0 {
 			t.Fatalf("the server ends with %d", code)
 		}
 	}
-	p := start(t, args...)
+	p := startIn(t, replaycheck.Without(), args...)
 	rss := idle(t, p, "VmRSS") << 10
 	t.Logf("ready after %v, best of %d; idle: %d bytes resident", best, starts, rss)
 	if best > startBar {
@@ -133,13 +134,13 @@ func TestAnIdleHubTakesLessThanAMegabyteAndNoDisk(t *testing.T) {
 	var memory [2]int64
 	for i, n := range []int{1, 1 + manyHubs} {
 		data := filepath.Join(t.TempDir(), "data")
-		p := start(t, append([]string{"server", "--data", data}, loopback...)...)
+		p := startIn(t, replaycheck.Without(), append([]string{"server", "--data", data}, loopback...)...)
 		for h := range n {
 			must(t, "hub", "create", fmt.Sprintf("h%d", h), "--server", p.place.GRPC[0])
 		}
 		p.signal(syscall.SIGTERM, "")
 		p.end()
-		p = start(t, append([]string{"server", "--data", data}, loopback...)...)
+		p = startIn(t, replaycheck.Without(), append([]string{"server", "--data", data}, loopback...)...)
 		memory[i] = idle(t, p, "RssAnon") << 10
 		if n == 1 {
 			continue

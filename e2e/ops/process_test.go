@@ -17,9 +17,13 @@ import (
 	"time"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
-func TestMain(m *testing.M) { sdktest.Main(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m)
+}
 
 // limit bounds all that these tests wait for.
 const limit = 60 * time.Second
@@ -50,8 +54,15 @@ var loopback = []string{"--grpc", "127.0.0.1:0", "--http", "127.0.0.1:0", "--adm
 // start starts a server with a ready file and waits until it has said where it is.
 func start(t *testing.T, args ...string) *process {
 	t.Helper()
+	return startIn(t, nil, args...)
+}
+
+// startIn is start with an environment; nil is that of the tests.
+func startIn(t *testing.T, env []string, args ...string) *process {
+	t.Helper()
 	p := &process{t: t, ready: filepath.Join(t.TempDir(), "ready")}
 	p.cmd = exec.Command(sdktest.Binary(t), append(args, "--ready-file", p.ready)...)
+	p.cmd.Env = env
 	p.run()
 	b, err := os.ReadFile(p.ready)
 	if err == nil {

@@ -94,10 +94,10 @@ func InStore(name string) bool { return strings.HasPrefix(name, "/hub/store/") }
 
 // crash replaces the file system by what a crash now leaves of it. The process
 // that uses the former one does not know yet.
-func (d *Disk) crash(c faultfs.Crash) {
+func (d *Disk) crash(left func(*faultfs.FS) *faultfs.FS) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.FS = d.FS.CrashClone(c)
+	d.FS = left(d.FS)
 	d.former, d.open = d.open, nil
 }
 

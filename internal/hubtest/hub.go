@@ -77,18 +77,26 @@ func (h *Hub) Now() *netherite.Engine {
 // Engine implements durable.Hub.
 func (h *Hub) Engine() engine.Client { return h.Now() }
 
-// Codec implements durable.Hub.
-func (h *Hub) Codec() durable.Codec { return nil }
+// Codec implements durable.Hub: clients have that of the worker.
+func (h *Hub) Codec() durable.Codec { return h.opts.Worker.Codec }
 
 // Crash ends the hub as a power failure does, at any moment, in the middle of
 // what it is doing, and opens what that has left. Calls under way fail with
 // engine.ErrClosed, or are answered by a hub that is no more: a client that finds
 // Failures changed by then has not received the answer.
 func (h *Hub) Crash(c faultfs.Crash) error {
+	return h.end(func(fs *faultfs.FS) *faultfs.FS { return fs.CrashClone(c) })
+}
+
+// Kill is Crash for a process that is killed, while power stays: the next one finds all
+// that was written, but a later Crash may lose what was never synced.
+func (h *Hub) Kill() error { return h.end((*faultfs.FS).KillClone) }
+
+func (h *Hub) end(left func(*faultfs.FS) *faultfs.FS) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.failures.Add(1)
-	h.opts.Disk.crash(c)
+	h.opts.Disk.crash(left)
 	h.engine.Kill(false)
 	if err := h.endWorker(); err != nil {
 		return err
@@ -100,7 +108,7 @@ func (h *Hub) Crash(c faultfs.Crash) error {
 	return nil
 }
 
-// Failures counts the crashes. It is to be read before Engine is called.
+// Failures counts the crashes and kills. It is to be read before Engine is called.
 func (h *Hub) Failures() int64 { return h.failures.Load() }
 
 // endWorker closes the worker of an engine that is gone.

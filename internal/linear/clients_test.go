@@ -7,6 +7,7 @@ import (
 	"maps"
 	"math"
 	"math/rand/v2"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -31,11 +32,12 @@ type recorder struct {
 	happened tally
 	after    map[int]int // answers after which to tell on due
 	due      chan int
+	ended    chan struct{} // once all clients have
 	err      error
 }
 
 func newRecorder(hub *hubtest.Hub, ctx context.Context) *recorder {
-	return &recorder{hub: hub, ctx: ctx, cells: map[string][]porcupine.Operation{}, lives: map[string][]porcupine.Operation{}, after: map[int]int{}, due: make(chan int, 100)}
+	return &recorder{hub: hub, ctx: ctx, cells: map[string][]porcupine.Operation{}, lives: map[string][]porcupine.Operation{}, after: map[int]int{}, due: make(chan int, 100), ended: make(chan struct{})}
 }
 
 // tick is a moment: of any two, the later one is larger.
@@ -85,14 +87,47 @@ func unanswered(err error) bool {
 // received.
 var errPowerFailure = errors.New("power failure")
 
-// ask makes a request to the hub that runs now.
+// ask makes a request to the hub that runs now. One that is refused, as the disk is
+// full, has no effect, and is made again.
 func (r *recorder) ask(request func() error) error {
-	failures := r.hub.Failures()
-	err := request()
-	if r.hub.Failures() != failures {
-		return errPowerFailure
+	for {
+		failures := r.hub.Failures()
+		err := request()
+		if r.hub.Failures() != failures {
+			return errPowerFailure
+		}
+		if !errors.Is(err, engine.ErrDiskFull) {
+			return err
+		}
+		r.refuse()
 	}
-	return err
+}
+
+// refuse notes that a request was refused.
+func (r *recorder) refuse() {
+	r.mu.Lock()
+	r.happened.refused++
+	r.mu.Unlock()
+	runtime.Gosched()
+}
+
+// over reports whether no client asks for anything any more.
+func (r *recorder) over() bool {
+	select {
+	case <-r.ended:
+		return true
+	case <-r.ctx.Done():
+		return true
+	default:
+		return false
+	}
+}
+
+// refusals counts them.
+func (r *recorder) refusals() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.happened.refused
 }
 
 // cellClient makes operations of a few entities.
@@ -152,34 +187,55 @@ func (r *recorder) cellOperation(in cellInput, id string, direct bool) (out cell
 // lifeClient makes requests about a few instances.
 func (r *recorder) lifeClient(client, n, keys int, rng *rand.Rand) {
 	all := []lifeInput{
-		lifeStart, lifeStart, lifeCreate, lifeReplace, lifeRaise, lifeSuspend, lifeSuspend, lifeResume, lifeEnd, lifePurge, lifePurge, lifeGet, lifeGet, lifeGet, lifeGet,
+		lifeStart, lifeStart, lifeCreate, lifeReplace, lifeEndYourself, lifeFail, lifeAgain, lifeAgain, lifeRewind, lifeRewind, lifeSuspend, lifeSuspend, lifeResume, lifeEnd, lifePurge, lifePurge, lifeGet, lifeGet, lifeGet, lifeGet,
 	}
 	for range n {
-		id, in := fmt.Sprint("i", rng.IntN(keys)), all[rng.IntN(len(all))]
-		call := r.tick()
-		var out lifeOutput
-		err := r.ask(func() (err error) {
-			out, err = r.request(id, in)
-			return err
-		})
-		switch {
-		case errors.Is(err, engine.ErrExists):
-			out, err = exists, nil
-		case errors.Is(err, engine.ErrNotFound):
-			out, err = notFound, nil
-		case errors.Is(err, engine.ErrEnded):
-			out, err = hasEnded, nil
-		case err != nil && !unanswered(err):
-			r.fail(fmt.Errorf("%s %s: %w", in, id, err))
+		if !r.lifeRequest(client, fmt.Sprint("i", rng.IntN(keys)), all[rng.IntN(len(all))]) {
 			return
-		case err != nil && in == lifeGet:
-			r.drop()
-			continue
-		case err != nil:
-			out = unknown
 		}
-		r.note(r.lives, id, client, call, in, out, err == nil)
 	}
+}
+
+// livesAtRest looks at all instances once nothing goes on any more: what they were told
+// and could take must have been taken.
+func (r *recorder) livesAtRest(keys int) {
+	if err := r.hub.Settle(); err != nil {
+		r.fail(err)
+		return
+	}
+	for i := range keys {
+		r.lifeRequest(0, fmt.Sprint("i", i), lifeRest)
+	}
+}
+
+// lifeRequest makes a request about an instance, and reports whether to go on.
+func (r *recorder) lifeRequest(client int, id string, in lifeInput) bool {
+	call := r.tick()
+	var out lifeOutput
+	err := r.ask(func() (err error) {
+		out, err = r.request(id, in)
+		return err
+	})
+	switch {
+	case errors.Is(err, engine.ErrExists):
+		out, err = exists, nil
+	case errors.Is(err, engine.ErrNotFound):
+		out, err = notFound, nil
+	case errors.Is(err, engine.ErrEnded):
+		out, err = hasEnded, nil
+	case errors.Is(err, engine.ErrNotFailed):
+		out, err = notFailed, nil
+	case err != nil && !unanswered(err):
+		r.fail(fmt.Errorf("%s %s: %w", in, id, err))
+		return false
+	case err != nil && in == lifeGet:
+		r.drop()
+		return true
+	case err != nil:
+		out = unknown
+	}
+	r.note(r.lives, id, client, call, in, out, err == nil)
+	return true
 }
 
 func (r *recorder) request(id string, in lifeInput) (lifeOutput, error) {
@@ -195,8 +251,10 @@ func (r *recorder) request(id string, in lifeInput) (lifeOutput, error) {
 		return start(durable.Fail)
 	case lifeReplace:
 		return start(durable.Replace)
-	case lifeRaise:
-		return ok, proceed.Raise(r.ctx, r.hub, id, "now")
+	case lifeEndYourself, lifeFail, lifeAgain:
+		return ok, proceed.Raise(r.ctx, r.hub, id, in.word())
+	case lifeRewind:
+		return ok, e.Rewind(r.ctx, id, "")
 	case lifeSuspend:
 		return ok, e.Suspend(r.ctx, id, "")
 	case lifeResume:
@@ -223,6 +281,8 @@ func (r *recorder) request(id string, in lifeInput) (lifeOutput, error) {
 		return completed, nil
 	case model.Terminated:
 		return terminated, nil
+	case model.Failed:
+		return failed, nil
 	}
 	return unknown, fmt.Errorf("status %v", inst.Status)
 }

@@ -1,6 +1,7 @@
 package linear_test
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/netherite-go/netherite/durable"
@@ -48,13 +49,27 @@ var (
 
 	proceed = durable.Event[string]("proceed")
 
-	// waiter lives until it is told to end.
-	waiter = durable.Orchestration("Waiter", func(ctx *durable.Context, _ durable.None) (string, error) {
-		return proceed.Wait(ctx, durable.Forever)
-	})
+	// waiter lives until it is told to end, or to fail; it continues as new when it is
+	// told to do that.
+	waiter = durable.DeclareOrchestration[durable.None, string]("Waiter")
 
-	code = []durable.Handler{cells, ask, waiter}
+	errRefused = durable.NewError("refused")
+	refuse     = durable.Activity("Refuse", func(context.Context, durable.None) (durable.None, error) { return durable.None{}, errRefused })
+
+	code = []durable.Handler{cells, ask, refuse, waiter.By(wait)}
 )
+
+func wait(ctx *durable.Context, _ durable.None) (string, error) {
+	switch word, err := proceed.Wait(ctx, durable.Forever); {
+	case word == wordAgain:
+		return waiter.Again(durable.None{})
+	case word == wordFail:
+		_, err := refuse.Call(ctx, durable.None{}).Await()
+		return "", err
+	default:
+		return word, err
+	}
+}
 
 // swap changes a number and returns what it was.
 func swap(s *int64, to int64) int64 {

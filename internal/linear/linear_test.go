@@ -10,16 +10,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/internal/hubtest"
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/sysclock"
 	"github.com/netherite-go/netherite/worker"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // roundsVariable says how many histories of each kind to record; default 1.
 const roundsVariable = "NETHERITE_LINEAR_ROUNDS"
@@ -41,6 +40,9 @@ func rounds(t *testing.T) uint64 {
 type trial struct {
 	seed    uint64
 	crashes int
+	kills   int // of the process, while power stays
+	errors  int // operations on files that fail
+	full    int // times in which the disk is full
 	lossy   bool
 	release netherite.Release
 	lie     func(faultfs.Op) bool // syncs that are reported and not done
@@ -55,7 +57,7 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 	t.Helper()
 	o := hubtest.Options{
 		Disk:   &hubtest.Disk{FS: faultfs.New(), Partitions: 4, SegmentBytes: 32 << 10},
-		Engine: netherite.Options{Release: c.release, CheckReplay: true, Checkpoint: netherite.Checkpoint{Records: 300, Idle: 10 * time.Millisecond}, Clock: sysclock.New()},
+		Engine: netherite.Options{Release: c.release, CheckReplay: true, Backoff: []time.Duration{0, time.Millisecond}, Checkpoint: netherite.Checkpoint{Records: 300, Idle: 10 * time.Millisecond}, Clock: sysclock.New()},
 		Worker: worker.Options{Handlers: code},
 	}
 	if c.plain {
@@ -65,47 +67,40 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 	if c.lossy {
 		o.Engine.Transport, o.Engine.Resend = lossy.Transport, hubtest.Resend
 	}
-	lies := func() {
-		o.Disk.FS.SetFault(func(op faultfs.Op) error {
-			if c.lie != nil && c.lie(op) {
-				return faultfs.ErrLie
-			}
-			return nil
-		})
-	}
 	hub, err := hubtest.Open(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	lies() // not before: an opening of which nothing is left is missed
+	d := &disaster{trial: c, hub: hub, disk: o.Disk, rng: rand.New(rand.NewPCG(c.seed, 1<<32))}
+	d.lies() // not before: an opening of which nothing is left is missed
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	r := newRecorder(hub, ctx)
-	for i := range c.crashes {
-		r.after[(i+1)*c.clients*c.each/(c.crashes+2)] = i + 1
+	troubles := c.troubles(d.rng)
+	for i := range troubles {
+		r.after[(i+1)*c.clients*c.each/(len(troubles)+2)] = i + 1
 	}
 	var clients, crasher sync.WaitGroup
 	for i := range c.clients {
 		clients.Go(func() { work(r, i, rand.New(rand.NewPCG(c.seed, uint64(i)))) })
 	}
-	rng := rand.New(rand.NewPCG(c.seed, 1<<32))
 	crasher.Go(func() {
-		for range r.due {
-			left := faultfs.Crash{Rand: rng, KeepSectors: []float64{0, 0.1, 0.5, 1}[rng.IntN(4)], Fill: faultfs.FillAny, Whole: hubtest.InStore}
-			if c.plain {
-				left = faultfs.Crash{}
-			}
-			if err := hub.Crash(left); err != nil {
+		for i := range r.due {
+			if err := d.strike(troubles[i-1], r); err != nil {
 				r.fail(err)
 				cancel() // nobody would answer
 				return
 			}
-			lies()
 		}
 	})
 	clients.Wait()
 	close(r.due)
+	close(r.ended)
 	crasher.Wait()
+	d.end()
+	if len(r.lives) > 0 {
+		r.livesAtRest(c.keys)
+	}
 	if r.err != nil {
 		t.Fatal(r.err)
 	}
@@ -113,10 +108,11 @@ func (c trial) run(t *testing.T, work func(r *recorder, client int, rng *rand.Ra
 		t.Fatal(err)
 	}
 	r.happened.lost, r.happened.twice = lossy.Faults()
-	if crashes := int(hub.Failures()); crashes != c.crashes {
-		t.Fatalf("seed %d: the hub crashed %d times, not %d", c.seed, crashes, c.crashes)
+	r.happened.failed = int(d.failed.Load())
+	if crashes := int(hub.Failures()); crashes != c.crashes+c.kills {
+		t.Fatalf("seed %d: the hub crashed or was killed %d times, not %d", c.seed, crashes, c.crashes+c.kills)
 	}
-	if n := r.happened.unanswered; c.crashes == 0 && n > 0 {
+	if n := r.happened.unanswered; c.crashes+c.kills == 0 && n > 0 {
 		t.Fatalf("seed %d: %d requests had no answer, though nothing crashed", c.seed, n)
 	}
 	t.Logf("seed %d: %+v", c.seed, r.happened)
@@ -131,6 +127,11 @@ var trials = map[string]trial{
 	"LossyAndCrashes": {lossy: true, crashes: 5},
 	"ByPartition":     {crashes: 3, release: netherite.ReleasePartition},
 	"Conservative":    {crashes: 3, lossy: true, release: netherite.ReleaseConservative},
+	"Kills":           {kills: 5},
+	"KillsAndCrashes": {kills: 3, crashes: 3},
+	"DiskErrors":      {errors: 5},
+	"FullDisk":        {full: 2},
+	"Everything":      {crashes: 2, kills: 2, errors: 3, full: 1, lossy: true},
 }
 
 func cellsOf(c trial) func(*recorder, int, *rand.Rand) {
@@ -164,6 +165,7 @@ func (c trial) explain(t *testing.T, work func(trial) func(*recorder, int, *rand
 }
 
 func TestOperationsOfAnEntityAreLinearizable(t *testing.T) {
+	leaktest.StoresDie(t)
 	for name, c := range trials {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -174,6 +176,7 @@ func TestOperationsOfAnEntityAreLinearizable(t *testing.T) {
 }
 
 func TestTheLifeOfAnInstanceIsLinearizable(t *testing.T) {
+	leaktest.StoresDie(t)
 	for name, c := range trials {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

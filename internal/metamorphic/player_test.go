@@ -221,7 +221,7 @@ func (p *player) everything() (all []string, err error) {
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", inst.ID, err)
 			}
-			all = append(all, histories.Lasting(text))
+			all = append(all, histories.Lasting(opened(text)))
 		}
 	}
 	slices.Sort(all)
@@ -242,6 +242,10 @@ func (p *player) describe(inst *model.Instance) (string, error) {
 	}
 	if err := histories.Check(history); err != nil {
 		return "", err
+	}
+	history = slices.Clone(history)
+	for i := range history {
+		history[i].Payload = []byte(opened(string(history[i].Payload)))
 	}
 	return text + "\n\t" + strings.Join(histories.Canonical(history), "\n\t"), nil
 }

@@ -19,11 +19,13 @@ type setting struct {
 	partitions int
 	release    netherite.Release
 	checkpoint checkpoints
-	evict      bool  // nothing is kept in memory between steps, no live copies either
-	liveCopies int   // kept by the worker; 0 is its default
-	segment    int64 // bytes of a file of the log
-	batch      int   // messages of a step; 0 is the default
-	slots      int   // items that a worker has at a time; 0 is the default
+	evict      bool          // nothing is kept in memory between steps, no live copies either
+	liveCopies int           // kept by the worker; 0 is its default
+	segment    int64         // bytes of a file of the log
+	batch      int           // messages of a step; 0 is the default
+	slots      int           // items that a worker has at a time; 0 is the default
+	gather     time.Duration // how long a commit waits for work under way; 0 is the default, below 0 not at all
+	sealed     bool          // payloads are encrypted
 	lossy      bool
 	restartAt  int // after this line of the script
 	restart    func(*player) error
@@ -60,8 +62,12 @@ var settings = []setting{
 	{name: "one live copy", partitions: 4, liveCopies: 1, checkpoint: none},
 	{name: "tiny segments", partitions: 4, segment: 4 << 10, checkpoint: every},
 	{name: "one message at a time", partitions: 4, batch: 1, slots: 1},
+	{name: "commits that wait for no work", partitions: 4, gather: -1},
+	{name: "commits that wait for all work", partitions: 32, gather: time.Hour},
+	{name: "sealed payloads", partitions: 4, sealed: true},
 	{name: "lossy transport", partitions: 4, lossy: true},
-	{name: "crash", partitions: 4, restartAt: 40, restart: crash(0)},
+	{name: "crash", partitions: 4, gather: -1, restartAt: 40, restart: crash(0)},
+	{name: "crash with sealed payloads, nothing in memory", partitions: 4, evict: true, sealed: true, restartAt: 45, restart: crash(0.5)},
 	{name: "crash of what nothing is kept of", partitions: 32, evict: true, release: netherite.ReleasePartition, restartAt: 25, restart: crash(0.5)},
 	{name: "restart", partitions: 4, segment: 8 << 10, restartAt: 30, restart: reopen},
 	{name: "crash with a lossy transport", partitions: 4, lossy: true, restartAt: 35, restart: crash(1)},
@@ -72,7 +78,7 @@ func randomSetting(rng *rand.Rand, lines int) setting {
 	s := setting{
 		partitions: []int{1, 2, 4, 32}[rng.IntN(4)], release: netherite.Release(rng.IntN(3)), checkpoint: checkpoints(rng.IntN(3)), evict: rng.IntN(3) == 0,
 		liveCopies: []int{0, 1, -1}[rng.IntN(3)], segment: []int64{0, 4 << 10, 64 << 10}[rng.IntN(3)], batch: []int{0, 1, 3}[rng.IntN(3)], slots: []int{0, 1}[rng.IntN(2)],
-		lossy: rng.IntN(4) == 0, restartAt: rng.IntN(lines),
+		lossy: rng.IntN(4) == 0, restartAt: rng.IntN(lines), gather: []time.Duration{0, -1, time.Hour}[rng.IntN(3)], sealed: rng.IntN(3) == 0,
 	}
 	s.restart = []func(*player) error{nil, reopen, crash(0), crash(0.5), crash(1)}[rng.IntN(5)]
 	s.name = fmt.Sprintf("%+v", s)
@@ -88,10 +94,13 @@ func (s setting) play(ctx context.Context, script []operation) (said []string, e
 	o := hubtest.Options{
 		Disk: &hubtest.Disk{FS: faultfs.New(), Partitions: s.partitions, SegmentBytes: s.segment},
 		Engine: netherite.Options{
-			Clock: p.clock, Release: s.release, CheckReplay: !s.evict, EvictAlways: s.evict, Gather: -1, Retention: -1, MaxBatch: s.batch, MaxEntityBatch: s.batch,
+			Clock: p.clock, Release: s.release, CheckReplay: !s.evict, EvictAlways: s.evict, Gather: s.gather, Retention: -1, MaxBatch: s.batch, MaxEntityBatch: s.batch,
 			Random: rand.NewChaCha8([32]byte{1}),
 		},
 		Worker: worker.Options{Handlers: code, CacheCount: s.liveCopies, Orchestrations: s.slots, Entities: s.slots, Activities: s.slots, SlowStep: 1 << 60},
+	}
+	if s.sealed {
+		o.Worker.Codec = sealing
 	}
 	if s.evict {
 		o.Worker.CacheCount = -1

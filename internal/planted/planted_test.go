@@ -31,6 +31,22 @@ func TestEachPlantedBugIsDocumentedAndExpected(t *testing.T) {
 	}
 }
 
+// TestEachPlantedBugIsNamedWithARuleInTheDocumentation holds that the table there lags
+// behind none.
+func TestEachPlantedBugIsNamedWithARuleInTheDocumentation(t *testing.T) {
+	page, err := os.ReadFile("../../docs/robustness.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "\n## Planted bugs\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	for _, m := range matches(t, "expected", `(?m)^(\w+) +\S`) {
+		if !strings.Contains(section, "`"+m[1]+"`") {
+			t.Errorf("docs/robustness.md has no rule with %s under \"Planted bugs\"", m[1])
+		}
+	}
+}
+
 // bare is a bug's name without what tells its words apart.
 func bare(name string) string { return strings.ReplaceAll(name, "_", "") }
 

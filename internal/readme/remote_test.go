@@ -8,9 +8,13 @@ import (
 	"testing"
 
 	"github.com/netherite-go/netherite/e2e/sdktest"
+	"github.com/netherite-go/netherite/internal/replaycheck"
 )
 
-func TestMain(m *testing.M) { sdktest.Main(m) }
+func TestMain(m *testing.M) {
+	replaycheck.InTests()
+	sdktest.Main(m)
+}
 
 // remotePage is what the page about Go programs of servers has a reader do: commands,
 // a program, more commands, and what these print in the end.

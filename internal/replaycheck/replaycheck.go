@@ -16,5 +16,9 @@ func InTests() { _ = os.Setenv(variable, "on") } // fails only for what is no na
 // to run as users run them.
 func Not(t interface{ Setenv(key, value string) }) { t.Setenv(variable, "") }
 
+// Without is Not for the programs that a test starts beside other tests: their
+// environment.
+func Without() []string { return append(os.Environ(), variable+"=") }
+
 // On reports whether hubs check their replay without having been told to.
 func On() bool { return os.Getenv(variable) != "" }

@@ -13,6 +13,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 // FileName is the file whose lock is taken. It stays when the lock is given back by Close.
@@ -92,8 +96,13 @@ func take(dir string) (l *Lock, err error) {
 func takeOnce(dir string) (*Lock, error) {
 	l := &Lock{dir: dir, signed: true}
 	_, err := os.Stat(dir)
-	l.madeDir = errors.Is(err, os.ErrNotExist)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if l.madeDir = errors.Is(err, os.ErrNotExist); l.madeDir {
+		// Durable with all parents that are new: who has the lock cannot tell any more which.
+		err = dirsync.Make(vfs.Default, dir)
+	} else {
+		err = os.MkdirAll(dir, 0o700) // which says if it is something else
+	}
+	if err != nil {
 		return nil, fmt.Errorf("create data directory: %w", err)
 	}
 	path := filepath.Join(dir, lockName)

@@ -183,3 +183,39 @@ func TestAfterSeesEveryChangeAndSumTellsThemApart(t *testing.T) {
 		t.Errorf("after a crash %x or %x, now %x", lost, kept, f.Sum())
 	}
 }
+
+func TestAKillLosesNothingAndMakesNothingDurable(t *testing.T) {
+	f := New()
+	makeDurable(t, f, create(t, f, "/x", []byte("old")))
+	file, err := f.OpenReadWrite("/x", vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := file.WriteAt([]byte("new"), 0); err != nil {
+		t.Fatal(err)
+	}
+	create(t, f, "/y", []byte("unsynced"))
+	if err := f.Link("/x", "/z"); err != nil {
+		t.Fatal(err)
+	}
+	killed, sum := f.KillClone(), f.Sum()
+	if killed.Sum() != sum {
+		t.Error("the next process finds something else")
+	}
+	if lost := killed.CrashClone(Crash{}); lost.Sum() != f.CrashClone(Crash{}).Sum() || string(read(t, lost, "/x")) != "old" {
+		t.Error("a power failure after it does not lose the same")
+	}
+	if _, err := file.WriteAt([]byte("late"), 0); err != nil {
+		t.Fatal(err)
+	}
+	create(t, f, "/late", nil)
+	if killed.Sum() != sum {
+		t.Error("the next process sees what the old one does")
+	}
+	if err := killed.Alter("/x", func([]byte) []byte { return []byte("both") }); err != nil {
+		t.Fatal(err)
+	}
+	if got := read(t, killed, "/z"); string(got) != "both" || string(read(t, f, "/x")) != "late" {
+		t.Errorf("a link has become a file of its own, or the old process sees what the new one does: %q", got)
+	}
+}

@@ -98,6 +98,15 @@ func (f *FS) CrashClone(c Crash) *FS {
 	return clone
 }
 
+// KillClone returns what the next process finds if the one that uses this file system
+// is killed now: all is there, and no more of it is durable than before. What the old
+// process still does, the new one does not see. It has neither limits nor faults.
+func (f *FS) KillClone() *FS {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return newFS(f.root.copy(make(map[*inode]*inode)))
+}
+
 // Sum is a hash of all names and bytes that a reader would find now, synced or
 // not.
 func (f *FS) Sum() uint64 {

@@ -202,6 +202,37 @@ func (n *inode) cloneFile(c *Crash, whole bool) *inode {
 	return f
 }
 
+// copy returns the tree with what is durable of it and what is not. Links to one file
+// stay links.
+func (n *inode) copy(seen map[*inode]*inode) *inode {
+	if done := seen[n]; n == nil || done != nil {
+		return done
+	}
+	if !n.isDir() {
+		n.shared = true
+		f := &inode{data: n.data, shared: true, durable: n.durable, dirty: make(map[int64]*sector, len(n.dirty))}
+		for s, d := range n.dirty { // order-free: fills a map
+			was := *d
+			f.dirty[s] = &was
+		}
+		seen[n] = f
+		return f
+	}
+	d := newDir()
+	seen[n] = d
+	for name, child := range n.children { // order-free: fills a map
+		d.children[name] = child.copy(seen)
+	}
+	for name, child := range n.names { // order-free: fills a map
+		d.names[name] = child.copy(seen)
+	}
+	for _, e := range n.journal {
+		e.node = e.node.copy(seen)
+		d.journal = append(d.journal, e)
+	}
+	return d
+}
+
 // fill replaces a sector that did not survive. It reports whether the file
 // reaches that far because of it.
 func (c *Crash) fill(b []byte, d *sector) bool {
