@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,7 +64,9 @@ func verifiedHub(t testing.TB, dir string) [16]byte {
 // and histories in the store, records in the log, and a side file, of partition 1.
 func wholeHub(t testing.TB, dir string) {
 	t.Helper()
-	hub := open(t, dir, netherite.Partitions(2))
+	b := openBank(t, dir, netherite.Partitions(2))
+	b.fund(t)
+	hub := b.hub
 	for i := range 30 {
 		visit(t, hub, durable.ID(fmt.Sprint("first-", i)), durable.Tags(map[string]string{"round": "1"}))
 	}
@@ -153,144 +154,6 @@ func TestUndecodableRecordsAreNamedWithFileAndOffset(t *testing.T) {
 	if err != nil || !bytes.HasPrefix(data[d.Offset:], []byte(nonsense)) {
 		t.Errorf("what cannot be read is not at offset %d of %s: %v", d.Offset, d.File, err)
 	}
-}
-
-// sweepDamage changes files of a hub, one at a time, in every way, and wants
-// each to be named by inspect, or to leave all that recovery reads as it was.
-type sweepDamage struct {
-	t        *testing.T
-	dir      string
-	want     string
-	named    map[string]int // by file or kind of file
-	harmless map[string]int
-}
-
-func (s *sweepDamage) kindOf(rel string) string {
-	dir, file := filepath.Split(rel)
-	if ext := filepath.Ext(file); ext != "" && !strings.HasPrefix(file, "marker") {
-		return dir + "*" + ext
-	}
-	return dir + strings.TrimRight(file, "0123456789.")
-}
-
-// check looks at the hub after a change of a file.
-func (s *sweepDamage) check(rel, what string) {
-	s.t.Helper()
-	r, err := netherite.Inspect(s.dir)
-	if err != nil {
-		s.t.Errorf("%s %s: inspect gives up: %v", rel, what, err)
-		return
-	}
-	if len(r.Damage) > 0 {
-		s.named[s.kindOf(rel)]++
-		for _, d := range r.Damage {
-			if d.File == "" || d.Kind == "" {
-				s.t.Errorf("%s %s: damage without a name: %+v", rel, what, d)
-			}
-		}
-		return
-	}
-	s.harmless[s.kindOf(rel)]++
-	got, err := content(s.dir, 2)
-	if err != nil || got != s.want {
-		s.t.Errorf("%s %s: no damage is named, and the content differs (%d bytes for %d): %v", rel, what, len(got), len(s.want), err)
-	}
-}
-
-// alike are the other files of the same kind in the same directory.
-func (s *sweepDamage) alike(rel string) (others []string) {
-	names, err := filepath.Glob(filepath.Join(s.dir, filepath.Dir(rel), "*"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	for _, name := range names {
-		if other, _ := filepath.Rel(s.dir, name); other != rel && s.kindOf(other) == s.kindOf(rel) {
-			others = append(others, other)
-		}
-	}
-	return others
-}
-
-func (s *sweepDamage) file(rel, foreign string) {
-	name := filepath.Join(s.dir, rel)
-	data, err := os.ReadFile(name)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	write := func(data []byte) {
-		if err := os.WriteFile(name, data, 0o600); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	held := len(bytes.TrimRight(data, "\x00"))
-	for at := 0; at < held; at += 1 + held/16 {
-		changed := bytes.Clone(data)
-		changed[at] ^= byte(1 << (at % 8))
-		write(changed)
-		s.check(rel, fmt.Sprintf("with a bit flipped at %d", at))
-	}
-	for _, n := range []int{0, held / 2, max(held-1, 0)} {
-		write(data[:n])
-		s.check(rel, fmt.Sprintf("cut to %d of %d bytes", n, len(data)))
-		changed := bytes.Clone(data)
-		clear(changed[n:])
-		write(changed)
-		s.check(rel, fmt.Sprintf("with zeros from %d of %d bytes on", n, len(data)))
-	}
-	if other, err := os.ReadFile(filepath.Join(foreign, rel)); err == nil && !bytes.Equal(other, data) {
-		write(other)
-		s.check(rel, "of another hub")
-	}
-	if err := os.Remove(name); err != nil {
-		s.t.Fatal(err)
-	}
-	s.check(rel, "removed")
-	if err := os.Mkdir(name, 0o700); err != nil {
-		s.t.Fatal(err)
-	}
-	s.check(rel, "with a directory in its place")
-	if err := os.Remove(name); err != nil {
-		s.t.Fatal(err)
-	}
-	for _, other := range s.alike(rel) {
-		data, err := os.ReadFile(filepath.Join(s.dir, other))
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		write(data)
-		s.check(rel, "with "+other+" in its place")
-	}
-	write(data)
-}
-
-func TestAnyDamageOfAnyFileIsNamedOrHarmless(t *testing.T) {
-	dir, foreign := t.TempDir(), t.TempDir()
-	wholeHub(t, dir)
-	wholeHub(t, foreign)
-	s := &sweepDamage{t: t, dir: dir, named: map[string]int{}, harmless: map[string]int{}}
-	var err error
-	if s.want, err = content(dir, 2); err != nil {
-		t.Fatal(err)
-	}
-	err = filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
-		rel, _ := filepath.Rel(dir, path)
-		if err != nil || e.IsDir() || rel == "LOCK" || rel == "store/ballast" || rel == "store/spare" {
-			return err
-		}
-		s.file(rel, foreign)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	verified(t, dir)
-	for _, kind := range []string{"hub", "log/identity", "log/*.log", "store/main/*.sst", "store/history/*.sst", "store/main/MANIFEST-", "side/*.records"} {
-		if s.named[kind] < 3 {
-			t.Errorf("%s: only %d changes were named, %d were harmless", kind, s.named[kind], s.harmless[kind])
-		}
-	}
-	t.Logf("named: %v", s.named)
-	t.Logf("harmless: %v", s.harmless)
 }
 
 func TestAnyMissingDirectoryIsNamed(t *testing.T) {

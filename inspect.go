@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -13,7 +14,6 @@ import (
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/filelog"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
-	"github.com/netherite-go/netherite/substrate/sidefile"
 )
 
 // Report is what Inspect found in a hub's directory.
@@ -40,7 +40,9 @@ type Report struct {
 	age      pebblestore.Age
 	outdated bool // the store is an older copy of the right one
 	notes    []*core.SideNote
-	lost     map[int]bool // partitions whose stored state is missing: nothing can follow it
+	noted    []bool              // of which it is known whether there is a note
+	torn     []*substrate.Damage // ends of the store's manifests
+	lost     map[int]bool        // partitions whose stored state is missing: nothing can follow it
 }
 
 // Damage is a place where what is stored is not what was written.
@@ -108,7 +110,7 @@ func (d *directory) hubDamage(err error) Damage {
 }
 
 func (r *Report) inspect(d *directory) error {
-	r.lost, r.notes = map[int]bool{}, make([]*core.SideNote, r.Partitions)
+	r.lost, r.notes, r.noted = map[int]bool{}, make([]*core.SideNote, r.Partitions), make([]bool, r.Partitions)
 	if d.has(swapName) {
 		r.Damage = append(r.Damage, Damage{File: swapName, Kind: "short", Detail: "a repair was interrupted: run netherite repair again", Partition: -1})
 		return nil
@@ -121,33 +123,67 @@ func (r *Report) inspect(d *directory) error {
 	if err != nil {
 		return err
 	}
-	l, err := filelog.Verify(d.fs, d.fs.PathJoin(d.dir, logName), r.reach)
+	log, whole, err := r.log(d)
+	if err != nil {
+		return err
+	}
+	if whole {
+		r.compare(log)
+	}
+	if err := r.records(d, whole); err != nil {
+		return err
+	}
+	if !whole {
+		r.Pending = nil
+	}
+	r.blameManifests()
+	return nil
+}
+
+// log reads the log by itself. It says whether that is whole, so that what is stored can
+// be held against it.
+func (r *Report) log(d *directory) (l filelog.Report, whole bool, err error) {
+	l, err = filelog.Verify(d.fs, d.fs.PathJoin(d.dir, logName), r.reach)
 	if errors.Is(err, fs.ErrNotExist) {
 		if !d.unfinished.log {
-			r.Pending = nil
 			r.damaged(logName, &substrate.Damage{Kind: "short", Detail: logMissing}, -1)
 		}
-		return nil
+		return l, false, nil
 	}
 	if err != nil {
-		r.Pending = nil
-		return r.orNewer(logName, err)
+		return l, false, r.orNewer(logName, err)
 	}
 	r.LogBegin, r.LogEnd, r.Incarnation = l.Begin, l.End, l.Incarnation
 	r.Segments, r.Groups, r.Closed = l.Segments, l.Groups, l.Closed
-	if hub := filelog.HubID(r.Hub); l.Hub != hub && l.Hub != (filelog.HubID{}) {
-		detail := fmt.Sprintf("it names hub %v, the log is of hub %v", hub, l.Hub)
-		r.Damage = append(r.Damage, Damage{File: hubName, Kind: "foreign", Detail: detail, Partition: -1})
-		r.Pending = nil
-		return nil
-	}
+	foreign := r.foreignLog(l)
 	for _, damage := range l.Damage {
 		r.damaged(logName, damage, -1)
 	}
-	if len(l.Damage) > 0 {
-		r.Pending = nil
-		return nil
+	for _, damage := range l.Trifles {
+		r.damaged(logName, damage, -1)
+		r.Damage[len(r.Damage)-1].Harmless = true
 	}
+	return l, len(l.Damage) == 0 && !foreign, nil
+}
+
+// foreignLog names what is another hub's, if log and hub file are of different hubs: the
+// identity of the log if its own frames disagree with that.
+func (r *Report) foreignLog(l filelog.Report) bool {
+	hub := filelog.HubID(r.Hub)
+	if l.Hub == hub || l.Hub == (filelog.HubID{}) {
+		return false
+	}
+	foreign := Damage{File: hubName, Kind: "foreign", Detail: fmt.Sprintf("it names hub %v, the log is of hub %v", hub, l.Hub), Partition: -1}
+	if slices.ContainsFunc(l.Damage, func(d *substrate.Damage) bool { return d.Kind == "foreign" }) {
+		foreign.File = logName + "/identity"
+		foreign.Detail = fmt.Sprintf("it names hub %v, neither the log's frames nor the hub file do: that names %v", l.Hub, hub)
+	}
+	r.Damage = append(r.Damage, foreign)
+	return true
+}
+
+// compare holds what is stored against a log that is whole.
+func (r *Report) compare(l filelog.Report) {
 	if r.Checkpoints == 0 && r.LogBegin > 0 && !r.lost[-1] {
 		r.lost[-1] = true
 		r.damaged(storeName, &substrate.Damage{Kind: "short", Detail: fmt.Sprintf(stateMissing, r.LogBegin)}, -1)
@@ -168,94 +204,18 @@ func (r *Report) inspect(d *directory) error {
 			r.Damage = append(r.Damage, Damage{File: logName, Offset: int64(r.LogEnd), Kind: "short", Detail: detail, Partition: p})
 		}
 	}
-	return r.records(d)
 }
 
-// records decodes every record of the log and of side files, and checks that
-// none is missing.
-func (r *Report) records(d *directory) error {
-	sequence := core.NewSequence(r.Stamps)
-	aside, err := r.side(d, sequence)
-	if err != nil {
-		return err
+// blameManifests names the ends of manifests that are not whole, if something is missing:
+// a crash leaves such, too, of which nothing is.
+func (r *Report) blameManifests() {
+	if !slices.ContainsFunc(r.Damage, func(d Damage) bool { return !d.Harmless && (d.Kind == "short" || d.Kind == "chain") }) {
+		return
 	}
-	return filelog.Groups(d.fs, d.fs.PathJoin(d.dir, logName), r.LogBegin, func(at substrate.Offset, group []byte, in filelog.Place) error {
-		file := d.fs.PathJoin(logName, in.File)
-		err := core.ReadGroup(at, group, func(run core.Run) {
-			r.Records += int64(run.Records)
-			if run.Partition >= len(aside) || run.End > aside[run.Partition] {
-				r.add(sequence, run, file, in.Offset+int64(run.End-at))
-			}
-		})
-		if err != nil {
-			kind := "crc"
-			if errors.Is(err, engine.ErrNewerFormat) {
-				kind = "version"
-			}
-			r.Damage = append(r.Damage, Damage{File: file, Offset: in.Offset, Kind: kind, Detail: err.Error(), Partition: -1})
-		}
-		return nil
-	})
-}
-
-// add checks a run of records of one partition, which ends at a place in a file,
-// against those before.
-func (r *Report) add(sequence *core.Sequence, run core.Run, file string, end int64) {
-	pending, err := sequence.Add(run)
-	if pending {
-		r.Pending[run.Partition] += int64(run.Records)
+	for _, damage := range r.torn {
+		r.damaged(storeName, damage, -1)
+		r.Damage[len(r.Damage)-1].Harmless = true // of itself; what is missing is named
 	}
-	if err != nil && !r.lost[-1] && !r.lost[run.Partition] {
-		r.Damage = append(r.Damage, Damage{File: file, Offset: end, Kind: "chain", Detail: err.Error(), Partition: run.Partition})
-	}
-}
-
-// side reads the side files that the store has notes of. It returns where in the
-// log the last record of each partition ended that it found there.
-func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset, error) {
-	files := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
-	ends := make([]substrate.Offset, r.Partitions)
-	for p, note := range r.notes {
-		if stored := r.Stamps[p].Offset; note == nil || note.Last <= stored && stored <= note.Covered {
-			// A file without a note is void, and so is one of which the store has all. But no
-			// hub opens with one that is another hub's, or a newer program's.
-			if err := r.orNewer(sideName, files.Known(p)); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		err := files.Read(p, func(end substrate.Offset, chunk []byte) error {
-			ends[p] = end
-			return core.ReadGroup(end-substrate.Offset(len(chunk)), chunk, func(run core.Run) {
-				r.Records += int64(run.Records)
-				r.add(sequence, run, d.fs.PathJoin(sideName, sidefile.Name(p)), 0)
-			})
-		})
-		hurt := &substrate.Damage{File: sidefile.Name(p)}
-		damage, damaged := errors.AsType[*substrate.Damage](err)
-		switch {
-		case damaged:
-			hurt = damage
-		case errors.Is(err, substrate.ErrNoSideFile):
-			hurt.Kind, hurt.Detail = "short", "it is missing, and the store has a note of it"
-		case errors.Is(err, engine.ErrDamaged):
-			hurt.Kind, hurt.Detail = "crc", err.Error()
-		case err != nil:
-			if err := r.orNewer(sideName, err); err != nil {
-				return nil, err
-			}
-			continue
-		case ends[p] < note.Last:
-			hurt.Kind, hurt.Detail = "short", fmt.Sprintf("it ends at log position %d, the store notes %d", ends[p], note.Last)
-		case note.Covered < r.Stamps[p].Offset:
-			hurt.Kind, hurt.Detail = "short", fmt.Sprintf("it covers the log up to %d, the stored state is of %d", note.Covered, r.Stamps[p].Offset)
-		default:
-			continue
-		}
-		r.damaged(sideName, hurt, p)
-		r.lost[p] = true // what follows cannot be checked
-	}
-	return ends, nil
 }
 
 // store reads the stamps and every row of the state store.
@@ -266,6 +226,7 @@ func (r *Report) store(d *directory) error {
 		return r.orNewer(storeName, err)
 	}
 	r.Checkpoints, r.Rows, r.reach, r.age = 0, found.Rows, found.Reached, found.Age
+	r.torn = found.Torn
 	for p, stamp := range found.Stamps {
 		if p < len(r.Stamps) {
 			r.Stamps[p] = stamp

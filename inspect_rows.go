@@ -36,13 +36,19 @@ func (r *Report) rows(opts pebblestore.Options) error {
 	return nil
 }
 
+// mostRows is how many rows of one partition are named one by one.
+const mostRows = 16
+
 // partition reads what the rows of one partition say.
 func (r *Report) partition(at *lastRow, p int) error {
 	var newer, unread error
+	named := 0
 	bad := func(err error) {
 		r.lost[p] = true
 		if !errors.Is(err, engine.ErrNewerFormat) {
-			unread = errors.Join(unread, r.row(at, "chain", err, p))
+			if named++; named <= mostRows {
+				unread = errors.Join(unread, r.row(at, "chain", err, p))
+			}
 		} else if newer == nil { // once, though it may be all of the rows
 			newer = err
 			unread = errors.Join(unread, r.row(at, "version", err, p))
@@ -52,8 +58,11 @@ func (r *Report) partition(at *lastRow, p int) error {
 	if err != nil {
 		bad(err)
 	}
-	r.notes[p] = note
+	r.notes[p], r.noted[p] = note, err == nil
 	err = core.CheckPartition(at, p, r.Partitions, bad)
+	if more := named - mostRows; more > 0 {
+		r.damaged(storeName, &substrate.Damage{Kind: "chain", Detail: fmt.Sprintf("%d more things do not fit in the rows of partition %d", more, p)}, p)
+	}
 	return errors.Join(err, unread)
 }
 

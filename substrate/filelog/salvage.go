@@ -147,6 +147,11 @@ func guessIdentity(fsys vfs.FS, dir string, hub HubID, files []*segment) (id ide
 
 // Groups calls f for each group that is whole, in order, until its first error.
 func (s *Salvaged) Groups(f func(at substrate.Offset, group []byte) error) error {
+	return s.Places(func(at substrate.Offset, group []byte, _ Place) error { return f(at, group) })
+}
+
+// Places is Groups with the place of each in the log's files.
+func (s *Salvaged) Places(f func(at substrate.Offset, group []byte, in Place) error) error {
 	w := window{hub: s.Hub}
 	defer w.close()
 	for _, g := range s.whole {
@@ -161,7 +166,7 @@ func (s *Salvaged) Groups(f func(at substrate.Offset, group []byte) error) error
 			err = &substrate.Damage{File: segmentName(g.file.ordinal), Offset: g.place, Kind: kindCRC, Detail: "a frame that was whole a moment ago is not any more"}
 		}
 		if err == nil {
-			err = f(g.at, payload)
+			err = f(g.at, payload, Place{segmentName(g.file.ordinal), g.place + headerBytes})
 		}
 		if err != nil {
 			return err

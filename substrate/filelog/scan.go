@@ -44,8 +44,9 @@ type scan struct {
 	groups  int64
 
 	damage  []*substrate.Damage
-	stuck   bool  // there is nothing behind the last damage to go on with
-	dropped int64 // bytes of what a torn tail lost, as far as one can tell
+	trifles []*substrate.Damage // see Report
+	stuck   bool                // there is nothing behind the last damage to go on with
+	dropped int64               // bytes of what a torn tail lost, as far as one can tell
 
 	salvaging *Salvaged // gets the whole groups and the holes, or nil
 
@@ -228,7 +229,7 @@ func (s *scan) checkPadding(offset int64, h *header) error {
 	}
 	for i, b := range padding {
 		if b != 0 {
-			s.hurt(s.win.ordinal, from+int64(i), kindCRC, "the padding of a frame is not zero; nothing is lost")
+			s.trifle(segmentName(s.win.ordinal), from+int64(i), "the padding of a frame is not zero; nothing is lost")
 			break
 		}
 	}
@@ -323,6 +324,10 @@ func (s *scan) enter(file int, offset int64) error {
 
 func (s *scan) hurt(ordinal uint64, offset int64, kind, detail string) {
 	s.damage = append(s.damage, &substrate.Damage{File: segmentName(ordinal), Offset: offset, Kind: kind, Detail: detail})
+}
+
+func (s *scan) trifle(file string, offset int64, detail string) {
+	s.trifles = append(s.trifles, &substrate.Damage{File: file, Offset: offset, Kind: kindCRC, Detail: detail})
 }
 
 // first returns the first damage, if any.

@@ -27,6 +27,8 @@ type Report struct {
 	// DroppedBytes estimates what lies behind the last whole group.
 	DroppedBytes int64
 	Damage       []*substrate.Damage
+	// Trifles are damage of what carries nothing: the log opens all the same.
+	Trifles []*substrate.Damage
 }
 
 // Verify reads a whole log, of a hub that nobody has open, and changes nothing.
@@ -43,14 +45,14 @@ func Verify(fsys vfs.FS, dir string, least substrate.Reach) (Report, error) {
 	}
 	if s.closed { // else a crash may have left half of a state
 		for _, at := range s.id.spoiled {
-			s.damage = append(s.damage, &substrate.Damage{File: identityName, Offset: at, Kind: kindCRC, Detail: "a copy of the log's state is not what was written; nothing is lost"})
+			s.trifle(identityName, at, "a copy of the log's state is not what was written; nothing is lost")
 		}
 	}
 	return Report{
 		Hub: s.id.hub, Incarnation: s.id.state.incarnation,
 		Begin: s.id.state.base, End: s.end(), Durable: s.synced, Noted: s.id.state.noted,
 		Segments: len(s.used), Frames: s.frames, Groups: s.groups,
-		Closed: s.closed, DroppedBytes: s.dropped, Damage: s.damage,
+		Closed: s.closed, DroppedBytes: s.dropped, Damage: s.damage, Trifles: s.trifles,
 	}, nil
 }
 

@@ -363,24 +363,6 @@ func closedStore(t *testing.T) (fs *faultfs.FS, tables []string) {
 	return fs, tables
 }
 
-func TestFlippedBitInATableIsNamed(t *testing.T) {
-	fs, tables := closedStore(t)
-	for _, table := range tables {
-		if err := fs.Alter(table, func(d []byte) []byte { d[100] ^= 4; return d }); err != nil {
-			t.Fatal(err)
-		}
-	}
-	s, err := open(fs, dir)
-	if err == nil {
-		_, err = s.Get(substrate.Main, []byte("row0001"))
-		defer s.Close()
-	}
-	damage, ok := errors.AsType[*substrate.Damage](err)
-	if !ok || !strings.HasPrefix(damage.File, "main/") || damage.Kind != "crc" {
-		t.Fatalf("got %v", err)
-	}
-}
-
 func TestNewerLayoutIsRefused(t *testing.T) {
 	fs := faultfs.New()
 	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir})

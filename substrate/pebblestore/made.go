@@ -22,16 +22,9 @@ import (
 // databases finds out which of the databases there are.
 func (s *Store) databases() (made map[string]bool, err error) {
 	made = map[string]bool{}
-	info, err := s.opts.FS.Stat(s.opts.Dir)
-	switch {
-	case errors.Is(err, fs.ErrNotExist) && s.opts.Create:
-		return made, nil
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, &substrate.Damage{Kind: "short", Detail: "it is missing: put it back if it lies elsewhere, such as on a disk that is not mounted"}
-	case err != nil:
-		return nil, fmt.Errorf("look at %s: %w", s.opts.Dir, err)
-	case !info.IsDir():
-		return nil, &substrate.Damage{Kind: "short", Detail: "it is no directory"}
+	there, err := s.there()
+	if err != nil || !there {
+		return made, err
 	}
 	for _, name := range []string{historyDir, mainDir} {
 		if made[name], err = s.made(name); err != nil {
@@ -39,6 +32,22 @@ func (s *Store) databases() (made map[string]bool, err error) {
 		}
 	}
 	return made, nil
+}
+
+// there reports whether there is a directory to have databases.
+func (s *Store) there() (bool, error) {
+	info, err := s.opts.FS.Stat(s.opts.Dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && s.opts.Create:
+		return false, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return false, &substrate.Damage{Kind: "short", Detail: "it is missing: put it back if it lies elsewhere, such as on a disk that is not mounted"}
+	case err != nil:
+		return false, fmt.Errorf("look at %s: %w", s.opts.Dir, err)
+	case !info.IsDir():
+		return false, &substrate.Damage{Kind: "short", Detail: "it is no directory"}
+	}
+	return true, nil
 }
 
 // mayMake reports whether a database may be made. History is made before main.
@@ -77,7 +86,7 @@ func (s *Store) made(name string) (bool, error) {
 	}
 	for _, file := range names {
 		if isLeft(file) {
-			return lacks("it has " + file + ", and no marker that names its manifest")
+			return false, &substrate.Damage{File: name + "/marker.manifest.*", Kind: "short", Detail: name + " has " + file + ", and no marker that names its manifest"}
 		}
 	}
 	if !s.mayMake(name) {

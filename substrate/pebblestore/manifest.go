@@ -78,35 +78,46 @@ func (s *Store) manifestOf(name string) string {
 	return path.Join(name, s.opts.FS.PathBase(found.ManifestFilename))
 }
 
-// checkManifest looks for damage that Pebble takes for the end of a manifest.
-func (s *Store) checkManifest(name string) (damage *substrate.Damage, err error) {
+// checkManifest looks for what Pebble takes for the end of a manifest. Without a record
+// behind it it may be that.
+func (s *Store) checkManifest(name string) (damage *substrate.Damage, followed bool, err error) {
 	file := s.manifestOf(name)
 	if file == "" {
-		return nil, nil
+		return nil, false, nil
 	}
 	f, err := substrate.OpenPlain(s.opts.FS, s.opts.FS.PathJoin(s.opts.Dir, file))
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer func() { err = errors.Join(err, f.Close()) }()
 	bad, followed, err := scanManifest(f)
-	if err != nil || !followed {
-		return nil, err
+	switch {
+	case err != nil || bad < 0:
+		return nil, false, err
+	case followed:
+		return &substrate.Damage{File: file, Offset: bad, Kind: "crc", Detail: "a record of the manifest is damaged, and others follow it"}, true, nil
 	}
-	return &substrate.Damage{File: file, Offset: bad, Kind: "crc", Detail: "a record of the manifest is damaged, and others follow it"}, nil
+	return &substrate.Damage{File: file, Offset: bad, Kind: "crc", Detail: "the last record of the manifest is not whole, which a crash may leave: the database is as it was before"}, false, nil
 }
 
-// verifyManifests adds to a report the damage that keeps no database from being opened.
+// verifyManifests adds to a report the damage that keeps no database from being opened,
+// and what may be damage.
 func (s *Store) verifyManifests(r *Report, made map[string]bool) error {
 	for _, name := range []string{mainDir, historyDir} {
-		if !made[name] {
-			continue
+		db := s.main
+		if name == historyDir {
+			db = s.history
 		}
-		damage, err := s.checkManifest(name)
-		if err != nil {
+		if !made[name] || db == nil {
+			continue // what keeps it from being opened is named
+		}
+		damage, followed, err := s.checkManifest(name)
+		switch {
+		case err != nil:
 			return err
-		}
-		if damage != nil {
+		case damage != nil && !followed:
+			r.Torn = append(r.Torn, damage)
+		case damage != nil:
 			damage.Detail += "; the database is as it was before: unless more is said here, the commit log has what came since, and the next opening writes the manifest anew"
 			r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage, Harmless: true})
 		}
@@ -127,7 +138,7 @@ func (s *Store) nameManifest(name string, err error) error {
 	}
 	in := *damage
 	in.File = file
-	if found, err := s.checkManifest(name); err == nil && found != nil {
+	if found, _, err := s.checkManifest(name); err == nil && found != nil {
 		in.Offset = found.Offset
 	}
 	return &in

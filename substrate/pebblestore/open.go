@@ -89,7 +89,7 @@ func (s *Store) nameTable(database string, err error) error {
 	damage, ok := errors.AsType[*substrate.Damage](err)
 	switch {
 	case !ok:
-	case damage.Kind == "short":
+	case damage.Kind == "short" && !strings.HasPrefix(damage.File, database+"/"):
 		return missingIn(database, damage)
 	case damage.File == filepath.Base(s.opts.Dir):
 		in := *damage
@@ -131,8 +131,9 @@ func unusable(name string, err error) error {
 	case table != nil:
 		d.File, d.Kind = name+"/"+table[1]+".sst", "short"
 	case strings.Contains(text, "name from file"): // keys are in another order
-	case strings.Contains(text, "not pristine"):
-		d.Kind = "short"
+	case strings.Contains(text, "not pristine"): // it is of the first format, or seems to be
+		d.File, d.Kind = name+"/marker.format-version.*", "short"
+		d.Detail = "the marker of its format is missing: " + text
 	default:
 		return err
 	}

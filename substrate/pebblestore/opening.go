@@ -56,9 +56,7 @@ func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 	f.files.mayOpen()
 	open := f.FS.Open
 	if f.watch.on.Load() {
-		open = func(name string, opts ...vfs.OpenOption) (vfs.File, error) {
-			return substrate.OpenPlain(f.FS, name, opts...)
-		}
+		open = f.openPlain
 	}
 	file, err := open(name, opts...)
 	if f.watch.note(err) != nil {
@@ -69,6 +67,17 @@ func (f *fence) Open(name string, opts ...vfs.OpenOption) (vfs.File, error) {
 		file = &watchedFile{File: file, watch: &f.watch}
 	}
 	return file, nil
+}
+
+// openPlain is substrate.OpenPlain, with the database in the name of the file.
+func (f *fence) openPlain(name string, opts ...vfs.OpenOption) (vfs.File, error) {
+	file, err := substrate.OpenPlain(f.FS, name, opts...)
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.File != "" {
+		in := *damage
+		in.File = f.PathBase(f.PathDir(name)) + "/" + damage.File
+		return nil, &in
+	}
+	return file, err
 }
 
 // List implements vfs.FS.

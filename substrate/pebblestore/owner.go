@@ -2,9 +2,7 @@ package pebblestore
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/sstable"
@@ -98,33 +96,6 @@ func (s *Store) foreignSample(name string, db *pebble.DB) error {
 		if len(level) > 0 {
 			key := level[0].Smallest.UserKey
 			return s.foreign(name, db, pebble.WithKeyRangeFilter(key, append(bytes.Clone(key), 0)))
-		}
-	}
-	return nil
-}
-
-// verifyTables adds the tables to a report that are damaged, others than their manifest
-// names, or of other hubs, unless they are named already.
-func (s *Store) verifyTables(r *Report) error {
-	for _, d := range []struct {
-		name string
-		db   *pebble.DB
-		opts *pebble.Options
-	}{{mainDir, s.main, s.mainOptions()}, {historyDir, s.history, s.historyOptions()}} {
-		err := s.verifyEach(d.name, d.db, d.opts, func(damage *substrate.Damage) {
-			known := slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.File == damage.File })
-			if !known || damage.Kind == "chain" {
-				r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
-			}
-		})
-		for _, err := range []error{err, s.foreign(d.name, d.db)} {
-			damage, ok := errors.AsType[*substrate.Damage](err)
-			switch {
-			case !ok && err != nil:
-				return err
-			case ok && (damage.Kind == "foreign" || len(r.Damage) == 0):
-				r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
-			}
 		}
 	}
 	return nil

@@ -172,6 +172,11 @@ func (s *Store) liveTables(name string, o *pebble.Options) (tables []*table, err
 		full.names = append(full.names, gone[1]+".sst")
 		levels, err = s.listTables(name, o)
 	}
+	return tablesIn(levels), nil
+}
+
+// tablesIn lists the tables of all levels.
+func tablesIn(levels [][]pebble.SSTableInfo) (tables []*table) {
 	for level, infos := range levels {
 		for _, i := range infos {
 			t := &table{
@@ -184,7 +189,7 @@ func (s *Store) liveTables(name string, o *pebble.Options) (tables []*table, err
 			tables = append(tables, t)
 		}
 	}
-	return tables, nil
+	return tables
 }
 
 func (s *Store) listTables(name string, o *pebble.Options) (levels [][]pebble.SSTableInfo, err error) {

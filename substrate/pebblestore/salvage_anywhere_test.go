@@ -33,7 +33,9 @@ func TestDamageOfAnyPartOfATableIsNamedAndLosesOnlyWhatIsInIt(t *testing.T) {
 					if i < 0 || how == 0 && r.Damage[i].Offset != int64(h.Offset) {
 						t.Errorf("%s: verify: %+v, want offset %d", what, r.Damage, h.Offset)
 					}
-					saidOnce(t, what, fmt.Sprint(r.Damage))
+					for _, d := range r.Damage {
+						saidOnce(t, what, d.Error())
+					}
 					if met[part]++; met[part] > 1 {
 						// Once is enough: what meets damage in the background takes its time.
 					} else if s, err := open(fs.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1}), dir); err != nil {

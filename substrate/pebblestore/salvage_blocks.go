@@ -213,24 +213,31 @@ func readChunk(data []byte, h block.Handle, schema *colblk.KeySchema) (chunk, er
 
 // readIndex returns the blocks that an index lists.
 func readIndex(content []byte) (blocks []block.Handle, err error) {
+	err = eachIndexed(content, func(h block.Handle, _ []byte) { blocks = append(blocks, h) })
+	return blocks, err
+}
+
+// eachIndexed calls f for each block that an index lists, with a key that is not less than
+// any of that block, and less than any of the next.
+func eachIndexed(content []byte, f func(h block.Handle, last []byte)) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("the index cannot be read: %v", p)
 		}
 	}()
 	if !indexShape.fits(content) {
-		return nil, errors.New("it is no index")
+		return errors.New("it is no index")
 	}
 	var it colblk.IndexIter
 	if err := it.Init(pebble.DefaultComparer, content, block.IterTransforms{}); err != nil {
-		return nil, err
+		return err
 	}
 	for ok := it.First(); ok; ok = it.Next() {
 		h, err := it.BlockHandleWithProperties()
 		if err != nil {
-			return nil, err
+			return err
 		}
-		blocks = append(blocks, h.Handle)
+		f(h.Handle, it.Separator())
 	}
-	return blocks, nil
+	return nil
 }

@@ -22,6 +22,9 @@ type Report struct {
 	Age     Age
 	Rows    int64
 	Damage  []Damage
+	// Torn are the ends of manifests that are not whole. A crash leaves such, and then
+	// nothing is missing; damage does, too.
+	Torn []*substrate.Damage
 }
 
 // Damage is damage in one of the ranges that Verify was given, counted from 0;
@@ -37,50 +40,97 @@ type Damage struct {
 type Range struct{ Low, High []byte }
 
 // Verify reads a whole store, which nobody has open, and changes nothing: it
-// writes no file, and creates none. It reports the first damage in each range of
-// each space. The error says that it could not read: substrate.ErrNewerFormat, or
-// a failing disk. A store that was never flushed has nothing to report.
+// writes no file, and creates none. It reports all damage: of a table that is destroyed the
+// first blocks, and how many more there are. Of a database without a usable manifest
+// nothing tells which tables belong to it: these are not read. The error says that it could
+// not read: substrate.ErrNewerFormat, or a failing disk. A store that was never flushed has
+// nothing to report.
 func Verify(opts Options, all []Range) (r Report, err error) {
 	opts = opts.withDefaults()
 	opts.FS = readOnly{opts.FS}
 	s := newStore(opts)
 	defer s.abandon()
-	made, err := s.databases()
-	if err == nil {
-		err = s.openToRead(made)
+	if err := s.verify(&r, all); err != nil {
+		return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
 	}
+	return r, nil
+}
+
+func (s *Store) verify(r *Report, all []Range) error {
+	made, err := s.openWhatOpens(r)
 	if err != nil {
+		return err
+	}
+	opened := len(r.Damage) == 0
+	if opened {
+		r.Stamps, r.Reached, r.Age = s.stamps, s.reach, s.age()
+		if err := s.countAll(r, all); err != nil {
+			return err
+		}
+	}
+	if err := s.verifyTables(r, all, made); err != nil {
+		return err
+	}
+	foreign := slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind == "foreign" })
+	if damage, ok := errors.AsType[*substrate.Damage](s.pair.check()); ok && opened && !foreign {
+		r.add(-1, damage)
+	}
+	for _, verify := range []func(*Report, map[string]bool) error{s.verifyManifests, s.verifyOptions} {
+		if err := verify(r, made); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// openWhatOpens opens the databases, to be read, and reads what is noted in them. What
+// keeps it from that goes into the report.
+func (s *Store) openWhatOpens(r *Report) (made map[string]bool, err error) {
+	note := func(err error) error {
 		damage, ok := errors.AsType[*substrate.Damage](err)
 		if !ok {
-			return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
+			return err
 		}
-		r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
-		return r, nil
+		r.add(-1, damage)
+		return nil
 	}
-	r.Stamps, r.Reached, r.Age = s.stamps, s.reach, s.age()
+	made = map[string]bool{}
+	there, err := s.there()
+	if err != nil || !there {
+		return made, note(err)
+	}
+	for _, name := range []string{historyDir, mainDir} {
+		if made[name], err = s.made(name); err == nil && made[name] {
+			err = s.openDatabaseToRead(name)
+		}
+		if err = note(err); err != nil {
+			return made, err
+		}
+	}
+	if s.main == nil {
+		return made, nil
+	}
+	for _, load := range []func() error{s.readVersion, s.loadStamps, s.loadReach} {
+		if err := note(load()); err != nil {
+			return made, err
+		}
+	}
+	return made, nil
+}
+
+// countAll counts the rows of each range, and names what keeps it from that.
+func (s *Store) countAll(r *Report, all []Range) error {
 	for i, keys := range all {
 		for _, db := range []*pebble.DB{s.main, s.history} {
 			err := s.count(db, keys, &r.Rows)
 			if damage, ok := errors.AsType[*substrate.Damage](err); ok {
-				r.Damage = append(r.Damage, Damage{Range: i, Damage: damage})
+				r.add(i, damage)
 			} else if err != nil {
-				return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
+				return err
 			}
 		}
 	}
-	if err := s.verifyTables(&r); err != nil {
-		return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
-	}
-	foreign := slices.ContainsFunc(r.Damage, func(d Damage) bool { return d.Kind == "foreign" })
-	if damage, ok := errors.AsType[*substrate.Damage](s.pair.check()); ok && !foreign {
-		r.Damage = append(r.Damage, Damage{Range: -1, Damage: damage})
-	}
-	for _, verify := range []func(*Report, map[string]bool) error{s.verifyManifests, s.verifyOptions} {
-		if err := verify(&r, made); err != nil {
-			return r, fmt.Errorf("verify the state store in %s: %w", opts.Dir, err)
-		}
-	}
-	return r, nil
+	return nil
 }
 
 // View is a store that nobody has open, to be read; it changes nothing. History
@@ -167,17 +217,12 @@ func (s *Store) count(db *pebble.DB, keys Range, rows *int64) error {
 const readMemtable = 16 << 10
 
 // openToRead opens the databases that have been made.
-func (s *Store) openToRead(made map[string]bool) (err error) {
-	for _, d := range []struct {
-		name string
-		db   **pebble.DB
-		opts *pebble.Options
-	}{{historyDir, &s.history, s.historyOptions()}, {mainDir, &s.main, s.mainOptions()}} {
-		if !made[d.name] {
+func (s *Store) openToRead(made map[string]bool) error {
+	for _, name := range []string{historyDir, mainDir} {
+		if !made[name] {
 			continue
 		}
-		d.opts.ReadOnly, d.opts.MemTableSize = true, readMemtable
-		if *d.db, err = s.openDatabase(d.name, d.opts); err != nil {
+		if err := s.openDatabaseToRead(name); err != nil {
 			return err
 		}
 	}
@@ -188,9 +233,19 @@ func (s *Store) openToRead(made map[string]bool) (err error) {
 		return err
 	}
 	if err := s.loadStamps(); err != nil {
-		return err // what is wrong with one table may be all that there is to say
+		return err
 	}
 	return s.loadReach()
+}
+
+func (s *Store) openDatabaseToRead(name string) (err error) {
+	db, o := &s.main, s.mainOptions()
+	if name == historyDir {
+		db, o = &s.history, s.historyOptions()
+	}
+	o.ReadOnly, o.MemTableSize = true, readMemtable
+	*db, err = s.openDatabase(name, o)
+	return err
 }
 
 // errReadOnly is what an attempt to write comes to. There is none.

@@ -150,6 +150,11 @@ func entry(length uint32, number uint64, chunk []byte) []byte {
 
 // Read implements substrate.SideFiles.
 func (f *Files) Read(partition int, visit func(end substrate.Offset, chunk []byte) error) error {
+	return f.Places(partition, func(end substrate.Offset, chunk []byte, _ int64) error { return visit(end, chunk) })
+}
+
+// Places is Read with the offset of each chunk in the file.
+func (f *Files) Places(partition int, visit func(end substrate.Offset, chunk []byte, at int64) error) error {
 	file, err := substrate.OpenPlain(f.fs, f.path(partition))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("read the side file %s: %w: %w", f.path(partition), substrate.ErrNoSideFile, err)
@@ -210,7 +215,7 @@ func (r *reader) take(n int) ([]byte, error) {
 	return b, nil
 }
 
-func (r *reader) read(f *Files, partition int, visit func(end substrate.Offset, chunk []byte) error) error {
+func (r *reader) read(f *Files, partition int, visit func(end substrate.Offset, chunk []byte, at int64) error) error {
 	if err := r.header(f, partition); err != nil {
 		return err
 	}
@@ -233,7 +238,7 @@ func (r *reader) read(f *Files, partition int, visit func(end substrate.Offset, 
 		if length == 0 {
 			return r.end(count, number)
 		}
-		if err := visit(substrate.Offset(number), chunk); err != nil {
+		if err := visit(substrate.Offset(number), chunk, r.at+entryBytes); err != nil {
 			return err
 		}
 		r.at += entryBytes + int64(length)

@@ -110,7 +110,17 @@ func TestFailedPutLeavesWhatWasKept(t *testing.T) {
 	}
 }
 
-func TestEveryFlippedBitAndCutIsNamed(t *testing.T) {
+// partAt is where the header, entry or end begins that has a byte of a file of three chunks.
+func partAt(at int64) (begin int64) {
+	for _, next := range []int64{34, 34 + 17, 34 + 17 + 117, 34 + 17 + 117 + 217} {
+		if next <= at {
+			begin = next
+		}
+	}
+	return begin
+}
+
+func TestEveryFlippedBitAndCutIsNamedWithItsPlace(t *testing.T) {
 	fs := faultfs.New()
 	if err := put(open(fs), 1, 3); err != nil {
 		t.Fatal(err)
@@ -121,7 +131,7 @@ func TestEveryFlippedBitAndCutIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	for at := range int(info.Size()) {
-		for _, harm := range []func([]byte) []byte{
+		for how, harm := range []func([]byte) []byte{
 			func(b []byte) []byte { b[at] ^= 1 << (at % 8); return b },
 			func(b []byte) []byte { return b[:at] },
 			func(b []byte) []byte { return append(b, 0) },
@@ -130,8 +140,10 @@ func TestEveryFlippedBitAndCutIsNamed(t *testing.T) {
 			if err := after.Alter(name, harm); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := kept(open(after)); !errors.Is(err, substrate.ErrDamaged) && !errors.Is(err, substrate.ErrNewerFormat) {
-				t.Fatalf("byte %d: %v", at, err)
+			_, _, err := kept(open(after))
+			damage, ok := errors.AsType[*substrate.Damage](err)
+			if newer := errors.Is(err, substrate.ErrNewerFormat); !newer && (!ok || damage.File != sidefile.Name(7) || how < 2 && damage.Offset != partAt(int64(at))) {
+				t.Fatalf("byte %d, harm %d: %v", at, how, err)
 			}
 		}
 	}
