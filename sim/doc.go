@@ -6,6 +6,7 @@
 //	world.go task.go clock.go      time, the one heap of events, coroutines
 //	process.go storage.go net.go   an engine with its disk, its store and its messages
 //	workload.go client.go          what the hub is used for, and by whom
+//	operations.go                  what clients do with it
 //	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
 //	poison.go glut.go              what the core cannot apply, and logs that are full
 //	files.go turns.go              what must be closed in the end, and that there is one

@@ -8,6 +8,7 @@ var Exceptions = []Exception{
 	{Rule: "panic", Path: "engine/netherite/batch.go", Unit: "host.admit", Why: "state is half changed: the host recovers, drops it and reloads, as for a panic in Step"},
 	{Rule: "panic", Path: "engine/netherite/panics.go", Unit: "loud", Why: "passes on what it recovered and cannot handle"},
 	{Rule: "panic", Path: "engine/netherite/recover.go", Unit: "host.open", Why: "the replay checker, on in tests only, cannot begin"},
+	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "replica.loaded", Why: "the replay checker, on in tests only, found a difference"},
 	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "replica.check", Why: "the replay checker, on in tests only, found a difference"},
 	{Rule: "panic", Path: "engine/netherite/replica.go", Unit: "host.checkAtEnd", Why: "the replay checker, on in tests only, found a difference"},
 	{Rule: "panic", Path: "worker/replay/execution.go", Unit: "misuse", Why: "a durable call from a foreign goroutine has no error result to return; the worker recovers it if it is the orchestration's"},

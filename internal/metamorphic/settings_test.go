@@ -94,7 +94,7 @@ func (s setting) play(ctx context.Context, script []operation) (said []string, e
 	o := hubtest.Options{
 		Disk: &hubtest.Disk{FS: faultfs.New(), Partitions: s.partitions, SegmentBytes: s.segment},
 		Engine: netherite.Options{
-			Clock: p.clock, Release: s.release, CheckReplay: !s.evict, EvictAlways: s.evict, Gather: s.gather, Retention: -1, MaxBatch: s.batch, MaxEntityBatch: s.batch,
+			Clock: p.clock, Release: s.release, CheckReplay: true, EvictAlways: s.evict, Gather: s.gather, Retention: -1, MaxBatch: s.batch, MaxEntityBatch: s.batch,
 			Random: rand.NewChaCha8([32]byte{1}),
 		},
 		Worker: worker.Options{Handlers: code, CacheCount: s.liveCopies, Orchestrations: s.slots, Entities: s.slots, Activities: s.slots, SlowStep: 1 << 60},

@@ -100,11 +100,13 @@ func (f *FS) CrashClone(c Crash) *FS {
 
 // KillClone returns what the next process finds if the one that uses this file system
 // is killed now: all is there, and no more of it is durable than before. What the old
-// process still does, the new one does not see. It has neither limits nor faults.
+// process still does, the new one does not see. It has the same capacity, and no faults.
 func (f *FS) KillClone() *FS {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return newFS(f.root.copy(make(map[*inode]*inode)))
+	clone := newFS(f.root.copy(make(map[*inode]*inode)))
+	clone.capacity = f.capacity
+	return clone
 }
 
 // Sum is a hash of all names and bytes that a reader would find now, synced or

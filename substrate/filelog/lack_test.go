@@ -54,6 +54,7 @@ func TestPreparedSegmentThatIsTooSmallIsReplacedByALargerOneOnly(t *testing.T) {
 	fs.SetAfter(nil)
 	l.Abandon()
 	for i, after := range left {
+		after.SetCapacity(1 << 30)
 		l, err := filelog.Open(small(after, dir))
 		if err != nil {
 			t.Fatalf("after operation %d of %d: %v", i+1, len(left), err)
