@@ -126,6 +126,9 @@ func (l *Log) append(kind frameKind, payload []byte) error {
 
 // again is for a planted bug: what precedes a frame is written once more with it.
 func (l *Log) again(seg *segment) {
+	if seg.used < sectorBytes {
+		return
+	}
 	sector := make([]byte, sectorBytes)
 	if _, err := seg.file.ReadAt(sector, seg.used-sectorBytes); err == nil {
 		_, _ = seg.file.WriteAt(sector, seg.used-sectorBytes)
