@@ -94,7 +94,7 @@ func (w *world) open() {
 			return
 		}
 		p.eng = s
-		w.connect(p)
+		w.meet(p)
 		w.retain(p)
 		w.note("opened", uint64(p.nr), uint64(p.durable))
 	})
@@ -143,6 +143,21 @@ func (s *stream) Read(b []byte) (int, error) {
 	return len(b), nil
 }
 
+// meet gives a process that has just opened the hub a worker, at once or after a while.
+func (w *world) meet(p *process) {
+	if !w.chaos || !w.plan.has(WorkerLosses) || w.faulty.IntN(3) > 0 {
+		w.connect(p)
+		return
+	}
+	w.fault("no worker yet", uint64(p.nr), 0)
+	p.alone = true
+	w.after(time.Duration(w.faulty.IntN(3000))*time.Millisecond, func() {
+		if p.alone = false; !p.dead {
+			w.connect(p)
+		}
+	})
+}
+
 // connect gives a process a worker.
 func (w *world) connect(p *process) {
 	var err error
@@ -160,6 +175,9 @@ func (w *world) connect(p *process) {
 
 // disconnect takes a process's worker away, with all that it has.
 func (p *process) disconnect() {
+	if p.worker == nil { // none has come
+		return
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	_ = p.worker.Close(ctx) // cancelled: nothing is waited for

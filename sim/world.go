@@ -268,7 +268,7 @@ func (w *world) choices() {
 		for i := range p.jobs {
 			w.ready = append(w.ready, choice{p: p, kind: doJob, job: i})
 		}
-		if p.hung {
+		if p.hung || p.worker == nil {
 			continue
 		}
 		steps, activities := p.worker.Queued()

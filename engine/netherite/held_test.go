@@ -11,6 +11,7 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/mem"
 )
 
 // stalling is a memory whose syncs a test can hold up.
@@ -129,4 +130,38 @@ func TestHeldActivityOfATerminatedInstanceIsNotBegun(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The store knows nothing of the activity yet: what there is to run lies in memory.
+func TestHeldActivityIsHandedOutToAWorkerThatComesAfterARestart(t *testing.T) {
+	m := newMemory(1)
+	never := func(o *netherite.Options) {
+		o.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
+	}
+	e := openHub(t, m, never)
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	t.Cleanup(c.Close)
+	start(t, e, "X", 1)
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	if err := c.CompleteOrchestration(&engine.OrchestrationResult{Token: w.step(0).Token, Events: []model.Event{
+		{Kind: model.TaskScheduled, Name: "A", Ext: &model.Ext{AfterCommit: true}},
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	w.await(t, "the activity", func() bool { return len(w.tasks) == 1 })
+	e.Kill(false)
+	m.log.Crash(mem.KeepNone)
+	m.store.Crash(mem.KeepNone, mem.KeepNone)
+
+	e = openHub(t, m, never)
+	for range 3 { // by then it has been let go, as nobody has code for it
+		if _, err := e.Get(t.Context(), "X-0", engine.GetOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w = newHoarder("", engine.Limits{})
+	c = w.connect(t, e)
+	t.Cleanup(c.Close)
+	w.await(t, "the activity after the restart", func() bool { return len(w.tasks) == 1 })
 }

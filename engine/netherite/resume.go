@@ -72,6 +72,7 @@ func (h *host) resumeMore() {
 		return
 	}
 	before, _ := h.state.Bytes()
+	begins := s.pending && !s.begun // with what is in memory, which may be all there is
 	ords, err := s.next(h)
 	if err == nil && len(ords) > 0 {
 		keys := make([]partition.Key, len(ords))
@@ -91,7 +92,7 @@ func (h *host) resumeMore() {
 	h.state.ForgetAbsent()
 	after, _ := h.state.Bytes()
 	s.took(after-before, captureShare(h.n.opts.Memory))
-	if s.pending || len(ords) > 0 {
+	if begins || s.pending || len(ords) > 0 {
 		h.poke()
 	}
 }
