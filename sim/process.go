@@ -150,8 +150,13 @@ func (w *world) meet(p *process) {
 		return
 	}
 	w.fault("no worker yet", uint64(p.nr), 0)
+	w.connectIn(time.Duration(w.faulty.IntN(3000))*time.Millisecond, p)
+}
+
+// connectIn gives a process a worker after a while without any.
+func (w *world) connectIn(d time.Duration, p *process) {
 	p.alone = true
-	w.after(time.Duration(w.faulty.IntN(3000))*time.Millisecond, func() {
+	w.after(d, func() {
 		if p.alone = false; !p.dead {
 			w.connect(p)
 		}

@@ -290,13 +290,9 @@ func (w *world) loseWorker() {
 			return
 		}
 		w.fault("worker lost", uint64(p.nr), 0)
-		p.hung, p.alone = false, true
+		p.hung = false
 		p.disconnect()
-		w.after(time.Duration(w.faulty.IntN(2)*w.faulty.IntN(3000))*time.Millisecond, func() {
-			if p.alone = false; !p.dead {
-				w.connect(p)
-			}
-		})
+		w.connectIn(time.Duration(w.faulty.IntN(2)*w.faulty.IntN(3000))*time.Millisecond, p)
 	})
 }
 

@@ -31,16 +31,9 @@ func FuzzDamagedStore(f *testing.F) {
 		f.Fatal(err)
 	}
 	files := regular(f, whole, dir)
-	for i := range files {
-		for op := range byte(4) {
-			f.Add([]byte{byte(i), op, 0, 40, 0x80})
-		}
-	}
+	addHarms(f, files, 0)
 	f.Fuzz(func(t *testing.T, edits []byte) {
-		fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
-		for edits = edits[:min(len(edits), 50)]; len(edits) >= 5; edits = edits[5:] {
-			fs.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
-		}
+		fs := harmed(whole, files, edits, 10)
 		fuzztest.Bounded(t, 32<<20, 1, func() {
 			_, err := pebblestore.Verify(pebblestore.Options{FS: fs, Dir: dir}, everything)
 			clearly(t, err)
@@ -61,18 +54,32 @@ func FuzzDamagedStore(f *testing.F) {
 func FuzzSalvage(f *testing.F) {
 	whole, want := layered(f, rand.New(rand.NewPCG(6, 6)))
 	files := regular(f, whole, dir)
-	for i := range files {
-		for op := range byte(4) {
-			f.Add([]byte{byte(i), op, 2, 40, 0x80})
-		}
-	}
+	addHarms(f, files, 2)
 	f.Fuzz(func(t *testing.T, edits []byte) {
-		fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
-		for edits = edits[:min(len(edits), 25)]; len(edits) >= 5; edits = edits[5:] {
-			fs.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
-		}
+		fs := harmed(whole, files, edits, 5)
 		fuzztest.Bounded(t, 64<<20, 1, func() { agree(t, "damaged", fs, want) })
 	})
+}
+
+// edit is how many bytes of an input say what becomes of a file.
+const edit = 5
+
+// addHarms adds each harm of each file, at 40 bytes behind so many pages of 256.
+func addHarms(f *testing.F, files []string, page byte) {
+	for i := range files {
+		for op := range byte(4) {
+			f.Add([]byte{byte(i), op, page, 40, 0x80})
+		}
+	}
+}
+
+// harmed is a copy of a store to which at most so many harms have been done.
+func harmed(whole *faultfs.FS, files []string, edits []byte, most int) *faultfs.FS {
+	fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
+	for edits = edits[:min(len(edits), most*edit)]; len(edits) >= edit; edits = edits[edit:] {
+		fs.Harm(files[int(edits[0])%len(files)], edits[1], int(edits[2])<<8|int(edits[3]), edits[4])
+	}
+	return fs
 }
 
 // clearly refuses an error that does not say what is wrong with the store.

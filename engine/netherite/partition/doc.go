@@ -19,7 +19,7 @@
 // # Durable and volatile
 //
 // The durable part of the state is exactly what records change and rows hold;
-// it is what State.EncodeDurable covers. The volatile part (hand-outs of work, cursors
+// State.EncodeShared and State.EncodeInstance cover it. The volatile part (hand-outs of work, cursors
 // of what was sent, caches) never influences the durable part, and all of it
 // can be rebuilt: replay discards effects, State.Resume re-issues them.
 //

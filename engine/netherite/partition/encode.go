@@ -50,17 +50,6 @@ func appendEntries(b []byte, inst *instance, list []entry) []byte {
 	return b
 }
 
-// EncodeDurable returns the canonical encoding of the whole durable part that
-// is in memory. The replay checker compares it piece by piece.
-func (s *State) EncodeDurable() []byte {
-	b := s.EncodeShared(nil)
-	for _, k := range s.Instances() {
-		b = model.AppendUvarint(b, k.Ord)
-		b = model.AppendBytes(b, s.EncodeInstance(k))
-	}
-	return b
-}
-
 // Instances lists the instances that are in memory, by their ordinals.
 func (s *State) Instances() []Key {
 	keys := make([]Key, 0, len(s.byOrd))

@@ -328,7 +328,7 @@ func decodeHistory(inst *instance) ([]model.Event, error) {
 func (c *chaos) checkClone(p *testPart) {
 	clone, err := p.state.Clone()
 	p.must(err)
-	if !bytes.Equal(clone.EncodeDurable(), p.state.EncodeDurable()) {
+	if !bytes.Equal(clone.encodeDurable(), p.state.encodeDurable()) {
 		c.h.failed("p%d: a clone differs", p.id)
 	}
 	for ord, inst := range clone.byOrd { // order-free: a conjunction
