@@ -165,11 +165,7 @@ func (h *host) run(stop <-chan struct{}) {
 // anything; if not, the host sleeps until it is woken.
 func (h *host) Tick() bool {
 	h.mu.Lock()
-	if len(h.in) == 0 {
-		if h.awake.Load() {
-			h.awake.Store(false)
-			h.n.busy.Add(-1)
-		}
+	if h.dozes() {
 		h.mu.Unlock()
 		return false
 	}
@@ -190,6 +186,18 @@ func (h *host) Tick() bool {
 	h.mu.Lock()
 	h.spare = in
 	h.mu.Unlock()
+	return true
+}
+
+// dozes has the host sleep if nothing has arrived. h.mu is held.
+func (h *host) dozes() bool {
+	if len(h.in) > 0 {
+		return false
+	}
+	if h.awake.Load() {
+		h.awake.Store(false)
+		h.n.busy.Add(-1)
+	}
 	return true
 }
 

@@ -16,6 +16,9 @@ import (
 const (
 	// keeperTick is how often the keeper looks while there is something to keep.
 	keeperTick = 25 * time.Millisecond
+	// resendChecks is how often, in the time after which a peer is asked again, it is
+	// looked who has to be.
+	resendChecks = 4
 	// capturesAtOnce bounds the memory of checkpoints being written.
 	capturesAtOnce = 2
 )
@@ -42,6 +45,7 @@ type keeper struct {
 	whole  substrate.Offset // end of the log at the last complete checkpoint
 	last   extent           // where the log ended when the last capture was begun
 	alarm  func()           // stops the timer of the next Tick; nil if there is none
+	asked  time.Duration    // when the partitions last saw to silent peers
 }
 
 // extent is how much was appended to the log, in bytes and in records.
@@ -92,7 +96,7 @@ func (k *keeper) want(id int) {
 
 // run keeps until stop is closed.
 func (k *keeper) run(stop <-chan struct{}) {
-	defer k.rest(false)
+	defer k.disarm()
 	k.wake()
 	for {
 		select {
@@ -141,18 +145,27 @@ func (k *keeper) missed() bool {
 	return k.n.commit.end() != k.end || slices.ContainsFunc(k.n.hosts, held)
 }
 
-// rest sets the timer of the next Tick, or with more unset none.
+// rest sets the timer of the next Tick. With more unset there is none, unless
+// frames get lost, which is found out by asking.
 func (k *keeper) rest(more bool) {
-	if k.alarm != nil {
-		k.alarm()
-		k.alarm = nil
-	}
+	k.disarm()
 	if planted.KeeperNeverRests {
 		k.alarm = k.n.clock.AfterFunc(0, k.wake)
 		return
 	}
-	if more {
-		k.alarm = k.n.clock.AfterFunc(k.n.opts.keeperTick, k.wake)
+	switch o := k.n.opts; {
+	case more:
+		k.alarm = k.n.clock.AfterFunc(o.keeperTick, k.wake)
+	case o.Resend > 0:
+		k.alarm = k.n.clock.AfterFunc(o.Resend/resendChecks, k.wake)
+	}
+}
+
+// disarm stops the timer of the next Tick.
+func (k *keeper) disarm() {
+	if k.alarm != nil {
+		k.alarm()
+		k.alarm = nil
 	}
 }
 
@@ -245,14 +258,20 @@ func (k *keeper) Tick() (more bool, err error) {
 	behind := k.pending()
 	k.behind.Store(behind)
 	held := k.unhold()
-	more = k.active > 0 || behind || saving || held || n.e.feed.waiting()
-	if n.opts.Resend > 0 {
-		more = true
-		for _, h := range n.hosts {
-			h.do(func(h *host) { h.checkPeers(h.n.clock.Mono()) })
-		}
+	k.askPeers(now)
+	return k.active > 0 || behind || saving || held || n.e.feed.waiting(), nil
+}
+
+// askPeers has the partitions see to peers that have not answered, if frames get lost.
+func (k *keeper) askPeers(now time.Duration) {
+	every := k.n.opts.Resend / resendChecks
+	if every == 0 || now-k.asked < every {
+		return
 	}
-	return more, nil
+	k.asked = now
+	for _, h := range k.n.hosts {
+		h.do(func(h *host) { h.checkPeers(h.n.clock.Mono()) })
+	}
 }
 
 // pending reports whether the store lacks anything that is in the log.

@@ -231,7 +231,11 @@ func (s *Stepped) Jobs(list []Job) []Job {
 func (s *Stepped) Do(j Job) {
 	switch j.Kind {
 	case RunPartition:
-		s.n.hosts[j.Partition].Tick()
+		h := s.n.hosts[j.Partition]
+		h.Tick()
+		h.mu.Lock()
+		h.dozes() // now, and not as another job, which would do nothing else
+		h.mu.Unlock()
 	case RunCommit:
 		s.commit()
 	case RunKeeper:
