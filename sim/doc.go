@@ -2,7 +2,7 @@
 // its log on a file system that can crash, its worker, real workflows and their
 // clients, while disks, messages, clocks, processes and workers misbehave.
 //
-//	run.go plan.go                 one seed: three phases, and which faults it has
+//	run.go plan.go faults.go       one seed: three phases, which faults it has, and when
 //	world.go task.go clock.go      time, the one heap of events, coroutines
 //	process.go storage.go net.go   an engine with its disk, its store and its messages
 //	workload.go client.go          what the hub is used for, and by whom

@@ -11,8 +11,6 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-import ()
-
 // enough reports whether there is no need for another operation.
 func (w *world) enough() bool {
 	switch {

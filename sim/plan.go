@@ -107,14 +107,14 @@ func newPlan(seed uint64, o Options) plan {
 	r := rand.New(rand.NewPCG(seed, 100))
 	pick := func(n ...int) int { return n[r.IntN(len(n))] }
 	p := plan{
-		events: leastEvents + r.IntN(500), clients: 4 + r.IntN(6),
+		events: leastEvents + r.IntN(100), clients: 4 + r.IntN(6),
 		chaos: 2 * time.Hour, pause: time.Duration(2000+r.IntN(15_000)) * time.Millisecond,
 		partitions: pick(1, 2, 3, 4, 4, 6), release: netherite.Release(pick(0, 0, 0, 1, 2)),
 		checkpoint: netherite.Checkpoint{
 			Records: int64(pick(20, 100, 400, 100_000)), Idle: time.Duration(pick(100, 1000, 5000)) * time.Millisecond,
 		},
 		keeperTick: time.Duration(pick(50, 200, 1000)) * time.Millisecond, segment: int64(pick(8, 16, 64)) << 10,
-		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(3) == 0,
+		maxBatch: pick(0, 0, 1, 5), cache: pick(0, 0, -1, 3), evictAlways: r.IntN(8) == 0, checkReplay: r.IntN(6) == 0,
 		accounts: 3 + r.IntN(4), slow: time.Duration(pick(50, 1000, 30_000)) * time.Millisecond,
 		retention: -1,
 	}

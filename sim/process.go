@@ -88,12 +88,13 @@ func (w *world) open() {
 				return
 			}
 			w.note("not opened", uint64(p.nr), 0)
+			w.unopened++
 			p.nothingOpen("could not open the hub")
 			w.end(p)
 			w.after(time.Duration(1+w.faulty.IntN(2000))*time.Millisecond, w.openIfClosed)
 			return
 		}
-		p.eng = s
+		p.eng, w.unopened = s, 0
 		w.meet(p)
 		w.retain(p)
 		w.note("opened", uint64(p.nr), uint64(p.durable))

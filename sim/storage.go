@@ -251,9 +251,10 @@ func (w *world) diskFault() faultfs.Fault {
 	}
 }
 
-// diskError is an error of one in so many operations.
+// diskError is an error of one in so many operations; of fewer after openings that
+// have failed: one of a long log is a thousand operations, and would never succeed.
 func (w *world) diskError(op faultfs.Op, of int) error {
-	if !w.plan.has(DiskErrors) || w.disk.IntN(of) > 0 {
+	if !w.plan.has(DiskErrors) || w.disk.IntN(of*(1+w.unopened)) > 0 {
 		return nil
 	}
 	w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))

@@ -50,6 +50,9 @@ type world struct {
 	crashed bool // the machine has lost power; noticed between two steps
 	crashIn int  // operations on the disk until it does; 0 none
 
+	lull, stepsAtFault int // see patient
+	unopened           int // openings in a row that a fault has ended
+
 	storeFull bool
 	days      int           // begun
 	gluts     int           // begun
