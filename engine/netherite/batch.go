@@ -2,6 +2,7 @@ package netherite
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -31,6 +32,7 @@ type batch struct {
 	must     bool // somebody may come to wait for the records
 	fx       partition.Effects
 	out      []released
+	replies  []Frame // to peers, who take them for acknowledgements, too
 	ans      partition.Answer
 
 	// mark is where everything stood before the input in progress: what a panic
@@ -90,7 +92,7 @@ func (h *host) giveUp(err error) {
 	h.turnAway(b.work[b.at:], err)
 	b.fx.Reset()
 	clear(b.out)
-	b.out, b.records, b.count = b.out[:0], b.records[:0], 0
+	b.out, b.records, b.replies, b.count = b.out[:0], b.records[:0], b.replies[:0], 0
 }
 
 // running reports whether the partition may go on processing.
@@ -403,12 +405,29 @@ func (h *host) owned() bool {
 
 // sendAcks tells the origins of the batch's messages how far they are logged.
 // Within one log incarnation that may go at once: what the origins log about it
-// comes later in the same log.
+// comes later in the same log. It is called when the batch has been appended.
 func (h *host) sendAcks() {
-	for _, a := range h.batch.fx.Acks {
-		h.ack[0] = Frame{Kind: FrameAck, From: h.id, To: a.Origin, Through: a.Through}
-		h.n.net.Send(h.ack[:])
+	b := &h.batch
+	for i, a := range b.fx.Acks {
+		later := func(l partition.Ack) bool { return l.Origin == a.Origin }
+		if !slices.ContainsFunc(b.fx.Acks[i+1:], later) {
+			h.sendFrame(Frame{Kind: FrameAck, From: h.id, To: a.Origin, Through: a.Through})
+		}
 	}
+	for i := range b.replies {
+		h.sendFrame(b.replies[i])
+	}
+	b.replies = b.replies[:0]
+}
+
+// reply has a frame sent that shows how far the partition has come: not before that
+// is appended.
+func (h *host) reply(f Frame) { h.batch.replies = append(h.batch.replies, f) }
+
+// sendFrame sends one.
+func (h *host) sendFrame(f Frame) {
+	h.one[0] = f
+	h.n.net.Send(h.one[:])
 }
 
 // askAgain asks an origin for messages that were skipped, once per gap.
@@ -418,7 +437,7 @@ func (h *host) askAgain(origin int) {
 		return
 	}
 	p.gap = want
-	h.n.net.Send([]Frame{{Kind: FrameResend, From: h.id, To: origin, First: want}})
+	h.reply(Frame{Kind: FrameResend, From: h.id, To: origin, First: want})
 }
 
 // frameBatch is frames that wait for their position.

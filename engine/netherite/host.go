@@ -46,7 +46,7 @@ type host struct {
 	peers    []peer
 	frames   []Frame // by destination, under construction
 	outgoing []Frame
-	ack      [1]Frame
+	one      [1]Frame
 	waiters  map[string][]*call
 	fresh    map[string]bool // entities that fresh reads wait for
 	applied  bool            // the batch has applied operations of entities

@@ -16,8 +16,8 @@ import (
 const (
 	// keeperTick is how often the keeper looks while there is something to keep.
 	keeperTick = 25 * time.Millisecond
-	// resendChecks is how often, in the time after which a peer is asked again, it is
-	// looked who has to be.
+	// resendChecks is how often at most, in the time after which a peer is asked again,
+	// it is looked who has to be.
 	resendChecks = 4
 	// capturesAtOnce bounds the memory of checkpoints being written.
 	capturesAtOnce = 2
@@ -157,7 +157,7 @@ func (k *keeper) rest(more bool) {
 	case more:
 		k.alarm = k.n.clock.AfterFunc(o.keeperTick, k.wake)
 	case o.Resend > 0:
-		k.alarm = k.n.clock.AfterFunc(o.Resend/resendChecks, k.wake)
+		k.alarm = k.n.clock.AfterFunc(max(o.keeperTick, o.Resend/resendChecks), k.wake)
 	}
 }
 

@@ -100,7 +100,7 @@ func (h *host) frame(f *Frame) {
 		if planted.WaitingDropped && h.n.keeper.parts[h.id].note.Load() != nil && f.Next > 0 {
 			seen = f.Next - 1
 		}
-		h.n.net.Send([]Frame{{Kind: FrameSeen, From: h.id, To: f.From, Through: seen}})
+		h.reply(Frame{Kind: FrameSeen, From: h.id, To: f.From, Through: seen})
 	case FrameSeen:
 		first, next := h.state.OutboxRange(f.From)
 		switch {

@@ -35,20 +35,18 @@ func (s *State) checkReceived(e *Received) Verdict {
 func (s *State) received(e *Received) {
 	s.seen[e.Origin] = e.First + uint64(len(e.Messages)) - 1
 	s.acknowledge(e.Origin)
-	for _, shared := range e.Messages {
+	for n, shared := range e.Messages {
+		if planted.MessagesOutOfOrder {
+			shared = e.Messages[len(e.Messages)-1-n]
+		}
 		m := *shared
 		m.Event.Time = s.now
 		s.deliver(&m)
 	}
 }
 
-// acknowledge notes that the origin can be told how far it was received.
+// acknowledge notes that the origin can be told how far it was received. What was
+// noted before is left as it is: if this input cannot be applied, that is what counts.
 func (s *State) acknowledge(origin int) {
-	for i := range s.fx.Acks {
-		if s.fx.Acks[i].Origin == origin {
-			s.fx.Acks[i].Through = s.seen[origin]
-			return
-		}
-	}
 	s.fx.Acks = append(s.fx.Acks, Ack{Origin: origin, Through: s.seen[origin]})
 }

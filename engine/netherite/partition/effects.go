@@ -15,8 +15,8 @@ type Effects struct {
 	Answers []Answer
 	// Changes of status that somebody may wait for: when durable.
 	Changes []Change
-	// Acks to send: origins whose messages this batch received, each once, with
-	// the highest sequence number logged. At once within one log incarnation.
+	// Acks to send: origins whose messages this batch received, with the highest
+	// sequence number logged, of each the last. At once within one log incarnation.
 	Acks []Ack
 	// Cancelled activities: tell the worker that has them. At once.
 	Cancelled []engine.Token
