@@ -175,6 +175,9 @@ func (c *client) startAt(id, name string, input, want any, wait time.Duration) *
 	if i.Since = c.w.wall(); c.w.clockJumps() {
 		i.Since = i.Since.Add(-2 * mostSkew)
 	}
+	if name == fickle {
+		i.Failure = model.FailureNonDeterminism
+	}
 	if slices.Contains(tagged, name) {
 		i.Tags = map[string]string{lot: fmt.Sprint(len(id) % lots)}
 	}

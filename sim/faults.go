@@ -13,7 +13,7 @@ func (w *world) scheduleFaults() {
 				w.crashIn = 1 + w.faulty.IntN(100)
 			}
 		}},
-		{Kills, func() { w.fault("kill", 0, 0); w.kill() }},
+		{Kills, w.killOne},
 		{Zombies, w.haunt},
 		{FullDisks, w.fillDisk},
 		{ClockJumps, w.jump},
@@ -22,6 +22,7 @@ func (w *world) scheduleFaults() {
 		{BitFlips, w.flip},
 	}
 	w.days++
+	w.lull = 0
 	day := w.days
 	w.backUp()
 	w.scheduleDamage()
@@ -34,9 +35,12 @@ func (w *world) scheduleFaults() {
 			if !w.chaos || w.days != day {
 				return
 			}
-			if !w.crashed {
+			if !w.crashed && w.worthwhile() {
+				before := w.faults + w.crashIn
 				k.happen()
-				w.patient()
+				if w.faults+w.crashIn > before {
+					w.lull = min(w.lull+1, longestLull)
+				}
 			}
 			w.after(w.pause(), again)
 		}
@@ -44,25 +48,24 @@ func (w *world) scheduleFaults() {
 	}
 }
 
-// longestLull bounds by how much faults come more slowly where nothing gets done.
+// longestLull bounds by how much faults come more seldom where nothing gets done.
 const longestLull = 20
 
-// patient has the next faults come later, the more of them came without the hub
-// getting anything done in between. There are some in quick succession, such as a
-// crash in the recovery from one; hundreds of them to a hub that is down, or has no
-// space, would cost more than all the rest of a run and meet what they have met before.
-func (w *world) patient() {
+// worthwhile draws whether another fault comes by itself: the more seldom, the more of
+// them came without the hub getting anything done in between. There are some in quick
+// succession, such as a crash in the recovery from one; hundreds of them to a hub that
+// is down, or has no space, would cost more than all the rest of a run and meet what
+// they have met before.
+func (w *world) worthwhile() bool {
 	if w.steps > w.stepsAtFault {
-		w.lull = 0
-	} else {
-		w.lull = min(w.lull+1, longestLull)
+		w.lull, w.stepsAtFault = 0, w.steps
 	}
-	w.stepsAtFault = w.steps
+	return w.faulty.IntN(1+w.lull) == 0
 }
 
 // pause is how long until the next fault of a kind.
 func (w *world) pause() time.Duration {
-	return time.Duration(float64(w.plan.pause) * float64(1+w.lull) * w.faulty.ExpFloat64())
+	return time.Duration(float64(w.plan.pause) * w.faulty.ExpFloat64())
 }
 
 // seldom is a duration up to one of two, mostly the shorter one.
@@ -71,6 +74,16 @@ func (w *world) seldom(most, seldom time.Duration) time.Duration {
 		most = seldom
 	}
 	return time.Duration(w.faulty.Int64N(int64(most))).Truncate(time.Millisecond)
+}
+
+// killOne kills the process that serves, and often a zombie with it.
+func (w *world) killOne() {
+	w.fault("kill", uint64(len(w.procs)), 0)
+	if last := len(w.procs) - 1; last > 0 && w.faulty.IntN(2) == 0 {
+		w.killed(w.procs[last:])
+		return
+	}
+	w.kill()
 }
 
 // haunt opens the hub again while a process runs on, for two minutes at most.

@@ -57,6 +57,9 @@ func (c *client) sendFor(i *check.Instance, id string, parcels []int) {
 	for _, n := range notes {
 		w.ledger.Post(n[0], n[1], false)
 	}
+	if notes[0][0] == notes[1][0] {
+		w.ledger.Follow(notes[1][0], notes[1][1], notes[0][1])
+	}
 	if c.start("courier-"+id, "Courier", l, "sent") == nil {
 		c.giveUpOn(i, id)
 		return
@@ -67,6 +70,7 @@ func (c *client) sendFor(i *check.Instance, id string, parcels []int) {
 	for _, n := range parcels {
 		if i.Kind == "Collect" { // it has all of them in its one history
 			i.Raise(string(encode(n)), true)
+			i.Row = append(i.Row, string(encode(n)))
 		}
 	}
 }

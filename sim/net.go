@@ -13,12 +13,13 @@ type link struct {
 	p       *process
 	deliver func([]netherite.Frame)
 	closed  bool
+	cut     map[[2]int]time.Duration // pairs of partitions, until when
 }
 
 // transport makes links.
 func (w *world) transport(p *process) netherite.NewTransport {
 	return func(deliver func([]netherite.Frame)) netherite.Transport {
-		return &link{w: w, p: p, deliver: deliver}
+		return &link{w: w, p: p, deliver: deliver, cut: map[[2]int]time.Duration{}}
 	}
 }
 
@@ -36,6 +37,9 @@ func (l *link) Send(frames []netherite.Frame) {
 	for _, f := range frames {
 		n := w.net.IntN(100)
 		switch {
+		case w.plan.has(LostFrames) && l.isCut(f.From, f.To):
+			w.fault("frame cut off", uint64(f.Kind), uint64(f.To))
+			continue
 		case n < w.plan.lost && w.plan.has(LostFrames):
 			w.fault("frame lost", uint64(f.Kind), uint64(f.To))
 			continue
@@ -45,6 +49,16 @@ func (l *link) Send(frames []netherite.Frame) {
 		}
 		l.later(f)
 	}
+}
+
+// isCut reports whether nothing goes between two partitions at present. Now and then
+// that begins, for up to half a minute.
+func (l *link) isCut(a, b int) bool {
+	w, pair := l.w, [2]int{min(a, b), max(a, b)}
+	if w.net.IntN(2000) == 0 {
+		l.cut[pair] = w.now + time.Duration(w.net.IntN(30_000))*time.Millisecond
+	}
+	return w.now < l.cut[pair]
 }
 
 // later delivers a frame now or after a while.

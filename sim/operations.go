@@ -16,9 +16,9 @@ func (w *world) enough() bool {
 	switch {
 	case w.failure != nil || !w.chaos:
 		return true
-	case w.plan.operations > 0:
+	case w.plan.bounded:
 		w.plan.operations--
-		return w.plan.operations == 0
+		return w.plan.operations < 0
 	}
 	return w.steps >= w.plan.events && (w.faults >= leastFaults || w.steps >= 3*w.plan.events)
 }
@@ -35,7 +35,7 @@ func (c *client) run() {
 // operation does one thing with the hub.
 func (c *client) operation(id string) {
 	w := c.w
-	switch w.work.IntN(20) {
+	switch w.work.IntN(21) {
 	case 0, 1, 2:
 		from, to := w.work.IntN(w.plan.accounts), w.work.IntN(w.plan.accounts-1)
 		if to >= from {
@@ -85,6 +85,8 @@ func (c *client) operation(id string) {
 		c.probe()
 	case 18:
 		c.errand("errand-" + id)
+	case 19:
+		c.start("fickle-"+id, fickle, w.work.IntN(2), "settled")
 	default:
 		c.post(journals.Key(fmt.Sprint(w.work.IntN(3))).InstanceID(), "post-"+id)
 	}

@@ -74,7 +74,8 @@ const (
 // plan is what a seed decides before a run begins.
 type plan struct {
 	faults     [faultKinds]bool
-	operations int // of clients, at most; 0: no bound
+	bounded    bool
+	operations int // of clients that are left, if they are bounded
 	events     int // that clients are to cause
 	clients    int
 	night      time.Duration // in which nothing is asked, before it all begins again; mostly none
@@ -99,6 +100,7 @@ type plan struct {
 	slow        time.Duration // the longest sync of a slow disk
 	drift       float64       // by how much the wall clock is too fast, of the time that passes
 	lost, twins int           // frames in a hundred
+	errorOf     int           // of how many operations that change the disk one fails
 	window      int64         // bytes under way between two partitions; 0: what is usual
 }
 
@@ -140,16 +142,16 @@ func newPlan(seed uint64, o Options) plan {
 	p.backup = r.IntN(6) == 0
 	p.window = int64(pick(0, 0, 0, 0, 0, 0, 1, 2<<10))     // the last draw, so that it does not reshuffle the rest
 	p.glut = rand.New(rand.NewPCG(seed, 101)).IntN(8) == 0 // of its own, for the same reason
-	p.lost, p.twins = 8, 20
+	p.lost, p.twins, p.errorOf = 8, 20, 400
 	more := rand.New(rand.NewPCG(seed, 102)) // of its own, too
 	if more.IntN(8) == 0 {
-		p.lost, p.twins = 30, 50
+		p.lost, p.twins, p.errorOf = 30, 50, 50
 	}
 	if p.has(ClockJumps) && more.IntN(2) == 0 {
 		p.drift = 0.05 * (2*more.Float64() - 1)
 	}
 	p.faults[DamagedRows] = p.parks(seed)
-	p.operations = o.Operations
+	p.bounded, p.operations = o.Operations > 0, o.Operations
 	for _, f := range o.Without {
 		p.faults[f] = false
 	}

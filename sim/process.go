@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -88,10 +89,9 @@ func (w *world) open() {
 				return
 			}
 			w.note("not opened", uint64(p.nr), 0)
-			w.unopened++
 			p.nothingOpen("could not open the hub")
 			w.end(p)
-			w.after(time.Duration(1+w.faulty.IntN(2000))*time.Millisecond, w.openIfClosed)
+			w.after(time.Duration(1+w.faulty.IntN(2000*max(1, min(w.unopened, 10))))*time.Millisecond, w.openIfClosed)
 			return
 		}
 		p.eng, w.unopened = s, 0
@@ -233,7 +233,11 @@ func (p *process) job(j netherite.Job) {
 	if j.Kind == netherite.RunRecovery {
 		w.fault("node recovers", uint64(p.nr), 0)
 	}
-	w.spawn("job", p, func() { p.eng.Do(j) })
+	w.spawn("job", p, func() {
+		if p.eng.Do(j); j.Kind == netherite.RunRecovery && !p.eng.Failed() {
+			w.unopened = 0
+		}
+	})
 }
 
 // goOn ends a pause. What should have been called meanwhile is called now.
@@ -274,11 +278,14 @@ func (w *world) powerFailure() {
 	w.after(w.seldom(5*time.Second, time.Minute), w.openIfClosed)
 }
 
-// kill ends the process that serves, but not the machine: what it wrote is there. Of
-// its store that is what was flushed, or more, where its memory was full before.
-func (w *world) kill() {
-	for len(w.procs) > 0 {
-		w.end(w.procs[0])
+// kill ends all processes, but not the machine: what they wrote is there.
+func (w *world) kill() { w.killed(w.procs) }
+
+// killed ends processes. Of their store what was flushed is there, or more, where
+// its memory was full before.
+func (w *world) killed(procs []*process) {
+	for _, p := range slices.Clone(procs) {
+		w.end(p)
 	}
 	if w.disk.IntN(2) == 0 {
 		keep := mem.KeepRandom(w.disk)

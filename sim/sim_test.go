@@ -62,6 +62,14 @@ func TestARunWithoutFaultsHasNone(t *testing.T) {
 	}
 }
 
+// What --shrink looks for is a run with fewer of them.
+func TestOperationsAreNotMoreThanTheirBound(t *testing.T) {
+	few, more := Run(1, Options{Operations: 8}), Run(1, Options{Operations: 64})
+	if few.Err != nil || more.Err != nil || few.Events == 0 || 2*few.Events > more.Events || more.Events > leastEvents {
+		t.Errorf("8 operations are %d events (%v), 64 are %d (%v)", few.Events, few.Err, more.Events, more.Err)
+	}
+}
+
 func TestFaultsAreKnownByTheirNames(t *testing.T) {
 	list, err := ParseFaults(FaultNames())
 	if err != nil || len(list) != int(faultKinds) {

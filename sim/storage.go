@@ -41,6 +41,7 @@ func (s *storage) OpenLog() (substrate.Log, error) {
 	if s.p.replaced { // the lock of the directory is somebody else's
 		return nil, engine.ErrHeld
 	}
+	s.w.unopened++
 	inner, err := filelog.Open(filelog.Options{
 		FS: s.p.files, Dir: hubDir, Hub: filelog.HubID{1}, Inline: true,
 		MinSegmentBytes: s.w.plan.segment, MaxSegmentBytes: 4 * s.w.plan.segment,
@@ -234,7 +235,7 @@ func (w *world) diskFault() faultfs.Fault {
 			return nil
 		}
 		if op.Kind == faultfs.OpRead || op.Kind == faultfs.OpList {
-			return w.diskError(op, 4000)
+			return w.diskError(op, 10*w.plan.errorOf)
 		}
 		if w.crashIn > 0 {
 			if w.crashIn--; w.crashIn == 0 {
@@ -247,14 +248,15 @@ func (w *world) diskFault() faultfs.Fault {
 			w.losePower("crash with an unfinished file at "+string(op.Kind), uint64(op.N))
 			return faultfs.ErrKilled
 		}
-		return w.diskError(op, 400)
+		return w.diskError(op, w.plan.errorOf)
 	}
 }
 
-// diskError is an error of one in so many operations; of fewer after openings that
-// have failed: one of a long log is a thousand operations, and would never succeed.
+// diskError is an error of one in so many operations; of fewer in an opening that
+// follows one that has failed: that of a long log is a thousand operations, and would
+// never succeed.
 func (w *world) diskError(op faultfs.Op, of int) error {
-	if !w.plan.has(DiskErrors) || w.disk.IntN(of*(1+w.unopened)) > 0 {
+	if !w.plan.has(DiskErrors) || w.disk.IntN(of*max(1, w.unopened)) > 0 {
 		return nil
 	}
 	w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))

@@ -17,6 +17,10 @@ const opening = 100
 // patient is the activity that is never to start before its call is durable.
 const patient = "SquareLater"
 
+// fickle is the orchestration whose code is not deterministic: it asks for something
+// else each time that it is run from its beginning.
+const fickle = "Fickle"
+
 // account is an entity of the bank. Holder is the orchestration that is in a
 // critical section with it, Intruded one whose section somebody else's operation
 // has got into.
@@ -77,10 +81,11 @@ type workload struct {
 	w        *world
 	handlers []durable.Handler
 	mended   map[string]bool // orchestrations whose activity does not fail any more
+	begun    map[string]int  // how often the code of a fickle one has begun
 }
 
 func newWorkload(w *world) *workload {
-	l := &workload{w: w, mended: map[string]bool{}}
+	l := &workload{w: w, mended: map[string]bool{}, begun: map[string]int{}}
 	square, later := durable.Activity("Square", l.square), durable.Activity(patient, l.square)
 	fragile := durable.Activity("Fragile", l.fragile)
 	var grow *durable.OrchestrationOf[tree, int]
@@ -128,7 +133,7 @@ func newWorkload(w *world) *workload {
 			squares, err := durable.All(ctx, calls...)
 			return sum(squares), err
 		}),
-		captive, mend, hurry(square), l.loiterer(), newRelay(),
+		captive, mend, hurry(square), l.loiterer(), newRelay(), l.waver(square),
 		durable.Orchestration("Warden", func(ctx *durable.Context, n int) (int, error) {
 			held := make([]*durable.Future[string], n)
 			for i := range held {
@@ -154,6 +159,18 @@ func hurry(square *durable.ActivityOf[int, int]) durable.Handler {
 			err = durable.Sleep(ctx, time.Second)
 		}
 		return "hurried", err
+	})
+}
+
+func (l *workload) waver(square *durable.ActivityOf[int, int]) durable.Handler {
+	return durable.Orchestration(fickle, func(ctx *durable.Context, n int) (string, error) {
+		l.begun[ctx.ID()]++
+		if (l.begun[ctx.ID()]+n)%2 == 0 {
+			if _, err := square.Call(ctx, n, patch).Await(); err != nil {
+				return "", err
+			}
+		}
+		return "settled", durable.Sleep(ctx, time.Second)
 	})
 }
 

@@ -50,8 +50,8 @@ type world struct {
 	crashed bool // the machine has lost power; noticed between two steps
 	crashIn int  // operations on the disk until it does; 0 none
 
-	lull, stepsAtFault int // see patient
-	unopened           int // openings in a row that a fault has ended
+	lull, stepsAtFault int // see worthwhile
+	unopened           int // openings of the log since the hub was open last
 
 	storeFull bool
 	days      int           // begun

@@ -94,6 +94,9 @@ const (
 	// KeyWithoutInput: the idempotency key does not depend on the input.
 	KeyWithoutInput = false
 
+	// LiveCopyOfAnyPast: a worker goes on with what it has of an instance, whatever has happened since.
+	LiveCopyOfAnyPast = false
+
 	// LockPassed: an operation of somebody else passes a lock.
 	LockPassed = false
 
@@ -105,6 +108,9 @@ const (
 
 	// MessageEarly: messages to other partitions leave one position early.
 	MessageEarly = false
+
+	// MessagesOutOfOrder: the messages of a frame are taken from the last to the first.
+	MessagesOutOfOrder = false
 
 	// OldRecordNewMeaning: the numbers of two operations have changed places since their records were written.
 	OldRecordNewMeaning = false

@@ -98,6 +98,35 @@ func TestLedgerFindsWhatIsLostOrDoneTwice(t *testing.T) {
 	}
 }
 
+func TestWhatIsSentInARowHasToComeInIt(t *testing.T) {
+	l := check.NewLedger()
+	i := l.Begin("c", "Collect", model.Completed, "")
+	i.Row = []string{"0", "1", "2"}
+	for _, c := range []struct {
+		payloads []string
+		ok       bool
+	}{{nil, true}, {[]string{"0", "9", "1"}, true}, {[]string{"0", "1", "2", "0"}, true}, {[]string{"1", "0"}, false}, {[]string{"0", "2"}, false}} {
+		var events []model.Event
+		for _, p := range c.payloads {
+			events = append(events, model.Event{Kind: model.EventRaised, Payload: []byte(p)})
+		}
+		if err := l.Heard("c", events); (err == nil) != c.ok {
+			t.Errorf("got %q: %v", c.payloads, err)
+		}
+	}
+	l.Post("e", "first", true)
+	l.Post("e", "second", true)
+	l.Follow("e", "second", "first")
+	for _, c := range []struct {
+		ops []string
+		ok  bool
+	}{{[]string{"first", "second"}, true}, {[]string{"second", "first"}, false}} {
+		if err := l.Applied("e", c.ops); (err == nil) != c.ok {
+			t.Errorf("applied %q: %v", c.ops, err)
+		}
+	}
+}
+
 func TestACallKeepsItsKey(t *testing.T) {
 	k := check.NewKeys()
 	ran := func(execution byte, name, input, key string) bool {

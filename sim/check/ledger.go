@@ -17,6 +17,7 @@ type Ledger struct {
 	Money     int64
 	Retention time.Duration // after which what has ended may be gone; negative: never
 	repeated  map[string]bool
+	before    map[string]map[string]string // by entity: operation, the one that it was sent after
 }
 
 // Instance is what clients know of an orchestration.
@@ -24,25 +25,27 @@ type Instance struct {
 	Kind      string
 	Want      string // the output, as JSON; empty: whatever it is
 	Status    model.Status
-	Acked     bool // the start was acknowledged
-	Purged    bool // somebody may have purged it
-	Any       bool // it may end in any way
-	Stopped   bool // its termination was acknowledged
-	Held      bool // its suspension was acknowledged, and nobody has asked to resume it
-	Restarted bool // it may have been started again
-	Rewound   bool // it may have been rewound, or tried again
-	Gone      bool // its purge was acknowledged
-	Forgotten bool // so was that of its children with it
-	Children  int  // that it may have, for as long as it runs
+	Acked     bool   // the start was acknowledged
+	Purged    bool   // somebody may have purged it
+	Any       bool   // it may end in any way
+	Failure   string // of the type of which it may fail instead
+	Stopped   bool   // its termination was acknowledged
+	Held      bool   // its suspension was acknowledged, and nobody has asked to resume it
+	Restarted bool   // it may have been started again
+	Rewound   bool   // it may have been rewound, or tried again
+	Gone      bool   // its purge was acknowledged
+	Forgotten bool   // so was that of its children with it
+	Children  int    // that it may have, for as long as it runs
 	Tags      map[string]string
 	Raised    map[string]bool // by payload: events raised for it, and whether that was acknowledged
+	Row       []string        // payloads that one sender has sent, in this order
 	Since     time.Time       // nothing of it happened before
 	seen      *model.Instance
 }
 
 // NewLedger returns an empty ledger.
 func NewLedger() *Ledger {
-	return &Ledger{Retention: -1, Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}, repeated: map[string]bool{}}
+	return &Ledger{Retention: -1, Instances: map[string]*Instance{}, Posts: map[string]map[string]bool{}, repeated: map[string]bool{}, before: map[string]map[string]string{}}
 }
 
 // AsOf is the ledger of a copy of the hub that was begun when the ledger was as
@@ -96,6 +99,15 @@ func (l *Ledger) Post(entity, op string, acked bool) {
 		l.Posts[entity] = map[string]bool{}
 	}
 	l.Posts[entity][op] = acked
+}
+
+// Follow notes that an operation is sent to an entity after another one by the same
+// sender, or by one who has been told of that: it has to come after it.
+func (l *Ledger) Follow(entity, op, first string) {
+	if l.before[entity] == nil {
+		l.before[entity] = map[string]string{}
+	}
+	l.before[entity][op] = first
 }
 
 // Repeated notes that an operation, or an event with this payload, may have come
@@ -205,7 +217,7 @@ func sane(i *model.Instance) error {
 // Ended compares how an instance has ended with how it had to.
 func (l *Ledger) Ended(id string, got *model.Instance) error {
 	i := l.Instances[id]
-	if i.Any {
+	if i.Any || i.Failure != "" && got.Status == model.Failed && got.Failure.Type == i.Failure {
 		return nil
 	}
 	if got.Status != i.Status {
@@ -226,10 +238,16 @@ func (l *Ledger) Heard(id string, events []model.Event) error {
 		return nil
 	}
 	count := map[string]int{}
+	var row []string
 	for n := range events {
-		if events[n].Kind == model.EventRaised {
-			count[string(events[n].Payload)]++
+		if payload := string(events[n].Payload); events[n].Kind == model.EventRaised {
+			if count[payload]++; count[payload] == 1 && slices.Contains(i.Row, payload) {
+				row = append(row, payload)
+			}
 		}
+	}
+	if !slices.Equal(row, i.Row[:len(row)]) {
+		return fmt.Errorf("order: %q has got %q, which were sent as %q", id, row, i.Row)
 	}
 	for _, payload := range slices.Sorted(maps.Keys(i.Raised)) {
 		switch n := count[payload]; {
@@ -253,6 +271,9 @@ func (l *Ledger) Applied(entity string, ops []string) error {
 		}
 		if count[op] > 1 && !l.repeated[entity+" "+op] {
 			return fmt.Errorf("ledger: entity %s has applied %s twice", entity, op)
+		}
+		if first := l.before[entity][op]; first != "" && count[first] == 0 {
+			return fmt.Errorf("order: entity %s has applied %s before %s, which was sent before", entity, op, first)
 		}
 	}
 	for _, op := range slices.Sorted(maps.Keys(l.Posts[entity])) {
