@@ -102,16 +102,14 @@ func (h *host) frame(f *Frame) {
 		}
 		h.reply(Frame{Kind: FrameSeen, From: h.id, To: f.From, Through: seen})
 	case FrameSeen:
-		first, next := h.state.OutboxRange(f.From)
-		switch {
-		case f.Through >= next:
+		if _, next := h.state.OutboxRange(f.From); f.Through >= next {
 			h.park(fmt.Errorf("%w: partition %d has seen message %d of partition %d, which has sent only %d",
 				engine.ErrDamaged, f.From, f.Through, h.id, next-1))
-		case f.Through+1 >= first: // else it was delayed, and all of it is settled
-			mark.Hit(mark.HelloAnswered)
-			h.peers[f.From].connected = true
-			h.resend(f.From, f.Through)
+			return
 		}
+		mark.Hit(mark.HelloAnswered)
+		h.peers[f.From].connected = true
+		h.resend(f.From, f.Through)
 	case FrameResend:
 		if _, next := h.state.OutboxRange(f.From); f.First > 0 && f.First <= next {
 			mark.Hit(mark.ResendAsked)
@@ -120,12 +118,13 @@ func (h *host) frame(f *Frame) {
 	}
 }
 
-// resend makes everything to dest after through unsent.
+// resend makes everything to dest after through unsent, unless it has been
+// acknowledged: what says through may have been delayed.
 func (h *host) resend(dest int, through uint64) {
 	p := &h.peers[dest]
 	raise(&p.acked, through)
 	p.rewind()
-	h.state.Resend(dest, through+1)
+	h.state.Resend(dest, p.acked.Load()+1)
 }
 
 // raise lifts an atomic to at least v.

@@ -11,12 +11,13 @@ const (
 	FrameMessages FrameKind = iota
 	// FrameAck says that everything up to Through is logged at From.
 	FrameAck
-	// FrameResend asks for the messages from First on: they were skipped.
+	// FrameResend asks for the messages from First on: they were skipped. What was
+	// before them is logged at From.
 	FrameResend
 	// FrameHello begins a connection: From retains messages from First on and
 	// will assign Next.
 	FrameHello
-	// FrameSeen answers a hello: From has seen everything up to Through.
+	// FrameSeen answers a hello: everything up to Through is logged at From.
 	FrameSeen
 )
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
@@ -99,11 +100,13 @@ func TestAnswerToAPeerComesAfterWhatItAcknowledgesIsInTheLog(t *testing.T) {
 						before.Store(hub.Load().Stats().Records)
 						deliver([]netherite.Frame{f, question})
 						return
-					case (f.Kind == netherite.FrameSeen || f.Kind == netherite.FrameResend) && f.From == 1 && n >= 0:
+					case f.Kind != netherite.FrameMessages && f.From == 1 && n >= 0:
 						if hub.Load().Stats().Records == n {
 							t.Errorf("%+v is sent before the message is in the log", f)
 						}
-						answered <- struct{}{}
+						if f.Kind != netherite.FrameAck {
+							answered <- struct{}{}
+						}
 					}
 					pass(f)
 				}}
@@ -130,5 +133,54 @@ func TestAnswerToAPeerComesAfterWhatItAcknowledgesIsInTheLog(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// An answer to a hello may come late, after acknowledgements by which what it says is
+// settled: the pair is connected all the same.
+func TestPairIsConnectedByAnAnswerThatIsOlderThanAnAcknowledgement(t *testing.T) {
+	var send func([]netherite.Frame)
+	late, next := make(chan netherite.Frame, 1), make(chan struct{}, 1)
+	transport := func(deliver func([]netherite.Frame)) netherite.Transport {
+		send = deliver
+		return &between{deliver, func(f netherite.Frame, pass func(netherite.Frame)) {
+			switch {
+			case f.Kind == netherite.FrameSeen && f.From == 1:
+				late <- f
+				return
+			case f.Kind == netherite.FrameMessages && f.From == 0 && f.First == 2:
+				next <- struct{}{}
+			}
+			pass(f)
+		}}
+	}
+	e := openHub(t, newMemory(2), func(o *netherite.Options) { o.Transport = transport })
+	answer := <-late
+	w := newTestWorker()
+	signal := model.Event{Kind: model.EntitySignaled, ID: 0, Name: "x", Instance: inPartition(1, "@e@x")}
+	w.programs["Tells"] = func(_, _ []model.Event) []model.Event { return []model.Event{signal, completed(1, "told")} }
+	w.connect(t, e)
+	defer w.close()
+	startAndWaitIn := func(id string) {
+		t.Helper()
+		if _, err := e.Start(t.Context(), engine.StartRequest{Instance: id, Name: "Tells"}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ended(t.Context(), e, id); err != nil {
+			t.Fatal(err)
+		}
+	}
+	startAndWaitIn(inPartition(0, "first"))
+	// What an earlier connection has sent arrives now.
+	send([]netherite.Frame{{Kind: netherite.FrameMessages, From: 0, To: 1, First: 1, Messages: []*model.Message{{To: signal.Instance, Event: signal}}}})
+	if err := e.Checkpoint(t.Context()); err != nil { // the acknowledgement is worth a record then
+		t.Fatal(err)
+	}
+	send([]netherite.Frame{answer})
+	startAndWaitIn(inPartition(0, "second"))
+	select {
+	case <-next:
+	case <-time.After(patience):
+		t.Error("the pair is not connected: the second message is not sent")
 	}
 }

@@ -16,7 +16,8 @@ type Effects struct {
 	// Changes of status that somebody may wait for: when durable.
 	Changes []Change
 	// Acks to send: origins whose messages this batch received, with the highest
-	// sequence number logged, of each the last. At once within one log incarnation.
+	// sequence number logged; what an origin has last is what counts. At once within
+	// one log incarnation.
 	Acks []Ack
 	// Cancelled activities: tell the worker that has them. At once.
 	Cancelled []engine.Token
