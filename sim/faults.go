@@ -57,8 +57,8 @@ const longestLull = 20
 // is down, or has no space, would cost more than all the rest of a run and meet what
 // they have met before.
 func (w *world) worthwhile() bool {
-	if w.steps > w.stepsAtFault {
-		w.lull, w.stepsAtFault = 0, w.steps
+	if done := w.steps - w.openings; done > w.doneAtFault {
+		w.lull, w.doneAtFault = 0, done
 	}
 	return w.faulty.IntN(1+w.lull) == 0
 }

@@ -56,7 +56,7 @@ func (l *link) Send(frames []netherite.Frame) {
 func (l *link) isCut(a, b int) bool {
 	w, pair := l.w, [2]int{min(a, b), max(a, b)}
 	if w.net.IntN(2000) == 0 {
-		l.cut[pair] = w.now + time.Duration(w.net.IntN(30_000))*time.Millisecond
+		l.cut[pair] = max(l.cut[pair], w.now+time.Duration(w.net.IntN(30_000))*time.Millisecond)
 	}
 	return w.now < l.cut[pair]
 }

@@ -16,9 +16,8 @@ func (w *world) enough() bool {
 	switch {
 	case w.failure != nil || !w.chaos:
 		return true
-	case w.plan.bounded:
-		w.plan.operations--
-		return w.plan.operations < 0
+	case w.plan.operations > 0:
+		return w.asked >= w.plan.operations
 	}
 	return w.steps >= w.plan.events && (w.faults >= leastFaults || w.steps >= 3*w.plan.events)
 }
@@ -27,6 +26,7 @@ func (w *world) enough() bool {
 func (c *client) run() {
 	w := c.w
 	for n := 0; !w.enough(); n++ {
+		w.asked++
 		c.operation(fmt.Sprintf("%d-%d", c.nr, n))
 		w.sleep(time.Duration(w.work.IntN(500)) * time.Millisecond)
 	}

@@ -74,8 +74,7 @@ const (
 // plan is what a seed decides before a run begins.
 type plan struct {
 	faults     [faultKinds]bool
-	bounded    bool
-	operations int // of clients that are left, if they are bounded
+	operations int // of all clients on a day, at most; 0: no bound
 	events     int // that clients are to cause
 	clients    int
 	night      time.Duration // in which nothing is asked, before it all begins again; mostly none
@@ -151,7 +150,7 @@ func newPlan(seed uint64, o Options) plan {
 		p.drift = 0.05 * (2*more.Float64() - 1)
 	}
 	p.faults[DamagedRows] = p.parks(seed)
-	p.bounded, p.operations = o.Operations > 0, o.Operations
+	p.operations = o.Operations
 	for _, f := range o.Without {
 		p.faults[f] = false
 	}

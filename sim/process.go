@@ -195,6 +195,8 @@ func (w *world) onEvent(p *process, id int, ev partition.Event) {
 	p.log.releases.admitted(ev)
 	var subject uint64
 	switch e := ev.(type) {
+	case *partition.Opened:
+		w.openings++
 	case *partition.Start:
 		subject = digest(e.Request.Instance)
 		w.onRequest(e, &e.Client, e.Request.Instance)
@@ -282,12 +284,12 @@ func (w *world) powerFailure() {
 func (w *world) kill() { w.killed(w.procs) }
 
 // killed ends processes. Of their store what was flushed is there, or more, where
-// its memory was full before.
+// its memory was full before. (Which is left out if another one has the store open.)
 func (w *world) killed(procs []*process) {
 	for _, p := range slices.Clone(procs) {
 		w.end(p)
 	}
-	if w.disk.IntN(2) == 0 {
+	if len(w.procs) == 0 && w.disk.IntN(2) == 0 {
 		keep := mem.KeepRandom(w.disk)
 		w.store.Crash(keep, keep)
 	}

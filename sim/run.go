@@ -18,19 +18,20 @@ import (
 // Options are what is the same for all seeds of a batch.
 type Options struct {
 	Without    []Fault   // kinds of faults that no run has
-	Operations int       // of all clients together; 0: each seed has its own number
+	Operations int       // of all clients together on a day; 0: as many as it takes
 	Twice      bool      // run each seed twice, and compare
 	Trace      io.Writer // gets every event; nil: none
 }
 
 // Result is what came of one seed.
 type Result struct {
-	Seed    uint64
-	Hash    uint64 // of everything that happened, in order
-	Events  int    // that partitions applied
-	Faults  int
-	Virtual time.Duration
-	Err     error // what happened that must not; nil: nothing
+	Seed       uint64
+	Hash       uint64 // of everything that happened, in order
+	Events     int    // that partitions applied
+	Operations int    // that clients began, on the day on which these were most
+	Faults     int
+	Virtual    time.Duration
+	Err        error // what happened that must not; nil: nothing
 }
 
 // patience bounds, in virtual time, how long after the last fault everything must
@@ -63,7 +64,7 @@ func run(seed uint64, o Options) Result {
 		w.phases()
 	})
 	w.guarded(w.close)
-	return Result{Seed: seed, Hash: w.hash, Events: w.steps, Faults: w.faults, Virtual: w.now, Err: w.failure}
+	return Result{Seed: seed, Hash: w.hash, Events: w.steps, Operations: max(w.most, w.asked), Faults: w.faults, Virtual: w.now, Err: w.failure}
 }
 
 // guarded runs f; a panic, such as the replay checker's, is a failure of the run.
@@ -94,7 +95,7 @@ func (w *world) phases() {
 
 // day is chaos and heal. The clients get numbers after the given one.
 func (w *world) day(after int) {
-	w.chaos = true
+	w.chaos, w.asked = true, 0
 	w.scheduleFaults()
 	working := w.plan.clients
 	clients := make([]*client, w.plan.clients)
@@ -107,6 +108,7 @@ func (w *world) day(after int) {
 		})
 	}
 	w.run(w.now+w.plan.chaos, func() bool { return working == 0 })
+	w.most = max(w.most, w.asked)
 	w.lastDamage()
 	w.heal()
 	w.endure()

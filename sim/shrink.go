@@ -2,9 +2,6 @@ package sim
 
 import "strings"
 
-// mostOperations is more than any run has.
-const mostOperations = 512
-
 // Shrink looks for the least of a run that still fails: first it leaves out kinds
 // of faults, then it halves the operations. What fails by another checker is another
 // failure. It returns what is left and how that fails; if the seed does not fail at
@@ -30,14 +27,9 @@ func shrink(seed uint64, o Options, run func(uint64, Options) Result) (Options, 
 		next.Without = append(append([]Fault(nil), o.Without...), f)
 		try(next)
 	}
-	if o.Operations == 0 {
+	for last.Operations > 1 {
 		next := o
-		next.Operations = mostOperations
-		try(next)
-	}
-	for o.Operations > 1 {
-		next := o
-		next.Operations /= 2
+		next.Operations = last.Operations / 2
 		if !try(next) {
 			break
 		}

@@ -56,7 +56,7 @@ func TestARunWithoutFaultsHasNone(t *testing.T) {
 	for f := range faultKinds {
 		all = append(all, f)
 	}
-	r := Run(1, Options{Without: all, Operations: 40})
+	r := Run(1, Options{Without: all})
 	if r.Err != nil || r.Faults != 0 {
 		t.Errorf("%d faults, %v", r.Faults, r.Err)
 	}

@@ -252,7 +252,7 @@ func (w *world) diskFault() faultfs.Fault {
 	}
 }
 
-// diskError is an error of one in so many operations; of fewer in an opening that
+// diskError is an error of one in so many operations, a rarer one in an opening that
 // follows one that has failed: that of a long log is a thousand operations, and would
 // never succeed.
 func (w *world) diskError(op faultfs.Op, of int) error {

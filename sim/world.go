@@ -50,8 +50,10 @@ type world struct {
 	crashed bool // the machine has lost power; noticed between two steps
 	crashIn int  // operations on the disk until it does; 0 none
 
-	lull, stepsAtFault int // see worthwhile
-	unopened           int // openings of the log since the hub was open last
+	asked, most       int // operations of clients on this day, and on any
+	lull, doneAtFault int // see worthwhile
+	openings          int // of partitions
+	unopened          int // openings of the log since the hub was open last
 
 	storeFull bool
 	days      int           // begun

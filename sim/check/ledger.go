@@ -83,6 +83,10 @@ func (l *Ledger) Clone() *Ledger {
 		c.Posts[entity] = maps.Clone(posts)
 	}
 	c.repeated = maps.Clone(l.repeated)
+	c.before = make(map[string]map[string]string, len(l.before))
+	for entity, ops := range l.before {
+		c.before[entity] = maps.Clone(ops)
+	}
 	return &c
 }
 
