@@ -10,10 +10,12 @@ import (
 
 // wholeEvery is how many records, or batches, lie between two comparisons of the
 // whole state, sharedEvery how many batches between two of what belongs to no
-// instance.
+// instance. An instance that takes more than restBytes is left out after some of the
+// records that touch it: a long inbox would take the longer, and grow meanwhile.
 const (
 	wholeEvery  = 256
 	sharedEvery = 8
+	restBytes   = 8 << 10
 )
 
 // replica checks that replay is exact, and that what was stored is what was there: a
@@ -26,6 +28,7 @@ type replica struct {
 	state *partition.State
 	fx    partition.Effects
 	keys  []partition.Key
+	rest  map[partition.Key]int // how many more records leave a large instance out
 	count int
 	// behind: the state has begun to apply a record that the replica has not seen.
 	behind bool
@@ -39,7 +42,7 @@ func newReplica(s *partition.State) (*replica, error) {
 	if err != nil {
 		return nil, fmt.Errorf("replay check: clone state: %w", err)
 	}
-	r := &replica{state: c}
+	r := &replica{state: c, rest: map[partition.Key]int{}}
 	if err := r.compareAll(s); err != nil {
 		return nil, err
 	}
@@ -96,14 +99,32 @@ func (r *replica) step(h *host, in partition.Input, record []byte) error {
 	r.fx.Reset()
 	r.behind = false
 	for _, k := range r.keys {
-		if live, again := h.state.EncodeInstance(k), r.state.EncodeInstance(k); !bytes.Equal(live, again) {
+		if r.rests(k) {
+			continue
+		}
+		live, again := h.state.EncodeInstance(k), r.state.EncodeInstance(k)
+		if !bytes.Equal(live, again) {
 			return fmt.Errorf("replay check: after %T %v, instance %v differs:\nlive   %x\nreplay %x", in.Event, in.Name, k, live, again)
+		}
+		if n := len(live) / restBytes; n > 0 {
+			r.rest[k] = n
 		}
 	}
 	if r.count++; r.count%wholeEvery == 0 {
 		return r.compareAll(h.state)
 	}
 	return nil
+}
+
+// rests reports whether an instance is left out after this record.
+func (r *replica) rests(k partition.Key) bool {
+	n := r.rest[k]
+	if n > 1 {
+		r.rest[k] = n - 1
+	} else {
+		delete(r.rest, k)
+	}
+	return n > 0
 }
 
 // compareAll compares everything that the state has in memory.
