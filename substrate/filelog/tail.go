@@ -198,7 +198,7 @@ func (s *scan) weigh(ev *evidence, h *header, file int, at int64) (done bool) {
 		// Copies may be the remains of a recovery that was cut short; but no group
 		// is written before the open frame is durable.
 		if ev.begun < 0 {
-			ev.begun = s.opening(file)
+			ev.begun = s.opening(file, at)
 		}
 		ev.goOn(h, file, at)
 		return true
@@ -220,13 +220,18 @@ func (ev *evidence) goOn(h *header, file int, at int64) {
 	}
 }
 
-// opening returns the file that lost its open frame, if a later incarnation has
-// frames in the file given: it began right behind what it was built on.
-func (s *scan) opening(file int) int {
-	if s.cur.incarnation == 0 {
+// opening returns the file that lost its open frame, if a later incarnation has its
+// first frame that is left at a place of the file given. That is this file, unless it
+// has all from its head on: then the one before it. Openings that failed may have left
+// files between what the incarnation was built on and its own.
+func (s *scan) opening(file int, at int64) int {
+	switch {
+	case at > 0:
+		return file
+	case s.cur.incarnation == 0:
 		return s.file
 	}
-	return min(s.file+1, file)
+	return min(max(s.file+1, file-1), file)
 }
 
 // tornBytes estimates what a crash dropped behind the last whole group.
