@@ -30,7 +30,7 @@ type Candidates struct {
 // that asks for the rewind.
 func Of(item *engine.OrchestrationItem, history []model.Event) *Candidates {
 	c := &Candidates{
-		history: slices.DeleteFunc(slices.Clone(history), func(ev model.Event) bool { return ev.Kind == model.ExecutionCompleted }),
+		history: withoutEnd(history),
 		step:    make([]model.Event, 0, len(item.NewEvents)+1),
 	}
 	c.step = append(c.step, model.Event{Kind: model.OrchestratorStarted, ID: model.NoID, Time: item.Now})
@@ -41,6 +41,19 @@ func Of(item *engine.OrchestrationItem, history []model.Event) *Candidates {
 	c.failures = failuresOf(c.history)
 	c.from = candidates(c.history, c.failures)
 	return c
+}
+
+// withoutEnd is a history as it would be had the execution not ended. The end took
+// back a suspension that came with what made the code fail: the engine says that the
+// orchestration runs, so nobody would resume a worker that finds it suspended.
+func withoutEnd(history []model.Event) []model.Event {
+	h := slices.DeleteFunc(slices.Clone(history), func(ev model.Event) bool { return ev.Kind == model.ExecutionCompleted })
+	for i := len(h) - 1; i >= 0 && h[i].Kind != model.ExecutionResumed; i-- {
+		if h[i].Kind == model.ExecutionSuspended {
+			h = slices.Delete(h, i, i+1)
+		}
+	}
+	return h
 }
 
 // Candidate is a history that one may go on from.

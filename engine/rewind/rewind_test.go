@@ -54,6 +54,30 @@ func TestCandidatesTakeBackLessAndLessAndNeverWhatWasAskedFor(t *testing.T) {
 	}
 }
 
+func TestSuspensionThatTheEndTookBackIsInNoCandidate(t *testing.T) {
+	for _, c := range []struct {
+		came []model.Kind
+		want int // that stay
+	}{
+		{[]model.Kind{model.TaskFailed, model.ExecutionSuspended}, 0},
+		{[]model.Kind{model.ExecutionSuspended, model.ExecutionResumed, model.TaskFailed}, 1},
+		{[]model.Kind{model.ExecutionSuspended, model.ExecutionResumed, model.TaskFailed, model.ExecutionSuspended}, 1},
+	} {
+		kinds := append([]model.Kind{model.ExecutionStarted, model.TaskScheduled, model.OrchestratorStarted}, c.came...)
+		candidates := rewind.Of(asked(), events(append(kinds, model.ExecutionCompleted)...))
+		for i := range 3 {
+			got := candidates.Next().History
+			if n := count(got, model.ExecutionSuspended); n != c.want || count(got, model.ExecutionResumed) != c.want {
+				t.Errorf("%v: candidate %d has %d suspensions, want %d: %v", c.came, i, n, c.want, got)
+			}
+		}
+	}
+	item := &engine.OrchestrationItem{NewEvents: events(model.ExecutionRewound, model.ExecutionSuspended)}
+	if got := rewind.Of(item, events(model.ExecutionStarted, model.ExecutionCompleted)).Next().History; count(got, model.ExecutionSuspended) != 1 {
+		t.Errorf("a suspension that came after the rewind is gone: %v", got)
+	}
+}
+
 func TestOnlyMarkedRewindsAreByTheServer(t *testing.T) {
 	h := rewind.Of(asked(), events(model.OrchestratorStarted, model.ExecutionStarted)).Next().History
 	end := &h[len(h)-1]
