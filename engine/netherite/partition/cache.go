@@ -126,6 +126,7 @@ func (s *State) Evict(target int64) {
 // Few are ever asked for again, and with them gone what stays is small: lookups
 // find it in the processor's cache, and the garbage collector has little to mark.
 func (s *State) EvictEnded() {
+	s.recount() // before it is forgotten: it would be added again, and nothing takes it off once more
 	for _, inst := range s.ended {
 		if inst.ended() && inst.evictable() && s.byOrd[inst.ord] == inst {
 			mark.Hit(mark.EvictedEnded)

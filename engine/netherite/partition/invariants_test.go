@@ -10,8 +10,9 @@ import (
 // lists, flags.
 func checkState(h *testHub, s *State) {
 	s.recount()
-	atWork := 0
+	atWork, bytes := 0, int64(0)
 	for ord, inst := range s.byOrd {
+		bytes += inst.counted
 		if ord != inst.ord || s.byID[inst.id] != inst || inst.gone {
 			h.failed("instance %s: not where it should be", inst.id)
 		}
@@ -28,6 +29,9 @@ func checkState(h *testHub, s *State) {
 	}
 	if len(s.byOrd) != len(s.byID) {
 		h.failed("%d instances by ordinal, %d by ID", len(s.byOrd), len(s.byID))
+	}
+	if s.lru.bytes != bytes {
+		h.failed("the instances take %d bytes, %d are counted", bytes, s.lru.bytes)
 	}
 	if total, _ := s.Bytes(); total < 0 {
 		h.failed("the state takes %d bytes", total)

@@ -130,6 +130,26 @@ func TestEndedInstancesLeaveMemoryOnceStored(t *testing.T) {
 	p.check()
 }
 
+func TestInstanceThatIsForgottenIsNotCountedAnyMore(t *testing.T) {
+	p := newOne(t)
+	p.startAll(1)
+	p.dispatch(10)
+	item := p.orchestrations["i0"]
+	p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
+		Token: item.Token, Events: []model.Event{{Kind: model.ExecutionCompleted, Ext: &model.Ext{Status: model.Completed}}},
+	}})
+	delete(p.orchestrations, "i0")
+	p.checkpoint()
+	p.dispatch(10)
+	if p.state.EvictEnded(); len(p.state.byOrd) != 0 {
+		t.Fatal("the instance has ended and is not forgotten")
+	}
+	if total, _ := p.state.Bytes(); total != p.state.fixedBytes() {
+		t.Errorf("no instance is in memory, and %d bytes of instances are counted", total-p.state.fixedBytes())
+	}
+	p.check()
+}
+
 func TestOrchestrationsThatHaveBegunGoFirstAndNewOnesGetTheirTurn(t *testing.T) {
 	p := newOne(t)
 	p.startAll(40)
