@@ -368,7 +368,7 @@ func tagCursor(r Reader, partition int, q *engine.Query, after string) *cursor {
 }
 
 func createdCursors(r Reader, partition int, q *engine.Query, statuses []model.Status, after string) (list []*cursor) {
-	from, ord := q.CreatedFrom, uint64(0)
+	from, ord := max(q.CreatedFrom, 0), uint64(0) // keys of negative times, which nothing has, sort behind all others
 	if len(after) == 18 {
 		b := []byte(after)
 		at := model.Time(binary.BigEndian.Uint64(b))
