@@ -2,6 +2,7 @@ package partition
 
 import (
 	"encoding/binary"
+	"maps"
 
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/internal/planted"
@@ -261,7 +262,7 @@ func (s *State) encodeEntries(w Writer, inst *instance, list []entry) {
 // encodeIndex writes the index rows that queries are served from.
 func (s *State) encodeIndex(w Writer, inst *instance) {
 	p, st, entity := s.cfg.Partition, &inst.stored, inst.isEntity()
-	if st.row && st.status == inst.status && st.name == inst.name && sameTags(st.tags, inst.tags) {
+	if st.row && st.status == inst.status && st.name == inst.name && maps.Equal(st.tags, inst.tags) {
 		return
 	}
 	if st.row {
@@ -285,18 +286,6 @@ func (s *State) deleteIndex(w Writer, inst *instance) {
 	for tag, value := range st.tags { // order-free: a batch of different keys
 		w.DeleteMain(tagKey(s.keyBuf, p, tag, value, inst.id))
 	}
-}
-
-func sameTags(a, b map[string]string) bool {
-	if len(a) != len(b) {
-		return false
-	}
-	for k, v := range a { // order-free: a conjunction
-		if b[k] != v {
-			return false
-		}
-	}
-	return true
 }
 
 // captureGraves deletes all rows of buried instances. They come first: an

@@ -60,3 +60,27 @@ func TestRareStatusesAreFoundWithoutReadingTheOthers(t *testing.T) {
 		t.Errorf("%d rows, %d reads, want i7 and one read", len(rows), r.gets)
 	}
 }
+
+func TestTagWithoutAValueIsFoundByItsNameAlone(t *testing.T) {
+	p := newOne(t)
+	p.startAll(1)
+	for _, tag := range []string{"old", "new"} {
+		p.dispatch(1)
+		item := p.orchestrations["i0"]
+		p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
+			Token: item.Token, Events: []model.Event{{Kind: model.ExecutionCompleted, Ext: &model.Ext{Status: model.Failed, Tags: map[string]string{tag: ""}}}},
+		}})
+		delete(p.orchestrations, "i0")
+		p.checkpoint()
+		p.apply(&Command{Op: OpRewind, Instance: "i0"}) // so that it ends once more
+	}
+	if err := Check(p.store, p.config(), func(err error) { t.Error(err) }); err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string]int{"old": 0, "new": 1} {
+		rows, err := runQuery(p.store, 0, &engine.Query{Tags: map[string]string{tag: ""}}, "", 10, &Overlay{}, func() bool { return false })
+		if err != nil || len(rows) != want {
+			t.Errorf("%d instances have the tag %s, want %d; %v", len(rows), tag, want, err)
+		}
+	}
+}
