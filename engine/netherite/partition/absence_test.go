@@ -1,6 +1,7 @@
 package partition
 
 import (
+	"math"
 	"testing"
 
 	"github.com/netherite-go/netherite/engine"
@@ -37,5 +38,21 @@ func TestTimerCancelledInItsStepIsGone(t *testing.T) {
 	}})
 	if n := p.state.byID["a"].timers.live; n != 0 {
 		t.Fatalf("%d timers are left, expected none", n)
+	}
+}
+
+func TestTimerForATimeBefore1970FiresAlsoAfterARestart(t *testing.T) {
+	p := newOne(t)
+	p.apply(&Start{Request: engine.StartRequest{Instance: "a", Name: "N"}})
+	p.dispatch(1)
+	item := p.orchestrations["a"]
+	p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
+		Token:  item.Token,
+		Events: []model.Event{{Kind: model.TimerCreated, ID: 0, FireAt: math.MinInt64}},
+	}})
+	p.checkpoint()
+	p.hub.crash(0, false)
+	if fired := p.fire(10); len(fired) != 1 {
+		t.Fatalf("%v fired, expected the timer", fired)
 	}
 }

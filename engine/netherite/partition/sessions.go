@@ -229,7 +229,20 @@ func (s *State) checkStep(e *StepDone) Verdict {
 	for i := range e.Result.Events {
 		e.Result.Events[i].Time = e.Result.Now // costs no bytes in the record
 	}
+	storableTimers(e.Result.Events)
+	storableTimers(e.Result.Rewound)
 	return Admit
+}
+
+// storableTimers has timers for a time before 1970, which are due at once in any case,
+// fire at the first time there is: the key of a negative one sorts behind all others,
+// where nobody looks for what is due. Zero means that there is no time.
+func storableTimers(events []model.Event) {
+	for i := range events {
+		if ev := &events[i]; ev.Kind == model.TimerCreated && ev.FireAt < 0 {
+			ev.FireAt = 1
+		}
+	}
 }
 
 // failedResult replaces a result that cannot be recorded.
