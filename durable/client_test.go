@@ -163,6 +163,27 @@ func TestRequestsOfAnActivityAreRepeatedNotDoubled(t *testing.T) {
 	}
 }
 
+func TestTagsThatAnActivityIsToldAreItsOwn(t *testing.T) {
+	work := durable.Activity("Work", func(ctx context.Context, _ durable.None) (string, error) {
+		first, _ := durable.Info(ctx)
+		first.Tags["a"] = "mine"
+		second, _ := durable.Info(ctx)
+		return second.Tags["a"], nil
+	})
+	o := durable.Orchestration("Tagged", func(ctx *durable.Context, _ durable.None) (string, error) {
+		return work.Call(ctx, durable.None{}, durable.Tags{"a": "b"}).Await()
+	})
+	hub := open(t, []durable.Handler{work, o})
+	ctx := within(t)
+	run, err := o.Start(ctx, hub, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Wait(ctx); err != nil || got != "b" {
+		t.Errorf("the tag is %q after the activity has changed what it was told, %v", got, err)
+	}
+}
+
 func TestDetachedOrchestrationOutlivesItsStarter(t *testing.T) {
 	starter := durable.Orchestration("Starter", func(ctx *durable.Context, _ durable.None) (string, error) {
 		return waiting.Detach(ctx, "detached")

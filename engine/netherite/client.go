@@ -293,7 +293,7 @@ func (h *host) sees(c *call, ch *partition.Change, ord uint64) bool {
 	case c.ord != ch.Ord:
 		return false // its own change is another one
 	default:
-		if c.inst = ch.Was; c.inst == nil && !ch.Gone {
+		if c.inst = partition.Copy(ch.Was); c.inst == nil && !ch.Gone {
 			return false // it has been replaced since: that change follows
 		}
 	}

@@ -1,6 +1,8 @@
 package partition
 
 import (
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/netherite-go/netherite/model"
@@ -122,4 +124,48 @@ func bare(e *entry) entry {
 		b.event.Ext = &model.Ext{Parent: &model.Parent{Instance: strings.Clone(p.Instance)}}
 	}
 	return b
+}
+
+// unshare gives a description its own copies of what an instance shares with it: who
+// asked may change them, while the partition goes on.
+func unshare(m *model.Instance) {
+	m.Tags = maps.Clone(m.Tags)
+	m.Failure = detachedFailure(m.Failure)
+	if m.Parent != nil {
+		p := *m.Parent
+		m.Parent = &p
+	}
+	if m.Waits != nil {
+		m.Waits.Quarantine = detachedFailure(m.Waits.Quarantine)
+	}
+}
+
+// Copy is a description that shares only payloads with m, for one of several who are
+// told the same.
+func Copy(m *model.Instance) *model.Instance {
+	if m == nil {
+		return nil
+	}
+	c := *m
+	if m.Entity != nil {
+		e := *m.Entity
+		e.LockQueue = slices.Clone(e.LockQueue)
+		c.Entity = &e
+	}
+	if m.Waits != nil {
+		c.Waits = copyWaits(m.Waits)
+	}
+	unshare(&c)
+	return &c
+}
+
+func copyWaits(from *model.Waits) *model.Waits {
+	w := *from
+	w.Tasks, w.Timers, w.Children = slices.Clone(w.Tasks), slices.Clone(w.Timers), slices.Clone(w.Children)
+	w.Calls, w.Events, w.Held = slices.Clone(w.Calls), slices.Clone(w.Events), slices.Clone(w.Held)
+	w.Locks = slices.Clone(w.Locks)
+	for i := range w.Locks {
+		w.Locks[i].LockSet = slices.Clone(w.Locks[i].LockSet)
+	}
+	return &w
 }

@@ -103,7 +103,7 @@ func orderOf(partition int, inst *instance, q *engine.Query) string {
 }
 
 func rowOf(order string, inst *instance, q *engine.Query) Row {
-	row := Row{Ord: inst.ord, Instance: describe(inst, q.GetOptions), Order: order}
+	row := Row{Ord: inst.ord, Instance: shared(inst, q.GetOptions), Order: order}
 	detach(row.Instance)
 	if row.Size = row.Instance.Size(); !ByCreation(q) {
 		row.Order = row.Instance.ID // which shares no row's memory

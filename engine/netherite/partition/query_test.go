@@ -2,6 +2,7 @@ package partition
 
 import (
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/netherite-go/netherite/engine"
@@ -82,5 +83,48 @@ func TestTagWithoutAValueIsFoundByItsNameAlone(t *testing.T) {
 		if err != nil || len(rows) != want {
 			t.Errorf("%d instances have the tag %s, want %d; %v", len(rows), tag, want, err)
 		}
+	}
+}
+
+// Those who ask may do with an answer what they like, while the partition goes on.
+func TestNothingOfAnAnswerIsThePartitionsOwn(t *testing.T) {
+	failure := model.Failure{Type: "T", Properties: map[string][]byte{"p": nil}, Cause: &model.Failure{Type: "Cause"}}
+	inst := &instance{
+		id: "i", tags: map[string]string{"a": "b"}, parent: &model.Parent{Instance: "up"}, failure: &failure, quarantine: &failure,
+	}
+	spoil := func(m *model.Instance) {
+		m.Tags["a"], m.Parent.Instance = "mine", "mine"
+		for _, f := range []*model.Failure{m.Failure, m.Waits.Quarantine} {
+			f.Type, f.Cause.Type, f.Properties["q"] = "mine", "mine", nil
+		}
+	}
+	whole := func(who string, m *model.Instance) {
+		f := m.Failure
+		if m.Tags["a"] != "b" || m.Parent.Instance != "up" || f.Type != "T" || f.Cause.Type != "Cause" || len(f.Properties) != 1 {
+			t.Errorf("%s sees what another one has done with an answer: %+v, %+v", who, m, f)
+		}
+	}
+	was := describe(inst, engine.GetOptions{Waits: true})
+	spoil(Copy(was))
+	whole("the next one who waits", was)
+	spoil(was)
+	whole("the partition", describe(inst, engine.GetOptions{Waits: true}))
+}
+
+func TestACopyOfAnAnswerHasListsOfItsOwn(t *testing.T) {
+	m := &model.Instance{Entity: &model.EntityState{LockQueue: []string{"a"}}, Waits: &model.Waits{
+		Tasks: make([]model.WaitTask, 1), Timers: make([]model.WaitTimer, 1), Children: make([]model.WaitChild, 1), Calls: make([]model.WaitCall, 1),
+		Locks: []model.WaitLock{{LockSet: []string{"a"}}}, Events: []string{"a"}, Held: make([]model.WaitHeld, 1),
+	}}
+	c := Copy(m)
+	if !reflect.DeepEqual(c, m) {
+		t.Fatalf("%+v is no copy of %+v", c, m)
+	}
+	c.Entity.LockQueue[0], c.Waits.Locks[0].LockSet[0], c.Waits.Events[0] = "b", "b", "b"
+	c.Waits.Tasks[0].ID, c.Waits.Timers[0].ID, c.Waits.Children[0].ID, c.Waits.Calls[0].ID, c.Waits.Held[0].Name = 1, 1, 1, 1, "b"
+	w := m.Waits
+	if m.Entity.LockQueue[0] != "a" || w.Locks[0].LockSet[0] != "a" || w.Events[0] != "a" || w.Held[0].Name != "" ||
+		w.Tasks[0].ID+w.Timers[0].ID+w.Children[0].ID+w.Calls[0].ID != 0 {
+		t.Errorf("what is done with the copy shows in %+v", w)
 	}
 }

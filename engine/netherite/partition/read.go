@@ -51,7 +51,15 @@ func (s *State) UnchangedSince(k Key, name engine.Name) bool {
 	return c.Epoch < name.Epoch || c.Epoch == name.Epoch && c.Number <= name.Number
 }
 
+// describe says how an instance is, for those who ask.
 func describe(inst *instance, o engine.GetOptions) *model.Instance {
+	m := shared(inst, o)
+	unshare(m)
+	return m
+}
+
+// shared is a description that shares tags, failures and parent with the instance.
+func shared(inst *instance, o engine.GetOptions) *model.Instance {
 	m := &model.Instance{
 		ID: inst.id, Name: inst.name, Version: inst.version, Execution: inst.execution, Status: inst.status,
 		Created: inst.created, LastUpdated: inst.updated, Completed: inst.completed, ScheduledAt: inst.scheduled,
