@@ -3,6 +3,7 @@ package durable_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -83,5 +84,62 @@ func TestOrchestrationThatFailedInACriticalSectionFailsAgainWhenRewound(t *testi
 	}
 	if _, err := run.Wait(ctx); !errors.Is(err, durable.ErrCriticalSection) || !errors.Is(err, errFlaky) {
 		t.Errorf("%v", err)
+	}
+}
+
+// The end takes back a suspension that comes in the same step as what makes the code
+// fail: nobody would resume what is running.
+func TestRewoundOrchestrationThatWasSuspendedAsItFailedGoesOn(t *testing.T) {
+	var mended atomic.Bool
+	inStep, release := make(chan struct{}), make(chan struct{})
+	reached := sync.OnceFunc(func() { close(inStep) })
+	work := durable.Activity("Work", func(ctx context.Context, _ durable.None) (string, error) {
+		select {
+		case <-inStep: // what it answers waits for the step to end
+		case <-ctx.Done():
+		}
+		if !mended.Load() {
+			return "", durable.NonRetriable(errFlaky)
+		}
+		return "done", nil
+	})
+	quick := durable.Activity("Quick", func(context.Context, durable.None) (durable.None, error) { return durable.None{}, nil })
+	o := durable.Orchestration("Held", func(ctx *durable.Context, _ durable.None) (string, error) {
+		answer := work.Call(ctx, durable.None{})
+		if _, err := quick.Call(ctx, durable.None{}).Await(); err != nil {
+			return "", err
+		}
+		reached()
+		<-release
+		return answer.Await()
+	})
+	h := open(t, []durable.Handler{work, quick, o})
+	ctx := within(t)
+	run, err := o.Start(ctx, h, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-inStep
+	until := func(messages int64) {
+		for m, err := run.Status(ctx); err != nil || m.Waits.Messages < messages; m, err = run.Status(ctx) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	until(2) // that of the step, which is held, and the failure
+	if err := run.Suspend(ctx, "too late"); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if _, err := run.Wait(ctx); !errors.Is(err, errFlaky) {
+		t.Fatal(err)
+	}
+	mended.Store(true)
+	if err := run.Rewind(ctx, "mended"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Wait(ctx); err != nil || got != "done" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
