@@ -146,3 +146,32 @@ func TestFanOutOfTensOfThousands(t *testing.T) {
 		t.Fatalf("got %d, %v", got, err)
 	}
 }
+
+// sameAgain gives a future several times, before it is done and when it is.
+var sameAgain = durable.Orchestration("SameAgain", func(ctx *durable.Context, _ durable.None) (string, error) {
+	var seen []int
+	b := sayHello.Call(ctx, "b")
+	again := durable.Go(ctx, func(*durable.Context) (string, error) { return b.Await() })
+	for range 2 {
+		for i, f := range durable.Completed(ctx, b, again, b, b) {
+			if !f.Done() {
+				return "", fmt.Errorf("%d is not done", i)
+			}
+			seen = append(seen, i)
+		}
+	}
+	return fmt.Sprint(seen), nil
+})
+
+func TestCompletedYieldsAFutureAsOftenAsItIsGiven(t *testing.T) {
+	bothWays(t, []durable.Handler{sameAgain, sayHello}, func(t *testing.T, hub *testHub) {
+		ctx := within(t)
+		run, err := sameAgain.Start(ctx, hub, durable.None{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := run.Wait(ctx); err != nil || got != "[0 2 3 1 0 2 3 1]" {
+			t.Errorf("%s, %v", got, err)
+		}
+	})
+}
