@@ -175,3 +175,41 @@ func TestCompletedYieldsAFutureAsOftenAsItIsGiven(t *testing.T) {
 		}
 	})
 }
+
+// givenUp cancels a branch that goes on and ends well; awaited says whether it looks in between.
+var givenUp = durable.Orchestration("GivenUp", func(ctx *durable.Context, awaited bool) (string, error) {
+	ended := false
+	f := durable.Go(ctx, func(ctx *durable.Context) (string, error) {
+		said, err := sayHello.Call(ctx, "branch").Await()
+		ended = true
+		return said, err
+	})
+	f.Cancel()
+	if awaited {
+		if _, err := f.Await(); !errors.Is(err, durable.ErrCanceled) {
+			return "", fmt.Errorf("before it ended: %w", err)
+		}
+	}
+	for !ended {
+		if _, err := sayHello.Call(ctx, "main").Await(); err != nil {
+			return "", err
+		}
+	}
+	value, err := f.Await()
+	return fmt.Sprintf("%q %v", value, errors.Is(err, durable.ErrCanceled)), nil
+})
+
+func TestCancelledBranchStaysCancelledWhenItEnds(t *testing.T) {
+	bothWays(t, []durable.Handler{givenUp, sayHello}, func(t *testing.T, hub *testHub) {
+		ctx := within(t)
+		for _, awaited := range []bool{false, true} {
+			run, err := givenUp.Start(ctx, hub, awaited)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := run.Wait(ctx); err != nil || got != `"" true` {
+				t.Errorf("awaited %v: %s, %v", awaited, got, err)
+			}
+		}
+	})
+}
