@@ -28,8 +28,8 @@ type ActivityContext struct {
 
 	mu        sync.Mutex
 	onlyWaits bool
-	back      time.Duration // after which the item may be offered again
-	closing   bool          // the worker
+	back      time.Duration            // after which the item may be offered again
+	closing   bool                     // the worker
 	requests  map[requestDigest]uint32 // made so far, by what they ask for
 	done      chan struct{}
 	err       error
