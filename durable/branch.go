@@ -12,6 +12,9 @@ func Go[T any](ctx *Context, fn func(*Context) (T, error)) *Future[T] {
 	f.op.Init(ctx.x, "branch")
 	ctx.x.Go(func() {
 		value, err := fn(ctx)
+		if f.op.Done() { // it was cancelled, which somebody may have seen
+			return
+		}
 		f.value, f.op.Err = value, err
 		f.op.Finish()
 	})

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -21,7 +22,8 @@ var JSON Codec = jsonCodec{}
 // None is the type of an input or result that is not there.
 type None = struct{}
 
-// Raw is a payload that no codec touches: what is stored is what is given.
+// Raw is a payload that no codec touches: what is stored is a copy of what is given,
+// and what code gets is a copy of what is stored, so that either may be changed.
 type Raw []byte
 
 // DefaultPayloadLimit is how large one payload may be unless the hub says
@@ -123,7 +125,7 @@ func encodeAny(env *worker.Env, what string, v any) ([]byte, error) {
 	case None:
 		return nil, nil
 	case Raw:
-		return v, nil
+		return bytes.Clone(v), nil
 	}
 	payload, err := codecOf(env).Encode(v)
 	if err != nil {
@@ -140,13 +142,13 @@ func encodePlain[T any](env *worker.Env, v *T) (payload []byte, ok bool) {
 	case *None:
 		return nil, true
 	case *Raw:
-		return *p, true
+		return bytes.Clone(*p), true
 	case *any: // a custom status, or an event raised by name
 		switch v := (*p).(type) {
 		case None:
 			return nil, true
 		case Raw:
-			return v, true
+			return bytes.Clone(v), true
 		}
 	case *string:
 		if usesJSON(env) && plain(*p) {
@@ -224,7 +226,7 @@ func decodePlain[T any](env *worker.Env, payload []byte, v *T) bool {
 	case *None:
 		return true
 	case *Raw:
-		*p = payload
+		*p = bytes.Clone(payload)
 		return true
 	}
 	if len(payload) == 0 {

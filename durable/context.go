@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"hash/maphash"
 	"log/slog"
 	"maps"
@@ -76,7 +77,7 @@ func (c *Context) SetStatus(v any) error {
 // Terminate ends another orchestration at once, with the given output. It takes
 // effect with the step; an instance that does not exist or has ended is left alone.
 func (c *Context) Terminate(instance string, output []byte, recursive bool) {
-	c.x.Terminate(engine.TerminateRequest{Instance: instance, Output: output, Recursive: recursive})
+	c.x.Terminate(engine.TerminateRequest{Instance: instance, Output: bytes.Clone(output), Recursive: recursive})
 }
 
 // Patched guards changed code: it is false for executions that were here before

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/netherite-go/netherite/engine"
@@ -114,10 +116,10 @@ type entityType[S any] struct {
 func newEntityType[S any](e *EntityOf[S], env *worker.Env) *entityType[S] {
 	t := &entityType[S]{env: env, what: "state of entity " + e.name, operations: map[string]worker.Operation{}}
 	t.operations[deleteOperation] = worker.Operation{Delete: true}
-	for name, op := range e.operations { // order-free: copies a map
-		t.operations[name] = op
-		t.operations[strings.ToLower(name)] = op
+	for _, name := range slices.Sorted(maps.Keys(e.operations)) { // of two names that differ in case only, always the same one's
+		t.operations[strings.ToLower(name)] = e.operations[name]
 	}
+	maps.Copy(t.operations, e.operations) // then exact names, which go before
 	var none *S
 	switch c := any(none).(type) {
 	case interface{ Clone() *S }:

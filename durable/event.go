@@ -8,6 +8,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
+	"github.com/netherite-go/netherite/worker"
 )
 
 // EventOf is a handle of an external event: something that a running
@@ -76,7 +77,8 @@ func (e *EventOf[T]) Raise(ctx context.Context, hub Hub, instance string, v T, o
 	if err = cmp.Or(err, wrong); err != nil {
 		return fmt.Errorf("raise event %s for %q: %w", e.name, instance, err)
 	}
-	err = hub.Engine().Raise(ctx, engine.RaiseRequest{Instance: instance, Event: e.name, Payload: payload, Key: requestKey(ctx, s.key)})
+	key := requestKey(ctx, s.key, &worker.Request{Operation: "raise", Target: instance, Name: e.name, Payload: payload})
+	err = hub.Engine().Raise(ctx, engine.RaiseRequest{Instance: instance, Event: e.name, Payload: payload, Key: key})
 	if err != nil {
 		return fmt.Errorf("event %s: %w", e.name, err) // which says that it was raised, and for whom
 	}

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"context"
+	"strconv"
 
 	"go.opentelemetry.io/otel/trace"
 
@@ -81,13 +82,25 @@ func requestSettings(opts []RequestOption) (startSettings, error) {
 }
 
 // requestKey is the key of a request: the caller's own, or else one that is
-// derived from the activity that makes the request.
-func requestKey(ctx context.Context, own string) string {
+// derived from the activity that makes the request, and from the request.
+func requestKey(ctx context.Context, own string, r *worker.Request) string {
 	if own != "" {
 		return own
 	}
 	if a := worker.ActivityOf(ctx); a != nil {
-		return a.NextRequestKey()
+		return a.RequestKey(r)
 	}
 	return ""
+}
+
+// startKey is the key of a start, or of a restart of an instance. Another version, or
+// something else that is to become of a taken ID, makes it another one.
+func startKey(ctx context.Context, own, restarted string, r *engine.StartRequest) string {
+	if own != "" || worker.ActivityOf(ctx) == nil {
+		return own
+	}
+	return requestKey(ctx, own, &worker.Request{
+		Operation: "start " + strconv.Itoa(int(r.IfExists)) + " " + r.Version, Target: restarted + "\n" + r.Instance, // which no ID has
+		Name: r.Name, Payload: r.Input,
+	})
 }

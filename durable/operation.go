@@ -127,7 +127,8 @@ func (o *OperationOf[S, In, Out]) Post(ctx context.Context, hub Hub, key Key[S],
 	if err = cmp.Or(err, wrong, validEntityID(key.id)); err != nil {
 		return fmt.Errorf("post %s %s: %w", key, o.name, err)
 	}
-	r := engine.SignalRequest{Entity: key.id, Operation: o.name, Input: payload, At: s.at, Key: requestKey(ctx, s.key)}
+	r := engine.SignalRequest{Entity: key.id, Operation: o.name, Input: payload, At: s.at}
+	r.Key = requestKey(ctx, s.key, &worker.Request{Operation: "signal", Target: key.id, Name: o.name, Payload: payload})
 	if t := tracerOf(hub); t != nil {
 		span := t.Signal(ctx, o.entity.name, key.id, o.name)
 		defer func() { span.EndWith(err) }()

@@ -184,7 +184,10 @@ func (o IfExists) applyStart(s *startSettings) { s.ifExists = engine.Reuse(o) }
 
 // RequestKey makes repeated requests with the same key one request. The hub
 // remembers keys for a bounded time only. Requests with the context of an
-// activity get one by themselves, derived from the activity's idempotency key.
+// activity get one by themselves: it follows from the activity's idempotency key,
+// from what is asked for (of whom, the name, the payload; not a time, nor tags), and
+// from how many equal requests the attempt made before. What an attempt has asked
+// for is not asked for again by the next one, in whatever order that goes.
 type RequestKey string
 
 func (o RequestKey) applyStart(s *startSettings)   { s.key = string(o) }

@@ -283,10 +283,11 @@ func (o *OrchestrationOf[In, Out]) Start(ctx context.Context, hub Hub, in In, op
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", o.title, err)
 	}
-	started, err := start(ctx, hub, engine.StartRequest{
+	r := engine.StartRequest{
 		Instance: s.id, Name: o.name, Version: s.version, Input: payload, At: s.at, Tags: s.tags, IfExists: s.ifExists,
-		Key: requestKey(ctx, s.key),
-	})
+	}
+	r.Key = startKey(ctx, s.key, "", &r)
+	started, err := start(ctx, hub, r)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", o.title, err) // which says that it was a start, and of which ID
 	}

@@ -136,10 +136,11 @@ func (r *Run[Out]) Restart(ctx context.Context, opts ...StartOption) (*Run[Out],
 	if err != nil {
 		return nil, fmt.Errorf("restart %q: %w", r.id, err)
 	}
-	started, err := start(ctx, r.hub, engine.StartRequest{
+	again := engine.StartRequest{
 		Instance: s.id, Name: inst.Name, Version: s.version, Input: inst.Input, At: s.at, Tags: s.tags, IfExists: s.ifExists,
-		Key: requestKey(ctx, s.key),
-	})
+	}
+	again.Key = startKey(ctx, s.key, r.id, &again)
+	started, err := start(ctx, r.hub, again)
 	if err != nil {
 		return nil, fmt.Errorf("restart %q: %w", r.id, err)
 	}

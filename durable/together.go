@@ -89,14 +89,14 @@ func First(ctx *Context, as ...Awaitable) (int, error) {
 
 // Completed yields the futures with their positions in the order in which they
 // are done, waiting for the next one each time. Stopping early leaves the rest alone.
+// A future that is given several times is yielded as often.
 func Completed[T any](ctx *Context, fs ...*Future[T]) iter.Seq2[int, *Future[T]] {
 	return func(yield func(int, *Future[T]) bool) {
 		ops := make([]*replay.Op, len(fs))
-		position := make(map[*replay.Op]int, len(fs))
 		for i, f := range fs {
 			ops[i] = &f.op
-			position[&f.op] = i
 		}
+		next := positions(ops)
 		q := replay.NewQueue(ctx.x, ops)
 		defer q.Close()
 		for range fs {
@@ -104,9 +104,32 @@ func Completed[T any](ctx *Context, fs ...*Future[T]) iter.Seq2[int, *Future[T]]
 			if op == nil {
 				return
 			}
-			if i := position[op]; !yield(i, fs[i]) {
+			if i := next(op); !yield(i, fs[i]) {
 				return
 			}
 		}
+	}
+}
+
+// positions returns a function that tells where an operation is in a list: each time
+// it is asked for the same one the next such place.
+func positions(ops []*replay.Op) func(*replay.Op) int {
+	first := make(map[*replay.Op]int, len(ops))
+	var later []int // by position, that of the same operation after it; nil if there are no such
+	for i := len(ops) - 1; i >= 0; i-- {
+		if p, again := first[ops[i]]; again {
+			if later == nil {
+				later = make([]int, len(ops))
+			}
+			later[i] = p
+		}
+		first[ops[i]] = i
+	}
+	return func(op *replay.Op) int {
+		i := first[op]
+		if later != nil {
+			first[op] = later[i]
+		}
+		return i
 	}
 }

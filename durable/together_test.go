@@ -146,3 +146,70 @@ func TestFanOutOfTensOfThousands(t *testing.T) {
 		t.Fatalf("got %d, %v", got, err)
 	}
 }
+
+// sameAgain gives a future several times, before it is done and when it is.
+var sameAgain = durable.Orchestration("SameAgain", func(ctx *durable.Context, _ durable.None) (string, error) {
+	var seen []int
+	b := sayHello.Call(ctx, "b")
+	again := durable.Go(ctx, func(*durable.Context) (string, error) { return b.Await() })
+	for range 2 {
+		for i, f := range durable.Completed(ctx, b, again, b, b) {
+			if !f.Done() {
+				return "", fmt.Errorf("%d is not done", i)
+			}
+			seen = append(seen, i)
+		}
+	}
+	return fmt.Sprint(seen), nil
+})
+
+func TestCompletedYieldsAFutureAsOftenAsItIsGiven(t *testing.T) {
+	bothWays(t, []durable.Handler{sameAgain, sayHello}, func(t *testing.T, hub *testHub) {
+		ctx := within(t)
+		run, err := sameAgain.Start(ctx, hub, durable.None{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := run.Wait(ctx); err != nil || got != "[0 2 3 1 0 2 3 1]" {
+			t.Errorf("%s, %v", got, err)
+		}
+	})
+}
+
+// givenUp cancels a branch that goes on and ends well; awaited says whether it looks in between.
+var givenUp = durable.Orchestration("GivenUp", func(ctx *durable.Context, awaited bool) (string, error) {
+	ended := false
+	f := durable.Go(ctx, func(ctx *durable.Context) (string, error) {
+		said, err := sayHello.Call(ctx, "branch").Await()
+		ended = true
+		return said, err
+	})
+	f.Cancel()
+	if awaited {
+		if _, err := f.Await(); !errors.Is(err, durable.ErrCanceled) {
+			return "", fmt.Errorf("before it ended: %w", err)
+		}
+	}
+	for !ended {
+		if _, err := sayHello.Call(ctx, "main").Await(); err != nil {
+			return "", err
+		}
+	}
+	value, err := f.Await()
+	return fmt.Sprintf("%q %v", value, errors.Is(err, durable.ErrCanceled)), nil
+})
+
+func TestCancelledBranchStaysCancelledWhenItEnds(t *testing.T) {
+	bothWays(t, []durable.Handler{givenUp, sayHello}, func(t *testing.T, hub *testHub) {
+		ctx := within(t)
+		for _, awaited := range []bool{false, true} {
+			run, err := givenUp.Start(ctx, hub, awaited)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, err := run.Wait(ctx); err != nil || got != `"" true` {
+				t.Errorf("awaited %v: %s, %v", awaited, got, err)
+			}
+		}
+	})
+}

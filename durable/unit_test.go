@@ -260,3 +260,41 @@ func TestTimersReachAsFarAsTimeDoes(t *testing.T) {
 		}
 	}
 }
+
+func TestOperationOfAnExactNameIsAlwaysItsOwn(t *testing.T) {
+	e := Entity[int]("Counter")
+	ran := ""
+	names := []string{"Add", "add", "ADD", "Sub", "SUB"}
+	for _, name := range names {
+		Operation(e, name, func(*int, *EntityContext, None) (None, error) {
+			ran = name
+			return None{}, nil
+		})
+	}
+	other := ""
+	for range 50 {
+		typ := newEntityType(e, &worker.Env{})
+		run := func(name string) string {
+			op, ok := typ.Operation(name)
+			if !ok {
+				t.Fatalf("there is no operation %s", name)
+			}
+			if _, failed := op.Run(new(int), &worker.EntityCall{Env: &worker.Env{}}, nil); failed != nil {
+				t.Fatal(failed)
+			}
+			return ran
+		}
+		for _, name := range names {
+			if got := run(name); got != name {
+				t.Fatalf("%s ran %s", name, got)
+			}
+		}
+		got := run("sub") // either may be it, but always the same
+		if other == "" {
+			other = got
+		}
+		if got != other {
+			t.Fatalf("sub ran %s, and %s before", got, other)
+		}
+	}
+}

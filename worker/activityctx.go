@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,14 +23,14 @@ type ActivityContext struct {
 
 	traced   *tracedActivity // nil: not traced
 	deadline time.Time
-	requests atomic.Uint32
 	stopped  atomic.Bool // whoever gave out the item wants no outcome
 	waiters  *waiters    // nil: not counted
 
 	mu        sync.Mutex
 	onlyWaits bool
-	back      time.Duration // after which the item may be offered again
-	closing   bool          // the worker
+	back      time.Duration            // after which the item may be offered again
+	closing   bool                     // the worker
+	requests  map[requestDigest]uint32 // made so far, by what they ask for
 	done      chan struct{}
 	err       error
 	after     map[*func()]struct{}
@@ -231,10 +230,4 @@ func (c *ActivityContext) IdempotencyKey() string {
 		h.Write(input[:])
 	}
 	return hex.EncodeToString(h.Sum(nil))
-}
-
-// NextRequestKey names the next request to a hub that the attempt makes, so that
-// a repeated attempt repeats the request instead of making another.
-func (c *ActivityContext) NextRequestKey() string {
-	return c.IdempotencyKey() + ":" + strconv.FormatUint(uint64(c.requests.Add(1)), 10)
 }

@@ -110,11 +110,18 @@ func (op *Op) TakePayload() []byte {
 	return p
 }
 
+// watch has w told once, though it may have been here before.
 func (op *Op) watch(w watcher) {
-	switch {
-	case op.watcher == nil:
+	if op.watcher != w {
+		op.tell(w)
+	}
+}
+
+// tell has w told once more.
+func (op *Op) tell(w watcher) {
+	if op.watcher == nil {
 		op.watcher = w
-	case op.watcher != w:
+	} else {
 		op.more = append(op.more, w)
 	}
 }
@@ -163,7 +170,8 @@ type Queue struct {
 	open    []*Op
 }
 
-// NewQueue watches the operations until Close.
+// NewQueue watches the operations until Close. One that is given several times is
+// yielded as often.
 func NewQueue(x *Execution, ops []*Op) *Queue {
 	x.enter()
 	q := &Queue{x: x, open: ops}
@@ -171,7 +179,7 @@ func NewQueue(x *Execution, ops []*Op) *Queue {
 		if op.order != 0 {
 			q.done = append(q.done, op)
 		} else {
-			op.watch(q)
+			op.tell(q)
 		}
 	}
 	sortByOrder(q.done)
