@@ -54,3 +54,12 @@ func (s *Store) AwaitPostponed() {
 
 // ReclaimSoon lets that begin after the store was quiet for so long.
 func (s *Store) ReclaimSoon(after time.Duration) { s.reclaims.after = after }
+
+// ClosingWaits reports whether Close waits for calls that are under way.
+func (s *Store) ClosingWaits() bool {
+	if s.life.TryRLock() {
+		s.life.RUnlock()
+		return false
+	}
+	return true
+}
