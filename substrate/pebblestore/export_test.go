@@ -63,3 +63,13 @@ func (s *Store) ClosingWaits() bool {
 	}
 	return true
 }
+
+// MainFill is an upper bound of what Main's memtable holds.
+func (s *Store) MainFill() uint64 {
+	s.apply.Lock()
+	defer s.apply.Unlock()
+	return s.mainFill
+}
+
+// MainMemtables counts the memtable and those that are to be flushed.
+func (s *Store) MainMemtables() int64 { return s.main.Metrics().MemTable.Count }
