@@ -24,7 +24,7 @@ import (
 )
 
 // exportName is where the store is exported to for a backup. Its tables are
-// links, so that it costs no space to speak of.
+// links, so that it costs no space to speak of, where the file system has them.
 const exportName = "backup.tmp"
 
 // BackupResult says what a backup has copied.
