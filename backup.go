@@ -24,7 +24,7 @@ import (
 )
 
 // exportName is where the store is exported to for a backup. Its tables are
-// links, so that it costs no space to speak of.
+// links, so that it costs no space to speak of, where the file system has them.
 const exportName = "backup.tmp"
 
 // BackupResult says what a backup has copied.
@@ -50,8 +50,8 @@ type BackupResult struct {
 //
 // Errors wrap engine.ErrInvalid (the directory is part of the hub, or of another hub,
 // backup or data directory of a server, or the hub has none), ErrForeign (it holds something else), ErrHeld (another backup to it is
-// under way), ErrBusy (another backup of this hub is), ErrDamaged (of the hub, or of the
-// backup that is there), ErrDiskFull, or ErrUnavailable (the hub failed meanwhile
+// under way), ErrBusy (another backup of this hub is), ErrClosed (the hub is, or was
+// closed meanwhile), ErrDamaged (of the hub, or of the backup that is there), ErrDiskFull, or ErrUnavailable (the hub failed meanwhile
 // and recovers).
 func (h *Hub) Backup(ctx context.Context, dest string) (BackupResult, error) {
 	r, err := h.backup(ctx, dest)
@@ -104,10 +104,11 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 	if dest == "" {
 		return r, fmt.Errorf("%w: the directory of the backup has no name", engine.ErrInvalid)
 	}
-	if !h.copying.TryLock() {
-		return r, underWay{}
+	ctx, release, err := h.copying.begin(ctx)
+	if err != nil {
+		return r, err
 	}
-	defer h.copying.Unlock()
+	defer release()
 	if err := apartAndOutside(dest, d.dir, "the hub's directory"); err != nil {
 		return r, err
 	}

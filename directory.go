@@ -37,7 +37,7 @@ import (
 //	DIR/log/        the commit log, see substrate/filelog
 //	DIR/store/      the state store, see substrate/pebblestore
 //	DIR/side/       records of parked partitions, see substrate/sidefile
-//	DIR/backup.tmp/ links to files of the store, during a backup
+//	DIR/backup.tmp/ links to files of the store, or copies, during a backup
 //	DIR/RESTORING   during a restore into it, or if one was interrupted
 //	DIR/quarantine/ what repairs have replaced; DIR/repair.* during one
 //	DIR/owner.sock  while the hub is open, see door/owner

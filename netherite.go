@@ -53,7 +53,7 @@ type Hub struct {
 	files   bool              // in a directory
 	place   *directory        // nil unless it is
 	clock   substrate.Clock
-	copying sync.Mutex // held by Backup
+	copying turn // of backups
 	metrics interface{ Unregister() error }
 
 	once sync.Once
@@ -248,16 +248,17 @@ func (h *Hub) Drain(ctx context.Context) error {
 	return err
 }
 
-// Close closes the hub. New requests are refused with engine.ErrClosed, steps
-// that run end, and so do activities until ctx ends: then they are cancelled,
-// and run again after the next Open. All is checkpointed, so that it replays
-// nothing. A second call returns what the first did.
+// Close closes the hub. A backup that is under way is cancelled and waited for. New
+// requests are refused with engine.ErrClosed, steps that run end, and so do activities
+// until ctx ends: then they are cancelled, and run again after the next Open. All is
+// checkpointed, so that it replays nothing. A second call returns what the first did.
 func (h *Hub) Close(ctx context.Context) error {
 	h.once.Do(func() { h.err = h.close(ctx) })
 	return h.err
 }
 
 func (h *Hub) close(ctx context.Context) error {
+	h.copying.end()
 	var err error
 	if h.metrics != nil {
 		err = h.metrics.Unregister()
@@ -282,6 +283,7 @@ func (h *Hub) close(ctx context.Context) error {
 // checkpointed. It is for tests of what survives.
 func (h *Hub) Kill() {
 	h.once.Do(func() {
+		h.copying.end()
 		if h.server != nil {
 			_ = h.server.Close()
 		}

@@ -123,7 +123,17 @@ func (m *mender) copyStore(ctx context.Context) error {
 // link makes a table, which never changes, another name, and copies other files.
 func (m *mender) link(from, to string) error {
 	if len(from) > 4 && from[len(from)-4:] == ".sst" {
-		return vfs.LinkOrCopy(m.d.fs, from, to)
+		return linkOrCopy(m.d.fs, from, to)
 	}
 	return vfs.Copy(m.d.fs, from, to)
+}
+
+// linkOrCopy copies a file if it cannot have a second name. Linux says that a link is
+// not permitted where a file system has none, which vfs.LinkOrCopy takes for a refusal.
+func linkOrCopy(files vfs.FS, from, to string) error {
+	err := vfs.LinkOrCopy(files, from, to)
+	if errors.Is(err, fs.ErrPermission) {
+		return vfs.Copy(files, from, to)
+	}
+	return err
 }

@@ -86,7 +86,7 @@ func keep(fs vfs.FS, from, to string) error {
 		return err
 	}
 	if !info.IsDir() {
-		return vfs.LinkOrCopy(fs, from, to)
+		return linkOrCopy(fs, from, to)
 	}
 	if err := fs.MkdirAll(to, 0o700); err != nil {
 		return err

@@ -54,3 +54,22 @@ func (s *Store) AwaitPostponed() {
 
 // ReclaimSoon lets that begin after the store was quiet for so long.
 func (s *Store) ReclaimSoon(after time.Duration) { s.reclaims.after = after }
+
+// ClosingWaits reports whether Close waits for calls that are under way.
+func (s *Store) ClosingWaits() bool {
+	if s.life.TryRLock() {
+		s.life.RUnlock()
+		return false
+	}
+	return true
+}
+
+// MainFill is an upper bound of what Main's memtable holds.
+func (s *Store) MainFill() uint64 {
+	s.apply.Lock()
+	defer s.apply.Unlock()
+	return s.mainFill
+}
+
+// MainMemtables counts the memtable and those that are to be flushed.
+func (s *Store) MainMemtables() int64 { return s.main.Metrics().MemTable.Count }

@@ -1,6 +1,8 @@
 package pebblestore
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -174,10 +176,19 @@ func (f *fence) ReuseForWrite(from, to string, c vfs.DiskWriteCategory) (vfs.Fil
 	return f.wrap(to, file, f.after(err))
 }
 
-// Link implements vfs.FS.
+// errUnlinkable is that a file cannot have a second name.
+var errUnlinkable = errors.New("the file cannot be linked")
+
+// Link implements vfs.FS. Linux says that it is not permitted where a file system has
+// no links. Pebble copies a file that it cannot link for another reason, and for that
+// one it must, too: if it may not, it will not be able to copy either.
 func (f *fence) Link(from, to string) error {
 	f.check()
-	return f.after(f.FS.Link(from, to))
+	err := f.FS.Link(from, to)
+	if errors.Is(err, os.ErrPermission) {
+		err = fmt.Errorf("%w: %s", errUnlinkable, err.Error())
+	}
+	return f.after(err)
 }
 
 // Remove implements vfs.FS.

@@ -77,9 +77,11 @@ func (s *Store) flushMain() (mainFlush, error) {
 		return f, nil
 	}
 	var err error
-	f.flushed, err = s.startFlush(s.main)
+	if f.flushed, err = s.startFlush(s.main); err != nil {
+		return mainFlush{}, err // the memtable is as full as it was
+	}
 	s.mainFill = 0
-	return f, err
+	return f, nil
 }
 
 // forget removes the notes of deletions that took effect after an earlier flush:

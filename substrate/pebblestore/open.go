@@ -235,7 +235,8 @@ func (s *Store) Abandon() {
 var errAbandoned = errors.New("the store is abandoned")
 
 // Close implements substrate.Store. It flushes, unless the disk is full: then what
-// is not flushed is left to the commit log. Snapshots have to be closed before.
+// is not flushed is left to the commit log. It waits for calls that are under way, and
+// not for snapshots to be closed: they end with the store.
 func (s *Store) Close() error {
 	s.endReclaim()
 	if err := s.enter(); errors.Is(err, substrate.ErrClosed) {
@@ -256,7 +257,7 @@ func (s *Store) Close() error {
 	err := s.alive()
 	s.closed = true
 	if err == nil {
-		err = errors.Join(s.guard(s.main.Close), s.guard(s.history.Close))
+		err = s.closeDatabases()
 	}
 	if errors.Is(err, substrate.ErrDiskFull) {
 		err = nil // it could not end files that nobody needs; what is flushed is durable

@@ -2,7 +2,10 @@ package pebblestore_test
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/netherite-go/netherite/substrate"
@@ -55,5 +58,44 @@ func TestManyLayersThatHardlyOverlapHoldUpNobody(t *testing.T) {
 		if err := s.Flush(); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A flush that cannot begin, as memtables wait for a full disk already, leaves what it
+// was to flush where it is: the next batches do not find an empty memtable.
+func TestFlushThatDoesNotBeginLeavesTheMemtableAsFull(t *testing.T) {
+	fs := faultfs.New()
+	opened, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*pebblestore.Store)
+	fs.SetFault(func(op faultfs.Op) error {
+		if strings.HasPrefix(op.Path, dir+"/main/") && op.Kind == faultfs.OpCreate {
+			return syscall.ENOSPC
+		}
+		return nil
+	})
+	kept := false
+	for n := 0; n < 10 && !kept; n++ {
+		b := s.NewBatch()
+		b.Set(substrate.Main, fmt.Appendf(nil, "row%d", n), make([]byte, 1000))
+		if err := s.Apply(b, 0, substrate.Stamp{Offset: substrate.Offset(n + 1)}); err != nil {
+			t.Fatal(err)
+		}
+		before, memtables := s.MainFill(), s.MainMemtables()
+		if err := s.Flush(); !errors.Is(err, substrate.ErrDiskFull) {
+			t.Fatal(err)
+		}
+		if kept = s.MainMemtables() == memtables; kept && s.MainFill() != before {
+			t.Errorf("the memtable counts as filled with %d bytes, of %d, by a flush that did not begin", s.MainFill(), before)
+		}
+	}
+	if !kept {
+		t.Error("each flush has begun")
+	}
+	fs.SetFault(nil)
+	if err := s.Close(); err != nil {
+		t.Error(err)
 	}
 }

@@ -61,6 +61,7 @@ type Store struct {
 	deleted ranges       // the same, in order
 	stamps  map[int]substrate.Stamp
 
+	views    views
 	ballast  ballast
 	reclaims reclaimer
 
@@ -215,71 +216,6 @@ var retained = pebble.WithMaxRetainedSizeBytes(1 << 20)
 // NewBatch implements substrate.Store.
 func (s *Store) NewBatch() substrate.Batch {
 	return &batch{main: s.main.NewBatch(retained), history: s.history.NewBatch(retained)}
-}
-
-// Snapshot implements substrate.Store.
-func (s *Store) Snapshot() substrate.Snapshot {
-	if err := s.enter(); err != nil {
-		return &snapshot{store: s, err: err}
-	}
-	defer s.leave()
-	s.view.RLock()
-	defer s.view.RUnlock()
-	return &snapshot{store: s, main: s.main.NewSnapshot(), history: s.history.NewSnapshot(), deleted: s.deleted}
-}
-
-type snapshot struct {
-	store         *Store
-	err           error // why there is no snapshot
-	main, history *pebble.Snapshot
-	deleted       ranges
-}
-
-func (s *snapshot) enter() error {
-	if s.err != nil {
-		return s.err
-	}
-	return s.store.enter()
-}
-
-// Get implements substrate.Snapshot.
-func (s *snapshot) Get(space substrate.Space, key []byte) ([]byte, error) {
-	if err := s.enter(); err != nil {
-		return nil, fmt.Errorf("get a key of a snapshot: %w", err)
-	}
-	defer s.store.leave()
-	if space == substrate.Main {
-		return s.store.get(s.main, key)
-	}
-	if s.deleted.contains(key) {
-		return nil, nil
-	}
-	return s.store.get(s.history, key)
-}
-
-// Scan implements substrate.Snapshot.
-func (s *snapshot) Scan(space substrate.Space, low, high []byte, f func(key, value []byte) bool) error {
-	if err := s.enter(); err != nil {
-		return fmt.Errorf("scan keys of a snapshot: %w", err)
-	}
-	defer s.store.leave()
-	if space == substrate.Main {
-		return s.store.scan(s.main, nil, low, high, f)
-	}
-	return s.store.scan(s.history, s.deleted, low, high, f)
-}
-
-// Close implements substrate.Snapshot.
-func (s *snapshot) Close() error {
-	if s.err != nil {
-		return nil
-	}
-	s.err = substrate.ErrClosed
-	if err := s.store.enter(); err != nil {
-		return nil // a dead or closed store holds nothing for it
-	}
-	defer s.store.leave()
-	return errors.Join(s.main.Close(), s.history.Close())
 }
 
 // Stats implements substrate.Store.
