@@ -92,8 +92,10 @@ func closeStorage(s Storage) error {
 	return s.Close()
 }
 
-// enter makes a recovered node the current one and starts it.
+// enter makes a recovered node the current one and starts it. The feed has it first:
+// what partitions that run find to be missing is noted for this node.
 func (e *Engine) enter(n *node) {
+	e.feed.attach(n)
 	if e.opts.park == nil {
 		n.start()
 	}
@@ -102,7 +104,6 @@ func (e *Engine) enter(n *node) {
 	close(e.changed)
 	e.changed = make(chan struct{})
 	e.mu.Unlock()
-	e.feed.attach(n)
 	e.watches.lose() // of what the last node had made durable and not told
 	n.begin()
 }

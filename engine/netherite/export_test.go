@@ -119,3 +119,30 @@ func (e *Engine) ParkWhileCapturing(instance string) {
 
 // IsCapturing is for the goroutine of the instance's partition.
 func (e *Engine) IsCapturing(instance string) bool { return e.hostOf(instance).upkeep.capture != nil }
+
+// OpenHeld opens a hub whose partitions have come to rest before clients see its node.
+// The workers that connect connects are there before that begins.
+func OpenHeld(o Options, connect func(*Engine)) (*Engine, error) {
+	e, n, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	connect(e)
+	for _, h := range n.hosts {
+		h.poke()
+	}
+	entered := make(chan struct{})
+	e.mu.Lock()
+	go func() {
+		e.enter(n)
+		close(entered)
+	}()
+	for n.busy.Load() > 0 {
+		runtime.Gosched()
+	}
+	e.mu.Unlock()
+	<-entered
+	go e.supervise(n)
+	e.aside.Go(e.retain)
+	return e, nil
+}
