@@ -146,3 +146,13 @@ func OpenHeld(o Options, connect func(*Engine)) (*Engine, error) {
 	e.aside.Go(e.retain)
 	return e, nil
 }
+
+// LateCheckpoint and LateDrain are Checkpoint and Drain of the current node, for when it
+// has ended.
+func (e *Engine) LateCheckpoint() func(context.Context) error {
+	return e.hostOf("").n.checkpoint
+}
+
+func (e *Engine) LateDrain() func(context.Context) error {
+	return e.hostOf("").n.drain
+}
