@@ -290,7 +290,8 @@ func (h *host) send(r *round) {
 		return
 	}
 	h.n.handedOut(steps, tasks)
-	if r.register(h.id, &it) {
+	// A drain that has begun meanwhile either sees these items or is seen here.
+	if !h.n.e.draining.Load() && r.register(h.id, &it) {
 		r.c.w.Offer(it)
 	} else {
 		h.n.returned(engine.OrchestrationKind, steps)
