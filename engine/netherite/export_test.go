@@ -156,3 +156,20 @@ func (e *Engine) LateCheckpoint() func(context.Context) error {
 func (e *Engine) LateDrain() func(context.Context) error {
 	return e.hostOf("").n.drain
 }
+
+// ParkWhileHolding parks an instance's partition if that holds orchestrations back, and
+// reports whether it does.
+func (e *Engine) ParkWhileHolding(instance string) bool {
+	holding := make(chan bool)
+	e.hostOf(instance).do(func(h *host) {
+		is := h.holding.Load()
+		holding <- is
+		if is {
+			panic("beyond help")
+		}
+	})
+	return <-holding
+}
+
+// KeeperRests reports whether nothing wakes the keeper but what is new.
+func (e *Engine) KeeperRests() bool { return e.hostOf("").n.keeper.asleep.Load() }
