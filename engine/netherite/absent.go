@@ -163,6 +163,7 @@ func (f *feed) miss(n *node, k handler, t engine.Token, version uint64) bool {
 		return false
 	}
 	f.absent.miss(k, t)
+	n.keeper.touch() // which mentions it
 	return true
 }
 

@@ -142,7 +142,7 @@ func (k *keeper) sleep() {
 // missed reports whether there is something that the last Tick has not seen.
 func (k *keeper) missed() bool {
 	held := func(h *host) bool { return h.holding.Load() }
-	return k.n.commit.end() != k.end || slices.ContainsFunc(k.n.hosts, held)
+	return k.n.commit.end() != k.end || slices.ContainsFunc(k.n.hosts, held) || k.n.e.feed.waiting()
 }
 
 // rest sets the timer of the next Tick. With more unset there is none, unless
