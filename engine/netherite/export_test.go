@@ -173,3 +173,17 @@ func (e *Engine) ParkWhileHolding(instance string) bool {
 
 // KeeperRests reports whether nothing wakes the keeper but what is new.
 func (e *Engine) KeeperRests() bool { return e.hostOf("").n.keeper.asleep.Load() }
+
+// Occupy takes so much memory for the payload of a request, until the function is called.
+func (e *Engine) Occupy(payload int) (leave func(), err error) {
+	if err := e.admit(otherIntake, payload); err != nil {
+		return nil, err
+	}
+	return func() { e.leave(payload) }, nil
+}
+
+// Paused reports whether work is held back for lack of memory.
+func (e *Engine) Paused() bool { return e.hostOf("").n.paused.Load() }
+
+// PartitionsRest reports whether no partition has anything to do.
+func (e *Engine) PartitionsRest() bool { return e.hostOf("").n.busy.Load() == 0 }

@@ -36,3 +36,28 @@ func TestKeeperRestsThoughAPartitionParkedWhileItHeldOrchestrationsBack(t *testi
 	until(t, "the partition holds orchestrations back", func() bool { return e.ParkWhileHolding("X-0") })
 	until(t, "the keeper rests", e.KeeperRests)
 }
+
+// Work that was held back for lack of memory is handed out when a request leaves that
+// took it, though nothing else goes on.
+func TestHandOutGoesOnWhenARequestLeavesRoom(t *testing.T) {
+	const memory = 16 << 20
+	e := openHub(t, newMemory(1), func(o *netherite.Options) { o.Memory, o.CheckReplay = memory, false })
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", 2)
+	w.await(t, "both steps", func() bool { return len(w.steps) == 2 })
+	leave, err := e.Occupy(memory / 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CompleteOrchestration(schedule(w.step(0), 1)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "work is held back", e.Paused)
+	checkpoint(t, e) // nothing is under way any more
+	until(t, "the keeper rests", e.KeeperRests)
+	until(t, "the partition rests", e.PartitionsRest)
+	leave()
+	w.await(t, "the activity", func() bool { return len(w.tasks) == 1 })
+}
