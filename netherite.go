@@ -237,7 +237,8 @@ func (h *Hub) Working() (working bool, activities int) { return h.engine.Working
 // those that a door lets in. Their results are taken, and calls are answered; what
 // follows from them waits for the next Open. Close is to follow, which drains by
 // itself, but refuses calls meanwhile. The error is ctx's if workers still had
-// something, which is run again after the next Open.
+// something, which is run again after the next Open, or engine.ErrClosed if the hub is
+// closed meanwhile.
 func (h *Hub) Drain(ctx context.Context) error {
 	var wg sync.WaitGroup
 	if h.worker != nil {

@@ -153,15 +153,17 @@ func (f *feed) handled(k handler) bool {
 	return slices.ContainsFunc(conns, func(c *conn) bool { return c.w.Handles(k.kind, k.name, k.version) })
 }
 
-// miss notes work that nobody has code for. It returns false if that may no
-// longer be so, since the feed has changed.
-func (f *feed) miss(k handler, t engine.Token, version uint64) bool {
+// miss notes work of a node that nobody has code for. It returns false if that may no
+// longer be so, since the feed has changed, and if the node is not the feed's, whose
+// notes are about another one.
+func (f *feed) miss(n *node, k handler, t engine.Token, version uint64) bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.version.Load() != version {
+	if f.version.Load() != version || f.node != n {
 		return false
 	}
 	f.absent.miss(k, t)
+	n.keeper.touch() // which mentions it
 	return true
 }
 

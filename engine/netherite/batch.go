@@ -329,22 +329,21 @@ func (h *host) finish() {
 	}
 	h.state.ForgetAbsent() // not before: who waited may ask for what has just been purged
 	release := h.n.opts.Release
-	if release != ReleaseNode {
-		h.holdFrames()
+	h.holdBack(release)
+	if p := h.parked.Load(); p != nil {
+		h.giveUp(p.err) // what it needs of the log may have been saved aside, without this batch
+		return
 	}
-	if release == ReleaseConservative {
-		h.holdItems()
-	}
-	h.holdCommitted()
-	h.holdNews()
 	h.appendBatch()
 
 	h.sendAcks()
 	h.cancel(b.fx.Cancelled)
 	if release == ReleaseNode {
-		for frames := h.drainOutbox(); len(frames) > 0; frames = h.drainOutbox() {
-			h.n.net.Send(frames)
-		}
+		h.sendOutbox()
+	}
+	if !h.running() {
+		b.fx.Reset()
+		return
 	}
 	if release == ReleaseConservative {
 		h.handOut() // what is durable and waited for a slot
@@ -360,6 +359,25 @@ func (h *host) finish() {
 	}
 	h.applied = false
 	h.keepUp()
+}
+
+// holdBack queues what is to leave when the batch is durable.
+func (h *host) holdBack(release Release) {
+	if release != ReleaseNode {
+		h.holdFrames()
+	}
+	if release == ReleaseConservative {
+		h.holdItems()
+	}
+	h.holdCommitted()
+	h.holdNews()
+}
+
+// sendOutbox sends what the outbox has for others, as far as it may go.
+func (h *host) sendOutbox() {
+	for frames := h.drainOutbox(); len(frames) > 0; frames = h.drainOutbox() {
+		h.n.net.Send(frames)
+	}
 }
 
 // appendBatch appends the batch's last records with all that waits for them.

@@ -171,7 +171,7 @@ func place[T any](h *host, backlog []T, k kindOf[T]) []T {
 	for i, item := range backlog {
 		to, known := h.destinations(k.code(item))
 		if len(to) == 0 {
-			if !known || !h.n.e.feed.miss(k.code(item), k.token(item), h.hands.version) {
+			if !known || !h.n.e.feed.miss(h.n, k.code(item), k.token(item), h.hands.version) {
 				backlog[kept] = item // the feed has just changed: it will wake us
 				kept++
 			} else {
@@ -290,7 +290,8 @@ func (h *host) send(r *round) {
 		return
 	}
 	h.n.handedOut(steps, tasks)
-	if r.register(h.id, &it) {
+	// A drain that has begun meanwhile either sees these items or is seen here.
+	if !h.n.e.draining.Load() && r.register(h.id, &it) {
 		r.c.w.Offer(it)
 	} else {
 		h.n.returned(engine.OrchestrationKind, steps)

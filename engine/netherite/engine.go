@@ -92,8 +92,10 @@ func closeStorage(s Storage) error {
 	return s.Close()
 }
 
-// enter makes a recovered node the current one and starts it.
+// enter makes a recovered node the current one and starts it. The feed has it first:
+// what partitions that run find to be missing is noted for this node.
 func (e *Engine) enter(n *node) {
+	e.feed.attach(n)
 	if e.opts.park == nil {
 		n.start()
 	}
@@ -102,7 +104,6 @@ func (e *Engine) enter(n *node) {
 	close(e.changed)
 	e.changed = make(chan struct{})
 	e.mu.Unlock()
-	e.feed.attach(n)
 	e.watches.lose() // of what the last node had made durable and not told
 	n.begin()
 }
@@ -238,16 +239,16 @@ func (e *Engine) reopen() *node {
 // Drain hands out no more work and waits until workers have returned what they have,
 // or for ctx. Their results are taken, and calls are answered: what follows from them
 // waits for the next Open. It does not close anything; Close is to follow. The error is
-// ctx's if workers still had something.
+// ctx's if workers still had something, or ErrClosed if it is closed meanwhile.
 func (e *Engine) Drain(ctx context.Context) error {
 	e.draining.Store(true)
 	e.mu.Lock()
 	n := e.current
 	e.mu.Unlock()
-	if n != nil && !n.drain(ctx) {
-		return ctx.Err()
+	if n == nil {
+		return nil
 	}
-	return nil
+	return n.drain(ctx)
 }
 
 // Close implements engine.Engine. Running steps end, activities until ctx ends;
@@ -267,7 +268,7 @@ func (e *Engine) Close(ctx context.Context) error {
 	n := e.current
 	e.mu.Unlock()
 	e.draining.Store(true)
-	if n != nil && !n.drain(ctx) {
+	if n != nil && n.drain(ctx) != nil {
 		e.feed.cancelAll()
 	}
 	close(e.closed)

@@ -119,3 +119,71 @@ func (e *Engine) ParkWhileCapturing(instance string) {
 
 // IsCapturing is for the goroutine of the instance's partition.
 func (e *Engine) IsCapturing(instance string) bool { return e.hostOf(instance).upkeep.capture != nil }
+
+// OpenHeld opens a hub whose partitions have come to rest before clients see its node.
+// The workers that connect connects are there before that begins.
+func OpenHeld(o Options, connect func(*Engine)) (*Engine, error) {
+	e, n, err := open(o)
+	if err != nil {
+		return nil, err
+	}
+	connect(e)
+	for _, h := range n.hosts {
+		h.poke()
+	}
+	entered := make(chan struct{})
+	e.mu.Lock()
+	go func() {
+		e.enter(n)
+		close(entered)
+	}()
+	for n.busy.Load() > 0 {
+		runtime.Gosched()
+	}
+	e.mu.Unlock()
+	<-entered
+	go e.supervise(n)
+	e.aside.Go(e.retain)
+	return e, nil
+}
+
+// LateCheckpoint and LateDrain are Checkpoint and Drain of the current node, for when it
+// has ended.
+func (e *Engine) LateCheckpoint() func(context.Context) error {
+	return e.hostOf("").n.checkpoint
+}
+
+func (e *Engine) LateDrain() func(context.Context) error {
+	return e.hostOf("").n.drain
+}
+
+// ParkWhileHolding parks an instance's partition if that holds orchestrations back, and
+// reports whether it does.
+func (e *Engine) ParkWhileHolding(instance string) bool {
+	holding := make(chan bool)
+	e.hostOf(instance).do(func(h *host) {
+		is := h.holding.Load()
+		holding <- is
+		if is {
+			panic("beyond help")
+		}
+	})
+	return <-holding
+}
+
+// KeeperRests reports whether nothing wakes the keeper but what is new.
+func (e *Engine) KeeperRests() bool { return e.hostOf("").n.keeper.asleep.Load() }
+
+// Occupy takes so much memory for the payload of a request, until the function is called.
+func (e *Engine) Occupy(payload int) (leave func(), err error) {
+	if err := e.admit(otherIntake, payload); err != nil {
+		return nil, err
+	}
+	return func() { e.leave(payload) }, nil
+}
+
+// Paused reports whether work is held back for lack of memory.
+func (e *Engine) Paused() bool { return e.hostOf("").n.paused.Load() }
+
+// PartitionsRest reports whether no partition has anything to do.
+func (e *Engine) PartitionsRest() bool { return e.hostOf("").n.busy.Load() == 0 }

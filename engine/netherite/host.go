@@ -265,6 +265,7 @@ func (h *host) park(err error) {
 	if !h.parked.CompareAndSwap(nil, &parking{&parkedError{h.id, err}}) {
 		return
 	}
+	h.holding.Store(false) // it begins nothing any more
 	h.log.Error("partition is parked: it stops, the others go on; to mend it, end this process, then run: netherite inspect --verify", "error", err)
 	h.n.e.metrics.parked.Add(1)
 	mark.Hit(mark.PartitionParked)

@@ -142,7 +142,7 @@ func (k *keeper) sleep() {
 // missed reports whether there is something that the last Tick has not seen.
 func (k *keeper) missed() bool {
 	held := func(h *host) bool { return h.holding.Load() }
-	return k.n.commit.end() != k.end || slices.ContainsFunc(k.n.hosts, held)
+	return k.n.commit.end() != k.end || slices.ContainsFunc(k.n.hosts, held) || k.n.e.feed.waiting()
 }
 
 // rest sets the timer of the next Tick. With more unset there is none, unless
@@ -384,7 +384,7 @@ func (k *keeper) await(ctx context.Context, full error, stop <-chan struct{}) er
 			return len(k.ready)+len(k.stir) > 0 || k.n.dead.Load() || isClosed(stop) || full != nil && ctx.Err() != nil
 		})
 		if k.n.dead.Load() {
-			return k.n.failure()
+			return k.n.over()
 		}
 		if len(k.ready) > 0 {
 			k.take(<-k.ready)
@@ -445,14 +445,21 @@ func (n *node) settle(full, ctx context.Context) error {
 	case n.keeper.settle <- settling{full, done}:
 	case <-n.failed:
 		return n.failure()
+	case <-n.stop:
+		return n.over()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
 	select {
 	case err := <-done:
+		if errors.Is(err, errStopped) {
+			return n.over()
+		}
 		return err
 	case <-n.failed:
 		return n.failure()
+	case <-n.stop:
+		return n.over()
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/mem"
@@ -19,12 +20,15 @@ type keeperLog struct {
 }
 
 func newKeeperLog(partitions int, limit Checkpoint) *keeperLog {
-	n := &node{opts: &Options{Checkpoint: limit}}
+	n := &node{e: &Engine{}, opts: &Options{Checkpoint: limit}}
+	n.e.feed = newFeed(n.e)
+	n.e.feed.node = n
 	n.params.Partitions = partitions
 	for id := range partitions {
 		n.hosts = append(n.hosts, &host{n: n, id: id})
 	}
-	return &keeperLog{k: newKeeper(n)}
+	n.keeper = newKeeper(n)
+	return &keeperLog{k: n.keeper}
 }
 
 func (l *keeperLog) append(id int) {
@@ -56,7 +60,8 @@ func TestKeeperDoesNotSleepOverWhatCameWhileItLooked(t *testing.T) {
 		"a record": func(n *node) {
 			n.commit.append(partition.ChunkHeader{}, make([]byte, 10), 1, true, nil, new(atomic.Uint64))
 		},
-		"held starts": func(n *node) { n.hosts[1].holding.Store(true) },
+		"held starts":       func(n *node) { n.hosts[1].holding.Store(true) },
+		"work without code": func(n *node) { n.e.feed.miss(n, handler{}, engine.Token{}, 0) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			log, err := mem.NewLogDisk().Open()
@@ -72,6 +77,18 @@ func TestKeeperDoesNotSleepOverWhatCameWhileItLooked(t *testing.T) {
 				t.Errorf("woken: %t, asleep: %t", woken, k.asleep.Load())
 			}
 		})
+	}
+}
+
+// What waits for code is to be mentioned: by a keeper that sleeps, too.
+func TestKeeperIsWokenByWorkThatNobodyHasCodeFor(t *testing.T) {
+	k := newKeeperLog(2, Checkpoint{}).k
+	k.asleep.Store(true)
+	if !k.n.e.feed.miss(k.n, handler{}, engine.Token{}, 0) {
+		t.Fatal("it is not noted")
+	}
+	if len(k.stir) == 0 || k.asleep.Load() {
+		t.Errorf("the keeper sleeps: %t", k.asleep.Load())
 	}
 }
 

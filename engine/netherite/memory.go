@@ -63,9 +63,22 @@ func (e *Engine) admit(k intakeKind, payload int) error {
 	return nil
 }
 
+// leave gives back what a request took, for which work may have been held back.
 func (e *Engine) leave(payload int) {
-	e.inbound.Add(-int64(payload))
+	if e.inbound.Add(-int64(payload)); payload > 0 {
+		e.unpause()
+	}
 	e.gate.leave()
+}
+
+// unpause is that of the current node, if there is one.
+func (e *Engine) unpause() {
+	e.mu.Lock()
+	n := e.current
+	e.mu.Unlock()
+	if n != nil {
+		n.unpause()
+	}
 }
 
 func (e *Engine) room(k intakeKind) error {

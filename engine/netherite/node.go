@@ -119,9 +119,10 @@ func (n *node) discard() error {
 	return n.release()
 }
 
-// drain waits until workers have returned what they have, which it reports, or for
-// ctx. The engine hands out nothing any more.
-func (n *node) drain(ctx context.Context) bool {
+// drain waits until workers have returned what they have, or the node has failed, which
+// makes that stale. The error is ctx's, or that the engine is closed. It hands out
+// nothing any more.
+func (n *node) drain(ctx context.Context) error {
 	for n.steps.Load()+n.tasks.Load() > 0 {
 		if n.opts.park != nil {
 			n.opts.park(func() bool { return len(n.drained) > 0 || n.dead.Load() || ctx.Err() != nil })
@@ -129,13 +130,26 @@ func (n *node) drain(ctx context.Context) bool {
 		select {
 		case <-n.drained:
 		case <-n.failed:
-			return true
+			return nil
+		case <-n.stop:
+			if isClosed(n.failed) {
+				return nil
+			}
+			return engine.ErrClosed
 		case <-ctx.Done():
-			return false
+			return ctx.Err()
 		}
 	}
 	n.cameBack() // somebody else may wait, too
-	return true
+	return nil
+}
+
+// over is why a node that has stopped has ended: it has failed, or the engine is closed.
+func (n *node) over() error {
+	if isClosed(n.failed) {
+		return n.failure()
+	}
+	return engine.ErrClosed
 }
 
 // cameBack wakes who waits until workers have returned what they have.

@@ -126,9 +126,9 @@ func (h *host) deferUntilRebuilt(in []input) {
 		return
 	}
 	mark.Hit(mark.Rebuilt)
-	h.rebuild = nil
 	h.n.e.watches.lose() // of what was noticed in the memory that is gone
 	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
+	h.rebuild = nil // not before: who waits for it is answered if that panics
 	rest = append(rest, r.deferred...)
 	for _, id := range slices.Sorted(maps.Keys(h.waiters)) {
 		for _, c := range h.waiters[id] {

@@ -342,7 +342,7 @@ func (e *Engine) parkFor(d time.Duration) (closed bool) {
 func (n *node) parkToSettle(ctx context.Context, s settling) error {
 	over := func() error {
 		if n.dead.Load() {
-			return n.failure()
+			return n.over()
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
