@@ -9,7 +9,6 @@ import (
 	"testing/synctest"
 
 	"github.com/netherite-go/netherite"
-	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
@@ -27,16 +26,7 @@ func TestBackupEndsBeforeItsHubIsClosed(t *testing.T) {
 
 func backupAtTheEnd(t *testing.T, end func(*testing.T, *netherite.Hub) error) {
 	files := faultfs.New()
-	hub, err := netherite.Open("/hub", netherite.Files(files), netherite.Partitions(1))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tour.Start(t.Context(), hub, nil, durable.ID("tour")); err != nil {
-		t.Fatal(err)
-	}
-	if err := hub.Checkpoint(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	hub := withTour(t, files)
 	goOn := make(chan struct{})
 	var once sync.Once
 	files.SetFault(func(op faultfs.Op) error {

@@ -25,6 +25,12 @@ func unlinked(t *testing.T) (*faultfs.FS, *netherite.Hub) {
 		}
 		return nil
 	})
+	return files, withTour(t, files)
+}
+
+// withTour is a hub with a table in its store.
+func withTour(t *testing.T, files vfs.FS) *netherite.Hub {
+	t.Helper()
 	hub, err := netherite.Open("/hub", netherite.Files(files), netherite.Partitions(1))
 	if err != nil {
 		t.Fatal(err)
@@ -35,7 +41,7 @@ func unlinked(t *testing.T) (*faultfs.FS, *netherite.Hub) {
 	if err := hub.Checkpoint(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return files, hub
+	return hub
 }
 
 // holdsTour opens the hub in a directory and looks for what it has to have.

@@ -26,16 +26,20 @@ func TestAbsenceHoldsForTheBatchInWhichAGraveIsApplied(t *testing.T) {
 	}
 }
 
+// firstStep starts an orchestration and takes the result of its first step.
+func (p *testPart) firstStep(id string, r *engine.OrchestrationResult) {
+	p.apply(&Start{Request: engine.StartRequest{Instance: id, Name: "N"}})
+	p.dispatch(1)
+	r.Token = p.orchestrations[id].Token
+	p.apply(&StepDone{Ord: r.Token.Instance, Handout: r.Token.Name.Number, Result: r})
+}
+
 func TestTimerCancelledInItsStepIsGone(t *testing.T) {
 	p := newOne(t)
-	p.apply(&Start{Request: engine.StartRequest{Instance: "a", Name: "N"}})
-	p.dispatch(1)
-	item := p.orchestrations["a"]
-	p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
-		Token:        item.Token,
+	p.firstStep("a", &engine.OrchestrationResult{
 		Events:       []model.Event{{Kind: model.TimerCreated, ID: 0, FireAt: p.hub.now.Add(1000 * 3600e9)}},
 		CancelTimers: []int32{0},
-	}})
+	})
 	if n := p.state.byID["a"].timers.live; n != 0 {
 		t.Fatalf("%d timers are left, expected none", n)
 	}
@@ -43,13 +47,7 @@ func TestTimerCancelledInItsStepIsGone(t *testing.T) {
 
 func TestTimerForATimeBefore1970FiresAlsoAfterARestart(t *testing.T) {
 	p := newOne(t)
-	p.apply(&Start{Request: engine.StartRequest{Instance: "a", Name: "N"}})
-	p.dispatch(1)
-	item := p.orchestrations["a"]
-	p.apply(&StepDone{Ord: item.Token.Instance, Handout: item.Token.Name.Number, Result: &engine.OrchestrationResult{
-		Token:  item.Token,
-		Events: []model.Event{{Kind: model.TimerCreated, ID: 0, FireAt: math.MinInt64}},
-	}})
+	p.firstStep("a", &engine.OrchestrationResult{Events: []model.Event{{Kind: model.TimerCreated, ID: 0, FireAt: math.MinInt64}}})
 	p.checkpoint()
 	p.hub.crash(0, false)
 	if fired := p.fire(10); len(fired) != 1 {
