@@ -52,13 +52,18 @@ func (e *Engine) Together(instance string, f func()) {
 	close(release)
 }
 
-// Arrived returns when so many inputs wait in the mailbox of an instance's
-// partition.
+// Arrived returns when so many requests of clients wait in the mailbox of an
+// instance's partition. What partitions tell each other comes when it likes.
 func (e *Engine) Arrived(instance string, n int) {
 	h := e.hostOf(instance)
 	for {
 		h.mu.Lock()
-		arrived := len(h.in)
+		arrived := 0
+		for i := range h.in {
+			if callOf(&h.in[i]) != nil {
+				arrived++
+			}
+		}
 		h.mu.Unlock()
 		if arrived >= n {
 			return

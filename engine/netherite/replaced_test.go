@@ -113,7 +113,7 @@ func TestWaitSeesTheEndOfARunThatIsReplacedInTheSameBatch(t *testing.T) {
 			_, err := e.Start(context.WithoutCancel(ctx), engine.StartRequest{Instance: "x", Name: "X"})
 			started <- err
 		}()
-		e.Arrived("x", 2)
+		e.Arrived("x", 1)
 	})
 	if err := <-started; err != nil {
 		t.Fatal(err)
