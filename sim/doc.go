@@ -8,6 +8,7 @@
 //	workload.go client.go          what the hub is used for, and by whom
 //	operations.go                  what clients do with it
 //	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
+//	bulk.go                        loads as large as may be, and many clients at once
 //	poison.go glut.go              what the core cannot apply, and logs that are full
 //	files.go turns.go              what must be closed in the end, and that there is one
 //	parking.go witness.go          a partition that cannot run, while the others do

@@ -9,8 +9,8 @@ import (
 )
 
 // flip flips a bit of the log, in a copy of the disk, and looks what comes of it:
-// an error that names the place, or what was written, all but the last group,
-// which cannot be told from a torn one.
+// an error that names the place, or what was written, all but what the last sync
+// wrote, which cannot be told from what is torn.
 func (w *world) flip() {
 	fs := w.fs.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
 	fs.SetCapacity(1 << 40) // to open it may take a new segment

@@ -27,7 +27,15 @@ func (c *client) run() {
 	w := c.w
 	for n := 0; !w.enough(); n++ {
 		w.asked++
-		c.operation(fmt.Sprintf("%d-%d", c.nr, n))
+		id := fmt.Sprintf("%d-%d", c.nr, n)
+		switch {
+		case w.plan.bulky && w.bulk.IntN(20) == 0:
+			c.haul("freight-" + id)
+		case w.plan.throngs && w.bulk.IntN(100) == 0:
+			c.throng(id)
+		default:
+			c.operation(id)
+		}
 		w.sleep(time.Duration(w.work.IntN(500)) * time.Millisecond)
 	}
 }

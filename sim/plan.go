@@ -100,6 +100,9 @@ type plan struct {
 	drift       float64       // by how much the wall clock is too fast, of the time that passes
 	lost, twins int           // frames in a hundred
 	errorOf     int           // of how many operations that change the disk one fails
+	throngs     bool          // many clients come at once, now and then
+	bulky       bool          // some of what clients start carries a large load
+	limit       int           // bytes of a payload, at most
 	window      int64         // bytes under way between two partitions; 0: what is usual
 }
 
@@ -148,6 +151,15 @@ func newPlan(seed uint64, o Options) plan {
 	}
 	if p.has(ClockJumps) && more.IntN(2) == 0 {
 		p.drift = 0.05 * (2*more.Float64() - 1)
+	}
+	p.limit = netherite.DefaultMaxPayload
+	size := rand.New(rand.NewPCG(seed, 103)) // of its own, again
+	if size.IntN(40) == 0 {
+		p.partitions = 32
+	}
+	p.throngs, p.bulky = size.IntN(12) == 0, size.IntN(8) == 0
+	if p.bulky && size.IntN(2) == 0 {
+		p.limit = smallLimit
 	}
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations

@@ -128,7 +128,7 @@ func (w *world) options(p *process) netherite.SteppedOptions {
 	o.Release, o.Checkpoint, o.MaxBatch = w.plan.release, w.plan.checkpoint, w.plan.maxBatch
 	o.MaxEntityBatch, o.Resend, o.Retention = w.plan.maxBatch, w.plan.resend, w.plan.retention
 	o.Transport, o.CheckReplay = w.transport(p), w.plan.checkReplay
-	o.Window = w.plan.window
+	o.Window, o.MaxPayload = w.plan.window, w.plan.limit
 	o.Backoff = []time.Duration{0, 100 * time.Millisecond, time.Second}
 	return o
 }

@@ -118,8 +118,8 @@ func newWorkload(w *world) *workload {
 		return free.Wait(ctx, durable.Forever)
 	})
 	l.handlers = []durable.Handler{
-		accounts, journals, frails, square, later, fragile, grow, loop,
-		durable.Orchestration("Errand", errand), durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
+		accounts, journals, frails, depots, double, square, later, fragile, grow, loop,
+		durable.Orchestration("Errand", errand), durable.Orchestration("Freight", freight), durable.Orchestration("Transfer", transfer), durable.Orchestration("Audit", audit),
 		durable.Orchestration("Nap", l.doze), durable.Orchestration("Courier", carry), durable.Orchestration("Collect", collect),
 		durable.Orchestration("FanOut", func(ctx *durable.Context, n int) (int, error) {
 			calls := make([]*durable.Future[int], n)

@@ -112,6 +112,8 @@ const (
 	StepsHeld                           // work items wait for their commit
 	Retired                             // instances are purged after their retention
 	RequestGivenUp                      // a request is not repeated, as it may have been forgotten
+	ResultTooLarge                      // an activity has more to say than is allowed
+	LoadRefused                         // a request carries more than is allowed
 	BackupRestored                      // a copy of the running hub is opened
 	SetAside                            // an instance is set aside, as something cannot be applied to it
 	SetAsideInPassing                   // so is one to which something follows from the input of another
@@ -245,6 +247,8 @@ var names = [...]string{
 	StepsHeld:               "StepsHeld",
 	Retired:                 "Retired",
 	RequestGivenUp:          "RequestGivenUp",
+	ResultTooLarge:          "ResultTooLarge",
+	LoadRefused:             "LoadRefused",
 	BackupRestored:          "BackupRestored",
 	SetAside:                "SetAside",
 	SetAsideInPassing:       "SetAsideInPassing",

@@ -42,7 +42,13 @@ func TestPrefixFindsWhatALogLacksOrHasInstead(t *testing.T) {
 		t.Error("a log that is too short is taken")
 	}
 	if before := p.BeforeLast(); before != 0 {
-		t.Errorf("the last durable group begins at %d", before)
+		t.Errorf("before the first sync it was durable up to %d", before)
+	}
+	put("three", "three") // with "two", in one sync
+	p.SyncedTo(l.End())
+	p.SyncedTo(l.End())
+	if before := p.BeforeLast(); before != 3 {
+		t.Errorf("before the last sync it was durable up to %d", before)
 	}
 }
 

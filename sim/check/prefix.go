@@ -14,6 +14,7 @@ import (
 type Prefix struct {
 	groups []group // by offset; several at one are alternatives
 	synced substrate.Offset
+	before substrate.Offset // what was durable before the last sync
 }
 
 type group struct {
@@ -38,7 +39,11 @@ func (p *Prefix) Tried(at substrate.Offset, data []byte) {
 }
 
 // SyncedTo notes up to where the log has reported itself durable.
-func (p *Prefix) SyncedTo(end substrate.Offset) { p.synced = max(p.synced, end) }
+func (p *Prefix) SyncedTo(end substrate.Offset) {
+	if end > p.synced {
+		p.before, p.synced = p.synced, end
+	}
+}
 
 // Synced is up to where it has.
 func (p *Prefix) Synced() substrate.Offset { return p.synced }
@@ -58,7 +63,7 @@ func (p *Prefix) Opened(l substrate.Log) error {
 // AsOf is a copy for a copy of the log, which holds at least what was durable
 // before it was begun.
 func (p *Prefix) AsOf(synced substrate.Offset) Prefix {
-	return Prefix{groups: slices.Clone(p.groups), synced: synced}
+	return Prefix{groups: slices.Clone(p.groups), synced: synced, before: min(p.before, synced)}
 }
 
 // Holds reports how a log differs from what was written, or that it ends before
@@ -96,12 +101,6 @@ func (p *Prefix) at(i int) []group {
 	return p.groups[i:end]
 }
 
-// BeforeLast is where the last group begins that was reported durable: damage of
-// that one cannot be told from a torn write.
-func (p *Prefix) BeforeLast() substrate.Offset {
-	i := sort.Search(len(p.groups), func(i int) bool { return p.groups[i].at >= p.synced })
-	if i == 0 {
-		return 0
-	}
-	return p.groups[i-1].at
-}
+// BeforeLast is up to where the log was durable before its last sync: damage of what
+// that made durable cannot be told from a torn write.
+func (p *Prefix) BeforeLast() substrate.Offset { return p.before }
