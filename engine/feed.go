@@ -124,6 +124,10 @@ type OrchestrationItem struct {
 	// NewEvents are the messages to consume, in order. Empty only when the
 	// previous step asked to go on (OrchestrationResult.More).
 	NewEvents []model.Event
+	// More says that the last committed step asked to go on
+	// (OrchestrationResult.More): code that is rebuilt from History asks for more
+	// than History has, also if NewEvents have come meanwhile.
+	More bool
 	// PastEvents counts the events that History would return.
 	PastEvents int64
 	PastBytes  int64 // of them, encoded

@@ -161,7 +161,9 @@ func (x *Execution) scan(more bool) {
 }
 
 // tailAdmits reports whether an event that history lacks is what a split step
-// still owes: the last step was full without it.
+// still owes. Engines say so with the work item; servers of an earlier version do not
+// if something new has come meanwhile, and then it shows if the step's events were
+// what filled it: the last step was full without this one.
 func (x *Execution) tailAdmits(ev *model.Event) bool {
 	if x.tail {
 		return true

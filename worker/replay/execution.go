@@ -135,7 +135,7 @@ func (x *Execution) Unwinding() bool { return x.unwinding.Load() }
 func (x *Execution) Ended() bool { return x.done }
 
 // Replay rebuilds the execution from its committed history. With more, the last
-// step is known to have events left.
+// step is known to have events left (see engine.OrchestrationItem.More).
 func (x *Execution) Replay(history []model.Event, more bool) {
 	x.past, x.history, x.cursor = true, history, 0
 	x.scan(more)

@@ -166,7 +166,8 @@ func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
 	item, events := withRoom[engine.OrchestrationItem](inst.handed)
 	*item = engine.OrchestrationItem{
 		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
-		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), PastEvents: inst.events, PastBytes: inst.bytes, Past: inst.tail.whole(),
+		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), More: inst.more,
+		PastEvents: inst.events, PastBytes: inst.bytes, Past: inst.tail.whole(),
 	}
 	return item
 }
