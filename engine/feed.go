@@ -119,7 +119,9 @@ type OrchestrationItem struct {
 	// rebuilt from History.
 	Last Name
 	// Now is the step's replay-safe time, the Time of the OrchestratorStarted
-	// event that begins the step in history.
+	// event that begins the step in history. It never goes back. The first step
+	// after continue-as-new is at least 100 ns later than those before it, so that
+	// GUIDs, which languages derive from it and the instance's ID, are new.
 	Now model.Time
 	// NewEvents are the messages to consume, in order. Empty only when the
 	// previous step asked to go on (OrchestrationResult.More).
