@@ -179,26 +179,6 @@ func (x *Execution) tailAdmits(ev *model.Event) bool {
 	return x.tail
 }
 
-// take removes the outgoing events that one step may commit, besides so many
-// bytes of other things; more says that some are left. The caller owns the slice.
-func (x *Execution) take(bytes int) (events []model.Event, more bool) {
-	n := 0
-	for n < len(x.out) && n < x.MaxEvents {
-		bytes += Size(&x.out[n])
-		if n > 0 && bytes > x.MaxBytes {
-			break
-		}
-		n++
-	}
-	events = x.out[:n:n]
-	if n == len(x.out) {
-		x.out = nil
-		return events, false
-	}
-	x.out = x.out[n:]
-	return events, true
-}
-
 // Size estimates the bytes that an event takes in a step's record, from above.
 func Size(ev *model.Event) int {
 	n := 64 + len(ev.Name) + len(ev.Version) + len(ev.Instance) + len(ev.RequestID) + len(ev.Payload)

@@ -5,7 +5,6 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 
-	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/spans"
 )
@@ -79,8 +78,8 @@ type Execution struct {
 	out          []model.Event // not yet taken
 	cancelTimers []int32
 	cancelTasks  []int32
-	status       *[]byte // new custom status
-	terminate    []engine.TerminateRequest
+	status       *[]byte       // new custom status
+	terminate    []termination // not yet taken
 
 	past    bool // replaying history
 	history []model.Event
