@@ -1,7 +1,10 @@
 package replay
 
 import (
+	"slices"
+
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/model"
 )
 
 // SetStatus replaces the instance's custom status with the step. What a past
@@ -85,4 +88,10 @@ func (x *Execution) statusSize() int {
 		return 0
 	}
 	return len(*x.status)
+}
+
+// owed reports whether the event with an ID is one that has not been taken.
+func (x *Execution) owed(id int32) bool {
+	_, found := slices.BinarySearchFunc(x.out, id, func(ev model.Event, id int32) int { return int(ev.ID) - int(id) })
+	return found
 }

@@ -94,3 +94,28 @@ func TestTerminationsTakeTheirPlaceInAStep(t *testing.T) {
 		}
 	}
 }
+
+// TestWhatIsCancelledInTheRestOfAStepIsCancelledThoughTheLiveCopyIsLost: the
+// cancellation goes with the part that asks for what it cancels.
+func TestWhatIsCancelledInTheRestOfAStepIsCancelledThoughTheLiveCopyIsLost(t *testing.T) {
+	for _, lost := range []bool{false, true} {
+		parts := splitSteps(t, lost, func(x *Execution, _ []byte) Outcome {
+			first, _, third := task(x, "0"), task(x, "1"), task(x, "2")
+			timer := &Op{}
+			timer.Init(x, "timer")
+			x.Ask(timer, model.Event{Kind: model.TimerCreated})
+			for _, op := range []*Op{first, third, timer} {
+				op.Cancel(nil)
+			}
+			task(x, "4").Wait()
+			return Outcome{}
+		}, 2)
+		got := ""
+		for _, r := range parts {
+			got += fmt.Sprint(r.CancelTasks, r.CancelTimers, " ")
+		}
+		if want := "[0] [] [2] [3] [] [] "; got != want {
+			t.Errorf("lost %v: cancelled are %q, want %q", lost, got, want)
+		}
+	}
+}
