@@ -66,6 +66,7 @@ func (f *Future[T]) settle() {
 
 // newFuture makes a future whose answer is a payload.
 func newFuture[T any](ctx *Context, name string) *Future[T] {
+	ctx.x.Now() // checks the caller, before anything is counted
 	f := &Future[T]{env: ctx.env}
 	f.op.Init(ctx.x, name)
 	return f
