@@ -70,7 +70,8 @@ func (c *Context) Replaying() bool { return c.x.Replaying() }
 
 // Unwinding reports whether this copy of the orchestration is being given up,
 // while the orchestration itself goes on elsewhere or was ended: deferred
-// functions run, and durable calls in them have no effect.
+// functions run, and durable calls in them have no effect. One that goes on making such
+// calls is ended after many.
 func (c *Context) Unwinding() bool { return c.x.Unwinding() }
 
 // SetStatus replaces the instance's custom status, which clients can read at

@@ -2,6 +2,7 @@ package replay
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -62,6 +63,7 @@ type Execution struct {
 
 	running    atomic.Pointer[coroutine] // while its code runs, else nil
 	unwinding  atomic.Bool
+	swallowed  int        // calls since it is unwound
 	current    *coroutine // that run resumed
 	coroutines []*coroutine
 	ready      []*coroutine
@@ -432,7 +434,26 @@ func (x *Execution) enter() *coroutine {
 
 // inert reports whether calls must have no effect: while unwinding, and after
 // the execution has ended, for what a branch or deferred function still does.
-func (x *Execution) inert() bool { return x.unwinding.Load() || x.done }
+func (x *Execution) inert() bool {
+	if x.unwinding.Load() {
+		x.swallow()
+		return true
+	}
+	return x.done
+}
+
+// maxSwallowed is how many calls without effect an execution makes that is being
+// unwound. More is a deferred function that repeats something until it succeeds.
+const maxSwallowed = 100_000
+
+// swallow counts a call without effect. Code that does not stop making them would hold
+// up whoever unwinds it for good: its function is ended, and those deferred before it run.
+func (x *Execution) swallow() {
+	if x.swallowed++; x.swallowed > maxSwallowed {
+		x.swallowed = 0
+		runtime.Goexit()
+	}
+}
 
 // misuse refuses a call that no replay could repeat.
 func misuse(x *Execution) {
