@@ -29,6 +29,9 @@ func (x *Execution) Ask(op *Op, ev model.Event) bool {
 	if !x.emitOrPark(&ev) {
 		return false
 	}
+	if x.past && op.hook != nil {
+		op.hook.Asked(ev.Payload, ev.Extra().Call)
+	}
 	x.track(op, ev.ID, ev.Kind)
 	return true
 }
@@ -98,7 +101,8 @@ func (x *Execution) emit(ev *model.Event) bool {
 	return true
 }
 
-// match compares an event that replayed code asks for with the history.
+// match compares an event that replayed code asks for with the history. What is there
+// takes its place: it is what was done.
 func (x *Execution) match(ev *model.Event) bool {
 	want := x.expected()
 	if ev.Kind != model.MarkerRecorded {
@@ -112,6 +116,7 @@ func (x *Execution) match(ev *model.Event) bool {
 	case x.rewound && ev.ID < want.ID:
 	case same(want, ev):
 		x.cursor++
+		*ev = *want
 		return true
 	default:
 		return x.diverge("history has " + describe(want) + " where the code asked for " + describe(ev))
