@@ -3,6 +3,7 @@ package durable_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -72,5 +73,31 @@ func TestAttemptsOfAChildAfterAReplayHaveTheInputOfTheFirst(t *testing.T) {
 		if inputs[i] != inputs[0] || len(inputs) != 3 {
 			t.Errorf("the attempts have the inputs %q", inputs)
 		}
+	}
+}
+
+// explosive cannot be decoded.
+type explosive struct{}
+
+func (*explosive) UnmarshalJSON([]byte) error { panic("boom") }
+
+func TestResultWhoseDecodingPanickedIsAnErrorEachTime(t *testing.T) {
+	call := durable.DeclareActivity[string, explosive](sayHello.Name())
+	awaits := durable.Orchestration("AwaitsTwice", func(ctx *durable.Context, _ durable.None) (string, error) {
+		f := call.Call(ctx, "x")
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = f.Await()
+		}()
+		_, err := f.Await()
+		return fmt.Sprint(errors.Is(err, durable.ErrPayload)), nil
+	})
+	hub := open(t, []durable.Handler{awaits, sayHello})
+	run, err := awaits.Start(within(t), hub, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Wait(within(t)); err != nil || got != "true" {
+		t.Errorf("the second time it is an error: %s, %v", got, err)
 	}
 }
