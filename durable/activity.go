@@ -214,6 +214,6 @@ func Info(ctx context.Context) (info ActivityInfo, ok bool) {
 	i := a.Item
 	return ActivityInfo{
 		Name: i.Name, Version: i.Version, Instance: i.Instance, Execution: i.Execution, Attempt: Attempt(ctx),
-		Timeout: i.Timeout, Tags: maps.Clone(i.Tags), Trace: i.Trace,
+		Timeout: i.Timeout, Tags: maps.Clone(i.Tags), Trace: copied(i.Trace),
 	}, true
 }

@@ -43,8 +43,19 @@ func (c *Context) Version() string { return c.x.Started().Version }
 // ExecutionID returns the ID of this execution: new after continue-as-new.
 func (c *Context) ExecutionID() model.ExecutionID { return c.x.Execution }
 
-// Parent returns the orchestration that waits for this one, or nil.
-func (c *Context) Parent() *model.Parent { return c.x.Started().Extra().Parent }
+// Parent returns a copy of what names the orchestration that waits for this one, or
+// nil.
+func (c *Context) Parent() *model.Parent { return copied(c.x.Started().Extra().Parent) }
+
+// copied returns a copy for code that may change it: what it is of is shared with the
+// engine.
+func copied[T any](p *T) *T {
+	if p == nil {
+		return nil
+	}
+	c := *p
+	return &c
+}
 
 // Tags returns a copy of the instance's tags.
 func (c *Context) Tags() map[string]string { return maps.Clone(c.x.Started().Extra().Tags) }
@@ -59,7 +70,8 @@ func (c *Context) Replaying() bool { return c.x.Replaying() }
 
 // Unwinding reports whether this copy of the orchestration is being given up,
 // while the orchestration itself goes on elsewhere or was ended: deferred
-// functions run, and durable calls in them have no effect.
+// functions run, and durable calls in them have no effect. One that goes on making such
+// calls is ended after many.
 func (c *Context) Unwinding() bool { return c.x.Unwinding() }
 
 // SetStatus replaces the instance's custom status, which clients can read at

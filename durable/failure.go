@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -93,35 +94,41 @@ func copyFailure(f *model.Failure) *model.Failure {
 		return nil
 	}
 	c := *f
-	c.Cause = copyFailure(f.Cause)
+	c.Cause, c.Properties = copyFailure(f.Cause), copyProperties[[]byte](f.Properties)
 	return &c
+}
+
+// copyProperties copies them with their values: one side of it is what is stored, the
+// other is what code may change.
+func copyProperties[To, From ~[]byte](from map[string]From) map[string]To {
+	if len(from) == 0 {
+		return nil
+	}
+	to := make(map[string]To, len(from))
+	for k, v := range from { // order-free: copies a map
+		to[k] = To(bytes.Clone(v))
+	}
+	return to
 }
 
 func (e *TaskError) failure() *model.Failure {
 	if e == nil {
 		return nil
 	}
-	f := &model.Failure{Type: e.Type, Message: e.Message, Stack: e.Stack, NonRetriable: e.NonRetriable, Cause: e.Cause.failure()}
-	for k, v := range e.Properties { // order-free: copies a map
-		if f.Properties == nil {
-			f.Properties = map[string][]byte{}
-		}
-		f.Properties[k] = v
+	return &model.Failure{
+		Type: e.Type, Message: e.Message, Stack: e.Stack, NonRetriable: e.NonRetriable, Cause: e.Cause.failure(),
+		Properties: copyProperties[[]byte](e.Properties),
 	}
-	return f
 }
 
 // taskError is the inverse of FailureOf; task says what failed.
 func taskError(task string, f *model.Failure) *TaskError {
-	e := &TaskError{Task: task, Type: f.Type, Message: f.Message, Stack: f.Stack, NonRetriable: f.NonRetriable}
+	e := &TaskError{
+		Task: task, Type: f.Type, Message: f.Message, Stack: f.Stack, NonRetriable: f.NonRetriable,
+		Properties: copyProperties[json.RawMessage](f.Properties),
+	}
 	if f.Cause != nil {
 		e.Cause = taskError("", f.Cause)
-	}
-	for k, v := range f.Properties { // order-free: copies a map
-		if e.Properties == nil {
-			e.Properties = map[string]json.RawMessage{}
-		}
-		e.Properties[k] = v
 	}
 	return e
 }

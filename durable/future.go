@@ -1,6 +1,8 @@
 package durable
 
 import (
+	"fmt"
+
 	"github.com/netherite-go/netherite/worker"
 	"github.com/netherite-go/netherite/worker/replay"
 )
@@ -57,6 +59,7 @@ func (f *Future[T]) settle() {
 	case f.op.Failure != nil:
 		f.err = taskError(f.op.Name, f.op.Failure)
 	case f.env != nil:
+		f.err = errUndecodable // until it is known, as decoding may panic and be awaited again
 		f.value, f.err = decode[T](f.env, "result", f.op.TakePayload())
 		if f.err != nil {
 			f.err = taskError(f.op.Name, FailureOf(f.err))
@@ -64,8 +67,12 @@ func (f *Future[T]) settle() {
 	}
 }
 
+// errUndecodable is the outcome if decoding the result panicked.
+var errUndecodable = NonRetriable(fmt.Errorf("%w: decoding the result panicked", ErrPayload))
+
 // newFuture makes a future whose answer is a payload.
 func newFuture[T any](ctx *Context, name string) *Future[T] {
+	ctx.x.Now() // checks the caller, before anything is counted
 	f := &Future[T]{env: ctx.env}
 	f.op.Init(ctx.x, name)
 	return f

@@ -12,7 +12,9 @@ import (
 var guidNamespace = [16]byte{0x9e, 0x95, 0x29, 0x58, 0x5e, 0x33, 0x4d, 0xaf, 0x82, 0x7f, 0x2f, 0xa1, 0x29, 0x37, 0xb8, 0x75}
 
 // NewGUID returns a new GUID, the same in every replay: version 5 over the
-// instance ID, the time of the step (ISO 8601 with seven digits) and a counter.
+// instance ID, the time of the step (ISO 8601 with seven digits) and a counter. After
+// continue-as-new it is another one, too: the time of an execution is later than that of
+// those before.
 func (c *Context) NewGUID() string {
 	name := c.ID() + "_" + c.Now().Format("2006-01-02T15:04:05.0000000Z") + "_" + strconv.FormatUint(uint64(c.guids), 10)
 	c.guids++

@@ -25,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 type memory struct {
 	log   *mem.LogDisk
 	store *mem.StoreDisk
+	clock substrate.Clock // nil: the system's
 }
 
 func newMemory() *memory { return &memory{log: mem.NewLogDisk(), store: mem.NewStoreDisk()} }
@@ -70,7 +71,7 @@ func opened(t testing.TB, check bool, handlers []durable.Handler, change ...func
 
 func openIn(m *memory, check bool, handlers []durable.Handler, change ...func(*worker.Options)) (*testHub, error) {
 	e, err := netherite.Open(netherite.Options{
-		Storage: m, CheckReplay: check, Logger: slog.New(slog.DiscardHandler), MaxHistoryEvents: 1_000_000, // for what is wider than it should be
+		Storage: m, Clock: m.clock, CheckReplay: check, Logger: slog.New(slog.DiscardHandler), MaxHistoryEvents: 1_000_000, // for what is wider than it should be
 	})
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"runtime/debug"
@@ -114,6 +115,19 @@ type retrier struct {
 	first   model.Time
 }
 
+// Asked implements replay.Hook. The next attempts are of the same call as the first one,
+// and have its idempotency key, also if its input is encoded in another way by now.
+func (r *retrier) Asked(input []byte, call int32) {
+	if !bytes.Equal(r.event.Payload, input) {
+		r.event.Payload = bytes.Clone(input) // which keeps no history in memory
+	}
+	if call != r.event.Extra().Call {
+		ext := *r.event.Extra()
+		ext.Call, r.event.Ext = call, &ext
+	}
+}
+
+// Answered implements replay.Hook.
 func (r *retrier) Answered(op *replay.Op, ev *model.Event) bool {
 	x := r.op.Execution()
 	if op == &r.timer {

@@ -119,11 +119,17 @@ type OrchestrationItem struct {
 	// rebuilt from History.
 	Last Name
 	// Now is the step's replay-safe time, the Time of the OrchestratorStarted
-	// event that begins the step in history.
+	// event that begins the step in history. It never goes back. The first step
+	// after continue-as-new is at least 100 ns later than those before it, so that
+	// GUIDs, which languages derive from it and the instance's ID, are new.
 	Now model.Time
 	// NewEvents are the messages to consume, in order. Empty only when the
 	// previous step asked to go on (OrchestrationResult.More).
 	NewEvents []model.Event
+	// More says that the last committed step asked to go on
+	// (OrchestrationResult.More): code that is rebuilt from History asks for more
+	// than History has, also if NewEvents have come meanwhile.
+	More bool
 	// PastEvents counts the events that History would return.
 	PastEvents int64
 	PastBytes  int64 // of them, encoded

@@ -41,9 +41,12 @@ func (c *connection) CompleteOrchestration(r *engine.OrchestrationResult) error 
 // tooMuch fails an orchestration that asks for more in a step than the protocol
 // can say at a time.
 func tooMuch(r *engine.OrchestrationResult) *engine.OrchestrationResult {
-	last := r.Events[len(r.Events)-1]
+	id := model.NoID
+	if n := len(r.Events); n > 0 {
+		id = r.Events[n-1].ID
+	}
 	return &engine.OrchestrationResult{Token: r.Token, Now: r.Now, Events: []model.Event{{
-		Kind: model.ExecutionCompleted, ID: last.ID, Ext: &model.Ext{Status: model.Failed}, Failure: &model.Failure{
+		Kind: model.ExecutionCompleted, ID: id, Ext: &model.Ext{Status: model.Failed}, Failure: &model.Failure{
 			Type: model.FailureStepTooLarge, NonRetriable: true,
 			Message: fmt.Sprintf("the step asks for more than %d things at once, which the plain protocol cannot do", len(r.Events)),
 		},

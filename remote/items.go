@@ -203,7 +203,7 @@ func (c *connection) step(m *wire.WorkItem, q *wire.OrchestratorRequest, generat
 	var x extra.Item
 	named := extra.Get(q, &x)
 	if named {
-		i.Last, i.Name, i.Version, i.PastEvents = nameOf(x.GetLast()), x.GetOrchestration(), x.GetVersion(), x.GetPast()
+		addItem(i, &x)
 	} else if i.Name, i.Version, err = began(q); err != nil {
 		return nil, err
 	}
@@ -219,6 +219,12 @@ func (c *connection) step(m *wire.WorkItem, q *wire.OrchestratorRequest, generat
 		execution: q.GetExecutionId().GetValue(), past: q.GetPastEvents(), apart: q.GetRequiresHistoryStreaming(),
 	}, engine.Token{Task: model.NoID, Name: nameOf(x.GetName())}, named)
 	return i, nil
+}
+
+// addItem adds to a step what the protocol has no words for.
+func addItem(i *engine.OrchestrationItem, x *extra.Item) {
+	i.Last, i.Name, i.Version = nameOf(x.GetLast()), x.GetOrchestration(), x.GetVersion()
+	i.PastEvents, i.More = x.GetPast(), x.GetMore()
 }
 
 // began finds the name of an orchestration in its history.

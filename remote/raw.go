@@ -194,7 +194,7 @@ func (c *connection) rawStep(b []byte, token string, generation uint64) (*engine
 	}
 	h.instance = i.Instance
 	if i.PastEvents = int64(len(h.encoded)); x != nil {
-		i.Last, i.Name, i.Version, i.PastEvents = nameOf(x.GetLast()), x.GetOrchestration(), x.GetVersion(), x.GetPast()
+		addItem(i, x)
 	} else if err := c.recognize(i, h); err != nil {
 		return nil, err
 	}

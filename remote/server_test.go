@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -231,6 +232,29 @@ func TestEntitiesAndQueriesGoThroughAServer(t *testing.T) {
 	if n != 25 {
 		t.Errorf("the query had %d instances", n)
 	}
+}
+
+// TestStepThatIsSplitForItsStatusGoesOnBehindAServer: the server says that there is more
+// of the step, which the history does not show.
+func TestStepThatIsSplitForItsStatusGoesOnBehindAServer(t *testing.T) {
+	split := durable.Orchestration("Split", func(ctx *durable.Context, _ string) (string, error) {
+		if err := ctx.SetStatus(strings.Repeat("s", 600)); err != nil {
+			return "", err
+		}
+		if err := goOn.Send(ctx, ctx.ID(), "by itself"); err != nil { // comes before the rest of the step
+			return "", err
+		}
+		rest := echo.Call(ctx, strings.Repeat("e", 300))
+		by, err := goOn.Wait(ctx, durable.Forever)
+		if err != nil {
+			return "", err
+		}
+		_, err = rest.Await()
+		return by, err
+	})
+	hub := dialed(t, sdktest.Start(t).GRPC, netherite.Serve(split, echo), netherite.Worker(noCache),
+		netherite.Worker(func(o *worker.Options) { o.MaxStepBytes = 1000 }))
+	ran(t, hub, split, "", "by itself")
 }
 
 // noCache has a worker replay every step.

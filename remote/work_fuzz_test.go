@@ -97,7 +97,7 @@ func itemsOfWork() (list []*wire.WorkItem) {
 	}
 	name := &extra.Name{Epoch: 1, Number: 2}
 	steps, activities, batches := []*wire.OrchestratorRequest{step(), step(), step()}, []*wire.ActivityRequest{activity(), activity(), activity()}, []*wire.EntityRequest{batch(), batch()}
-	extra.Put(steps[1], &extra.Item{Name: name, Last: name, Past: 3, Orchestration: "O", Version: "1"})
+	extra.Put(steps[1], &extra.Item{Name: name, Last: name, Past: 3, More: true, Orchestration: "O", Version: "1"})
 	steps[2].RequiresHistoryStreaming = true
 	extra.Put(activities[1], &extra.Item{Name: name, Call: 4, Attempt: 5, Timeout: 6})
 	activities[2].Tags, activities[2].ParentTraceContext = map[string]string{"a": "b"}, &wire.TraceContext{TraceParent: "p"}

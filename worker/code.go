@@ -15,9 +15,11 @@ import (
 // Codec turns values into payloads and back. It must be deterministic where
 // payloads are compared (an entity's state), and safe for concurrent use.
 type Codec interface {
-	// Encode returns the payload of a value; nil stands for an absent one.
+	// Encode returns the payload of a value; nil stands for an absent one. It must not
+	// use the payload's memory again.
 	Encode(v any) ([]byte, error)
-	// Decode sets what the pointer v points to from a payload that Encode made.
+	// Decode sets what the pointer v points to from a payload that Encode made. It
+	// must neither change nor keep the payload, which is the stored one.
 	Decode(payload []byte, v any) error
 }
 

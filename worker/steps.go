@@ -93,7 +93,7 @@ func (w *Worker) runOrchestration(j *stepJob) {
 			x.Span = w.tracer.Execution(item, history)
 		}
 		j.execution.Store(x)
-		x.Replay(history, len(item.NewEvents) == 0)
+		x.Replay(history, item.More || len(item.NewEvents) == 0) // earlier servers do not say More
 	}
 	j.execution.Store(x)
 	x.Step(item.Now, item.NewEvents)

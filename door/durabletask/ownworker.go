@@ -47,7 +47,9 @@ func (w *session) extraOfStep(i *engine.OrchestrationItem) *extra.Item {
 	if !w.extras {
 		return nil
 	}
-	return &extra.Item{Name: nameOf(i.Token.Name), Last: nameOf(i.Last), Past: i.PastEvents, Orchestration: i.Name, Version: i.Version}
+	return &extra.Item{
+		Name: nameOf(i.Token.Name), Last: nameOf(i.Last), Past: i.PastEvents, More: i.More, Orchestration: i.Name, Version: i.Version,
+	}
 }
 
 // extraOfActivity is the same of an activity.

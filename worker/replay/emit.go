@@ -29,6 +29,9 @@ func (x *Execution) Ask(op *Op, ev model.Event) bool {
 	if !x.emitOrPark(&ev) {
 		return false
 	}
+	if x.past && op.hook != nil {
+		op.hook.Asked(ev.Payload, ev.Extra().Call)
+	}
 	x.track(op, ev.ID, ev.Kind)
 	return true
 }
@@ -98,7 +101,8 @@ func (x *Execution) emit(ev *model.Event) bool {
 	return true
 }
 
-// match compares an event that replayed code asks for with the history.
+// match compares an event that replayed code asks for with the history. What is there
+// takes its place: it is what was done.
 func (x *Execution) match(ev *model.Event) bool {
 	want := x.expected()
 	if ev.Kind != model.MarkerRecorded {
@@ -112,6 +116,7 @@ func (x *Execution) match(ev *model.Event) bool {
 	case x.rewound && ev.ID < want.ID:
 	case same(want, ev):
 		x.cursor++
+		*ev = *want
 		return true
 	default:
 		return x.diverge("history has " + describe(want) + " where the code asked for " + describe(ev))
@@ -161,7 +166,9 @@ func (x *Execution) scan(more bool) {
 }
 
 // tailAdmits reports whether an event that history lacks is what a split step
-// still owes: the last step was full without it.
+// still owes. Engines say so with the work item; servers of an earlier version do not
+// if something new has come meanwhile, and then it shows if the step's events were
+// what filled it: the last step was full without this one.
 func (x *Execution) tailAdmits(ev *model.Event) bool {
 	if x.tail {
 		return true
@@ -175,26 +182,6 @@ func (x *Execution) tailAdmits(ev *model.Event) bool {
 	}
 	x.tail = count >= x.MaxEvents || count > 0 && bytes > x.MaxBytes
 	return x.tail
-}
-
-// take removes the outgoing events that one step may commit, besides so many
-// bytes of other things; more says that some are left. The caller owns the slice.
-func (x *Execution) take(bytes int) (events []model.Event, more bool) {
-	n := 0
-	for n < len(x.out) && n < x.MaxEvents {
-		bytes += Size(&x.out[n])
-		if n > 0 && bytes > x.MaxBytes {
-			break
-		}
-		n++
-	}
-	events = x.out[:n:n]
-	if n == len(x.out) {
-		x.out = nil
-		return events, false
-	}
-	x.out = x.out[n:]
-	return events, true
 }
 
 // Size estimates the bytes that an event takes in a step's record, from above.

@@ -77,6 +77,7 @@ func (x *Execution) Expect(op *Op, name string) {
 // Buffered reports whether an external event of the name has come that nobody
 // has asked for.
 func (x *Execution) Buffered(name string) bool {
+	x.enter()
 	in := x.inboxes[fold(name)]
 	return in != nil && len(in.buffered) > 0
 }

@@ -2,10 +2,10 @@ package replay
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync/atomic"
 
-	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/model"
 	"github.com/netherite-go/netherite/worker/spans"
 )
@@ -63,6 +63,7 @@ type Execution struct {
 
 	running    atomic.Pointer[coroutine] // while its code runs, else nil
 	unwinding  atomic.Bool
+	swallowed  int        // calls since it is unwound
 	current    *coroutine // that run resumed
 	coroutines []*coroutine
 	ready      []*coroutine
@@ -79,8 +80,8 @@ type Execution struct {
 	out          []model.Event // not yet taken
 	cancelTimers []int32
 	cancelTasks  []int32
-	status       *[]byte // new custom status
-	terminate    []engine.TerminateRequest
+	status       *[]byte       // new custom status
+	terminate    []termination // not yet taken
 
 	past    bool // replaying history
 	history []model.Event
@@ -135,7 +136,7 @@ func (x *Execution) Unwinding() bool { return x.unwinding.Load() }
 func (x *Execution) Ended() bool { return x.done }
 
 // Replay rebuilds the execution from its committed history. With more, the last
-// step is known to have events left.
+// step is known to have events left (see engine.OrchestrationItem.More).
 func (x *Execution) Replay(history []model.Event, more bool) {
 	x.past, x.history, x.cursor = true, history, 0
 	x.scan(more)
@@ -433,7 +434,26 @@ func (x *Execution) enter() *coroutine {
 
 // inert reports whether calls must have no effect: while unwinding, and after
 // the execution has ended, for what a branch or deferred function still does.
-func (x *Execution) inert() bool { return x.unwinding.Load() || x.done }
+func (x *Execution) inert() bool {
+	if x.unwinding.Load() {
+		x.swallow()
+		return true
+	}
+	return x.done
+}
+
+// maxSwallowed is how many calls without effect an execution makes that is being
+// unwound. More is a deferred function that repeats something until it succeeds.
+const maxSwallowed = 100_000
+
+// swallow counts a call without effect. Code that does not stop making them would hold
+// up whoever unwinds it for good: its function is ended, and those deferred before it run.
+func (x *Execution) swallow() {
+	if x.swallowed++; x.swallowed > maxSwallowed {
+		x.swallowed = 0
+		runtime.Goexit()
+	}
+}
 
 // misuse refuses a call that no replay could repeat.
 func misuse(x *Execution) {

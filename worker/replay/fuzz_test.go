@@ -115,6 +115,8 @@ type retried struct {
 	times int
 }
 
+func (r *retried) Asked([]byte, int32) {}
+
 func (r *retried) Answered(op *Op, ev *model.Event) bool {
 	if ev.Failure == nil || r.times == 2 {
 		return false

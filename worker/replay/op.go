@@ -39,6 +39,9 @@ const (
 
 // Hook sees the answers to an operation first, to retry it.
 type Hook interface {
+	// Asked is called in a replay, with the input that the operation had then, and which
+	// of the calls with the same input it was.
+	Asked(input []byte, call int32)
 	// Answered is called while the answer is delivered, outside of any
 	// coroutine. True means that the operation goes on: the answer is dropped.
 	Answered(op *Op, ev *model.Event) bool
@@ -142,6 +145,7 @@ func (op *Op) unwatch(w watcher) {
 // and returns which was first, or -1 while the execution is being unwound.
 func WaitFirst(x *Execution, ops []*Op) int {
 	c := x.enter()
+	x.owns(ops)
 	for {
 		first := -1
 		for i, op := range ops {
@@ -162,6 +166,16 @@ func WaitFirst(x *Execution, ops []*Op) int {
 	}
 }
 
+// owns refuses operations of others: whoever makes them done would resume this
+// execution's code, which may be running.
+func (x *Execution) owns(ops []*Op) {
+	for _, op := range ops {
+		if op.x != x {
+			misuse(op.x)
+		}
+	}
+}
+
 // Queue yields operations in the order of their completion.
 type Queue struct {
 	x       *Execution
@@ -174,6 +188,7 @@ type Queue struct {
 // yielded as often.
 func NewQueue(x *Execution, ops []*Op) *Queue {
 	x.enter()
+	x.owns(ops)
 	q := &Queue{x: x, open: ops}
 	for _, op := range ops {
 		if op.order != 0 {

@@ -75,9 +75,9 @@ func (op *Op) Cancel(err error) {
 }
 
 // cancelled notes for the engine that nobody awaits the outstanding action any
-// more. What a past step cancelled is committed already.
+// more. What a past step cancelled is committed already, if what it had asked for is.
 func (x *Execution) cancelled(op *Op) {
-	if x.past {
+	if x.past && !x.owed(op.id) {
 		return
 	}
 	switch op.kind {

@@ -717,7 +717,10 @@ type Item struct {
 	Version       string `protobuf:"bytes,10,opt,name=version,proto3" json:"version,omitempty"`
 	// The past is left out: the worker was the last to complete a step, and asks
 	// for the history if it has given the orchestration up since.
-	PastLeftOut   bool `protobuf:"varint,11,opt,name=past_left_out,json=pastLeftOut,proto3" json:"past_left_out,omitempty"`
+	PastLeftOut bool `protobuf:"varint,11,opt,name=past_left_out,json=pastLeftOut,proto3" json:"past_left_out,omitempty"`
+	// Orchestrations: the last step had more than fitted into it, so that the code
+	// asks for more than the past has.
+	More          bool `protobuf:"varint,12,opt,name=more,proto3" json:"more,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -825,6 +828,13 @@ func (x *Item) GetVersion() string {
 func (x *Item) GetPastLeftOut() bool {
 	if x != nil {
 		return x.PastLeftOut
+	}
+	return false
+}
+
+func (x *Item) GetMore() bool {
+	if x != nil {
+		return x.More
 	}
 	return false
 }
@@ -1107,7 +1117,7 @@ const file_extra_proto_rawDesc = "" +
 	"\texecution\x18\x02 \x01(\fR\texecution\x12\x12\n" +
 	"\x04name\x18\x03 \x01(\tR\x04name\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12\x0e\n" +
-	"\x02id\x18\x05 \x01(\x05R\x02id\"\xab\x02\n" +
+	"\x02id\x18\x05 \x01(\x05R\x02id\"\xbf\x02\n" +
 	"\x04Item\x12\x19\n" +
 	"\x04name\x18\x01 \x01(\v2\x05.NameR\x04name\x12\x19\n" +
 	"\x04last\x18\x02 \x01(\v2\x05.NameR\x04last\x12\x12\n" +
@@ -1120,7 +1130,8 @@ const file_extra_proto_rawDesc = "" +
 	"\rorchestration\x18\t \x01(\tR\rorchestration\x12\x18\n" +
 	"\aversion\x18\n" +
 	" \x01(\tR\aversion\x12\"\n" +
-	"\rpast_left_out\x18\v \x01(\bR\vpastLeftOut\"4\n" +
+	"\rpast_left_out\x18\v \x01(\bR\vpastLeftOut\x12\x12\n" +
+	"\x04more\x18\f \x01(\bR\x04more\"4\n" +
 	"\x04Name\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x06R\x05epoch\x12\x16\n" +
 	"\x06number\x18\x02 \x01(\x04R\x06number\"\x9b\x01\n" +

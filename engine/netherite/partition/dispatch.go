@@ -137,7 +137,7 @@ func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items
 		return false
 	}
 	s.handouts++
-	now = max(now, inst.updated)
+	now = inst.timeOfStep(now)
 	inst.handout, inst.handed, inst.handedAt = engine.Name{Epoch: epoch, Number: s.handouts}, n, now
 	t := engine.Token{Partition: uint32(s.cfg.Partition), Instance: inst.ord, Task: model.NoID, Name: inst.handout}
 	if inst.isEntity() {
@@ -146,6 +146,20 @@ func (s *State) dispatchStep(inst *instance, epoch uint64, now model.Time, items
 		items.Orchestrations = append(items.Orchestrations, inst.stepItem(t))
 	}
 	return true
+}
+
+// tick is what SDKs tell times apart by in what they make of them, as GUIDs.
+const tick = model.Time(100)
+
+// timeOfStep is what the instance is told is now. It never goes back. Between two
+// executions it moves, also while the clock stands or was set back: what the code makes
+// of the instance's ID, the time and a counter, as its GUIDs, is not made again.
+func (inst *instance) timeOfStep(now model.Time) model.Time {
+	now = max(now, inst.updated)
+	if again := inst.events == 0 && inst.steps > 0; again && !inst.isEntity() {
+		now = max(now, inst.updated-inst.updated%tick+tick)
+	}
+	return now
 }
 
 // withRoom makes an item with room for n events. Most have one: that comes in one
@@ -166,7 +180,8 @@ func (inst *instance) stepItem(t engine.Token) *engine.OrchestrationItem {
 	item, events := withRoom[engine.OrchestrationItem](inst.handed)
 	*item = engine.OrchestrationItem{
 		Token: t, Instance: inst.id, Execution: inst.execution, Name: inst.name, Version: inst.version,
-		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), PastEvents: inst.events, PastBytes: inst.bytes, Past: inst.tail.whole(),
+		Last: inst.last, Now: inst.handedAt, NewEvents: inst.told(events), More: inst.more,
+		PastEvents: inst.events, PastBytes: inst.bytes, Past: inst.tail.whole(),
 	}
 	return item
 }

@@ -226,7 +226,11 @@ func showItems(it *engine.Items) (list []string) {
 		list = append(list, text)
 	}
 	for _, i := range it.Orchestrations {
-		list = append(list, fmt.Sprintf("step %s now=%s past=%d: %s", i.Instance, showTime(i.Now), i.PastEvents, showEvents(i.NewEvents)))
+		more := ""
+		if i.More {
+			more = " more"
+		}
+		list = append(list, fmt.Sprintf("step %s now=%s past=%d%s: %s", i.Instance, showTime(i.Now), i.PastEvents, more, showEvents(i.NewEvents)))
 	}
 	for _, i := range it.Entities {
 		text := fmt.Sprintf("batch %s state=%s: %s", i.Instance, showPayload(i.State), showEvents(i.Operations))
