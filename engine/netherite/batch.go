@@ -116,7 +116,7 @@ func (h *host) apply(next int) (at int, poison any) {
 		case in.ev != nil:
 			h.event(in.ev)
 		case in.call != nil:
-			in.call.read(h, in.call)
+			h.read(in.call)
 		case in.frame != nil:
 			h.frame(in.frame)
 		case in.fn != nil:
