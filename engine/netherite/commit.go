@@ -177,6 +177,15 @@ func (c *committer) hold(at substrate.Offset, r released) bool {
 	return true
 }
 
+// follow makes r wait for the next commit, though what it depends on is durable: it
+// must not overtake what the last commit releases.
+func (c *committer) follow(r released) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open.out = append(c.open.out, r)
+	c.demand(true)
+}
+
 func (c *committer) isDurable(at substrate.Offset) bool { return c.durable.Load() >= uint64(at) }
 
 // end is the position after everything appended so far.
@@ -321,7 +330,9 @@ func (c *committer) write(g *group) error {
 // node's: that vouches for what waits for the group by now.
 func (c *committer) sync(g *group) error {
 	c.mu.Lock()
-	g.vouched = len(g.out)
+	if len(g.pieces) > 0 { // with nothing to sync it need not look
+		g.vouched = len(g.out)
+	}
 	c.mu.Unlock()
 	if planted.AckBeforeSync {
 		return nil
