@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
@@ -15,7 +16,7 @@ const (
 	dispatchSlice  = 256
 	maxStepBacklog = 64
 	maxTaskBacklog = 100_000
-	maxHeldSteps   = 1_024 // that a batch leaves to wait for their commit
+	maxHeldSteps   = 1_024 // of each kind, that a batch leaves to wait for their commit
 )
 
 // hands is a partition's side of the hand-out of work. All of it is volatile.
@@ -71,21 +72,34 @@ func (h *host) dispatch() {
 	h.handOut()
 }
 
-// collect asks the core for another slice of items, unless enough are waiting.
+// collect asks the core for another slice of items, unless enough are waiting. What
+// waits of one kind holds up no other: who has the slots for that may wait for this.
 // It reports whether there is more.
 func (h *host) collect() (more bool) {
-	hd := &h.hands
-	if len(hd.orchestrations) >= maxStepBacklog || len(hd.entities) >= maxStepBacklog || len(hd.activities) >= maxTaskBacklog {
+	w := partition.Wanted{Items: dispatchSlice, Enough: h.hands.enough()}
+	if w.Enough == [...]bool{true, true, true} {
 		return false
 	}
-	begin := h.begin()
-	more = h.state.Dispatch(h.name.Epoch, h.batch.now, dispatchSlice, begin, &hd.items)
+	w.Begin = h.begin()
+	more = h.state.Dispatch(h.name.Epoch, h.batch.now, w, &h.hands.items)
+	if w.Enough[engine.OrchestrationKind] {
+		return more
+	}
 	if held := !more && h.state.Unbegun() > 0; held != h.holding.Load() {
 		if h.holding.Store(held); held {
 			h.n.keeper.touch()
 		}
 	}
 	return more
+}
+
+// enough says of which kinds as much waits as may.
+func (hd *hands) enough() (kinds [3]bool) {
+	it := &hd.items
+	kinds[engine.OrchestrationKind] = len(hd.orchestrations) >= maxStepBacklog || len(it.Orchestrations) >= maxHeldSteps
+	kinds[engine.EntityKind] = len(hd.entities) >= maxStepBacklog || len(it.Entities) >= maxHeldSteps
+	kinds[engine.ActivityKind] = len(hd.activities) >= maxTaskBacklog || len(it.Activities) >= maxTaskBacklog
+	return kinds
 }
 
 // stow moves the built items into the backlog.
@@ -403,8 +417,7 @@ func (a *attachment) has(id int, t engine.Token) bool {
 // is durable. If that leaves some, the batch that hands these out goes on.
 func (h *host) holdItems() {
 	it := &h.hands.items
-	for len(it.Orchestrations)+len(it.Entities) < maxHeldSteps && len(it.Activities) < maxTaskBacklog &&
-		h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
+	for h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
 	}
 	h.hold(it, planted.ItemEarly)
 }

@@ -1,0 +1,48 @@
+package netherite_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+)
+
+// A worker has no more slots for one kind of work, of which much waits. The other
+// kinds go on: what holds the slots may wait for them.
+func TestWorkOfOneKindThatPilesUpHoldsUpNoOther(t *testing.T) {
+	const many = 100
+	signal := func(t *testing.T, e *netherite.Engine, n int) {
+		t.Helper()
+		for i := range n {
+			if err := e.Signal(t.Context(), engine.SignalRequest{Entity: fmt.Sprint("@counter@", i), Operation: "add"}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleaseConservative} {
+		open := func(t *testing.T) (*netherite.Engine, *hoarder, engine.Connection) {
+			e := openHub(t, newMemory(1), func(o *netherite.Options) { o.Release = release })
+			w := newHoarder("", engine.Limits{Orchestrations: 1, Entities: 1})
+			c := w.connect(t, e)
+			t.Cleanup(c.Close)
+			return e, w, c
+		}
+		t.Run(fmt.Sprint("entities/", release), func(t *testing.T) {
+			e, w, c := open(t)
+			signal(t, e, many)
+			start(t, e, "X", 1)
+			w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+			if err := c.CompleteOrchestration(schedule(w.step(0), 1)); err != nil {
+				t.Fatal(err)
+			}
+			w.await(t, "the activity", func() bool { return len(w.tasks) == 1 })
+		})
+		t.Run(fmt.Sprint("orchestrations/", release), func(t *testing.T) {
+			e, w, _ := open(t)
+			start(t, e, "X", many)
+			signal(t, e, 1)
+			w.await(t, "the operation", func() bool { return len(w.entities) == 1 })
+		})
+	}
+}
