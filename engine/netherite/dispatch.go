@@ -36,6 +36,9 @@ type hands struct {
 	order   []*round // the same, in the order in which the connections came
 	// refused counts, by instance, how often workers have given its work back.
 	refused map[uint64]uint64
+	// since is the last hand-out of an activity before the partition's memory was
+	// built: whatever is older was handed out anew.
+	since uint64
 }
 
 // maxRefused bounds what is known of work that workers gave back.
@@ -48,6 +51,14 @@ func (h *host) again(kind engine.ItemKind, t engine.Token) {
 		hd.refused = map[uint64]uint64{}
 	}
 	hd.refused[t.Instance]++
+	h.abandon(kind, t)
+}
+
+// abandon offers work once more that was given back, unless a rebuild has done so.
+func (h *host) abandon(kind engine.ItemKind, t engine.Token) {
+	if kind == engine.ActivityKind && t.HandOut <= h.hands.since {
+		return // of a step the core can tell by its token
+	}
 	h.state.Abandon(kind, t)
 }
 
@@ -333,16 +344,19 @@ func (r *round) register(id int, it *engine.Items) bool {
 		return false
 	}
 	if s.items == nil {
-		s.items = map[engine.Token]engine.ItemKind{}
+		s.items = map[engine.Token]handOut{}
 	}
 	for _, i := range it.Orchestrations {
-		s.items[i.Token] = engine.OrchestrationKind
+		s.items[i.Token] = handOut{kind: engine.OrchestrationKind}
 	}
 	for _, i := range it.Entities {
-		s.items[i.Token] = engine.EntityKind
+		s.items[i.Token] = handOut{kind: engine.EntityKind}
 	}
+	number := r.c.f.handed.Add(uint64(len(it.Activities))) - uint64(len(it.Activities))
 	for _, i := range it.Activities {
-		s.items[i.Token] = engine.ActivityKind
+		number++
+		s.items[i.Token] = handOut{engine.ActivityKind, number}
+		i.Token.HandOut = number
 	}
 	return true
 }
@@ -398,19 +412,20 @@ func (h *host) cancel(tokens []engine.Token) {
 	}
 	for _, t := range tokens {
 		for _, r := range h.hands.order {
-			if r.a.has(h.id, t) {
-				r.c.w.Cancel(t)
+			if out, ok := r.a.has(h.id, t); ok {
+				r.c.w.Cancel(out)
 			}
 		}
 	}
 }
 
-func (a *attachment) has(id int, t engine.Token) bool {
+// has returns the token under which the worker has an item.
+func (a *attachment) has(id int, t engine.Token) (out engine.Token, ok bool) {
 	s := &a.shards[id]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.items[t]
-	return ok
+	o, ok := s.items[t]
+	return o.token(t), ok
 }
 
 // holdItems builds work items and queues them to be handed out when the batch
