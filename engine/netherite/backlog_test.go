@@ -8,18 +8,20 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite"
 )
 
+// signal gives so many entities something to do.
+func signal(t *testing.T, e *netherite.Engine, n int) {
+	t.Helper()
+	for i := range n {
+		if err := e.Signal(t.Context(), engine.SignalRequest{Entity: fmt.Sprint("@counter@", i), Operation: "add"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // A worker has no more slots for one kind of work, of which much waits. The other
 // kinds go on: what holds the slots may wait for them.
 func TestWorkOfOneKindThatPilesUpHoldsUpNoOther(t *testing.T) {
 	const many = 100
-	signal := func(t *testing.T, e *netherite.Engine, n int) {
-		t.Helper()
-		for i := range n {
-			if err := e.Signal(t.Context(), engine.SignalRequest{Entity: fmt.Sprint("@counter@", i), Operation: "add"}); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleaseConservative} {
 		open := func(t *testing.T) (*netherite.Engine, *hoarder, engine.Connection) {
 			e := openHub(t, newMemory(1), func(o *netherite.Options) { o.Release = release })
@@ -43,6 +45,34 @@ func TestWorkOfOneKindThatPilesUpHoldsUpNoOther(t *testing.T) {
 			start(t, e, "X", many)
 			signal(t, e, 1)
 			w.await(t, "the operation", func() bool { return len(w.entities) == 1 })
+		})
+	}
+}
+
+// So it is with what has to be found in the store first.
+func TestStoredWorkOfOneKindHoldsUpNoOther(t *testing.T) {
+	const many = 300
+	for name, begin := range map[string]func(*testing.T, *netherite.Engine){
+		"entities": func(t *testing.T, e *netherite.Engine) {
+			signal(t, e, many)
+			start(t, e, "X", 1)
+		},
+		"orchestrations": func(t *testing.T, e *netherite.Engine) {
+			start(t, e, "X", many)
+			signal(t, e, 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storage := newMemory(1)
+			e := openHub(t, storage)
+			begin(t, e)
+			if err := e.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			e = openHub(t, storage, func(o *netherite.Options) { o.CheckReplay = false }) // which has all in memory
+			w := newHoarder("", engine.Limits{Orchestrations: 1, Entities: 1})
+			defer w.connect(t, e).Close()
+			w.await(t, "one of each", func() bool { return len(w.steps) == 1 && len(w.entities) == 1 })
 		})
 	}
 }

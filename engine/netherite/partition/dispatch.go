@@ -311,3 +311,11 @@ func (s *State) Resume(ord uint64) {
 		s.wake(inst)
 	}
 }
+
+// KindOf is the kind of the steps of a loaded instance.
+func (s *State) KindOf(ord uint64) engine.ItemKind {
+	if inst := s.byOrd[ord]; inst != nil && inst.isEntity() {
+		return engine.EntityKind
+	}
+	return engine.OrchestrationKind
+}
