@@ -7,6 +7,7 @@ import (
 
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
+	"github.com/netherite-go/netherite/model"
 )
 
 // A batch is cut, for its size or for a checkpoint, when all that it logs is
@@ -44,5 +45,18 @@ func TestChangesOfABatchThatWasCutAreToldAfterThoseBefore(t *testing.T) {
 		synctest.Wait()
 		second()
 		expectTold(t, w, "x Pending")
+	})
+}
+
+// Commits look at what a watch wants for as long as it is there.
+func TestWhatAWatchWantsIsTheCallersAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := openHub(t, newMemory(1))
+		o := engine.WatchOptions{Names: []string{"X"}, Statuses: []model.Status{model.Pending}}
+		w := watching(t, e, o)
+		o.Names[0], o.Statuses[0] = "Y", model.Failed
+		start(t, e, "X", 1)
+		start(t, e, "Y", 1)
+		expectTold(t, w, "X-0 Pending")
 	})
 }
