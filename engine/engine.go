@@ -31,6 +31,8 @@ type Engine interface {
 // Client is what programs outside of a workflow may ask of a hub. All methods
 // are safe for concurrent use and return when their outcome is durable, or
 // with ctx's error, after which the outcome is unknown but never applied twice.
+// Payloads are the engine's once they were passed in: nobody changes their bytes.
+// Tags are copied.
 type Client interface {
 	// Start creates an instance. ErrExists if the ID is taken and the policy
 	// does not allow to take it over.

@@ -90,12 +90,14 @@ type Connection interface {
 // Token names one piece of handed-out work. It is opaque to workers and
 // comparable. For a step it is good for this hand-out only. For an activity it
 // is the name of the record that scheduled it, so it stays good exactly as long
-// as that record does, also across restarts.
+// as that record does, also across restarts: for a result, of whatever hand-out.
+// What is given back is one hand-out of it only.
 type Token struct {
 	Partition uint32
 	Task      int32 // the activity's ID; NoID for a step
 	Instance  uint64
 	Name      Name
+	HandOut   uint64 // of an activity, numbered by this process; zero for a step
 }
 
 // Name names something that happened in a partition's epoch: a log record (by

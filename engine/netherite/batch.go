@@ -116,7 +116,7 @@ func (h *host) apply(next int) (at int, poison any) {
 		case in.ev != nil:
 			h.event(in.ev)
 		case in.call != nil:
-			in.call.read(h, in.call)
+			h.read(in.call)
 		case in.frame != nil:
 			h.frame(in.frame)
 		case in.fn != nil:
@@ -396,11 +396,15 @@ func (h *host) appendBatch() {
 
 // releaseDurable lets out what waits for no record of the batch's own. If a commit
 // is under way that vouches for it, that lets it out; what is durable already may
-// go if the log is still this node's.
+// go if the log is still this node's. But what tells of changes stays in order.
 func (h *host) releaseDurable() {
 	looked := false
 	for _, r := range h.batch.out {
 		if h.n.commit.hold(h.tail, r) {
+			continue
+		}
+		if _, ok := r.(*news); ok {
+			h.n.commit.follow(r)
 			continue
 		}
 		if !looked && !h.owned() {

@@ -66,14 +66,27 @@ func (c *call) release() {
 // fail is release with an error, unless there is an outcome. It is called by the
 // partition that has the call.
 func (c *call) fail(err error) {
-	if c.state.Load() == callPending {
+	if c.pending() {
 		c.ans.Err = err
 	}
 	c.release()
 }
 
+// pending reports whether somebody waits for an outcome that has not come.
+func (c *call) pending() bool { return c.state.Load() == callPending }
+
 // giveUp ends the wait. It returns false if the outcome has come meanwhile.
 func (c *call) giveUp() bool { return c.state.CompareAndSwap(callPending, callGivenUp) }
+
+// read has a call answered, unless nobody waits for it any more: forget may have been
+// here before it.
+func (h *host) read(c *call) {
+	if c.pending() {
+		c.read(h, c)
+		return
+	}
+	c.release() // what an earlier attempt has opened
+}
 
 // answered queues a read's outcome to be released when what it depends on is
 // durable.

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"unicode/utf8"
 
 	"github.com/netherite-go/netherite/engine"
@@ -16,6 +17,7 @@ import (
 
 // Start implements engine.Client.
 func (e *Engine) Start(ctx context.Context, r engine.StartRequest) (engine.Started, error) {
+	r.Tags = maps.Clone(r.Tags) // the caller's own may change while the instance has these
 	unused := r.Instance == "" && r.Key == ""
 	if r.Instance == "" {
 		r.Instance = e.chooseID(r.Key)

@@ -46,6 +46,7 @@ type group struct {
 	end     substrate.Offset
 	must    bool // somebody waits: it must not be left to the next commit
 	out     []released
+	vouched int // of out, those that were there before the sync
 	written int // pieces already in the log
 }
 
@@ -71,7 +72,7 @@ func (g *group) piece(n int) *[]byte {
 // reset empties the group and keeps its memory, unless that has become large.
 func (g *group) reset() {
 	clear(g.out)
-	g.out, g.must, g.written = g.out[:0], false, 0
+	g.out, g.must, g.written, g.vouched = g.out[:0], false, 0, 0
 	if len(g.pieces) > 1 {
 		g.pieces = nil
 	}
@@ -174,6 +175,15 @@ func (c *committer) hold(at substrate.Offset, r released) bool {
 		c.demand(true)
 	}
 	return true
+}
+
+// follow makes r wait for the next commit, though what it depends on is durable: it
+// must not overtake what the last commit releases.
+func (c *committer) follow(r released) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.open.out = append(c.open.out, r)
+	c.demand(true)
 }
 
 func (c *committer) isDurable(at substrate.Offset) bool { return c.durable.Load() >= uint64(at) }
@@ -280,16 +290,11 @@ func (c *committer) Tick() (bool, error) {
 		return false, err
 	}
 	c.full.note(nil)
-	if planted.AckBeforeSync {
-		c.done(g)
-		return true, nil
-	}
-	if err := c.log.Sync(); err != nil {
+	if err := c.sync(g); err != nil {
 		mark.Hit(mark.LogSyncFailed)
-		return false, fmt.Errorf("sync commit log: %w", err)
+		return false, err
 	}
-	c.done(g)
-	return true, nil
+	return true, c.done(g)
 }
 
 // take closes the open group, unless one is in flight after a full disk.
@@ -321,14 +326,47 @@ func (c *committer) write(g *group) error {
 	return nil
 }
 
-// done releases, in log order, what waited for the group.
-func (c *committer) done(g *group) {
+// sync makes the group durable. The log looks meanwhile whether it is still this
+// node's: that vouches for what waits for the group by now.
+func (c *committer) sync(g *group) error {
+	c.mu.Lock()
+	if len(g.pieces) > 0 { // with nothing to sync it need not look
+		g.vouched = len(g.out)
+	}
+	c.mu.Unlock()
+	if planted.AckBeforeSync {
+		return nil
+	}
+	if err := c.log.Sync(); err != nil {
+		return fmt.Errorf("sync commit log: %w", err)
+	}
+	return nil
+}
+
+// vouch looks again whose the log is, for what has joined the group since the sync
+// began: that may have come after the look of the sync. If the log is another's by
+// now, they are not released.
+func (c *committer) vouch(g *group) error {
+	if len(g.out) == g.vouched || planted.ZombieAnswer {
+		return nil
+	}
+	if err := c.log.Owned(); err != nil {
+		g.out = g.out[:g.vouched]
+		return fmt.Errorf("look whether the log is still this node's: %w", err)
+	}
+	return nil
+}
+
+// done releases, in log order, what waited for the group. Its error is that the log
+// is another's.
+func (c *committer) done(g *group) error {
 	c.mu.Lock()
 	c.backlog.Add(-int64(uint64(g.end) - c.durable.Load()))
 	c.durable.Store(uint64(g.end))
 	c.inflight = nil
 	c.mu.Unlock()
 	// Nobody adds to the group any more: hold sees that its end is durable.
+	err := c.vouch(g)
 	for _, r := range g.out {
 		r.release()
 	}
@@ -341,6 +379,7 @@ func (c *committer) done(g *group) {
 	if c.after != nil {
 		c.after()
 	}
+	return err
 }
 
 // pause waits for d to pass; it reports whether the engine is closed meanwhile.

@@ -10,18 +10,19 @@ import (
 	"github.com/netherite-go/netherite/internal/planted"
 )
 
-// settle takes an item back from the worker. False means it is not (or no
-// longer) this connection's.
-func (c *conn) settle(kind engine.ItemKind, t engine.Token) (*attachment, *host, error) {
+// settle takes an item back from the worker, of whatever hand-out or of that one
+// only. The error is that it is not (or no longer) this connection's.
+func (c *conn) settle(kind engine.ItemKind, t engine.Token, whatever bool) (*attachment, *host, error) {
 	a := c.at.Load()
 	if a == nil || int(t.Partition) >= len(a.shards) {
 		return nil, nil, c.stale(kind, t)
 	}
-	s := &a.shards[t.Partition]
+	s, item := &a.shards[t.Partition], t
+	item.HandOut = 0
 	s.mu.Lock()
-	k, ok := s.items[t]
-	if ok = ok && k == kind; ok {
-		delete(s.items, t)
+	o, ok := s.items[item]
+	if ok = ok && o.kind == kind && (whatever || o.number == t.HandOut); ok {
+		delete(s.items, item)
 	}
 	s.mu.Unlock()
 	h := a.n.hosts[t.Partition]
@@ -50,7 +51,7 @@ func (a *attachment) free(kind engine.ItemKind, n int) {
 
 // CompleteOrchestration implements engine.Connection.
 func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
-	a, h, err := c.settle(engine.OrchestrationKind, r.Token)
+	a, h, err := c.settle(engine.OrchestrationKind, r.Token, true)
 	if err != nil {
 		if planted.IgnoreEpochOnReceive && h != nil {
 			h.post(input{ev: stepDone(r)})
@@ -65,7 +66,7 @@ func (c *conn) CompleteOrchestration(r *engine.OrchestrationResult) error {
 
 // CompleteActivity implements engine.Connection.
 func (c *conn) CompleteActivity(r *engine.ActivityResult) error {
-	a, h, err := c.settle(engine.ActivityKind, r.Token)
+	a, h, err := c.settle(engine.ActivityKind, r.Token, true)
 	if err != nil {
 		if planted.IgnoreEpochOnReceive && h != nil {
 			h.post(input{ev: taskDone(r)})
@@ -87,7 +88,7 @@ func (c *conn) CompleteEntity(r *engine.EntityResult) error {
 	if err := c.f.e.checkEntityResult(r); err != nil {
 		return fmt.Errorf("complete entity: %w", err) // it stays with the worker
 	}
-	a, h, err := c.settle(engine.EntityKind, r.Token)
+	a, h, err := c.settle(engine.EntityKind, r.Token, true)
 	if err != nil {
 		return err
 	}
@@ -103,9 +104,11 @@ func (f *feed) countAgain(kind engine.ItemKind) {
 	}
 }
 
-// Abandon implements engine.Connection.
+// Abandon implements engine.Connection. A run that a node has cancelled as it ended
+// may be given back when the next node has handed the activity out again: that
+// run goes on.
 func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration) error {
-	a, h, err := c.settle(kind, t)
+	a, h, err := c.settle(kind, t, false)
 	if err != nil {
 		return err
 	}
@@ -114,7 +117,7 @@ func (c *conn) Abandon(kind engine.ItemKind, t engine.Token, after time.Duration
 	if after > 0 {
 		a.n.clock.AfterFunc(after, func() { h.do(func(h *host) { h.again(kind, t) }) })
 	} else {
-		h.do(func(h *host) { h.state.Abandon(kind, t) })
+		h.do(func(h *host) { h.abandon(kind, t) })
 	}
 	a.free(kind, 1)
 	return nil

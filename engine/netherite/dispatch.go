@@ -9,15 +9,6 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// What a partition has built and not handed out is bounded, except that
-// activities may pile up further, so that long ones do not hold up the steps.
-const (
-	dispatchSlice  = 256
-	maxStepBacklog = 64
-	maxTaskBacklog = 100_000
-	maxHeldSteps   = 1_024 // that a batch leaves to wait for their commit
-)
-
 // hands is a partition's side of the hand-out of work. All of it is volatile.
 type hands struct {
 	items     engine.Items // built by the core; memory reused
@@ -27,6 +18,8 @@ type hands struct {
 	activities     []*engine.ActivityItem
 	entities       []*engine.EntityItem
 
+	mixed [3]bool // by kind, see review
+
 	version uint64 // of the feed, for routes
 	routes  map[handler][]*conn
 	last    handler
@@ -35,6 +28,9 @@ type hands struct {
 	order   []*round // the same, in the order in which the connections came
 	// refused counts, by instance, how often workers have given its work back.
 	refused map[uint64]uint64
+	// since is the last hand-out of an activity before the partition's memory was
+	// built: whatever is older was handed out anew.
+	since uint64
 }
 
 // maxRefused bounds what is known of work that workers gave back.
@@ -47,6 +43,14 @@ func (h *host) again(kind engine.ItemKind, t engine.Token) {
 		hd.refused = map[uint64]uint64{}
 	}
 	hd.refused[t.Instance]++
+	h.abandon(kind, t)
+}
+
+// abandon offers work once more that was given back, unless a rebuild has done so.
+func (h *host) abandon(kind engine.ItemKind, t engine.Token) {
+	if kind == engine.ActivityKind && t.HandOut <= h.hands.since {
+		return // of a step the core can tell by its token
+	}
 	h.state.Abandon(kind, t)
 }
 
@@ -69,23 +73,6 @@ func (h *host) dispatch() {
 		h.stow()
 	}
 	h.handOut()
-}
-
-// collect asks the core for another slice of items, unless enough are waiting.
-// It reports whether there is more.
-func (h *host) collect() (more bool) {
-	hd := &h.hands
-	if len(hd.orchestrations) >= maxStepBacklog || len(hd.entities) >= maxStepBacklog || len(hd.activities) >= maxTaskBacklog {
-		return false
-	}
-	begin := h.begin()
-	more = h.state.Dispatch(h.name.Epoch, h.batch.now, dispatchSlice, begin, &hd.items)
-	if held := !more && h.state.Unbegun() > 0; held != h.holding.Load() {
-		if h.holding.Store(held); held {
-			h.n.keeper.touch()
-		}
-	}
-	return more
 }
 
 // stow moves the built items into the backlog.
@@ -128,6 +115,8 @@ func (h *host) handOut() {
 	hd.orchestrations = place(h, hd.orchestrations, orchestrationWork)
 	hd.entities = place(h, hd.entities, entityWork)
 	hd.activities = place(h, hd.activities, activityWork)
+	h.review(engine.OrchestrationKind, len(hd.orchestrations))
+	h.review(engine.EntityKind, len(hd.entities))
 	for _, r := range hd.order {
 		h.send(r)
 	}
@@ -319,16 +308,19 @@ func (r *round) register(id int, it *engine.Items) bool {
 		return false
 	}
 	if s.items == nil {
-		s.items = map[engine.Token]engine.ItemKind{}
+		s.items = map[engine.Token]handOut{}
 	}
 	for _, i := range it.Orchestrations {
-		s.items[i.Token] = engine.OrchestrationKind
+		s.items[i.Token] = handOut{kind: engine.OrchestrationKind}
 	}
 	for _, i := range it.Entities {
-		s.items[i.Token] = engine.EntityKind
+		s.items[i.Token] = handOut{kind: engine.EntityKind}
 	}
+	number := r.c.f.handed.Add(uint64(len(it.Activities))) - uint64(len(it.Activities))
 	for _, i := range it.Activities {
-		s.items[i.Token] = engine.ActivityKind
+		number++
+		s.items[i.Token] = handOut{engine.ActivityKind, number}
+		i.Token.HandOut = number
 	}
 	return true
 }
@@ -384,27 +376,27 @@ func (h *host) cancel(tokens []engine.Token) {
 	}
 	for _, t := range tokens {
 		for _, r := range h.hands.order {
-			if r.a.has(h.id, t) {
-				r.c.w.Cancel(t)
+			if out, ok := r.a.has(h.id, t); ok {
+				r.c.w.Cancel(out)
 			}
 		}
 	}
 }
 
-func (a *attachment) has(id int, t engine.Token) bool {
+// has returns the token under which the worker has an item.
+func (a *attachment) has(id int, t engine.Token) (out engine.Token, ok bool) {
 	s := &a.shards[id]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	_, ok := s.items[t]
-	return ok
+	o, ok := s.items[t]
+	return o.token(t), ok
 }
 
 // holdItems builds work items and queues them to be handed out when the batch
 // is durable. If that leaves some, the batch that hands these out goes on.
 func (h *host) holdItems() {
 	it := &h.hands.items
-	for len(it.Orchestrations)+len(it.Entities) < maxHeldSteps && len(it.Activities) < maxTaskBacklog &&
-		h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
+	for h.n.mayDispatch() && h.n.e.feed.connected() && h.collect() {
 	}
 	h.hold(it, planted.ItemEarly)
 }

@@ -192,3 +192,25 @@ func (e *Engine) Paused() bool { return e.hostOf("").n.paused.Load() }
 
 // PartitionsRest reports whether no partition has anything to do.
 func (e *Engine) PartitionsRest() bool { return e.hostOf("").n.busy.Load() == 0 }
+
+// until is an answer that waits for a test.
+type until chan struct{}
+
+func (u until) release() { <-u }
+
+// HoldUpCommit has the commit of the batch in progress wait, when that is durable and
+// before what was done in it next is told, until the function is called.
+func (e *Engine) HoldUpCommit(instance string) (goOn func()) {
+	u := make(until)
+	e.hostOf(instance).do(func(h *host) { h.batch.out = append(h.batch.out, u) })
+	return func() { close(u) }
+}
+
+// CutOff appends what the batch in progress has logged, and calls a function before
+// the batch goes on.
+func (e *Engine) CutOff(instance string, then func()) {
+	e.hostOf(instance).do(func(h *host) {
+		h.cut()
+		then()
+	})
+}

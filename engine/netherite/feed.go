@@ -39,6 +39,7 @@ type feed struct {
 	version atomic.Uint64 // grows with every change of conns
 	workers atomic.Int64  // len(conns)
 	live    atomic.Int64  // orchestrations that all workers together keep alive; 0 if one does not say
+	handed  atomic.Uint64 // activities; the last number of a hand-out
 
 	mu     sync.Mutex
 	conns  []*conn
@@ -64,9 +65,23 @@ type attachment struct {
 	shards []shard // by partition
 }
 
+// shard is what a worker has of one partition, by the token without the number of a
+// hand-out.
 type shard struct {
 	mu    sync.Mutex
-	items map[engine.Token]engine.ItemKind
+	items map[engine.Token]handOut
+}
+
+// handOut is an item that a worker has.
+type handOut struct {
+	kind   engine.ItemKind
+	number uint64 // of an activity
+}
+
+// token completes what names an item in a shard to the token of its hand-out.
+func (o handOut) token(t engine.Token) engine.Token {
+	t.HandOut = o.number
+	return t
 }
 
 func newFeed(e *Engine) *feed { return &feed{e: e} }
@@ -193,8 +208,8 @@ func (a *attachment) take(id int) (all []held) {
 	s := &a.shards[id]
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for t, kind := range s.items {
-		all = append(all, held{kind, t})
+	for t, o := range s.items {
+		all = append(all, held{o.kind, o.token(t)})
 	}
 	slices.SortFunc(all, func(a, b held) int { return compareTokens(a.token, b.token) })
 	clear(s.items)
@@ -241,7 +256,7 @@ func (c *conn) Close() {
 		return
 	}
 	for _, w := range a.takeAll() {
-		a.n.hosts[w.token.Partition].do(func(h *host) { h.state.Abandon(w.kind, w.token) })
+		a.n.hosts[w.token.Partition].do(func(h *host) { h.abandon(w.kind, w.token) })
 		mark.Hit(mark.ItemTakenBack)
 		f.countAgain(w.kind)
 		if !planted.ItemsNotReturned {
@@ -298,9 +313,9 @@ func (a *attachment) takeActivities() (all []engine.Token) {
 	for i := range a.shards {
 		s := &a.shards[i]
 		s.mu.Lock()
-		for t, kind := range s.items {
-			if kind == engine.ActivityKind {
-				all = append(all, t)
+		for t, o := range s.items {
+			if o.kind == engine.ActivityKind {
+				all = append(all, o.token(t))
 				delete(s.items, t)
 			}
 		}

@@ -259,7 +259,7 @@ func (h *host) forgetVolatile() {
 	h.upkeep.cancel()
 	h.n.e.feed.drop(h)
 	h.holding.Store(false)
-	h.hands = hands{} // items that wait for their commit are dropped by Release
+	h.hands = hands{since: h.n.e.feed.handed.Load()} // items that wait for their commit are dropped by Release
 	h.alarm.stopTimer()
 	for i := range h.peers {
 		p := &h.peers[i]

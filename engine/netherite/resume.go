@@ -1,6 +1,7 @@
 package netherite
 
 import (
+	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
 )
@@ -19,6 +20,15 @@ type scan struct {
 	after   uint64
 	told    []uint64 // ordinals; nothing if pending, which comes to them
 	size    int      // of the next slice
+	ahead   [3]ahead // by kind
+}
+
+// ahead is a look at what the search has yet to come to, while it waits because enough
+// of another kind waits for workers: that is passed over, and found later.
+type ahead struct {
+	after  uint64 // as in scan
+	passed int    // of told
+	over   bool
 }
 
 // all begins anew, with all instances.
@@ -28,6 +38,9 @@ func (s *scan) all() { *s = scan{pending: true, size: s.size} }
 func (s *scan) some(ords []uint64) {
 	if !s.pending {
 		s.told = append(s.told, ords...)
+		for kind := range s.ahead {
+			s.ahead[kind].over = false
+		}
 	} else if len(ords) > 0 { // it may have passed them
 		s.all()
 	}
@@ -35,12 +48,7 @@ func (s *scan) some(ords []uint64) {
 
 // next returns the next slice.
 func (s *scan) next(h *host) (ords []uint64, err error) {
-	s.size = max(s.size, leastResumed)
 	if s.pending {
-		if !s.begun {
-			s.begun = true
-			h.state.ResumeAll()
-		}
 		ords, s.pending, err = partition.ScanActive(reader{h.n.store}, h.id, s.after, s.size)
 		if len(ords) > 0 {
 			s.after = ords[len(ords)-1]
@@ -49,6 +57,30 @@ func (s *scan) next(h *host) (ords []uint64, err error) {
 	}
 	n := min(s.size, len(s.told))
 	ords, s.told = s.told[:n], s.told[n:]
+	for kind := range s.ahead {
+		s.ahead[kind].passed = max(0, s.ahead[kind].passed-n)
+	}
+	return ords, nil
+}
+
+// peek returns the next slice of what is to be looked at for the sake of one kind.
+func (s *scan) peek(h *host, kind engine.ItemKind) (ords []uint64, err error) {
+	a := &s.ahead[kind]
+	if a.over {
+		return nil, nil
+	}
+	if s.pending {
+		var more bool
+		ords, more, err = partition.ScanActive(reader{h.n.store}, h.id, max(a.after, s.after), s.size)
+		if a.over = !more; len(ords) > 0 {
+			a.after = ords[len(ords)-1]
+		}
+		return ords, err
+	}
+	n := min(s.size, len(s.told)-a.passed)
+	ords = s.told[a.passed : a.passed+n]
+	a.passed += n
+	a.over = a.passed == len(s.told)
 	return ords, nil
 }
 
@@ -64,35 +96,64 @@ func (s *scan) took(bytes, bound int64) {
 }
 
 // resumeMore makes another slice of stored instances ready, when there are
-// workers and what is ready has been handed out.
+// workers and what is ready has been handed out. If that is so of one kind only, it
+// looks ahead for that.
 func (h *host) resumeMore() {
 	s := &h.upkeep.scan
-	if !s.pending && len(s.told) == 0 || !h.n.e.feed.connected() || !h.n.mayDispatch() ||
-		len(h.hands.orchestrations)+len(h.hands.entities) >= maxStepBacklog {
+	if !s.pending && len(s.told) == 0 || !h.n.e.feed.connected() || !h.n.mayDispatch() {
 		return
 	}
-	before, _ := h.state.Bytes()
+	s.size = max(s.size, leastResumed)
 	begins := s.pending && !s.begun // with what is in memory, which may be all there is
-	ords, err := s.next(h)
-	if err == nil && len(ords) > 0 {
-		keys := make([]partition.Key, len(ords))
-		for i, ord := range ords {
-			keys[i].Ord = ord
-		}
-		err = h.loadKeys(keys)
+	if begins {
+		s.begun = true
+		h.state.ResumeAll()
+	}
+	var ords []uint64
+	var err error
+	enough := h.enough()
+	switch steps, batches := enough[engine.OrchestrationKind], enough[engine.EntityKind]; {
+	case steps && batches:
+	case steps:
+		ords, err = s.peek(h, engine.EntityKind)
+	case batches:
+		ords, err = s.peek(h, engine.OrchestrationKind)
+	default:
+		ords, err = s.next(h)
+	}
+	if err == nil {
+		err = h.resume(ords, enough)
 	}
 	if err != nil {
 		h.broken(err)
 		return
 	}
+	if begins || len(ords) > 0 {
+		h.poke()
+	}
+}
+
+// resume makes stored instances ready, but those of kinds of which there is enough.
+func (h *host) resume(ords []uint64, enough [3]bool) error {
+	if len(ords) == 0 {
+		return nil
+	}
+	before, _ := h.state.Bytes()
+	keys := make([]partition.Key, len(ords))
+	for i, ord := range ords {
+		keys[i].Ord = ord
+	}
+	if err := h.loadKeys(keys); err != nil {
+		return err
+	}
 	for _, ord := range ords {
-		mark.Hit(mark.StoredWorkResumed)
-		h.state.Resume(ord)
+		if !enough[h.state.KindOf(ord)] {
+			mark.Hit(mark.StoredWorkResumed)
+			h.state.Resume(ord)
+		}
 	}
 	h.state.ForgetAbsent()
 	after, _ := h.state.Bytes()
-	s.took(after-before, captureShare(h.n.opts.Memory))
-	if begins || s.pending || len(ords) > 0 {
-		h.poke()
-	}
+	h.upkeep.scan.took(after-before, captureShare(h.n.opts.Memory))
+	return nil
 }

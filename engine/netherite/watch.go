@@ -57,6 +57,7 @@ func (e *Engine) Watch(o engine.WatchOptions) (engine.Watch, error) {
 		o.Names, o.IDPrefix = typesOf(o.Names), model.CanonicalID(o.IDPrefix)
 	}
 	o.Instance = model.CanonicalID(o.Instance)
+	o.Names, o.Statuses = slices.Clone(o.Names), slices.Clone(o.Statuses) // the caller's own may change
 	w := &watch{e: e, o: o, stir: make(chan struct{}, 1), at: map[string]int{}}
 	s := &e.watches
 	s.mu.Lock()

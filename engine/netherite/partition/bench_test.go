@@ -76,7 +76,7 @@ func (b *bench) do(ev Event) {
 
 func (b *bench) dispatch() *engine.Items {
 	b.items.Orchestrations, b.items.Entities, b.items.Activities = b.items.Orchestrations[:0], b.items.Entities[:0], b.items.Activities[:0]
-	b.s.Dispatch(b.name.Epoch, b.now, 1<<20, 1<<20, &b.items)
+	b.s.Dispatch(b.name.Epoch, b.now, Wanted{Items: 1 << 20, Begin: 1 << 20}, &b.items)
 	return &b.items
 }
 

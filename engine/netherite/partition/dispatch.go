@@ -8,27 +8,55 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// Dispatch builds up to max work items of what became ready since the last
-// call: once per batch, so that one item carries all that came in it. It
-// reports whether there is more. Handing out is volatile: what is lost is
-// offered again by Resume. Of the orchestrations that have not begun, at most begin
-// do so beyond those whose turn it is among the others, see freshTurn.
-func (s *State) Dispatch(epoch uint64, now model.Time, max, begin int, items *engine.Items) (more bool) {
-	n := min(max, len(s.tasks))
-	for _, due := range s.tasks[:n] {
-		s.dispatchTask(due, items)
+// Wanted is what Dispatch is to build: at most Items, nothing of the kinds of which
+// enough waits to be handed out. Of the orchestrations that have not begun, at most
+// Begin do so beyond those whose turn it is among the others, see freshTurn.
+type Wanted struct {
+	Items, Begin int
+	Enough       [3]bool // by engine.ItemKind
+}
+
+// Dispatch builds work items of what became ready since the last call: once per
+// batch, so that one item carries all that came in it. It reports whether there is
+// more of what is wanted. Handing out is volatile: what is lost is offered again by
+// Resume.
+func (s *State) Dispatch(epoch uint64, now model.Time, w Wanted, items *engine.Items) (more bool) {
+	if !w.Enough[engine.ActivityKind] {
+		n := min(w.Items, len(s.tasks))
+		for _, due := range s.tasks[:n] {
+			s.dispatchTask(due, items)
+		}
+		s.tasks = drop(s.tasks, n)
+		w.Items -= n
+		more = len(s.tasks) > 0
 	}
-	s.tasks = drop(s.tasks, n)
-	max -= n
+	if !w.Enough[engine.EntityKind] {
+		n := 0
+		for ; w.Items > 0 && n < len(s.batches); n++ {
+			if s.dispatchStep(s.batches[n], epoch, now, items) {
+				w.Items--
+			}
+		}
+		s.batches = drop(s.batches, n)
+		more = more || len(s.batches) > 0
+	}
+	if !w.Enough[engine.OrchestrationKind] {
+		more = s.dispatchSteps(epoch, now, w, items) || more
+	}
+	return more
+}
+
+// dispatchSteps is Dispatch of orchestrations.
+func (s *State) dispatchSteps(epoch uint64, now model.Time, w Wanted, items *engine.Items) (more bool) {
 	begun, fresh := 0, 0
-	for max > 0 && (begun < len(s.ready) || fresh < len(s.fresh) && begin > 0) {
+	for w.Items > 0 && (begun < len(s.ready) || fresh < len(s.fresh) && w.Begin > 0) {
 		var inst *instance
 		switch turn := s.turn == freshTurn-1; {
 		case fresh < len(s.fresh) && (turn || begun == len(s.ready)):
 			inst, s.turn = s.fresh[fresh], 0
 			fresh++
 			if !turn {
-				begin--
+				w.Begin--
 			}
 		default:
 			inst = s.ready[begun]
@@ -38,11 +66,11 @@ func (s *State) Dispatch(epoch uint64, now model.Time, max, begin int, items *en
 			}
 		}
 		if s.dispatchStep(inst, epoch, now, items) {
-			max--
+			w.Items--
 		}
 	}
 	s.ready, s.fresh = drop(s.ready, begun), drop(s.fresh, fresh)
-	return len(s.tasks) > 0 || len(s.ready) > 0 || len(s.fresh) > 0 && begin > 0
+	return len(s.ready) > 0 || len(s.fresh) > 0 && w.Begin > 0
 }
 
 // Unbegun is how many orchestrations could make their first step.
@@ -245,19 +273,20 @@ func (s *State) LetGo(kind engine.ItemKind, t engine.Token) {
 // LetGoQueued takes all out of the queues that Dispatch has not come to. Resume finds it
 // again, once its instances are in memory. It reports whether there was anything.
 func (s *State) LetGoQueued() bool {
-	n := len(s.tasks) + len(s.ready) + len(s.fresh)
+	n := len(s.tasks) + len(s.batches) + len(s.ready) + len(s.fresh)
 	for _, due := range s.tasks {
 		if due.t.hand == handQueued {
 			s.recall(due.inst, due.t)
 		}
 	}
-	for _, queue := range [...][]*instance{s.ready, s.fresh} {
+	for _, queue := range [...][]*instance{s.batches, s.ready, s.fresh} {
 		for _, inst := range queue {
 			inst.queued = false
 			s.resize(inst) // whether it is at work
 		}
 	}
-	s.tasks, s.ready, s.fresh = drop(s.tasks, len(s.tasks)), drop(s.ready, len(s.ready)), drop(s.fresh, len(s.fresh))
+	s.tasks, s.batches = drop(s.tasks, len(s.tasks)), drop(s.batches, len(s.batches))
+	s.ready, s.fresh = drop(s.ready, len(s.ready)), drop(s.fresh, len(s.fresh))
 	return n > 0
 }
 
@@ -296,4 +325,12 @@ func (s *State) Resume(ord uint64) {
 	if _, ok := s.runnable(inst); ok {
 		s.wake(inst)
 	}
+}
+
+// KindOf is the kind of the steps of a loaded instance.
+func (s *State) KindOf(ord uint64) engine.ItemKind {
+	if inst := s.byOrd[ord]; inst != nil && inst.isEntity() {
+		return engine.EntityKind
+	}
+	return engine.OrchestrationKind
 }

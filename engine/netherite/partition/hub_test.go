@@ -306,7 +306,7 @@ func (p *testPart) applied() {
 // dispatch hands out what is ready.
 func (p *testPart) dispatch(max int) engine.Items {
 	var it engine.Items
-	for p.state.Dispatch(p.name.Epoch, p.hub.now, max, max, &it) {
+	for p.state.Dispatch(p.name.Epoch, p.hub.now, Wanted{Items: max, Begin: max}, &it) {
 	}
 	p.state.DispatchAfterCommit(&it)
 	for _, i := range it.Orchestrations {

@@ -60,7 +60,7 @@ type instance struct {
 	handedAt model.Time  // what it was told is now
 	last     engine.Name // hand-out of the last committed step
 	changed  engine.Name // record that changed it last, as far as it is known
-	queued   bool        // in State.ready
+	queued   bool        // in State.batches, ready or fresh
 	dirty    bool
 	captive  bool   // captured, not yet encoded
 	pinned   bool   // encoded, not yet applied

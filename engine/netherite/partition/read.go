@@ -233,8 +233,8 @@ type Stats struct {
 // Stats returns the current counts.
 func (s *State) Stats() Stats {
 	st := Stats{
-		Instances: len(s.byOrd), Dirty: len(s.dirty), Ready: len(s.ready) + len(s.fresh), Tasks: len(s.tasks) + len(s.committed),
-		Timers: len(s.timers), Sessions: len(s.clients.sessions), Keys: len(s.clients.keys),
+		Instances: len(s.byOrd), Dirty: len(s.dirty), Ready: len(s.batches) + len(s.ready) + len(s.fresh),
+		Tasks: len(s.tasks) + len(s.committed), Timers: len(s.timers), Sessions: len(s.clients.sessions), Keys: len(s.clients.keys),
 	}
 	for i := range s.outbox {
 		st.Outbox += len(s.outbox[i].entries)

@@ -106,9 +106,12 @@ func (s *State) wake(inst *instance) {
 	if !inst.queued && s.live {
 		inst.queued = true
 		s.resize(inst)
-		if inst.steps == 0 && !inst.isEntity() {
+		switch {
+		case inst.isEntity():
+			s.batches = append(s.batches, inst)
+		case inst.steps == 0:
 			s.fresh = append(s.fresh, inst)
-		} else {
+		default:
 			s.ready = append(s.ready, inst)
 		}
 	}

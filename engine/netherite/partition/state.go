@@ -68,7 +68,8 @@ type State struct {
 	tidied     int // timers that were left when they were last tidied
 	horizon    model.Time
 	beyond     bool        // stored timers may lie beyond the horizon and not in memory
-	ready      []*instance // to be handed out
+	batches    []*instance // entities to be handed out
+	ready      []*instance // orchestrations to be handed out
 	fresh      []*instance // the same, of those that have made no step
 	atWork     [2]int      // orchestrations that workers have something of, by when they got on
 	age        uint32      // the present one; atWork has it and the one before

@@ -156,7 +156,7 @@ func TestOrchestrationsThatHaveBegunGoFirstAndNewOnesGetTheirTurn(t *testing.T) 
 	const rounds = 100
 	for range rounds {
 		var items engine.Items
-		p.state.Dispatch(p.name.Epoch, p.hub.now, 4, 4, &items)
+		p.state.Dispatch(p.name.Epoch, p.hub.now, Wanted{Items: 4, Begin: 4}, &items)
 		for _, i := range items.Orchestrations {
 			p.apply(&StepDone{Ord: i.Token.Instance, Handout: i.Token.Name.Number, Result: &engine.OrchestrationResult{Token: i.Token}})
 			p.apply(&Command{Op: OpRaise, Instance: i.Instance, Name: "again"})
@@ -172,7 +172,7 @@ func TestNoneBeginsBeyondItsTurnUnlessItMay(t *testing.T) {
 	p.startAll(40)
 	dispatch := func(begin int) (begun int, more bool) {
 		var items engine.Items
-		more = p.state.Dispatch(p.name.Epoch, p.hub.now, 1<<10, begin, &items)
+		more = p.state.Dispatch(p.name.Epoch, p.hub.now, Wanted{Items: 1 << 10, Begin: begin}, &items)
 		return len(items.Orchestrations), more
 	}
 	if n, more := dispatch(0); n != 0 || more || p.state.Unbegun() != 40 {
@@ -191,7 +191,7 @@ func TestWhatDoesNotGetOnIsNotCountedAsAtWork(t *testing.T) {
 	p := newOne(t)
 	p.startAll(3)
 	var items engine.Items
-	p.state.Dispatch(p.name.Epoch, p.hub.now, 2, 2, &items)
+	p.state.Dispatch(p.name.Epoch, p.hub.now, Wanted{Items: 2, Begin: 2}, &items)
 	p.state.Age()
 	if n := p.state.AtWork(); n != 2 {
 		t.Errorf("%d at work after one age, want 2", n)

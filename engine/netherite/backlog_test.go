@@ -1,0 +1,107 @@
+package netherite_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
+)
+
+// signal gives so many entities something to do.
+func signal(t *testing.T, e *netherite.Engine, n int) {
+	t.Helper()
+	for i := range n {
+		if err := e.Signal(t.Context(), engine.SignalRequest{Entity: fmt.Sprint("@counter@", i), Operation: "add"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A worker has no more slots for one kind of work, of which much waits. The other
+// kinds go on: what holds the slots may wait for them.
+func TestWorkOfOneKindThatPilesUpHoldsUpNoOther(t *testing.T) {
+	const many = 100
+	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleaseConservative} {
+		open := func(t *testing.T) (*netherite.Engine, *hoarder, engine.Connection) {
+			e := openHub(t, newMemory(1), func(o *netherite.Options) { o.Release = release })
+			w := newHoarder("", engine.Limits{Orchestrations: 1, Entities: 1})
+			c := w.connect(t, e)
+			t.Cleanup(c.Close)
+			return e, w, c
+		}
+		t.Run(fmt.Sprint("entities/", release), func(t *testing.T) {
+			e, w, c := open(t)
+			signal(t, e, many)
+			start(t, e, "X", 1)
+			w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+			if err := c.CompleteOrchestration(schedule(w.step(0), 1)); err != nil {
+				t.Fatal(err)
+			}
+			w.await(t, "the activity", func() bool { return len(w.tasks) == 1 })
+		})
+		t.Run(fmt.Sprint("orchestrations/", release), func(t *testing.T) {
+			e, w, _ := open(t)
+			start(t, e, "X", many)
+			signal(t, e, 1)
+			w.await(t, "the operation", func() bool { return len(w.entities) == 1 })
+		})
+	}
+}
+
+// A worker that hangs, with much that waits for its code alone, holds up no worker
+// with other code.
+func TestWorkForOneWorkerThatPilesUpHoldsUpNoOther(t *testing.T) {
+	const many = 100
+	open := func(t *testing.T, name, other string) (*netherite.Engine, *hoarder) {
+		t.Helper()
+		e := openHub(t, newMemory(1))
+		hangs, works := newHoarder(name, engine.Limits{Orchestrations: 1, Entities: 1}), newHoarder(other, engine.Limits{})
+		for _, w := range []*hoarder{hangs, works} {
+			t.Cleanup(w.connect(t, e).Close)
+		}
+		return e, works
+	}
+	t.Run("orchestrations", func(t *testing.T) {
+		e, w := open(t, "X", "Y")
+		start(t, e, "X", many)
+		start(t, e, "Y", 1)
+		w.await(t, "its step", func() bool { return len(w.steps) == 1 })
+	})
+	t.Run("entities", func(t *testing.T) {
+		e, w := open(t, "counter", "other")
+		signal(t, e, many)
+		if err := e.Signal(t.Context(), engine.SignalRequest{Entity: "@other@1", Operation: "add"}); err != nil {
+			t.Fatal(err)
+		}
+		w.await(t, "its batch", func() bool { return len(w.entities) == 1 })
+	})
+}
+
+// Nor does work of one kind that has to be found in the store first.
+func TestStoredWorkOfOneKindHoldsUpNoOther(t *testing.T) {
+	const many = 300
+	for name, begin := range map[string]func(*testing.T, *netherite.Engine){
+		"entities": func(t *testing.T, e *netherite.Engine) {
+			signal(t, e, many)
+			start(t, e, "X", 1)
+		},
+		"orchestrations": func(t *testing.T, e *netherite.Engine) {
+			start(t, e, "X", many)
+			signal(t, e, 1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storage := newMemory(1)
+			e := openHub(t, storage)
+			begin(t, e)
+			if err := e.Close(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			e = openHub(t, storage, func(o *netherite.Options) { o.CheckReplay = false }) // which has all in memory
+			w := newHoarder("", engine.Limits{Orchestrations: 1, Entities: 1})
+			defer w.connect(t, e).Close()
+			w.await(t, "one of each", func() bool { return len(w.steps) == 1 && len(w.entities) == 1 })
+		})
+	}
+}
