@@ -36,6 +36,18 @@ func (s *Store) Compactions() int64 {
 	return s.main.Metrics().Compact.Count
 }
 
+// FailedCompactions counts those of Main that have met damage since the last one that
+// did not.
+func (s *Store) FailedCompactions() int {
+	c := s.schedulerOf(s.main)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failures
+}
+
+// Pauses counts the rests where Pebble reports background work that failed.
+func (s *Store) Pauses() int64 { return s.rests.Load() }
+
 // Progress gets a token at the end of flushes and compactions.
 func (s *Store) Progress() <-chan struct{} { return s.progress }
 

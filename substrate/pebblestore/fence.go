@@ -85,13 +85,15 @@ func (f *fence) after(err error) error {
 	return err
 }
 
-// pause waits, unless the store is being closed.
-func (f *fence) pause(d time.Duration) {
+// pause waits. It reports false if the store is being closed meanwhile, which ends it.
+func (f *fence) pause(d time.Duration) bool {
 	wait := time.NewTimer(d)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
+		return true
 	case <-f.quit:
+		return false
 	}
 }
 
