@@ -13,6 +13,7 @@ import (
 
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/internal/planted"
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // fence stands between Pebble and the files. It counts what is written, slows
@@ -274,7 +275,7 @@ func (f *fencedFile) WriteAt(p []byte, at int64) (int, error) {
 // Preallocate implements vfs.File.
 func (f *fencedFile) Preallocate(offset, length int64) error {
 	f.fence.check()
-	return f.fence.after(f.File.Preallocate(offset, length))
+	return f.fence.after(substrate.Uninterrupted(func() error { return f.File.Preallocate(offset, length) }))
 }
 
 // Sync implements vfs.File.
@@ -288,12 +289,15 @@ func (f *fencedFile) Sync() error {
 func (f *fencedFile) SyncData() error {
 	f.fence.check()
 	f.fence.syncs.Add(1)
-	return f.fence.after(f.File.SyncData())
+	return f.fence.after(substrate.Uninterrupted(f.File.SyncData))
 }
 
 // SyncTo implements vfs.File.
 func (f *fencedFile) SyncTo(length int64) (fullSync bool, err error) {
 	f.fence.check()
-	fullSync, err = f.File.SyncTo(length)
+	err = substrate.Uninterrupted(func() (err error) {
+		fullSync, err = f.File.SyncTo(length)
+		return err
+	})
 	return fullSync, f.fence.after(err)
 }
