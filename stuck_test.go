@@ -1,9 +1,10 @@
+//go:build !race
+
 package netherite_test
 
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -14,43 +15,6 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/internal/replaycheck"
 )
-
-// largestTable is the table with most rows, relative to the hub's directory.
-func largestTable(t *testing.T, dir string) (name string) {
-	t.Helper()
-	tables, err := filepath.Glob(filepath.Join(dir, "store", "main", "*.sst"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	largest := int64(0)
-	for _, table := range tables {
-		info, err := os.Stat(table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if info.Size() > largest {
-			largest, name = info.Size(), table
-		}
-	}
-	name, err = filepath.Rel(dir, name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return filepath.ToSlash(name)
-}
-
-// flipByte damages one byte of a file.
-func flipByte(t *testing.T, name string, at int) {
-	t.Helper()
-	data, err := os.ReadFile(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	data[at] ^= 4
-	if err := os.WriteFile(name, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-}
 
 // checkpointUntilDamage does work, each piece followed by a checkpoint, until the store
 // takes no more.
@@ -84,8 +48,11 @@ func TestDamageInTheWayOfCheckpointsParksAndTheHubCloses(t *testing.T) {
 	if err := hub.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	table := largestTable(t, dir)
-	flipByte(t, filepath.Join(dir, table), 9000) // among rows of instances that have ended
+	table := largest(t, dir, "store/main/*.sst")
+	change(t, dir, table, false, func(data []byte) []byte {
+		data[9000] ^= 4 // among rows of instances that have ended
+		return data
+	})
 	for _, opening := range []string{"a", "b"} {
 		hub, err := netherite.Open(dir, netherite.Serve(greet, tour))
 		if err != nil {
