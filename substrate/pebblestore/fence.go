@@ -38,6 +38,7 @@ type fence struct {
 	pace   pacer
 	watch  watch
 	files  handles
+	copies copies
 
 	written, syncs atomic.Int64
 }
@@ -188,6 +189,9 @@ var errUnlinkable = errors.New("the file cannot be linked")
 func (f *fence) Link(from, to string) error {
 	f.check()
 	err := f.FS.Link(from, to)
+	if err != nil && f.copies.take(from, to, err) {
+		return nil
+	}
 	if errors.Is(err, os.ErrPermission) {
 		err = fmt.Errorf("%w: %s", errUnlinkable, err.Error())
 	}
@@ -197,6 +201,9 @@ func (f *fence) Link(from, to string) error {
 // Remove implements vfs.FS.
 func (f *fence) Remove(name string) error {
 	f.check()
+	if f.copies.keep(name) {
+		return nil
+	}
 	return f.watch.note(f.FS.Remove(name))
 }
 
