@@ -57,6 +57,12 @@ func (s *Store) Reclaim() error {
 	return err
 }
 
+// RewriteMain compacts all of Main, as what is garbage is.
+func (s *Store) RewriteMain() error {
+	_, err := s.rewrite(context.Background(), s.main, run{keyRange: keyRange{low: []byte{0}}})
+	return err
+}
+
 // AwaitPostponed waits until it was put off because somebody was reading.
 func (s *Store) AwaitPostponed() {
 	for s.reclaims.postponed.Load() == 0 {

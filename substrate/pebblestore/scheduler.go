@@ -22,17 +22,17 @@ type scheduler struct {
 	refused  bool // a compaction was refused while one was being chosen
 	chosen   sync.Cond
 
-	resting  bool  // after damage, no compaction begins for a while
-	damaged  bool  // a compaction has met damage
-	unmended error // of the last one that did, if none has succeeded since
-	failures int   // how many have, since then
-	hopeless bool  // none will succeed
+	resting  bool          // after damage, no compaction begins for a while
+	damaged  chan struct{} // closed when a compaction has met damage
+	unmended error         // of the last one that did, if none has succeeded since
+	failures int           // how many have, since then
+	hopeless bool          // none will succeed
 }
 
 var _ pebble.CompactionScheduler = (*scheduler)(nil)
 
 func newScheduler(pause func(time.Duration) bool) *scheduler {
-	s := &scheduler{pause: pause}
+	s := &scheduler{pause: pause, damaged: make(chan struct{})}
 	s.chosen.L = &s.mu
 	return s
 }

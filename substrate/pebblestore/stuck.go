@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -26,7 +27,9 @@ func (s *scheduler) ended(err error) {
 	case err == nil:
 		s.unmended, s.failures, s.hopeless = nil, 0, false
 	case pebble.IsCorruptionError(err):
-		s.damaged, s.unmended = true, err
+		if s.unmended = err; !s.hasMet() {
+			close(s.damaged)
+		}
 		s.failures++
 		s.rest()
 	}
@@ -58,9 +61,29 @@ func (s *scheduler) rests(err error) bool {
 
 // hasMet reports whether a compaction has ever met damage.
 func (s *scheduler) hasMet() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.damaged
+	select {
+	case <-s.damaged:
+		return true
+	default:
+		return false
+	}
+}
+
+// errDamageMet ends a compaction that was asked for.
+var errDamageMet = errors.New("other compactions have met damage")
+
+// untilDamage returns a context that ends when a compaction meets damage: one that was
+// asked for would wait for ever for its turn, since Pebble tries those that are due before.
+func (s *scheduler) untilDamage(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	go func() {
+		select {
+		case <-s.damaged:
+			cancel(errDamageMet)
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
 }
 
 // giveUp returns the damage that compactions have met since the last one that succeeded,

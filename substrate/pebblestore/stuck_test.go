@@ -136,3 +136,32 @@ func TestNothingRestsWhereACompactionThatMetDamageIsReported(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A compaction that is asked for has its turn after those that are due. These fail for
+// ever where damage is in their way: nobody waits for it then, least of all with what
+// keeps batches out.
+func TestDamageInTheWayOfCompactionsEndsTheOneThatGivesSpaceBack(t *testing.T) {
+	fs, _ := damagedLayer(t, substrate.Main)
+	opened, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*pebblestore.Store)
+	for n := range 30 {
+		if err := layer(s, substrate.Main, n+10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for s.FailedCompactions() == 0 {
+		<-s.Progress()
+	}
+	if err := inTime(t, "a compaction", s.RewriteMain); err == nil || !strings.Contains(err.Error(), "damage") {
+		t.Error(err)
+	}
+	if err := inTime(t, "a flush", func() error { return layer(s, substrate.Main, 99) }); err != nil {
+		t.Error(err)
+	}
+	if err := inTime(t, "a close", s.Close); err != nil {
+		t.Error(err)
+	}
+}
