@@ -69,6 +69,13 @@ func (s *scheduler) hasMet() bool {
 	}
 }
 
+// hasStarted reports whether compactions may begin.
+func (s *scheduler) hasStarted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.started
+}
+
 // errDamageMet ends a compaction that was asked for.
 var errDamageMet = errors.New("other compactions have met damage")
 
@@ -123,9 +130,14 @@ func (s *Store) stuck(db *pebble.DB, looked bool) error {
 }
 
 // blocked reports whether there are too many layers, with damage in the way of who
-// would merge them. Those that lie over one key are counted, as Pebble does.
+// would merge them, or so many that Pebble would hold the next flush but one. Those that
+// lie over one key are counted, as Pebble does.
 func (s *Store) blocked(db *pebble.DB, layers int32) bool {
-	return layers >= maxLayers && s.schedulerOf(db).hasMet() && depth(db) >= maxLayers
+	if layers < maxLayers {
+		return false
+	}
+	c, n := s.schedulerOf(db), depth(db)
+	return n >= maxLayers && c.hasMet() || n >= stopLayers-1 && c.hasStarted()
 }
 
 // depth is how many tables of level 0 lie over one key, at most.

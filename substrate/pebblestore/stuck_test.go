@@ -137,6 +137,44 @@ func TestNothingRestsWhereACompactionThatMetDamageIsReported(t *testing.T) {
 	}
 }
 
+// A store that has come to as many layers as Pebble lets it have is opened, and says the same.
+func TestStoreOfTooManyLayersIsOpenedAndTellsOfDamage(t *testing.T) {
+	fs := faultfs.New()
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.(*pebblestore.Store).HoldCompactions()
+	for n := range 63 {
+		if err := layer(s, substrate.Main, n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range tablesOf(t, fs) {
+		if strings.Contains(name, "/main/") {
+			fs.Harm(name, 0, 5000, 4)
+			break
+		}
+	}
+	for opening := range 4 {
+		err := inTime(t, "an opening", func() (err error) { s, err = open(fs, dir); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := inTime(t, "a flush", func() error { return layer(s, substrate.Main, 100+opening) }); !errors.Is(err, substrate.ErrDamaged) {
+				t.Errorf("opening %d: %v", opening, err)
+			}
+		}
+		if err := inTime(t, "a close", s.Close); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // A compaction that is asked for has its turn after those that are due. These fail for
 // ever where damage is in their way: nobody waits for it then, least of all with what
 // keeps batches out.
