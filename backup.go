@@ -166,6 +166,9 @@ func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, hu
 		m.LogBegin = log.Begin()
 		m.LogEnd, err = log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error {
 			f.Name = logName + "/" + f.Name
+			if err := segmentID(&f); err != nil {
+				return err
+			}
 			return w.Add(ctx, f)
 		})
 		if err != nil {
@@ -178,7 +181,9 @@ func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, hu
 		add := substrate.ExportedFile{Name: storeName + "/" + f.Name, Size: f.Size, Stored: f.Size}
 		path := d.fs.PathJoin(exported, f.Name)
 		if strings.HasSuffix(f.Name, ".sst") {
-			add.ID = "table" // its number is never used again
+			if add.ID, err = d.tableID(f.Name, path, f.Size); err != nil {
+				return m, hurt, err
+			}
 			damage := d.checkTable(w, path, &add)
 			if hurt = append(hurt, damage...); ctx.Err() != nil {
 				return m, nil, context.Cause(ctx)
@@ -199,6 +204,11 @@ func (d *directory) checkTable(w *backup.Writer, path string, f *substrate.Expor
 	damage, ok := errors.AsType[*substrate.Damage](pebblestore.CheckTable(d.fs, path))
 	if !ok {
 		return nil // whole; or it cannot be read, which copying it finds
+	}
+	was := *f
+	if was.ID = w.IDBefore(f.Name); spoiled(was.ID, f.ID) && w.Has(was) {
+		f.ID = was.ID // the backup has it whole
+		return nil
 	}
 	damage.File, f.ID = f.Name, ""
 	return []error{damage}

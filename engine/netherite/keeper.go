@@ -38,6 +38,7 @@ type keeper struct {
 	active int         // captures under way
 	held   []*capture  // of these, those that a full disk keeps from being applied
 	full   shortage    // of the store
+	stuck  error       // damage because of which the store makes nothing durable any more
 	force  bool
 	settle chan settling // requests to write everything
 	end    substrate.Offset
@@ -191,6 +192,10 @@ func (k *keeper) take(c *capture) {
 	defer k.n.unpause()
 	p.capturing = false
 	k.active--
+	if isDamage(err) {
+		k.giveUp(c.h, err)
+		return
+	}
 	if err != nil {
 		mark.Hit(mark.CheckpointFailed)
 		k.n.fail(fmt.Errorf("apply checkpoint of partition %d: %w", c.h.id, err))
@@ -287,6 +292,10 @@ func (k *keeper) pending() bool {
 
 // flush makes durable what was applied, and lets go of the log before it.
 func (k *keeper) flush() error {
+	if k.stuck != nil {
+		k.giveUpFlush(k.stuck)
+		return nil
+	}
 	if err := k.n.mayKeep(); err != nil {
 		return err
 	}
@@ -303,6 +312,9 @@ func (k *keeper) flush() error {
 	}
 	if err := k.n.store.Flush(); errors.Is(err, substrate.ErrDiskFull) {
 		k.noteFull(err)
+		return nil
+	} else if isDamage(err) {
+		k.giveUpFlush(err)
 		return nil
 	} else if err != nil {
 		mark.Hit(mark.FlushFailed)
@@ -358,14 +370,14 @@ func (k *keeper) writeAll(ctx context.Context, stop <-chan struct{}) error {
 			return err
 		}
 		full := k.n.full()
-		if k.active == 0 && full == nil {
+		if k.active == 0 && full == nil && k.stuck == nil {
 			continue
 		}
 		if err := k.await(ctx, full, stop); err != nil {
 			return err
 		}
 	}
-	return nil
+	return k.stuck
 }
 
 // errStopped ends a wait because the node stops.

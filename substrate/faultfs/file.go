@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"math"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -127,6 +128,8 @@ func (f *file) Sync() error {
 	switch {
 	case errors.Is(fault, ErrLie):
 		return nil
+	case errors.Is(fault, syscall.EINTR): // it has not come to its end, so the next one does all of it
+		return pathError("sync", f.name, fault)
 	case fault != nil:
 		f.node.failSync()
 		return pathError("sync", f.name, fault)

@@ -68,6 +68,12 @@
 // devices and page caches write 4,096: a frame per 4,096 was not measurably
 // faster, and the log would be several times as long.
 //
+// What is assumed of the disk: where a page of 4,096 bytes is written of which some
+// sectors have changed, the others are afterwards what they were, whatever comes in
+// between. A page cache hands over the whole page, and drives of larger sectors write all
+// of one; the bytes of the unchanged ones are the same before and after. The same is
+// assumed of the identity, which lies in one page with both of its slots.
+//
 // An open frame is the first of its incarnation, in sector 0 of a new segment. Its
 // payload is: previous incarnation(8); where that one ends(8): what it has beyond
 // is void; where the copies end(8). A copy is a group that the previous

@@ -204,7 +204,7 @@ func (l *Log) sync() error {
 	}
 	start := time.Now()
 	for _, seg := range l.dirty {
-		if err := seg.file.SyncData(); err != nil {
+		if err := substrate.Uninterrupted(seg.file.SyncData); err != nil {
 			return l.fail(fmt.Errorf("sync %s", segmentName(seg.ordinal)), err)
 		}
 	}

@@ -247,7 +247,7 @@ func (l *Log) writeOpenFrame(seg *segment, frame []byte) error {
 	if _, err := f.WriteAt(frame, 0); err != nil {
 		return fmt.Errorf("write the open frame of %s: %w", segmentName(seg.ordinal), err)
 	}
-	if err := f.SyncData(); err != nil {
+	if err := substrate.Uninterrupted(f.SyncData); err != nil {
 		return fmt.Errorf("sync the open frame of %s: %w", segmentName(seg.ordinal), err)
 	}
 	return nil

@@ -149,7 +149,7 @@ func fillZeros(f vfs.File, size int64) error {
 		}
 		at += n
 		if at%fillStep == 0 && at < size {
-			if err := f.SyncData(); err != nil {
+			if err := substrate.Uninterrupted(f.SyncData); err != nil {
 				return err
 			}
 		}

@@ -192,11 +192,14 @@ func (f *fatal) Error() string { return f.message }
 // Unwrap returns the errors that the message was made of.
 func (f *fatal) Unwrap() []error { return f.causes }
 
-func (s *Store) listener() *pebble.EventListener {
+func (s *Store) listener(c *scheduler) *pebble.EventListener {
 	return &pebble.EventListener{
-		BackgroundError: s.backgroundError,
+		BackgroundError: func(err error) { s.backgroundError(c, err) },
 		FlushEnd:        func(pebble.FlushInfo) { notify(s.progress) },
-		CompactionEnd:   func(pebble.CompactionInfo) { notify(s.progress) },
+		CompactionEnd: func(info pebble.CompactionInfo) {
+			c.ended(info.Err)
+			notify(s.progress)
+		},
 		DataCorruption: func(info pebble.DataCorruptionInfo) {
 			s.fence.files.spoiled.note(info.Path, info.Details)
 			if _, known := s.damaged.LoadOrStore(info.Path, true); !known {
@@ -218,13 +221,15 @@ func notify(c chan struct{}) {
 // succeeds. That is right when the disk is full: the state it wants to write is
 // in memory still. It is wrong after a failed write or sync, and no use with a
 // damaged table, which is left to those who read it.
-func (s *Store) backgroundError(err error) {
+func (s *Store) backgroundError(c *scheduler, err error) {
 	switch {
 	case s.fence.dead.Load():
 	case nospace.Is(err):
 		notify(s.noSpace)
 		return // the fence has waited already
 	case errors.Is(err, pebble.ErrCancelledCompaction):
+		return
+	case c.rests(err):
 		return
 	case pebble.IsCorruptionError(err):
 		if s.damageMet.Add(1) == 1 {
@@ -234,5 +239,6 @@ func (s *Store) backgroundError(err error) {
 		s.die(err)
 	}
 	// Whoever tries again and again, does so once a second.
+	s.rests.Add(1)
 	s.fence.pause(maxFullWait)
 }

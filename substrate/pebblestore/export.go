@@ -12,8 +12,8 @@ import (
 )
 
 // Export implements substrate.Store. It flushes first, so that the copy holds
-// all that was applied before; batches wait while the files are linked. Open
-// opens the copy.
+// all that was applied before; batches wait while the files are linked, and not
+// while those are copied that cannot be. Open opens the copy.
 func (s *Store) Export(dir string) (substrate.Manifest, error) {
 	if err := s.enter(); err != nil {
 		return substrate.Manifest{}, fmt.Errorf("export the store to %s: %w", dir, err)
@@ -37,7 +37,12 @@ func (s *Store) export(dir string) (m substrate.Manifest, err error) {
 	if err := dirsync.Make(fsys, dir); err != nil {
 		return m, s.explain(err)
 	}
-	if m.Stamps, err = s.checkpoints(dir); err != nil {
+	var later []pairOfNames
+	m.Stamps, later, err = s.checkpoints(dir)
+	if copyErr := s.copyLater(later); err == nil {
+		err = copyErr
+	}
+	if err != nil {
 		return m, err
 	}
 	for _, name := range []string{historyDir, mainDir} {
@@ -58,28 +63,30 @@ func (s *Store) export(dir string) (m substrate.Manifest, err error) {
 }
 
 // checkpoints copies both databases at one point: no batch is applied meanwhile,
-// and what has been is flushed.
-func (s *Store) checkpoints(dir string) (map[int]substrate.Stamp, error) {
+// and what has been is flushed. What could not be linked is to be copied.
+func (s *Store) checkpoints(dir string) (stamps map[int]substrate.Stamp, later []pairOfNames, err error) {
 	s.flushing.Lock()
 	defer s.flushing.Unlock()
 	s.apply.Lock()
 	defer s.apply.Unlock()
 	f, err := s.flushMain()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if f.flushed != nil {
 		if err := s.wait(f.flushed); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.mainFlushed(f)
 	}
+	s.fence.copies.begin()
+	defer func() { later = s.fence.copies.end() }()
 	for name, db := range map[string]*pebble.DB{mainDir: s.main, historyDir: s.history} {
 		if err := s.guard(func() error { return db.Checkpoint(s.opts.FS.PathJoin(dir, name)) }); err != nil {
-			return nil, fmt.Errorf("copy %s: %w", name, err)
+			return nil, nil, fmt.Errorf("copy %s: %w", name, err)
 		}
 	}
 	s.view.RLock()
 	defer s.view.RUnlock()
-	return maps.Clone(s.stamps), nil
+	return maps.Clone(s.stamps), nil, nil
 }

@@ -36,12 +36,30 @@ func (s *Store) Compactions() int64 {
 	return s.main.Metrics().Compact.Count
 }
 
+// FailedCompactions counts those of Main that have met damage since the last one that
+// did not.
+func (s *Store) FailedCompactions() int {
+	c := s.schedulerOf(s.main)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failures
+}
+
+// Pauses counts the rests where Pebble reports background work that failed.
+func (s *Store) Pauses() int64 { return s.rests.Load() }
+
 // Progress gets a token at the end of flushes and compactions.
 func (s *Store) Progress() <-chan struct{} { return s.progress }
 
 // Reclaim compacts what is worth it at once, as it is done when the store is quiet.
 func (s *Store) Reclaim() error {
 	_, err := s.reclaim(context.Background())
+	return err
+}
+
+// RewriteMain compacts all of Main, as what is garbage is.
+func (s *Store) RewriteMain() error {
+	_, err := s.rewrite(context.Background(), s.main, run{keyRange: keyRange{low: []byte{0}}})
 	return err
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/internal/planted"
+	"github.com/netherite-go/netherite/substrate"
 )
 
 // fence stands between Pebble and the files. It counts what is written, slows
@@ -37,6 +38,7 @@ type fence struct {
 	pace   pacer
 	watch  watch
 	files  handles
+	copies copies
 
 	written, syncs atomic.Int64
 }
@@ -85,13 +87,15 @@ func (f *fence) after(err error) error {
 	return err
 }
 
-// pause waits, unless the store is being closed.
-func (f *fence) pause(d time.Duration) {
+// pause waits. It reports false if the store is being closed meanwhile, which ends it.
+func (f *fence) pause(d time.Duration) bool {
 	wait := time.NewTimer(d)
 	defer wait.Stop()
 	select {
 	case <-wait.C:
+		return true
 	case <-f.quit:
+		return false
 	}
 }
 
@@ -185,6 +189,9 @@ var errUnlinkable = errors.New("the file cannot be linked")
 func (f *fence) Link(from, to string) error {
 	f.check()
 	err := f.FS.Link(from, to)
+	if err != nil && f.copies.take(from, to, err) {
+		return nil
+	}
 	if errors.Is(err, os.ErrPermission) {
 		err = fmt.Errorf("%w: %s", errUnlinkable, err.Error())
 	}
@@ -194,6 +201,9 @@ func (f *fence) Link(from, to string) error {
 // Remove implements vfs.FS.
 func (f *fence) Remove(name string) error {
 	f.check()
+	if f.copies.keep(name) {
+		return nil
+	}
 	return f.watch.note(f.FS.Remove(name))
 }
 
@@ -272,7 +282,7 @@ func (f *fencedFile) WriteAt(p []byte, at int64) (int, error) {
 // Preallocate implements vfs.File.
 func (f *fencedFile) Preallocate(offset, length int64) error {
 	f.fence.check()
-	return f.fence.after(f.File.Preallocate(offset, length))
+	return f.fence.after(substrate.Uninterrupted(func() error { return f.File.Preallocate(offset, length) }))
 }
 
 // Sync implements vfs.File.
@@ -286,12 +296,15 @@ func (f *fencedFile) Sync() error {
 func (f *fencedFile) SyncData() error {
 	f.fence.check()
 	f.fence.syncs.Add(1)
-	return f.fence.after(f.File.SyncData())
+	return f.fence.after(substrate.Uninterrupted(f.File.SyncData))
 }
 
 // SyncTo implements vfs.File.
 func (f *fencedFile) SyncTo(length int64) (fullSync bool, err error) {
 	f.fence.check()
-	fullSync, err = f.File.SyncTo(length)
+	err = substrate.Uninterrupted(func() (err error) {
+		fullSync, err = f.File.SyncTo(length)
+		return err
+	})
 	return fullSync, f.fence.after(err)
 }

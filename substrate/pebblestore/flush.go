@@ -227,7 +227,7 @@ const maxLayers = stopLayers - 4
 // unstall waits until a change or a flush cannot make Pebble wait inside, where
 // a full disk would hold it for as long as it is full: neither are memtables
 // waiting to be flushed nor are compactions far behind. It gives up when the disk
-// is full. Now and then it looks by itself, so that nothing depends on the order in
+// is full, and when damage keeps compactions from going on. Now and then it looks by itself, so that nothing depends on the order in
 // which Pebble reports an end and makes it visible.
 func (s *Store) unstall(db *pebble.DB) error {
 	select {
@@ -235,12 +235,18 @@ func (s *Store) unstall(db *pebble.DB) error {
 	default:
 	}
 	for looks := 0; !s.ready(db); {
+		if err := s.stuck(db, false); err != nil {
+			return err
+		}
 		look := time.NewTimer(lookAgain)
 		select {
 		case <-s.progress:
 		case <-look.C:
 			if looks++; looks%tellAfter == 0 {
 				s.tell(db, looks)
+			}
+			if err := s.stuck(db, true); err != nil {
+				return err
 			}
 			for _, c := range s.schedulers {
 				c.choose()
@@ -265,10 +271,7 @@ const (
 // tell logs what a change or a flush has been waiting for, after so many looks.
 func (s *Store) tell(db *pebble.DB, looks int) {
 	m := db.Metrics()
-	running, refused := s.schedulers[1].state()
-	if db == s.history {
-		running, refused = s.schedulers[0].state()
-	}
+	running, refused := s.schedulerOf(db).state()
 	s.opts.Logger.Warn("the state store is behind: changes wait",
 		"for", time.Duration(looks)*lookAgain, "history", db == s.history,
 		"memtables", m.MemTable.Count, "memtable_bytes", m.MemTable.Size, "flushes", m.Flush.NumInProgress,
@@ -285,7 +288,7 @@ func (s *Store) ready(db *pebble.DB) bool {
 	m := db.Metrics()
 	s.measure(db, m.Levels[0].Sublevels)
 	return m.MemTable.Size < stopMemtables*uint64(s.opts.memtableBytes()) &&
-		(m.Levels[0].Sublevels < maxLayers || m.Compact.NumInProgress == 0)
+		(m.Levels[0].Sublevels < maxLayers || m.Compact.NumInProgress == 0 && !s.blocked(db, m.Levels[0].Sublevels))
 }
 
 // measure tells the pacer how far behind the compactions of a database are.

@@ -87,6 +87,7 @@ func (o *Options) cacheBytes() int64 { return o.MemoryBytes }
 
 // pebbleOptions returns what both databases have in common.
 func (s *Store) pebbleOptions() *pebble.Options {
+	c := newScheduler(s.fence.pause)
 	o := &pebble.Options{
 		FS:                          s.fence,
 		Cache:                       s.cache,
@@ -103,14 +104,14 @@ func (s *Store) pebbleOptions() *pebble.Options {
 		MaxOpenFiles:               512,
 		CompactionConcurrencyRange: func() (lower, upper int) { return 1, 1 },
 		Logger:                     &logger{store: s},
-		EventListener:              s.listener(),
+		EventListener:              s.listener(c),
 	}
 	if hub := s.opts.Hub; hub != ([16]byte{}) {
 		o.BlockPropertyCollectors = []func() pebble.BlockPropertyCollector{
 			func() pebble.BlockPropertyCollector { return &owner{hub} },
 		}
 	}
-	o.Experimental.CompactionScheduler = newScheduler()
+	o.Experimental.CompactionScheduler = c
 	o.Experimental.ReadSamplingMultiplier = -1 // reads start no compactions
 	// Nor do deletions. A checkpoint of instances that go on deletes about as much
 	// as it sets, all of it spread over the whole database: Pebble would rewrite

@@ -1,6 +1,7 @@
 package pebblestore
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -250,8 +251,10 @@ func (s *Store) rewrite(ctx context.Context, db *pebble.DB, r run) (progress, er
 	if len(high) == 0 {
 		high = []byte{reserved, reserved}
 	}
+	ctx, cancel := s.schedulerOf(db).untilDamage(ctx)
+	defer cancel()
 	if err := s.guard(func() error { return db.Compact(ctx, r.low, high, false) }); err != nil {
-		return brokenOff, fmt.Errorf("compact: %w", err)
+		return brokenOff, fmt.Errorf("compact: %w", cmp.Or(context.Cause(ctx), err))
 	}
 	return finished, nil
 }

@@ -2,6 +2,7 @@ package pebblestore
 
 import (
 	"sync"
+	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 )
@@ -11,7 +12,8 @@ import (
 // and opening waits for their end: up to a second when level 0 is due, as it often
 // is after a crash. Locks of Pebble come before mu.
 type scheduler struct {
-	db pebble.DBForCompaction
+	db    pebble.DBForCompaction
+	pause func(time.Duration) bool // false if the store is being closed meanwhile
 
 	mu       sync.Mutex
 	started  bool
@@ -19,12 +21,18 @@ type scheduler struct {
 	choosing bool
 	refused  bool // a compaction was refused while one was being chosen
 	chosen   sync.Cond
+
+	resting  bool          // after damage, no compaction begins for a while
+	damaged  chan struct{} // closed when a compaction has met damage
+	unmended error         // of the last one that did, if none has succeeded since
+	failures int           // how many have, since then
+	hopeless bool          // none will succeed
 }
 
 var _ pebble.CompactionScheduler = (*scheduler)(nil)
 
-func newScheduler() *scheduler {
-	s := &scheduler{}
+func newScheduler(pause func(time.Duration) bool) *scheduler {
+	s := &scheduler{pause: pause, damaged: make(chan struct{})}
 	s.chosen.L = &s.mu
 	return s
 }
@@ -55,7 +63,7 @@ func (s *scheduler) Unregister() {
 func (s *scheduler) TrySchedule() (bool, pebble.CompactionGrantHandle) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if !s.started || s.busy {
+	if !s.started || s.busy || s.resting {
 		s.refused = true
 		return false, nil
 	}
@@ -72,7 +80,7 @@ func (s *scheduler) UpdateGetAllowedWithoutPermission() {}
 func (s *scheduler) choose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for s.started && !s.busy && !s.choosing {
+	for s.started && !s.busy && !s.resting && !s.choosing {
 		s.busy, s.choosing, s.refused = true, true, false
 		s.mu.Unlock()
 		waiting, _ := s.db.GetWaitingCompaction()

@@ -32,7 +32,8 @@ type Store struct {
 	progress  chan struct{} // a flush or compaction has ended
 
 	damaged   sync.Map     // paths of tables that are known to be damaged
-	damageMet atomic.Int64 // how often background work met damage
+	damageMet atomic.Int64 // how often background work other than compactions met damage
+	rests     atomic.Int64 // times that background work which failed was made to rest
 
 	life   sync.RWMutex // held for reading by every call, for writing by Close
 	closed bool

@@ -42,7 +42,7 @@ type Range struct{ Low, High []byte }
 // Verify reads a whole store, which nobody has open, and changes nothing: it
 // writes no file, and creates none. It reports all damage: of a table that is destroyed the
 // first blocks, and how many more there are. Of a database without a usable manifest
-// nothing tells which tables belong to it: these are not read. The error says that it could
+// nothing tells which tables belong to it: all that are there are read. The error says that it could
 // not read: substrate.ErrNewerFormat, or a failing disk. A store that was never flushed has
 // nothing to report.
 func Verify(opts Options, all []Range) (r Report, err error) {

@@ -34,11 +34,11 @@ func (s *Store) verifyTables(r *Report, all []Range, made map[string]bool) error
 		db   *pebble.DB
 		opts *pebble.Options
 	}{{mainDir, s.main, s.mainOptions()}, {historyDir, s.history, s.historyOptions()}} {
-		if !made[d.name] {
-			continue
-		}
 		if err := s.verifyEach(r, all, d.name, d.db, d.opts); err != nil {
 			return err
+		}
+		if !made[d.name] {
+			continue
 		}
 		err := s.foreign(d.name, d.db)
 		damage, ok := errors.AsType[*substrate.Damage](err)
@@ -56,7 +56,7 @@ func (s *Store) verifyTables(r *Report, all []Range, made map[string]bool) error
 // blocks, also of those from which no row is read, and whether it is the one that the
 // manifest names.
 func (s *Store) verifyEach(r *Report, all []Range, name string, db *pebble.DB, o *pebble.Options) error {
-	tables, err := s.tablesOf(name, db)
+	tables, listed, err := s.tablesOf(name, db)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,9 @@ func (s *Store) verifyEach(r *Report, all []Range, name string, db *pebble.DB, o
 			continue
 		}
 		for _, h := range checkTable(data, read, t.named) {
-			h.File = file
+			if h.File = file; !listed {
+				h.Detail += "; nothing tells whether the table belongs to the database"
+			}
 			r.addIn(all, h)
 		}
 	}
@@ -88,11 +90,12 @@ func (s *Store) verifyEach(r *Report, all []Range, name string, db *pebble.DB, o
 }
 
 // tablesOf lists the tables of a database. One that is not opened, since some table is
-// missing or not as long as it should be, still has a manifest, unless it is that.
-func (s *Store) tablesOf(name string, db *pebble.DB) ([]*table, error) {
+// missing or not as long as it should be, still has a manifest, unless it is that: then
+// they are the tables that are there, and nothing lists which of them belong to it.
+func (s *Store) tablesOf(name string, db *pebble.DB) (tables []*table, listed bool, err error) {
 	if db != nil {
 		levels, err := db.SSTables()
-		return tablesIn(levels), s.explain(err)
+		return tablesIn(levels), true, s.explain(err)
 	}
 	other := newStore(s.opts)
 	defer other.abandon()
@@ -100,11 +103,14 @@ func (s *Store) tablesOf(name string, db *pebble.DB) ([]*table, error) {
 	if name == historyDir {
 		o = other.historyOptions()
 	}
-	tables, err := other.liveTables(name, o)
-	if errors.Is(err, substrate.ErrNewerFormat) || errors.Is(err, substrate.ErrFailed) {
-		return nil, err
+	tables, err = other.liveTables(name, o)
+	if err == nil || errors.Is(err, substrate.ErrNewerFormat) || errors.Is(err, substrate.ErrFailed) {
+		return tables, true, err
 	}
-	return tables, nil // why it cannot be opened is named
+	// Why it cannot be opened is named.
+	left := &remainingSpace{opts: s.opts, dir: s.opts.FS.PathJoin(s.opts.Dir, name)}
+	tables, err = left.anyTables()
+	return tables, false, err
 }
 
 // names reports whether some damage of a file is named.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"math/rand/v2"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -168,5 +169,37 @@ func TestFlippedBitInATableIsNamed(t *testing.T) {
 	damage, ok := errors.AsType[*substrate.Damage](err)
 	if !ok || dir+"/"+damage.File != main || damage.Offset != int64(at.Offset) || damage.Kind != "crc" {
 		t.Fatalf("got %v, want %s at %d", err, main, at.Offset)
+	}
+}
+
+// Where nothing tells which tables belong to a database, those that are there are read.
+func TestTablesAreVerifiedWithoutAManifest(t *testing.T) {
+	whole, main, _ := wideStore(t)
+	rows := regions(t, whole, main)["rows"]
+	for what, destroy := range map[string]func(fs *faultfs.FS, manifest string) error{
+		"the manifest is destroyed": func(fs *faultfs.FS, name string) error {
+			return fs.Alter(name, func(d []byte) []byte { clear(d); return d })
+		},
+		"the manifest is gone": func(fs *faultfs.FS, name string) error { return fs.Remove(name) },
+		"the marker is gone": func(fs *faultfs.FS, name string) error {
+			markers, err := fs.List(path.Dir(name))
+			for _, marker := range markers {
+				if strings.HasPrefix(marker, "marker.manifest.") {
+					err = errors.Join(err, fs.Remove(path.Join(path.Dir(name), marker)))
+				}
+			}
+			return err
+		},
+	} {
+		fs := whole.CrashClone(faultfs.Crash{KeepSectors: 1, KeepNames: 1})
+		spoil(t, fs, main, rows[5])
+		name, _, _ := manifest(t, fs, "main")
+		if err := destroy(fs, name); err != nil {
+			t.Fatal(err)
+		}
+		all := verifyBoth(t, fs)
+		if len(all) != 2 || counted(all, main, rows[5], 0) != 1 || !strings.Contains(all[1].Detail, "nothing tells whether the table belongs") {
+			t.Errorf("%s: %v", what, all)
+		}
 	}
 }

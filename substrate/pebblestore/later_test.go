@@ -1,0 +1,134 @@
+package pebblestore_test
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+const exportDir = "/hub/copy"
+
+// acrossDisks refuses links, as between two disks, and calls f before the first table of
+// an export is written.
+func acrossDisks(fs *faultfs.FS, f func()) {
+	var once sync.Once
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpLink {
+			return syscall.EXDEV
+		}
+		if op.Kind == faultfs.OpCreate && strings.HasPrefix(op.Path, exportDir) && strings.HasSuffix(op.Path, ".sst") {
+			once.Do(f)
+		}
+		return nil
+	})
+}
+
+// goOn applies and flushes until a compaction has removed the tables there were.
+func goOn(s *pebblestore.Store) error {
+	done := make(chan error, 1)
+	go func() {
+		var err error
+		for n := 0; n < 30 && err == nil; n++ {
+			err = layer(s, substrate.Main, n+100)
+		}
+		for err == nil && s.Compactions() == 0 {
+			<-s.Progress()
+		}
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(time.Minute):
+		return errors.New("the store does not go on")
+	}
+}
+
+// Where files cannot be linked, an export copies them: for as long as that takes the store
+// goes on, and the copy is of the moment in which it began.
+func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
+	fs := faultfs.New()
+	opened, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*pebblestore.Store)
+	for n := range 3 {
+		if err := layer(s, substrate.Main, n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := tablesOf(t, fs)
+	acrossDisks(fs, func() {
+		if err := goOn(s); err != nil {
+			t.Error(err)
+		}
+	})
+	m, err := s.Export(exportDir)
+	if err != nil || m.Stamps[0].Offset != 3 {
+		t.Fatalf("%+v, %v", m.Stamps, err)
+	}
+	fs.SetFault(nil)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range before {
+		if _, err := fs.Stat(name); err == nil && strings.Contains(name, "/main/") {
+			t.Errorf("%s is there still", name)
+		}
+	}
+	for at, want := range map[string]substrate.Offset{exportDir: 3, dir: 129} {
+		s, err := open(fs, at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		stamp, err := s.Stamp(0)
+		if err != nil || stamp.Offset != want {
+			t.Errorf("%s: %+v, %v", at, stamp, err)
+		}
+		if err := errors.Join(s.Scan(substrate.Main, nil, nil, func(_, _ []byte) bool { return true }), s.Close()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// An export that fails, or whose store dies, keeps no table for good.
+func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
+	fs := faultfs.New()
+	opened, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*pebblestore.Store)
+	for n := range 3 {
+		if err := layer(s, substrate.Main, n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := tablesOf(t, fs)
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpLink || op.Kind == faultfs.OpCreate && strings.HasPrefix(op.Path, exportDir) && strings.HasSuffix(op.Path, ".sst") {
+			return syscall.EXDEV
+		}
+		return nil
+	})
+	if _, err := s.Export(exportDir); !errors.Is(err, syscall.EXDEV) {
+		t.Fatal(err)
+	}
+	fs.SetFault(nil)
+	if err := errors.Join(goOn(s), s.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range before {
+		if _, err := fs.Stat(name); err == nil && strings.Contains(name, "/main/") {
+			t.Errorf("%s is there still", name)
+		}
+	}
+}

@@ -1,0 +1,205 @@
+package pebblestore_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/faultfs"
+	"github.com/netherite-go/netherite/substrate/pebblestore"
+)
+
+// layer adds a layer to level 0 of a database: each lies over all of the others.
+func layer(s substrate.Store, space substrate.Space, n int) error {
+	rng, b := rand.New(rand.NewPCG(uint64(n), 4)), s.NewBatch()
+	for i := range uint32(20) {
+		value := make([]byte, 1000)
+		for j := range value {
+			value[j] = byte(rng.Uint32())
+		}
+		b.Set(space, binary.BigEndian.AppendUint32([]byte{0, 0}, i), value)
+	}
+	if err := s.Apply(b, 0, substrate.Stamp{Offset: substrate.Offset(n)}); err != nil {
+		return err
+	}
+	return s.Flush()
+}
+
+// damagedLayer makes a store with some layers in level 0, one of them damaged, and
+// returns the name of its table.
+func damagedLayer(t *testing.T, space substrate.Space) (fs *faultfs.FS, damaged string) {
+	t.Helper()
+	fs = faultfs.New()
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		if err := layer(s, space, i+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range tablesOf(t, fs) {
+		if strings.Contains(name, "/"+databaseOf(space)+"/") && size(t, fs, name) > 10_000 {
+			damaged = name
+		}
+	}
+	fs.Harm(damaged, 0, 5000, 4)
+	return fs, damaged
+}
+
+func databaseOf(space substrate.Space) string {
+	if space == substrate.Main {
+		return "main"
+	}
+	return "history"
+}
+
+// inTime fails the test if a call does not return.
+func inTime(t *testing.T, what string, call func() error) error {
+	t.Helper()
+	done := make(chan error, 1)
+	go func() { done <- call() }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("%s does not return", what)
+		return nil
+	}
+}
+
+// Compactions that meet a damaged table fail again and again, so that nothing ends the
+// layers above it. Whoever writes is told of the damage in the end; nobody waits for
+// what never comes, also when the store is opened again.
+func TestDamageInTheWayOfCompactionsEndsWhoeverWrites(t *testing.T) {
+	for _, space := range []substrate.Space{substrate.Main, substrate.History} {
+		t.Run(databaseOf(space), func(t *testing.T) {
+			fs, damaged := damagedLayer(t, space)
+			for opening := range 2 {
+				s, err := open(fs, dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var met *substrate.Damage
+				for n := range 80 {
+					err := inTime(t, "a flush", func() error { return layer(s, space, 100*opening+n+10) })
+					if damage, ok := errors.AsType[*substrate.Damage](err); ok {
+						met = damage
+					} else if err != nil {
+						t.Fatal(err)
+					}
+					err = inTime(t, "a snapshot", func() error { return s.Snapshot().Close() })
+					if err != nil {
+						t.Fatal(err)
+					}
+				}
+				if met == nil || dir+"/"+met.File != damaged {
+					t.Errorf("opening %d: %v, of %s", opening, met, damaged)
+				}
+				if err := inTime(t, "a close", s.Close); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+}
+
+// Pebble reports a compaction that has failed with a lock held that every read needs:
+// nothing rests there.
+func TestNothingRestsWhereACompactionThatMetDamageIsReported(t *testing.T) {
+	fs, _ := damagedLayer(t, substrate.Main)
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range 30 {
+		if err := layer(s, substrate.Main, n+10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st := s.(*pebblestore.Store)
+	for st.FailedCompactions() < 3 {
+		<-st.Progress()
+	}
+	if n := st.Pauses(); n != 0 {
+		t.Errorf("%d rests with a lock held", n)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A store that has come to as many layers as Pebble lets it have is opened, and says the same.
+func TestStoreOfTooManyLayersIsOpenedAndTellsOfDamage(t *testing.T) {
+	fs := faultfs.New()
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.(*pebblestore.Store).HoldCompactions()
+	for n := range 63 {
+		if err := layer(s, substrate.Main, n+1); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range tablesOf(t, fs) {
+		if strings.Contains(name, "/main/") {
+			fs.Harm(name, 0, 5000, 4)
+			break
+		}
+	}
+	for opening := range 4 {
+		err := inTime(t, "an opening", func() (err error) { s, err = open(fs, dir); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if err := inTime(t, "a flush", func() error { return layer(s, substrate.Main, 100+opening) }); !errors.Is(err, substrate.ErrDamaged) {
+				t.Errorf("opening %d: %v", opening, err)
+			}
+		}
+		if err := inTime(t, "a close", s.Close); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A compaction that is asked for has its turn after those that are due. These fail for
+// ever where damage is in their way: nobody waits for it then, least of all with what
+// keeps batches out.
+func TestDamageInTheWayOfCompactionsEndsTheOneThatGivesSpaceBack(t *testing.T) {
+	fs, _ := damagedLayer(t, substrate.Main)
+	opened, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := opened.(*pebblestore.Store)
+	for n := range 30 {
+		if err := layer(s, substrate.Main, n+10); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for s.FailedCompactions() == 0 {
+		<-s.Progress()
+	}
+	if err := inTime(t, "a compaction", s.RewriteMain); err == nil || !strings.Contains(err.Error(), "damage") {
+		t.Error(err)
+	}
+	if err := inTime(t, "a flush", func() error { return layer(s, substrate.Main, 99) }); err != nil {
+		t.Error(err)
+	}
+	if err := inTime(t, "a close", s.Close); err != nil {
+		t.Error(err)
+	}
+}
