@@ -49,36 +49,7 @@ func TestWorkOfOneKindThatPilesUpHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// A worker that hangs, with much that waits for its code alone, holds up no worker
-// with other code.
-func TestWorkForOneWorkerThatPilesUpHoldsUpNoOther(t *testing.T) {
-	const many = 100
-	open := func(t *testing.T, name, other string) (*netherite.Engine, *hoarder) {
-		t.Helper()
-		e := openHub(t, newMemory(1))
-		hangs, works := newHoarder(name, engine.Limits{Orchestrations: 1, Entities: 1}), newHoarder(other, engine.Limits{})
-		for _, w := range []*hoarder{hangs, works} {
-			t.Cleanup(w.connect(t, e).Close)
-		}
-		return e, works
-	}
-	t.Run("orchestrations", func(t *testing.T) {
-		e, w := open(t, "X", "Y")
-		start(t, e, "X", many)
-		start(t, e, "Y", 1)
-		w.await(t, "its step", func() bool { return len(w.steps) == 1 })
-	})
-	t.Run("entities", func(t *testing.T) {
-		e, w := open(t, "counter", "other")
-		signal(t, e, many)
-		if err := e.Signal(t.Context(), engine.SignalRequest{Entity: "@other@1", Operation: "add"}); err != nil {
-			t.Fatal(err)
-		}
-		w.await(t, "its batch", func() bool { return len(w.entities) == 1 })
-	})
-}
-
-// Nor does work of one kind that has to be found in the store first.
+// So it is with what has to be found in the store first.
 func TestStoredWorkOfOneKindHoldsUpNoOther(t *testing.T) {
 	const many = 300
 	for name, begin := range map[string]func(*testing.T, *netherite.Engine){

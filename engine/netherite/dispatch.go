@@ -4,9 +4,19 @@ import (
 	"slices"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
 	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
+)
+
+// What a partition has built and not handed out is bounded, except that
+// activities may pile up further, so that long ones do not hold up the steps.
+const (
+	dispatchSlice  = 256
+	maxStepBacklog = 64
+	maxTaskBacklog = 100_000
+	maxHeldSteps   = 1_024 // of each kind, that a batch leaves to wait for their commit
 )
 
 // hands is a partition's side of the hand-out of work. All of it is volatile.
@@ -17,8 +27,6 @@ type hands struct {
 	orchestrations []*engine.OrchestrationItem
 	activities     []*engine.ActivityItem
 	entities       []*engine.EntityItem
-
-	mixed [3]bool // by kind, see review
 
 	version uint64 // of the feed, for routes
 	routes  map[handler][]*conn
@@ -75,6 +83,36 @@ func (h *host) dispatch() {
 	h.handOut()
 }
 
+// collect asks the core for another slice of items, unless enough are waiting. What
+// waits of one kind holds up no other: who has the slots for that may wait for this.
+// It reports whether there is more.
+func (h *host) collect() (more bool) {
+	w := partition.Wanted{Items: dispatchSlice, Enough: h.hands.enough()}
+	if w.Enough == [...]bool{true, true, true} {
+		return false
+	}
+	w.Begin = h.begin()
+	more = h.state.Dispatch(h.name.Epoch, h.batch.now, w, &h.hands.items)
+	if w.Enough[engine.OrchestrationKind] {
+		return more
+	}
+	if held := !more && h.state.Unbegun() > 0; held != h.holding.Load() {
+		if h.holding.Store(held); held {
+			h.n.keeper.touch()
+		}
+	}
+	return more
+}
+
+// enough says of which kinds as much waits as may.
+func (hd *hands) enough() (kinds [3]bool) {
+	it := &hd.items
+	kinds[engine.OrchestrationKind] = len(hd.orchestrations) >= maxStepBacklog || len(it.Orchestrations) >= maxHeldSteps
+	kinds[engine.EntityKind] = len(hd.entities) >= maxStepBacklog || len(it.Entities) >= maxHeldSteps
+	kinds[engine.ActivityKind] = len(hd.activities) >= maxTaskBacklog || len(it.Activities) >= maxTaskBacklog
+	return kinds
+}
+
 // stow moves the built items into the backlog.
 func (h *host) stow() {
 	hd := &h.hands
@@ -115,8 +153,6 @@ func (h *host) handOut() {
 	hd.orchestrations = place(h, hd.orchestrations, orchestrationWork)
 	hd.entities = place(h, hd.entities, entityWork)
 	hd.activities = place(h, hd.activities, activityWork)
-	h.review(engine.OrchestrationKind, len(hd.orchestrations))
-	h.review(engine.EntityKind, len(hd.entities))
 	for _, r := range hd.order {
 		h.send(r)
 	}

@@ -111,7 +111,7 @@ func (h *host) resumeMore() {
 	}
 	var ords []uint64
 	var err error
-	enough := h.enough()
+	enough := h.hands.enough()
 	switch steps, batches := enough[engine.OrchestrationKind], enough[engine.EntityKind]; {
 	case steps && batches:
 	case steps:
