@@ -203,7 +203,7 @@ func IsBackup(dir string) bool {
 // IsUnfinishedBackup reports whether a directory holds what a first backup has left
 // that was interrupted. Nothing can be restored of it; the next backup begins anew.
 func IsUnfinishedBackup(dir string) bool {
-	return backup.Unfinished(vfs.Default, dir, besides...)
+	return backup.Unfinished(vfs.Default, dir, copiedParts, besides...)
 }
 
 // InspectBackup reads a whole backup and lists all damage, with files relative

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ import (
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
-var source = backup.Source{Hub: [16]byte{7}, Partitions: 3}
+var source = backup.Source{Hub: [16]byte{7}, Partitions: 3, Parts: []string{"log", "store", "STORE", "side"}}
 
 // hub is what is backed up: names and contents; upper-case names never change.
 type hub map[string]string
@@ -287,6 +288,53 @@ func TestPlaceOfAnotherHubIsRefused(t *testing.T) {
 	}
 	if got, err := restored(fs, "/dest"); err != nil || !same(got, before) {
 		t.Errorf("a refused backup has changed the one that is there: %v", err)
+	}
+}
+
+// Dated folders have names like those of backups.
+func TestDirectoryThatIsOnlyNamedLikeABackupIsLeftAlone(t *testing.T) {
+	before, after := versions()
+	for name, file := range map[string]string{
+		"a file": "20260101", "a folder with a file": "20260101/notes", "a copy of a backup": "260101/manifest",
+		"a copy of a hub": "000003/hub", "a file with the name of a part": "000007/log",
+	} {
+		for _, first := range []bool{true, false} {
+			fs := vfs.NewMem()
+			if !first {
+				if _, err := before.save(fs, "/dest", source); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, fs, "/dest/"+file)
+			_, err := after.save(fs, "/dest", source)
+			if !errors.Is(err, backup.ErrOther) || !strings.Contains(err.Error(), strconv.Quote(strings.Split(file, "/")[0])) {
+				t.Errorf("%s, first backup %t: %v", name, first, err)
+			}
+			if err := backup.Fits(fs, "/dest", source); !errors.Is(err, backup.ErrOther) {
+				t.Errorf("%s, first backup %t: fits: %v", name, first, err)
+			}
+			if backup.Unfinished(fs, "/dest", source.Parts) {
+				t.Errorf("%s, first backup %t: it is said to be what an interrupted backup has left", name, first)
+			}
+			if _, err := content(fs, "/dest/"+file); err != nil {
+				t.Errorf("%s, first backup %t: it is gone: %v", name, first, err)
+			}
+		}
+	}
+}
+
+// write makes a file, and the directories that it is in.
+func write(t *testing.T, fs vfs.FS, path string) {
+	t.Helper()
+	if err := fs.MkdirAll(fs.PathDir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 
