@@ -27,7 +27,7 @@ var (
 func (d *directory) clearRepair() error {
 	names, err := d.fs.List(d.dir)
 	for _, name := range names {
-		if strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, oldPrefix) {
+		if strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, oldPrefix) || name == swapName+".tmp" {
 			err = errors.Join(err, d.fs.RemoveAll(d.fs.PathJoin(d.dir, name)))
 		}
 	}
@@ -38,18 +38,39 @@ func (d *directory) clearRepair() error {
 }
 
 // quarantine keeps the old files, with the report, and then notes that the parts
-// may change places. A quarantine without a report is one that was interrupted.
+// may change places. If it cannot, it leaves nothing.
 func (m *mender) quarantine() error {
 	d := m.d
+	name, err := d.freeQuarantine()
+	if err != nil {
+		return errors.Join(err, d.clearRepair())
+	}
+	m.report.Quarantine = filepath.ToSlash(name)
+	dir := d.fs.PathJoin(d.dir, name)
+	if err = m.keepAll(dir); err == nil {
+		err = dirsync.Replace(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
+	}
+	if err == nil || d.has(swapName) {
+		return err // it goes on with that, whether that is durable or not
+	}
+	m.report.Quarantine = ""
+	return errors.Join(err, d.fs.RemoveAll(dir), d.clearRepair())
+}
+
+// freeQuarantine is the name of the next quarantine. One without a report is one that
+// was interrupted.
+func (d *directory) freeQuarantine() (string, error) {
 	for n := 1; ; n++ {
 		name := d.fs.PathJoin(quarantineName, fmt.Sprintf("%03d", n))
-		if d.has(name) && d.has(d.fs.PathJoin(name, reportName)) {
-			continue
+		if taken, err := present(d.fs, d.fs.PathJoin(d.dir, name, reportName)); err != nil || !taken {
+			return name, err
 		}
-		m.report.Quarantine = filepath.ToSlash(name)
-		break
 	}
-	dir := d.fs.PathJoin(d.dir, m.report.Quarantine)
+}
+
+// keepAll keeps the old files in a directory, and writes the report beside them.
+func (m *mender) keepAll(dir string) error {
+	d := m.d
 	err := d.fs.RemoveAll(dir)
 	if err == nil {
 		err = dirsync.Make(d.fs, dir)
@@ -68,9 +89,6 @@ func (m *mender) quarantine() error {
 	data, err := json.MarshalIndent(m.report, "", "  ")
 	if err == nil {
 		err = dirsync.Replace(d.fs, dir, reportName, append(data, '\n'))
-	}
-	if err == nil {
-		err = dirsync.Replace(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
 	}
 	return err
 }
