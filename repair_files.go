@@ -109,7 +109,7 @@ func (m *mender) copyStore(ctx context.Context) error {
 			if name == "LOCK" || strings.HasPrefix(name, "OPTIONS-") {
 				continue // they are made anew
 			}
-			if err := m.link(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
+			if err := m.take(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
 				return err
 			}
 		}
@@ -120,8 +120,12 @@ func (m *mender) copyStore(ctx context.Context) error {
 	return nil
 }
 
-// link makes a table, which never changes, another name, and copies other files.
-func (m *mender) link(from, to string) error {
+// take makes a table, which never changes, another name, and copies other files. What is
+// none, such as the folder of a disk that is mounted there, is not of the store.
+func (m *mender) take(from, to string) error {
+	if info, err := m.d.fs.Stat(from); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
 	if len(from) > 4 && from[len(from)-4:] == ".sst" {
 		return linkOrCopy(m.d.fs, from, to)
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -96,6 +97,10 @@ func (m *mender) keepAll(dir string) error {
 // reportName is the report of a repair, in its quarantine.
 const reportName = "repair.json"
 
+// lostAndFound is the folder that a file system has at its root: a part of a hub may be
+// one. It is the system's, and may be closed to others.
+const lostAndFound = "lost+found"
+
 // keep gives files a second name, which nothing that becomes of the first
 // touches. Moving them could lose both in a crash.
 func keep(fs vfs.FS, from, to string) error {
@@ -106,10 +111,13 @@ func keep(fs vfs.FS, from, to string) error {
 	if !info.IsDir() {
 		return linkOrCopy(fs, from, to)
 	}
-	if err := fs.MkdirAll(to, 0o700); err != nil {
-		return err
-	}
 	names, err := fs.List(from)
+	if errors.Is(err, os.ErrPermission) && fs.PathBase(from) == lostAndFound {
+		return nil
+	}
+	if err == nil {
+		err = fs.MkdirAll(to, 0o700)
+	}
 	for _, name := range names {
 		if err == nil && name != "LOCK" {
 			err = keep(fs, fs.PathJoin(from, name), fs.PathJoin(to, name))
