@@ -121,7 +121,9 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 	if err := d.clearRepair(); err != nil {
 		return m.report, err
 	}
-	err = m.build(ctx)
+	if err = m.build(ctx); err == nil {
+		err = d.noneIsMounted()
+	}
 	if err == nil && m.report.Loses() && !o.Drop && !o.DryRun {
 		err = fmt.Errorf("%w: look at what they are; a repair that may drop them goes on without them", ErrLoses)
 	}

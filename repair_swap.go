@@ -136,7 +136,7 @@ func (d *directory) swap() error {
 	at := func(name string) string { return d.fs.PathJoin(d.dir, name) }
 	move := func(from, to string) error {
 		if err := d.fs.Rename(at(from), at(to)); err != nil {
-			return fmt.Errorf("rename %s to %s: %w", from, to, err)
+			return busy(at(from), fmt.Errorf("rename %s to %s: %w", from, to, err))
 		}
 		return nil
 	}
