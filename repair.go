@@ -170,7 +170,7 @@ func (m *mender) look() error {
 	err := d.read()
 	if errors.Is(err, engine.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
 		m.report.Damage = append(m.report.Damage, d.hubDamage(err))
-		err = m.guessHub()
+		err = d.guessHub()
 	}
 	if err != nil {
 		return err
@@ -223,31 +223,6 @@ func (m *mender) oldStore() pebblestore.Options {
 	o := m.d.storeOptions()
 	o.Logger = m.o.Logger
 	return o
-}
-
-// guessHub finds out from the log and the store what the hub file said.
-func (m *mender) guessHub() error {
-	d := m.d
-	s, err := filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID{}, substrate.Reach{})
-	if err != nil {
-		return err
-	}
-	d.params.Hub = s.Hub
-	partitions := 0
-	err = s.Groups(func(at substrate.Offset, group []byte) error {
-		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
-	})
-	remains, rowsErr := pebblestore.Salvage(m.oldStore(), false)
-	if rowsErr == nil {
-		stored, storedErr := core.StoredPartitions(remains)
-		partitions, rowsErr = max(partitions, stored), storedErr
-	}
-	err = errors.Join(err, rowsErr)
-	if err == nil && (s.Hub == (filelog.HubID{}) || partitions < core.MinPartitions) {
-		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions: put one of them back, or restore a backup", engine.ErrDamaged)
-	}
-	d.params.Partitions = partitions
-	return err
 }
 
 // build makes the new hub.

@@ -80,4 +80,11 @@ func TestInspectTellsOfAnInterruptedRepair(t *testing.T) {
 	if err != nil || len(r.Damage) != 1 || r.Damage[0].File != "repair.swap" {
 		t.Errorf("%v, %+v", err, r)
 	}
+	if err := os.Rename(filepath.Join(hub, "hub"), filepath.Join(hub, "repair.old.hub")); err != nil {
+		t.Fatal(err)
+	}
+	r, err = netherite.Inspect(hub)
+	if err != nil || len(r.Damage) != 2 || r.Damage[0].File != "hub" || r.Damage[1].File != "repair.swap" {
+		t.Errorf("between the names: %v, %+v", err, r)
+	}
 }
