@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -198,12 +199,21 @@ func (m *mender) look() error {
 		m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub), reach)
 	}
 	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "foreign" {
-		return fmt.Errorf("%w: log and hub file are of different hubs: put the right one back; if the hub file is the wrong one, move it away and repair again, which makes it anew", err)
+		return m.foreign(err)
 	}
 	if err == nil {
 		err = m.lookAtRows()
 	}
 	return err
+}
+
+// foreign says what to do about a log and a hub file that are of different hubs.
+func (m *mender) foreign(err error) error {
+	identity := logName + "/identity"
+	if slices.ContainsFunc(m.found.Damage, func(d Damage) bool { return d.Kind == "foreign" && d.File == identity }) {
+		return fmt.Errorf("%w: the log is of the same hub as the hub file, and only its file %s is another's: move that away and repair again, which makes it anew", err, identity)
+	}
+	return fmt.Errorf("%w: log and hub file are of different hubs: put the right one back; if the hub file is the wrong one, move it away and repair again, which makes it anew", err)
 }
 
 // noted is how far the log had come, as the store has noted it, or what is left of that.
