@@ -249,6 +249,9 @@ func TestDamageOfABackupIsNamedWithFileAndOffset(t *testing.T) {
 		if _, err := backup.Read(fs, "/dest"); !errors.Is(err, substrate.ErrDamaged) {
 			t.Errorf("flip in the manifest at %d: %v", at, err)
 		}
+		if err := backup.Fits(fs, "/dest", source); !errors.Is(err, substrate.ErrDamaged) || !strings.Contains(err.Error(), "name another directory") {
+			t.Errorf("flip in the manifest at %d: the next backup: %v", at, err)
+		}
 		alter(t, fs, "/dest/manifest", flip)
 	}
 }

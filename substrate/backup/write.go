@@ -110,7 +110,7 @@ func (w *Writer) look(others []string) (*Manifest, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		old = nil
 	case err != nil:
-		return nil, fmt.Errorf("the backup that is there: %w", err)
+		return nil, fmt.Errorf("the backup that is there cannot be brought up to date, name another directory: %w", err)
 	case old.Hub != w.m.Hub:
 		return nil, fmt.Errorf("%w: it holds a backup of hub %s, this is hub %s: name another directory", ErrOther, old.Hub, w.m.Hub)
 	case old.Lineage != w.m.Lineage:
