@@ -121,10 +121,21 @@ func (m *mender) copyStore(ctx context.Context) error {
 }
 
 // take makes a table, which never changes, another name, and copies other files. What is
-// none, such as the folder of a disk that is mounted there, is not of the store.
+// none, such as the folder of a disk that is mounted there, is not of the store; but of a
+// marker the name is all that counts.
 func (m *mender) take(from, to string) error {
-	if info, err := m.d.fs.Stat(from); err != nil || !info.Mode().IsRegular() {
+	switch info, err := m.d.fs.Stat(from); {
+	case err != nil:
 		return err
+	case info.Mode().IsRegular():
+	case strings.HasPrefix(m.d.fs.PathBase(from), "marker."):
+		f, err := m.d.fs.Create(to, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	default:
+		return nil
 	}
 	if len(from) > 4 && from[len(from)-4:] == ".sst" {
 		return linkOrCopy(m.d.fs, from, to)
