@@ -171,6 +171,18 @@ func (d *directory) swap() error {
 	return errors.Join(dirsync.Sync(d.fs, d.dir), d.clearRepair())
 }
 
+// allBuilt makes sure that each part is there, a new one or the one that it has replaced.
+func (d *directory) allBuilt() error {
+	at := func(name string) string { return d.fs.PathJoin(d.dir, name) }
+	for _, part := range replacedParts {
+		if !d.has(part) && !d.has(newPrefix+part) {
+			return fmt.Errorf("%w: %s is gone, which the repair had built: put it back and repair again; without it, put all that the last quarantine in %s has in the place of what has its names here, remove %s, and repair again",
+				engine.ErrDamaged, at(newPrefix+part), at(quarantineName), at(swapName))
+		}
+	}
+	return nil
+}
+
 // resumeSwap goes on with a repair that was interrupted after everything was built.
 func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
 	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
@@ -189,6 +201,9 @@ func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
 		return nil, fmt.Errorf("%w: %s: it does not name the quarantine of a repair, with its report: %w; "+
 			"if there is none in %s, no repair got so far: remove the file; else write the name of the last, in quotes, into it",
 			engine.ErrDamaged, d.fs.PathJoin(d.dir, swapName), err, d.fs.PathJoin(d.dir, quarantineName))
+	}
+	if err := d.allBuilt(); err != nil {
+		return nil, err
 	}
 	if r.Interrupted = o.DryRun; o.DryRun {
 		return r, nil
