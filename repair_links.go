@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"syscall"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -40,18 +39,27 @@ func (d *directory) noneIsMounted() error {
 	if err != nil {
 		return fmt.Errorf("look at %s: %w", d.dir, err)
 	}
-	for _, name := range slices.Concat(removedParts, replacedParts) {
+	for _, name := range []string{logName, storeName, sideName} {
 		path := d.fs.PathJoin(d.dir, name)
-		if d.fs == vfs.Default {
-			if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
-				continue
-			}
-		}
-		if part, err := d.fs.Stat(path); err == nil && part.DeviceID() != whole.DeviceID() {
+		if part, err := d.fs.Stat(path); err == nil && part.DeviceID() != whole.DeviceID() && d.isMount(path) {
 			return fmt.Errorf("%s is a disk of its own that is mounted there, in whose place a repair can put nothing: mount it elsewhere, make %s a link to that place, and repair again", path, path)
 		}
 	}
 	return nil
+}
+
+// isMount reports whether what is of another device than the directory that it is in is
+// mounted there. It may be a link, or a volume of btrfs, which is a directory like others.
+func (d *directory) isMount(path string) bool {
+	if d.fs != vfs.Default {
+		return true
+	}
+	info, err := os.Lstat(path)
+	if err != nil || !info.IsDir() {
+		return false
+	}
+	err = os.Rename(path, filepath.Join(path, swapName)) // into itself, which never succeeds
+	return errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EBUSY)
 }
 
 // busy says what to do about a part whose name cannot be changed, if that was not found
