@@ -208,11 +208,11 @@ func IsUnfinishedBackup(dir string) bool {
 
 // InspectBackup reads a whole backup and lists all damage, with files relative
 // to its directory. One that only a newer program reads is damage of kind version,
-// as in Inspect.
+// as in Inspect. An error says which files could not be read; the others are.
 func InspectBackup(ctx context.Context, dir string) (BackupInfo, []Damage, error) {
 	info, damage, err := inspectBackup(ctx, dir)
 	if err != nil {
-		return info, nil, fmt.Errorf("inspect backup: %w", backupError(err))
+		return info, damage, fmt.Errorf("inspect backup: %w", backupError(err))
 	}
 	return info, damage, nil
 }

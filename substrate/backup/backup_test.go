@@ -256,6 +256,38 @@ func TestDamageOfABackupIsNamedWithFileAndOffset(t *testing.T) {
 	}
 }
 
+// A disk that cannot read a file says nothing about the others.
+func TestFileThatCannotBeReadHidesNoDamageOfOthers(t *testing.T) {
+	fs := faultfs.New()
+	before, _ := versions()
+	if _, err := before.save(fs, "/dest", source); err != nil {
+		t.Fatal(err)
+	}
+	m, err := backup.Read(fs, "/dest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := errors.New("the disk says no")
+	unread := []string{"/dest/000001/STORE/1", "/dest/000001/STORE/2"}
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpRead && slices.Contains(unread, op.Path) {
+			return bad
+		}
+		return nil
+	})
+	const last = "000001/store/main/x"
+	alter(t, fs, "/dest/"+last, func(data []byte) []byte { return data[1:] })
+	found, err := m.Verify(t.Context(), fs, "/dest")
+	if len(found) != 1 || found[0].File != last || !errors.Is(err, bad) || !strings.Contains(err.Error(), "STORE/1") || !strings.Contains(err.Error(), "STORE/2") {
+		t.Errorf("%v, %v", found, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Verify(ctx, fs, "/dest"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
+	}
+}
+
 func must(s string, err error) string {
 	if err != nil {
 		panic(err)
