@@ -115,7 +115,7 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 	if err := outsideServers(dest); err != nil {
 		return r, err
 	}
-	source := backup.Source{Hub: d.params.Hub, Lineage: d.lineage, Partitions: d.params.Partitions}
+	source := backup.Source{Hub: d.params.Hub, Lineage: d.lineage, Partitions: d.params.Partitions, Parts: copiedParts}
 	if d.fs == vfs.Default {
 		lock, lockErr := dirlock.AcquireIf(dest, func() error { return backup.Fits(d.fs, dest, source, besides...) })
 		if lockErr != nil {
@@ -144,6 +144,9 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 	}
 	return BackupResult(done), err
 }
+
+// copiedParts are the directories in which the files are that a backup copies.
+var copiedParts = []string{logName, storeName, sideName}
 
 // besides are names that may lie beside a backup.
 var besides = []string{"LOCK", "HOLDER", "HOLDER.tmp", "lost+found"}

@@ -99,6 +99,10 @@ func TestBackupToAWrongPlaceIsRefused(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(full, "letter"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
+	dated := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dated, "20260101", "photos"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	taken := t.TempDir()
 	if _, err := elsewhere.Backup(t.Context(), taken); err != nil {
 		t.Fatal(err)
@@ -117,12 +121,16 @@ func TestBackupToAWrongPlaceIsRefused(t *testing.T) {
 		"through a link": {filepath.Join(link, "x", "y"), "inside of", engine.ErrInvalid},
 		"another hub":    {other, "held", engine.ErrHeld},
 		"things":         {full, `"letter"`, engine.ErrForeign},
+		"dated folders":  {dated, `"20260101"`, engine.ErrForeign},
 		"another's":      {taken, "backup of hub", engine.ErrForeign},
 	} {
 		_, err := b.hub.Backup(t.Context(), c.dest)
 		if !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+	if _, err := os.Stat(filepath.Join(dated, "20260101", "photos")); err != nil {
+		t.Errorf("a folder of somebody else's is gone: %v", err)
 	}
 	memory := open(t, "", netherite.InMemory())
 	if _, err := memory.Backup(t.Context(), t.TempDir()); !errors.Is(err, engine.ErrInvalid) {

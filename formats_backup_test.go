@@ -72,7 +72,7 @@ func restored(t *testing.T, archive string) (dir string) {
 			t.Errorf("the backup has no %s: it does not show how that is stored", what)
 		}
 	}
-	source := backup.Source{Lineage: m.Lineage, Partitions: m.Partitions}
+	source := backup.Source{Lineage: m.Lineage, Partitions: m.Partitions, Parts: copiedParts}
 	if _, err := hex.Decode(source.Hub[:], []byte(m.Hub)); err != nil {
 		t.Fatal(err)
 	}

@@ -78,32 +78,36 @@ func InspectFiles(files vfs.FS, dir string) (*Report, error) {
 }
 
 func inspect(d *directory) (*Report, error) {
-	dir := d.dir
+	r, err := d.inspect()
+	if err != nil {
+		return nil, fmt.Errorf("inspect %s: %w", d.dir, err)
+	}
+	return r, nil
+}
+
+func (d *directory) inspect() (*Report, error) {
 	d.logger = slog.New(slog.DiscardHandler)
 	err := d.acquire()
 	switch {
 	case errors.Is(err, engine.ErrDamaged) && d.has(restoringName):
 		return &Report{Damage: []Damage{{File: restoringName, Kind: "short", Detail: err.Error(), Partition: -1}}}, nil
 	case errors.Is(err, engine.ErrDamaged):
-		return &Report{Damage: []Damage{d.hubDamage(err)}}, nil
+		return d.withoutHubFile(d.hubDamage(err))
 	case errors.Is(err, engine.ErrNewerFormat):
 		return &Report{Damage: []Damage{{File: hubName, Kind: "version", Detail: err.Error(), Partition: -1}}}, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("inspect %s: %w", dir, err)
+	case err != nil:
+		return nil, err
 	}
 	r := &Report{Hub: d.params.Hub, Partitions: d.params.Partitions}
-	err = r.inspect(d)
-	if err = errors.Join(err, d.Close()); err != nil {
-		return nil, fmt.Errorf("inspect %s: %w", dir, err)
-	}
-	return r, nil
+	return r, errors.Join(r.inspect(d), d.Close())
 }
 
 // hubDamage is what keeps the hub file from being read, as damage.
 func (d *directory) hubDamage(err error) Damage {
 	kind := "crc"
-	if !d.has(hubName) {
+	if damage, ok := errors.AsType[*substrate.Damage](err); ok {
+		kind = damage.Kind
+	} else if !d.has(hubName) {
 		kind = "short"
 	}
 	return Damage{File: hubName, Kind: kind, Detail: err.Error(), Partition: -1}

@@ -66,6 +66,10 @@ func TestAllDamageIsNamedHoweverMuchThereIs(t *testing.T) {
 		"note of an opening, table and side file": func(dir string) []spot {
 			return []spot{flipPart(t, dir, "store/opened", 0), flipPart(t, dir, table, 1), flipPart(t, dir, sideFile, 0)}
 		},
+		"hub file, table, log and side file": func(dir string) []spot {
+			write(t, dir, "hub", "{")
+			return []spot{{"hub", 0}, flipPart(t, dir, table, 0), flipPart(t, dir, segment, 3), flipPart(t, dir, sideFile, 1)}
+		},
 	} {
 		dir := duplicate(t, whole)
 		t.Log(name)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
@@ -121,7 +122,9 @@ func repair(ctx context.Context, files vfs.FS, dir string, o RepairOptions) (rep
 	if err := d.clearRepair(); err != nil {
 		return m.report, err
 	}
-	err = m.build(ctx)
+	if err = m.build(ctx); err == nil {
+		err = d.noneIsMounted()
+	}
 	if err == nil && m.report.Loses() && !o.Drop && !o.DryRun {
 		err = fmt.Errorf("%w: look at what they are; a repair that may drop them goes on without them", ErrLoses)
 	}
@@ -168,7 +171,7 @@ func (m *mender) look() error {
 	err := d.read()
 	if errors.Is(err, engine.ErrDamaged) || errors.Is(err, fs.ErrNotExist) {
 		m.report.Damage = append(m.report.Damage, d.hubDamage(err))
-		err = m.guessHub()
+		err = d.guessHub()
 	}
 	if err != nil {
 		return err
@@ -196,12 +199,21 @@ func (m *mender) look() error {
 		m.salvaged, err = filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID(d.params.Hub), reach)
 	}
 	if damage, ok := errors.AsType[*substrate.Damage](err); ok && damage.Kind == "foreign" {
-		return fmt.Errorf("%w: log and hub file are of different hubs: put the right one back; if the hub file is the wrong one, move it away and repair again, which makes it anew", err)
+		return m.foreign(err)
 	}
 	if err == nil {
 		err = m.lookAtRows()
 	}
 	return err
+}
+
+// foreign says what to do about a log and a hub file that are of different hubs.
+func (m *mender) foreign(err error) error {
+	identity := logName + "/identity"
+	if slices.ContainsFunc(m.found.Damage, func(d Damage) bool { return d.Kind == "foreign" && d.File == identity }) {
+		return fmt.Errorf("%w: the log is of the same hub as the hub file, and only its file %s is another's: move that away and repair again, which makes it anew", err, identity)
+	}
+	return fmt.Errorf("%w: log and hub file are of different hubs: put the right one back; if the hub file is the wrong one, move it away and repair again, which makes it anew", err)
 }
 
 // noted is how far the log had come, as the store has noted it, or what is left of that.
@@ -221,31 +233,6 @@ func (m *mender) oldStore() pebblestore.Options {
 	o := m.d.storeOptions()
 	o.Logger = m.o.Logger
 	return o
-}
-
-// guessHub finds out from the log and the store what the hub file said.
-func (m *mender) guessHub() error {
-	d := m.d
-	s, err := filelog.Salvage(d.fs, d.fs.PathJoin(d.dir, logName), filelog.HubID{}, substrate.Reach{})
-	if err != nil {
-		return err
-	}
-	d.params.Hub = s.Hub
-	partitions := 0
-	err = s.Groups(func(at substrate.Offset, group []byte) error {
-		return core.ReadGroup(at, group, func(run core.Run) { partitions = max(partitions, run.Partition+1) })
-	})
-	remains, rowsErr := pebblestore.Salvage(m.oldStore(), false)
-	if rowsErr == nil {
-		stored, storedErr := core.StoredPartitions(remains)
-		partitions, rowsErr = max(partitions, stored), storedErr
-	}
-	err = errors.Join(err, rowsErr)
-	if err == nil && (s.Hub == (filelog.HubID{}) || partitions < core.MinPartitions) {
-		err = fmt.Errorf("%w: neither the hub file nor the log nor the store says whose hub it is, and of how many partitions: put one of them back, or restore a backup", engine.ErrDamaged)
-	}
-	d.params.Partitions = partitions
-	return err
 }
 
 // build makes the new hub.

@@ -109,7 +109,7 @@ func (m *mender) copyStore(ctx context.Context) error {
 			if name == "LOCK" || strings.HasPrefix(name, "OPTIONS-") {
 				continue // they are made anew
 			}
-			if err := m.link(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
+			if err := m.take(m.d.fs.PathJoin(from, database, name), m.d.fs.PathJoin(to, name)); err != nil {
 				return err
 			}
 		}
@@ -120,8 +120,23 @@ func (m *mender) copyStore(ctx context.Context) error {
 	return nil
 }
 
-// link makes a table, which never changes, another name, and copies other files.
-func (m *mender) link(from, to string) error {
+// take makes a table, which never changes, another name, and copies other files. What is
+// none, such as the folder of a disk that is mounted there, is not of the store; but of a
+// marker the name is all that counts.
+func (m *mender) take(from, to string) error {
+	switch info, err := m.d.fs.Stat(from); {
+	case err != nil:
+		return err
+	case info.Mode().IsRegular():
+	case strings.HasPrefix(m.d.fs.PathBase(from), "marker."):
+		f, err := m.d.fs.Create(to, vfs.WriteCategoryUnspecified)
+		if err != nil {
+			return err
+		}
+		return errors.Join(f.Sync(), f.Close())
+	default:
+		return nil
+	}
 	if len(from) > 4 && from[len(from)-4:] == ".sst" {
 		return linkOrCopy(m.d.fs, from, to)
 	}

@@ -71,6 +71,29 @@ func TestNothingIsReplacedWithoutTheReportOfARepair(t *testing.T) {
 	}
 }
 
+// Somebody may have removed what was built, to free space: the old parts are in quarantine,
+// and must not be said to be repaired.
+func TestRepairThatGoesOnMissesWhatItHasBuilt(t *testing.T) {
+	hub, _ := bankHub(t, true)
+	write(t, hub, "repair.swap", `"quarantine/001"`)
+	if err := os.MkdirAll(filepath.Join(hub, "quarantine/001"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	write(t, hub, "quarantine/001/repair.json", "{}")
+	if err := os.Rename(filepath.Join(hub, "log"), filepath.Join(hub, "repair.old.log")); err != nil {
+		t.Fatal(err)
+	}
+	before := unlocked(t, hub)
+	for _, o := range []netherite.RepairOptions{{DryRun: true}, {}, {Drop: true}} {
+		if r, err := netherite.Repair(t.Context(), hub, o); !errors.Is(err, engine.ErrDamaged) || r != nil || !strings.Contains(err.Error(), "repair.new.log") {
+			t.Errorf("%+v, %v", r, err)
+		}
+	}
+	if !maps.Equal(before, unlocked(t, hub)) {
+		t.Error("something was changed")
+	}
+}
+
 func TestInspectTellsOfAnInterruptedRepair(t *testing.T) {
 	hub, _ := bankHub(t, true)
 	if err := os.WriteFile(filepath.Join(hub, "repair.swap"), []byte("\"quarantine/001\""), 0o600); err != nil {
@@ -79,5 +102,12 @@ func TestInspectTellsOfAnInterruptedRepair(t *testing.T) {
 	r, err := netherite.Inspect(hub)
 	if err != nil || len(r.Damage) != 1 || r.Damage[0].File != "repair.swap" {
 		t.Errorf("%v, %+v", err, r)
+	}
+	if err := os.Rename(filepath.Join(hub, "hub"), filepath.Join(hub, "repair.old.hub")); err != nil {
+		t.Fatal(err)
+	}
+	r, err = netherite.Inspect(hub)
+	if err != nil || len(r.Damage) != 2 || r.Damage[0].File != "hub" || r.Damage[1].File != "repair.swap" {
+		t.Errorf("between the names: %v, %+v", err, r)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -27,7 +28,7 @@ var (
 func (d *directory) clearRepair() error {
 	names, err := d.fs.List(d.dir)
 	for _, name := range names {
-		if strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, oldPrefix) {
+		if strings.HasPrefix(name, newPrefix) || strings.HasPrefix(name, oldPrefix) || name == swapName+".tmp" {
 			err = errors.Join(err, d.fs.RemoveAll(d.fs.PathJoin(d.dir, name)))
 		}
 	}
@@ -38,18 +39,39 @@ func (d *directory) clearRepair() error {
 }
 
 // quarantine keeps the old files, with the report, and then notes that the parts
-// may change places. A quarantine without a report is one that was interrupted.
+// may change places. If it cannot, it leaves nothing.
 func (m *mender) quarantine() error {
 	d := m.d
+	name, err := d.freeQuarantine()
+	if err != nil {
+		return errors.Join(err, d.clearRepair())
+	}
+	m.report.Quarantine = filepath.ToSlash(name)
+	dir := d.fs.PathJoin(d.dir, name)
+	if err = m.keepAll(dir); err == nil {
+		err = dirsync.Replace(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
+	}
+	if err == nil || d.has(swapName) {
+		return err // it goes on with that, whether that is durable or not
+	}
+	m.report.Quarantine = ""
+	return errors.Join(err, d.fs.RemoveAll(dir), d.clearRepair())
+}
+
+// freeQuarantine is the name of the next quarantine. One without a report is one that
+// was interrupted.
+func (d *directory) freeQuarantine() (string, error) {
 	for n := 1; ; n++ {
 		name := d.fs.PathJoin(quarantineName, fmt.Sprintf("%03d", n))
-		if d.has(name) && d.has(d.fs.PathJoin(name, reportName)) {
-			continue
+		if taken, err := present(d.fs, d.fs.PathJoin(d.dir, name, reportName)); err != nil || !taken {
+			return name, err
 		}
-		m.report.Quarantine = filepath.ToSlash(name)
-		break
 	}
-	dir := d.fs.PathJoin(d.dir, m.report.Quarantine)
+}
+
+// keepAll keeps the old files in a directory, and writes the report beside them.
+func (m *mender) keepAll(dir string) error {
+	d := m.d
 	err := d.fs.RemoveAll(dir)
 	if err == nil {
 		err = dirsync.Make(d.fs, dir)
@@ -69,14 +91,15 @@ func (m *mender) quarantine() error {
 	if err == nil {
 		err = dirsync.Replace(d.fs, dir, reportName, append(data, '\n'))
 	}
-	if err == nil {
-		err = dirsync.Replace(d.fs, d.dir, swapName, []byte(strconv.Quote(m.report.Quarantine)))
-	}
 	return err
 }
 
 // reportName is the report of a repair, in its quarantine.
 const reportName = "repair.json"
+
+// lostAndFound is the folder that a file system has at its root: a part of a hub may be
+// one. It is the system's, and may be closed to others.
+const lostAndFound = "lost+found"
 
 // keep gives files a second name, which nothing that becomes of the first
 // touches. Moving them could lose both in a crash.
@@ -88,10 +111,13 @@ func keep(fs vfs.FS, from, to string) error {
 	if !info.IsDir() {
 		return linkOrCopy(fs, from, to)
 	}
-	if err := fs.MkdirAll(to, 0o700); err != nil {
-		return err
-	}
 	names, err := fs.List(from)
+	if errors.Is(err, os.ErrPermission) && fs.PathBase(from) == lostAndFound {
+		return nil
+	}
+	if err == nil {
+		err = fs.MkdirAll(to, 0o700)
+	}
 	for _, name := range names {
 		if err == nil && name != "LOCK" {
 			err = keep(fs, fs.PathJoin(from, name), fs.PathJoin(to, name))
@@ -110,7 +136,7 @@ func (d *directory) swap() error {
 	at := func(name string) string { return d.fs.PathJoin(d.dir, name) }
 	move := func(from, to string) error {
 		if err := d.fs.Rename(at(from), at(to)); err != nil {
-			return fmt.Errorf("rename %s to %s: %w", from, to, err)
+			return busy(at(from), fmt.Errorf("rename %s to %s: %w", from, to, err))
 		}
 		return nil
 	}
@@ -145,6 +171,18 @@ func (d *directory) swap() error {
 	return errors.Join(dirsync.Sync(d.fs, d.dir), d.clearRepair())
 }
 
+// allBuilt makes sure that each part is there, a new one or the one that it has replaced.
+func (d *directory) allBuilt() error {
+	at := func(name string) string { return d.fs.PathJoin(d.dir, name) }
+	for _, part := range replacedParts {
+		if !d.has(part) && !d.has(newPrefix+part) {
+			return fmt.Errorf("%w: %s is gone, which the repair had built: put it back and repair again; without it, put all that the last quarantine in %s has in the place of what has its names here, remove %s, and repair again",
+				engine.ErrDamaged, at(newPrefix+part), at(quarantineName), at(swapName))
+		}
+	}
+	return nil
+}
+
 // resumeSwap goes on with a repair that was interrupted after everything was built.
 func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
 	data, err := readFile(d.fs, d.fs.PathJoin(d.dir, swapName))
@@ -163,6 +201,9 @@ func (d *directory) resumeSwap(o RepairOptions) (*RepairReport, error) {
 		return nil, fmt.Errorf("%w: %s: it does not name the quarantine of a repair, with its report: %w; "+
 			"if there is none in %s, no repair got so far: remove the file; else write the name of the last, in quotes, into it",
 			engine.ErrDamaged, d.fs.PathJoin(d.dir, swapName), err, d.fs.PathJoin(d.dir, quarantineName))
+	}
+	if err := d.allBuilt(); err != nil {
+		return nil, err
 	}
 	if r.Interrupted = o.DryRun; o.DryRun {
 		return r, nil

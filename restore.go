@@ -203,16 +203,16 @@ func IsBackup(dir string) bool {
 // IsUnfinishedBackup reports whether a directory holds what a first backup has left
 // that was interrupted. Nothing can be restored of it; the next backup begins anew.
 func IsUnfinishedBackup(dir string) bool {
-	return backup.Unfinished(vfs.Default, dir, besides...)
+	return backup.Unfinished(vfs.Default, dir, copiedParts, besides...)
 }
 
 // InspectBackup reads a whole backup and lists all damage, with files relative
 // to its directory. One that only a newer program reads is damage of kind version,
-// as in Inspect.
+// as in Inspect. An error says which files could not be read; the others are.
 func InspectBackup(ctx context.Context, dir string) (BackupInfo, []Damage, error) {
 	info, damage, err := inspectBackup(ctx, dir)
 	if err != nil {
-		return info, nil, fmt.Errorf("inspect backup: %w", backupError(err))
+		return info, damage, fmt.Errorf("inspect backup: %w", backupError(err))
 	}
 	return info, damage, nil
 }

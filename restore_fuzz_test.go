@@ -53,7 +53,7 @@ func FuzzInterruptedRepair(f *testing.F) {
 	f.Add([]byte(`"quarantine/001"`), []byte(`{"Damage":7}`))
 	f.Fuzz(func(t *testing.T, swap, report []byte) {
 		fuzztest.Bounded(t, len(swap)+len(report), perByte, func() {
-			disk := madeUp(t, map[string][]byte{hubName: nil, swapName: swap, "quarantine/001/" + reportName: report})
+			disk := madeUp(t, map[string][]byte{hubName: nil, logName: nil, storeName: nil, swapName: swap, "quarantine/001/" + reportName: report})
 			d := &directory{dir: "/d", fs: disk}
 			r, err := RepairFiles(context.Background(), disk, "/d", RepairOptions{DryRun: true})
 			if !d.has(swapName) {

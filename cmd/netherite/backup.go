@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/door/owner"
 	"github.com/netherite-go/netherite/internal/terminal"
+	"github.com/netherite-go/netherite/substrate/backup"
 	"github.com/spf13/cobra"
 )
 
@@ -61,6 +63,18 @@ func printBackup(cmd *cobra.Command, b owner.Backup) {
 		b.Number, b.Files, b.Bytes, b.CopiedFiles, b.CopiedBytes, b.LogBegin, b.LogEnd)
 }
 
+// noBackupAt says that there is no backup in a directory, or why nobody knows.
+func noBackupAt(dir string) error {
+	_, err := os.Stat(filepath.Join(dir, backup.ManifestName))
+	switch {
+	case err == nil, errors.Is(err, fs.ErrNotExist), errors.Is(err, syscall.ENOTDIR):
+		return notFoundf("no backup in %q: name the directory that netherite backup has written", dir)
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w: run this as the user whose backup it is, or let this one read the directory", err)
+	}
+	return fmt.Errorf("look for a backup in %s: %w", dir, err)
+}
+
 func newRestore() *cobra.Command {
 	return &cobra.Command{
 		Use:   "restore DEST DIR",
@@ -74,7 +88,7 @@ func newRestore() *cobra.Command {
 				return notFoundf("%s", unfinished(args[0]))
 			}
 			if !netherite.IsBackup(args[0]) {
-				return notFoundf("no backup in %q: name the directory that netherite backup has written", args[0])
+				return noBackupAt(args[0])
 			}
 			if err := notOthers(cmd.Context(), args[1]); err != nil {
 				return err

@@ -85,3 +85,17 @@ func TestABackupOfANewerProgramIsRefusedByNameByEachCommand(t *testing.T) {
 		}
 	}
 }
+
+func TestABackupThatCannotBeLookedAtIsNotOneThatIsNotThere(t *testing.T) {
+	noContexts(t)
+	dest, into := t.TempDir(), filepath.Join(t.TempDir(), "new")
+	if _, errs, code := commandLine(t, "restore", dest, into); code != exitNotFound || !strings.Contains(errs, "no backup in") {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+	if err := os.Symlink("manifest", filepath.Join(dest, "manifest")); err != nil { // a link to itself
+		t.Fatal(err)
+	}
+	if _, errs, code := commandLine(t, "restore", dest, into); code != exitFailed || !strings.Contains(errs, "look for a backup in "+dest) {
+		t.Errorf("exit code %d\n%s", code, errs)
+	}
+}

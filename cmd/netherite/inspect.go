@@ -46,12 +46,12 @@ func newInspect() *cobra.Command {
 // inspectBackup reads a whole backup, verify or not: its description is short.
 func inspectBackup(cmd *cobra.Command, dir string) error {
 	i, damage, err := netherite.InspectBackup(cmd.Context(), dir)
+	out := cmd.OutOrStdout()
+	printDamage(out, damage)
 	if err != nil {
 		return err
 	}
-	out := cmd.OutOrStdout()
 	if len(damage) > 0 {
-		printDamage(out, damage)
 		return &quiet{exitFailed}
 	}
 	terminal.Printf(out, "ok: backup=%d hub=%s taken=%s files=%d bytes=%d log=%d-%d\n",

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ import (
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
 
-var source = backup.Source{Hub: [16]byte{7}, Partitions: 3}
+var source = backup.Source{Hub: [16]byte{7}, Partitions: 3, Parts: []string{"log", "store", "STORE", "side"}}
 
 // hub is what is backed up: names and contents; upper-case names never change.
 type hub map[string]string
@@ -248,7 +249,42 @@ func TestDamageOfABackupIsNamedWithFileAndOffset(t *testing.T) {
 		if _, err := backup.Read(fs, "/dest"); !errors.Is(err, substrate.ErrDamaged) {
 			t.Errorf("flip in the manifest at %d: %v", at, err)
 		}
+		if err := backup.Fits(fs, "/dest", source); !errors.Is(err, substrate.ErrDamaged) || !strings.Contains(err.Error(), "name another directory") {
+			t.Errorf("flip in the manifest at %d: the next backup: %v", at, err)
+		}
 		alter(t, fs, "/dest/manifest", flip)
+	}
+}
+
+// A disk that cannot read a file says nothing about the others.
+func TestFileThatCannotBeReadHidesNoDamageOfOthers(t *testing.T) {
+	fs := faultfs.New()
+	before, _ := versions()
+	if _, err := before.save(fs, "/dest", source); err != nil {
+		t.Fatal(err)
+	}
+	m, err := backup.Read(fs, "/dest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	bad := errors.New("the disk says no")
+	unread := []string{"/dest/000001/STORE/1", "/dest/000001/STORE/2"}
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpRead && slices.Contains(unread, op.Path) {
+			return bad
+		}
+		return nil
+	})
+	const last = "000001/store/main/x"
+	alter(t, fs, "/dest/"+last, func(data []byte) []byte { return data[1:] })
+	found, err := m.Verify(t.Context(), fs, "/dest")
+	if len(found) != 1 || found[0].File != last || !errors.Is(err, bad) || !strings.Contains(err.Error(), "STORE/1") || !strings.Contains(err.Error(), "STORE/2") {
+		t.Errorf("%v, %v", found, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := m.Verify(ctx, fs, "/dest"); !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled: %v", err)
 	}
 }
 
@@ -287,6 +323,53 @@ func TestPlaceOfAnotherHubIsRefused(t *testing.T) {
 	}
 	if got, err := restored(fs, "/dest"); err != nil || !same(got, before) {
 		t.Errorf("a refused backup has changed the one that is there: %v", err)
+	}
+}
+
+// Dated folders have names like those of backups.
+func TestDirectoryThatIsOnlyNamedLikeABackupIsLeftAlone(t *testing.T) {
+	before, after := versions()
+	for name, file := range map[string]string{
+		"a file": "20260101", "a folder with a file": "20260101/notes", "a copy of a backup": "260101/manifest",
+		"a copy of a hub": "000003/hub", "a file with the name of a part": "000007/log",
+	} {
+		for _, first := range []bool{true, false} {
+			fs := vfs.NewMem()
+			if !first {
+				if _, err := before.save(fs, "/dest", source); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, fs, "/dest/"+file)
+			_, err := after.save(fs, "/dest", source)
+			if !errors.Is(err, backup.ErrOther) || !strings.Contains(err.Error(), strconv.Quote(strings.Split(file, "/")[0])) {
+				t.Errorf("%s, first backup %t: %v", name, first, err)
+			}
+			if err := backup.Fits(fs, "/dest", source); !errors.Is(err, backup.ErrOther) {
+				t.Errorf("%s, first backup %t: fits: %v", name, first, err)
+			}
+			if backup.Unfinished(fs, "/dest", source.Parts) {
+				t.Errorf("%s, first backup %t: it is said to be what an interrupted backup has left", name, first)
+			}
+			if _, err := content(fs, "/dest/"+file); err != nil {
+				t.Errorf("%s, first backup %t: it is gone: %v", name, first, err)
+			}
+		}
+	}
+}
+
+// write makes a file, and the directories that it is in.
+func write(t *testing.T, fs vfs.FS, path string) {
+	t.Helper()
+	if err := fs.MkdirAll(fs.PathDir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	f, err := fs.Create(path, vfs.WriteCategoryUnspecified)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

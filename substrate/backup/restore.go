@@ -104,16 +104,19 @@ func (f *File) check(ctx context.Context, fsys vfs.FS, dest string, use func([]b
 	return nil
 }
 
-// Verify reads a whole backup and lists all damage. The error says that it could
-// not read.
-func (m *Manifest) Verify(ctx context.Context, fsys vfs.FS, dest string) (found []*substrate.Damage, err error) {
-	for i := range m.Files {
+// Verify reads a whole backup and lists all damage. The error says which files it could
+// not read; it has read the others.
+func (m *Manifest) Verify(ctx context.Context, fsys vfs.FS, dest string) (found []*substrate.Damage, unread error) {
+	for i := 0; i < len(m.Files) && ctx.Err() == nil; i++ {
 		err := m.Files[i].check(ctx, fsys, dest, func([]byte) error { return nil })
 		if damage, ok := errors.AsType[*substrate.Damage](err); ok {
 			found = append(found, damage)
 		} else if err != nil {
-			return found, fmt.Errorf("verify %s in %s: %w", m.Files[i].Name, dest, err)
+			unread = errors.Join(unread, fmt.Errorf("verify %s in %s: %w", m.Files[i].Name, dest, err))
 		}
 	}
-	return found, nil
+	if unread == nil {
+		unread = context.Cause(ctx)
+	}
+	return found, unread
 }

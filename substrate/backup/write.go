@@ -28,12 +28,15 @@ type Source struct {
 	// builds files anew, files of the same name and ID may differ.
 	Lineage    string
 	Partitions int
+	// Parts are the directories in which its files are: the first words of their names.
+	Parts []string
 }
 
 // Writer makes one backup.
 type Writer struct {
 	fs     vfs.FS
 	dest   string
+	parts  []string        // see Source
 	before map[string]File // of the backup that is there, by name
 	m      Manifest
 	result Result
@@ -63,7 +66,7 @@ func Begin(fsys vfs.FS, dest string, s Source, others ...string) (*Writer, error
 }
 
 func newWriter(fsys vfs.FS, dest string, s Source) *Writer {
-	w := &Writer{fs: fsys, dest: dest, before: map[string]File{}, made: map[string]bool{}}
+	w := &Writer{fs: fsys, dest: dest, parts: s.Parts, before: map[string]File{}, made: map[string]bool{}}
 	w.m = Manifest{Format: FormatVersion, Hub: hex.EncodeToString(s.Hub[:]), Lineage: s.Lineage, Partitions: s.Partitions, Number: 1}
 	return w
 }
@@ -107,14 +110,14 @@ func (w *Writer) look(others []string) (*Manifest, error) {
 	case errors.Is(err, fs.ErrNotExist):
 		old = nil
 	case err != nil:
-		return nil, fmt.Errorf("the backup that is there: %w", err)
+		return nil, fmt.Errorf("the backup that is there cannot be brought up to date, name another directory: %w", err)
 	case old.Hub != w.m.Hub:
 		return nil, fmt.Errorf("%w: it holds a backup of hub %s, this is hub %s: name another directory", ErrOther, old.Hub, w.m.Hub)
 	case old.Lineage != w.m.Lineage:
 		return nil, fmt.Errorf("%w: it holds a backup of the hub from which this one was restored or repaired: name another directory", ErrOther)
 	}
 	for _, name := range names {
-		if n, ok := backupNumber(name); ok {
+		if n, ok := w.copied(old, name); ok {
 			w.m.Number = max(w.m.Number, n+1)
 		} else if name != ManifestName && name != ManifestName+".tmp" && !slices.Contains(others, name) {
 			return nil, fmt.Errorf("%w: it holds %q: name a new or empty directory", ErrOther, name)
@@ -123,20 +126,40 @@ func (w *Writer) look(others []string) (*Manifest, error) {
 	return old, nil
 }
 
+// copied reads the number of a directory of files that a backup has copied: the one of a
+// manifest, if there is one, or another.
+func (w *Writer) copied(m *Manifest, name string) (int, bool) {
+	n, ok := backupNumber(name)
+	named := m != nil && slices.ContainsFunc(m.Files, func(f File) bool { return f.Number == n })
+	return n, ok && (named || holdsOnly(w.fs, w.place(name), w.parts))
+}
+
 // backupNumber reads the name of a directory of files.
 func backupNumber(name string) (int, bool) {
 	n, err := strconv.Atoi(name)
 	return n, err == nil && n > 0 && fmt.Sprintf("%06d", n) == name
 }
 
+// holdsOnly reports whether there is nothing in a directory but parts of a hub. One that
+// is only named like a backup's, as by a date, has other things in it: it is somebody
+// else's, and not to be removed.
+func holdsOnly(fsys vfs.FS, dir string, parts []string) bool {
+	names, err := fsys.List(dir)
+	return err == nil && !slices.ContainsFunc(names, func(name string) bool {
+		info, err := fsys.Stat(fsys.PathJoin(dir, name))
+		return err != nil || !info.IsDir() || !slices.Contains(parts, name)
+	})
+}
+
 // Unfinished reports whether a directory has what a first backup leaves that was
 // interrupted: copied files, and no manifest of them, which the next backup removes.
-// Names in others may lie there, too.
-func Unfinished(fsys vfs.FS, dir string, others ...string) bool {
+// They are in parts, as Source has them. Names in others may lie there, too.
+func Unfinished(fsys vfs.FS, dir string, parts []string, others ...string) bool {
 	names, err := fsys.List(dir)
 	found := false
 	for _, name := range names {
-		_, copied := backupNumber(name)
+		_, numbered := backupNumber(name)
+		copied := numbered && holdsOnly(fsys, fsys.PathJoin(dir, name), parts)
 		if found = found || copied; !copied && name != ManifestName+".tmp" && !slices.Contains(others, name) {
 			return false
 		}
@@ -160,7 +183,7 @@ func (w *Writer) tidy(m *Manifest) error {
 		return err
 	}
 	for _, name := range names {
-		if _, ok := backupNumber(name); ok {
+		if _, ok := w.copied(m, name); ok {
 			if err := w.prune(name, keep); err != nil {
 				return err
 			}

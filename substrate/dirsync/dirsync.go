@@ -49,9 +49,18 @@ func Make(fsys vfs.FS, dir string) error {
 		return err
 	}
 	if err := fsys.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("create directory %s: %w", dir, err)
+		return fmt.Errorf("create directory %s: %w", dir, ofLink(fsys, dir, err))
 	}
 	return Sync(fsys, parent)
+}
+
+// ofLink is the error of a directory that cannot be made: a link that leads nowhere has
+// the name, but is none, and the system says that it exists.
+func ofLink(fsys vfs.FS, dir string, err error) error {
+	if _, statErr := fsys.Stat(dir); errors.Is(err, os.ErrExist) && errors.Is(statErr, os.ErrNotExist) {
+		return fmt.Errorf("it is a link to what is not there, such as a disk that is not mounted: %w", err)
+	}
+	return err
 }
 
 // Replace makes a file of a directory, or puts another one in its place, whole and
