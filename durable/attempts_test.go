@@ -76,6 +76,55 @@ func TestAttemptsOfAChildAfterAReplayHaveTheInputOfTheFirst(t *testing.T) {
 	}
 }
 
+// TestAttemptsAfterAReplayGoToTheVersionOfTheFirst: the input is of that version, too.
+func TestAttemptsAfterAReplayGoToTheVersionOfTheFirst(t *testing.T) {
+	var got []string
+	pays := durable.DeclareActivity[string, string]("Pays")
+	by := func(version string) durable.Handler {
+		return pays.By(func(_ context.Context, in string) (string, error) {
+			got = append(got, version+" "+in)
+			return "", errFlaky
+		}, durable.Version(version))
+	}
+	child := durable.DeclareOrchestration[string, string]("PaysBelow")
+	childBy := func(version string) durable.Handler {
+		return child.By(func(_ *durable.Context, in string) (string, error) {
+			got = append(got, version+" "+in)
+			return "", errFlaky
+		}, durable.Version(version))
+	}
+	call := durable.DeclareActivity[salted, string](pays.Name())
+	callChild := durable.DeclareOrchestration[salted, string](child.Name())
+	for name, attempts := range map[string]func(*durable.Context, durable.Version) error{
+		"activity": func(ctx *durable.Context, v durable.Version) error {
+			return durable.WaitAll(ctx, call.Call(ctx, "x", v, durable.Retry{Attempts: 3, First: ms}))
+		},
+		"child": func(ctx *durable.Context, v durable.Version) error {
+			return durable.WaitAll(ctx, callChild.Call(ctx, "x", v, durable.Retry{Attempts: 3, First: ms}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got = nil
+			runs := 0
+			retries := durable.Orchestration("RetriesVersion", func(ctx *durable.Context, _ durable.None) (string, error) {
+				runs++ // each is of code that was deployed after the one before
+				return "", attempts(ctx, durable.Version(fmt.Sprint(min(runs, 2))))
+			})
+			hub := open(t, []durable.Handler{by("1"), by("2"), childBy("1"), childBy("2"), retries}, evicting)
+			run, err := retries.Start(within(t), hub, durable.None{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := run.Wait(within(t)); !errors.Is(err, errFlaky) {
+				t.Fatal(err)
+			}
+			if len(got) != 3 || got[0] != got[1] || got[0] != got[2] || got[0][0] != '1' {
+				t.Errorf("the attempts are of version and input %q", got)
+			}
+		})
+	}
+}
+
 // explosive cannot be decoded.
 type explosive struct{}
 

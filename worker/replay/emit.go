@@ -30,7 +30,7 @@ func (x *Execution) Ask(op *Op, ev model.Event) bool {
 		return false
 	}
 	if x.past && op.hook != nil {
-		op.hook.Asked(ev.Payload, ev.Extra().Call)
+		op.hook.Asked(ev)
 	}
 	x.track(op, ev.ID, ev.Kind)
 	return true

@@ -39,9 +39,9 @@ const (
 
 // Hook sees the answers to an operation first, to retry it.
 type Hook interface {
-	// Asked is called in a replay, with the input that the operation had then, and which
-	// of the calls with the same input it was.
-	Asked(input []byte, call int32)
+	// Asked is called in a replay, with what had been asked for then. What that refers to
+	// is the history's: it must not be changed, and is to be copied if it is kept.
+	Asked(ev model.Event)
 	// Answered is called while the answer is delivered, outside of any
 	// coroutine. True means that the operation goes on: the answer is dropped.
 	Answered(op *Op, ev *model.Event) bool
