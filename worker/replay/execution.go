@@ -424,23 +424,21 @@ func (x *Execution) CurrentStack() string {
 }
 
 // enter checks that the caller is the code that is running, and returns its coroutine.
+// Every call comes here first, also one that is refused before it would have an effect.
 func (x *Execution) enter() *coroutine {
 	c := x.running.Load()
 	if c == nil || c.self != goroutine() {
 		misuse(x)
+	}
+	if x.unwinding.Load() {
+		x.swallow()
 	}
 	return c
 }
 
 // inert reports whether calls must have no effect: while unwinding, and after
 // the execution has ended, for what a branch or deferred function still does.
-func (x *Execution) inert() bool {
-	if x.unwinding.Load() {
-		x.swallow()
-		return true
-	}
-	return x.done
-}
+func (x *Execution) inert() bool { return x.unwinding.Load() || x.done }
 
 // maxSwallowed is how many calls without effect an execution makes that is being
 // unwound. More is a deferred function that repeats something until it succeeds.
