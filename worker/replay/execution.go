@@ -444,11 +444,15 @@ func (x *Execution) inert() bool { return x.unwinding.Load() || x.done }
 // unwound. More is a deferred function that repeats something until it succeeds.
 const maxSwallowed = 100_000
 
+// maxSwallowedMore is how many it makes after that until the next function is ended: each
+// of many branches may have one.
+const maxSwallowedMore = 1_000
+
 // swallow counts a call without effect. Code that does not stop making them would hold
 // up whoever unwinds it for good: its function is ended, and those deferred before it run.
 func (x *Execution) swallow() {
 	if x.swallowed++; x.swallowed > maxSwallowed {
-		x.swallowed = 0
+		x.swallowed = maxSwallowed - maxSwallowedMore
 		runtime.Goexit()
 	}
 }
