@@ -13,7 +13,8 @@ type Awaitable interface {
 	outcome() error
 }
 
-// Future is the result of something that an orchestration has asked for.
+// Future is the result of something that an orchestration has asked for. To First and
+// Completed, the zero Future is one that is never done.
 type Future[T any] struct {
 	op      replay.Op
 	env     *worker.Env

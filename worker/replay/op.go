@@ -120,8 +120,11 @@ func (op *Op) watch(w watcher) {
 	}
 }
 
-// tell has w told once more.
+// tell has w told once more. Of an operation of nobody there is nothing to tell.
 func (op *Op) tell(w watcher) {
+	if op.x == nil {
+		return // without a trace: several executions may have it
+	}
 	if op.watcher == nil {
 		op.watcher = w
 	} else {
@@ -167,10 +170,10 @@ func WaitFirst(x *Execution, ops []*Op) int {
 }
 
 // owns refuses operations of others: whoever makes them done would resume this
-// execution's code, which may be running.
+// execution's code, which may be running. Those of nobody are never done.
 func (x *Execution) owns(ops []*Op) {
 	for _, op := range ops {
-		if op.x != x {
+		if op.x != x && op.x != nil {
 			misuse(op.x)
 		}
 	}
