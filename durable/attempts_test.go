@@ -139,14 +139,18 @@ func TestResultWhoseDecodingPanickedIsAnErrorEachTime(t *testing.T) {
 			_, _ = f.Await()
 		}()
 		_, err := f.Await()
-		return fmt.Sprint(errors.Is(err, durable.ErrPayload)), nil
+		var failed *durable.TaskError
+		if !errors.As(err, &failed) {
+			return fmt.Sprintf("a %T", err), nil
+		}
+		return fmt.Sprint(errors.Is(err, durable.ErrPayload), " ", failed.NonRetriable, " ", failed.Task), nil
 	})
 	hub := open(t, []durable.Handler{awaits, sayHello})
 	run, err := awaits.Start(within(t), hub, durable.None{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := run.Wait(within(t)); err != nil || got != "true" {
+	if got, err := run.Wait(within(t)); err != nil || got != "true true activity "+sayHello.Name() {
 		t.Errorf("the second time it is an error: %s, %v", got, err)
 	}
 }

@@ -32,6 +32,9 @@ func (f *Future[T]) Await() (T, error) {
 		}
 		f.settle()
 	}
+	if f.err == errUndecodable {
+		f.err = taskError(f.op.Name, FailureOf(f.err))
+	}
 	return f.value, f.err
 }
 
@@ -68,7 +71,8 @@ func (f *Future[T]) settle() {
 	}
 }
 
-// errUndecodable is the outcome if decoding the result panicked.
+// errUndecodable is the outcome if decoding the result panicked, before somebody awaits
+// it again.
 var errUndecodable = NonRetriable(fmt.Errorf("%w: decoding the result panicked", ErrPayload))
 
 // newFuture makes a future whose answer is a payload.
