@@ -125,6 +125,42 @@ func TestAttemptsAfterAReplayGoToTheVersionOfTheFirst(t *testing.T) {
 	}
 }
 
+// TestCallThatIsEncodedAsAnEarlierOneWasHasAKeyOfItsOwn: that one has been encoded in
+// another way since.
+func TestCallThatIsEncodedAsAnEarlierOneWasHasAKeyOfItsOwn(t *testing.T) {
+	var inputs, keys []string
+	pays := durable.Activity("PaysKeyed", func(ctx context.Context, in string) (string, error) {
+		inputs, keys = append(inputs, in), append(keys, durable.IdempotencyKey(ctx))
+		return in, nil
+	})
+	runs := 0
+	calls := durable.Orchestration("CallsKeyed", func(ctx *durable.Context, _ durable.None) (string, error) {
+		runs++ // the first is of code that a deployment replaces
+		in := []string{"five", "one", "five"}
+		if runs > 1 {
+			in = []string{"5", "five", "five"}
+		}
+		for i := range in {
+			ctx.Patched(fmt.Sprint("patch ", i)) // what the history has of it is passed before
+			if _, err := pays.Call(ctx, in[i]).Await(); err != nil {
+				return "", err
+			}
+		}
+		return "", nil
+	})
+	hub := open(t, []durable.Handler{pays, calls}, evicting)
+	run, err := calls.Start(within(t), hub, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := run.Wait(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	if fmt.Sprint(inputs) != "[five five five]" || keys[0] == keys[1] || keys[0] == keys[2] || keys[1] == keys[2] {
+		t.Errorf("calls with the inputs %q have the keys %q", inputs, keys)
+	}
+}
+
 // explosive cannot be decoded.
 type explosive struct{}
 

@@ -52,6 +52,20 @@ func (x *Execution) NextID() int32 {
 	return x.nextID
 }
 
+// Recorded returns the input that the next action had if it is asked for in a replay, and
+// is an activity's of that name; otherwise the given one, which it has now. The action
+// must be asked for then.
+func (x *Execution) Recorded(name string, input []byte) []byte {
+	if !x.past {
+		return input
+	}
+	id := x.NextID()
+	if ev := x.expected(); ev != nil && ev.Kind == model.TaskScheduled && ev.ID == id && ev.Name == name {
+		return ev.Payload
+	}
+	return input
+}
+
 // skipMarkers passes markers that the code no longer asks for.
 func (x *Execution) skipMarkers() (next *model.Event) {
 	next = x.expected()
