@@ -111,9 +111,11 @@ func (a *ActivityOf[In, Out]) Call(ctx *Context, in In, opts ...ActivityOption) 
 	if err != nil {
 		return f.refuse(err)
 	}
+	// In a replay it is what had been asked for that counts, however it is encoded now.
+	ordinal := ctx.calls.ordinal(a.name, ctx.x.Recorded(a.name, payload))
 	ev := model.Event{
 		Kind: model.TaskScheduled, Name: a.name, Version: settings.version, Payload: payload,
-		Ext: callExt(ctx.calls.ordinal(a.name, payload), settings, ctx.x.Trace()),
+		Ext: callExt(ordinal, settings, ctx.x.Trace()),
 	}
 	if settings.retry != nil {
 		f.op.SetHook(&retrier{policy: settings.retry, op: &f.op, event: ev, attempt: 1, first: ctx.x.Now()})

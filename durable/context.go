@@ -71,7 +71,8 @@ func (c *Context) Replaying() bool { return c.x.Replaying() }
 // Unwinding reports whether this copy of the orchestration is being given up,
 // while the orchestration itself goes on elsewhere or was ended: deferred
 // functions run, and durable calls in them have no effect. One that goes on making such
-// calls is ended after many.
+// calls is ended after many, and does nothing of what comes after them: what must be
+// cleaned up locally belongs into a deferred function of its own, as those run still.
 func (c *Context) Unwinding() bool { return c.x.Unwinding() }
 
 // SetStatus replaces the instance's custom status, which clients can read at
@@ -119,7 +120,10 @@ func (c *Context) act(ev model.Event) bool { return c.x.Act(ev) }
 func (c *Context) environment() *worker.Env { return c.env }
 
 // checkSignal implements Sender.
-func (c *Context) checkSignal(entity string) error { return c.section.checkSignal(entity) }
+func (c *Context) checkSignal(entity string) error {
+	c.x.Now() // checks the caller
+	return c.section.checkSignal(entity)
+}
 
 // trace implements Sender.
 func (c *Context) trace() *model.Trace { return c.x.Trace() }

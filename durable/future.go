@@ -13,7 +13,8 @@ type Awaitable interface {
 	outcome() error
 }
 
-// Future is the result of something that an orchestration has asked for.
+// Future is the result of something that an orchestration has asked for. To First and
+// Completed, the zero Future is one that is never done.
 type Future[T any] struct {
 	op      replay.Op
 	env     *worker.Env
@@ -30,6 +31,9 @@ func (f *Future[T]) Await() (T, error) {
 			return f.value, ErrUnwinding
 		}
 		f.settle()
+	}
+	if f.err == errUndecodable {
+		f.err = taskError(f.op.Name, FailureOf(f.err))
 	}
 	return f.value, f.err
 }
@@ -67,7 +71,8 @@ func (f *Future[T]) settle() {
 	}
 }
 
-// errUndecodable is the outcome if decoding the result panicked.
+// errUndecodable is the outcome if decoding the result panicked, before somebody awaits
+// it again.
 var errUndecodable = NonRetriable(fmt.Errorf("%w: decoding the result panicked", ErrPayload))
 
 // newFuture makes a future whose answer is a payload.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/netherite-go/netherite/engine"
@@ -20,6 +21,12 @@ import (
 // step to step) since the first attempt was scheduled, if the failure is
 // NonRetriable, or if If says no. The delay is a durable timer; a delay of zero
 // needs none. A call with a negative Attempts, Factor, Max or Within fails.
+//
+// All attempts are of one call: they have the input and the Version that the first
+// one was asked for with, also if changed code, deployed meanwhile, would ask for
+// others, and also after a rewind. How they are run follows the code of now: this
+// policy, Timeout, Tags and AfterCommit. An attempt that is asked for already, or
+// that a rewind runs again, stays as it was asked for.
 type Retry struct {
 	Attempts int           // 0: not bounded
 	First    time.Duration // 0: one second; negative: no delay
@@ -115,13 +122,18 @@ type retrier struct {
 	first   model.Time
 }
 
-// Asked implements replay.Hook. The next attempts are of the same call as the first one,
-// and have its idempotency key, also if its input is encoded in another way by now.
-func (r *retrier) Asked(input []byte, call int32) {
-	if !bytes.Equal(r.event.Payload, input) {
-		r.event.Payload = bytes.Clone(input) // which keeps no history in memory
+// Asked implements replay.Hook. The next attempts are of the same call as the first one:
+// they go to the same version, which the input is for, and have its idempotency key, also
+// if the code asks for another version, or encodes the input in another way, by now. How
+// an attempt is run follows the code, as the policy does, which no history has.
+func (r *retrier) Asked(ev model.Event) {
+	if !bytes.Equal(r.event.Payload, ev.Payload) {
+		r.event.Payload = bytes.Clone(ev.Payload) // which keeps no history in memory
 	}
-	if call != r.event.Extra().Call {
+	if r.event.Version != ev.Version {
+		r.event.Version = strings.Clone(ev.Version)
+	}
+	if call := ev.Extra().Call; call != r.event.Extra().Call {
 		ext := *r.event.Extra()
 		ext.Call, r.event.Ext = call, &ext
 	}

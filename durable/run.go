@@ -117,9 +117,10 @@ func (r *Run[Out]) Terminate(ctx context.Context, reason string, recursive bool)
 }
 
 // Rewind takes back the failures that made the instance fail and lets it go on
-// from there: what failed runs again. The error wraps engine.ErrNotFailed if it
-// has not failed. An orchestration that failed while it was in a critical section
-// cannot be rewound; it fails again.
+// from there: what failed runs again, as it was asked for, with the input and the
+// version that it had, also if the code has changed meanwhile. The error wraps
+// engine.ErrNotFailed if it has not failed. An orchestration that failed while it was
+// in a critical section cannot be rewound; it fails again.
 func (r *Run[Out]) Rewind(ctx context.Context, reason string) error {
 	return r.hub.Engine().Rewind(ctx, r.id, reason)
 }

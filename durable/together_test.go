@@ -213,3 +213,28 @@ func TestCancelledBranchStaysCancelledWhenItEnds(t *testing.T) {
 		}
 	})
 }
+
+// TestZeroFutureIsNeverDone: it takes the place of something that is not waited for.
+func TestZeroFutureIsNeverDone(t *testing.T) {
+	never := &durable.Future[string]{}
+	waits := durable.Orchestration("WaitsForZero", func(ctx *durable.Context, _ durable.None) (string, error) {
+		if i, err := durable.First(ctx, never, durable.Timer(ctx, ms)); err != nil || i != 1 {
+			return fmt.Sprint("first ", i), err
+		}
+		for i, f := range durable.Completed(ctx, never, sayHello.Call(ctx, "x")) {
+			if i == 1 {
+				return f.Await()
+			}
+			break
+		}
+		return "", nil
+	})
+	hub := open(t, []durable.Handler{waits, sayHello})
+	run, err := waits.Start(within(t), hub, durable.None{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := run.Wait(within(t)); err != nil || got != "Hello x!" {
+		t.Errorf("it came to %q, %v", got, err)
+	}
+}

@@ -30,7 +30,7 @@ func (x *Execution) Ask(op *Op, ev model.Event) bool {
 		return false
 	}
 	if x.past && op.hook != nil {
-		op.hook.Asked(ev.Payload, ev.Extra().Call)
+		op.hook.Asked(ev)
 	}
 	x.track(op, ev.ID, ev.Kind)
 	return true
@@ -50,6 +50,20 @@ func (x *Execution) NextID() int32 {
 		x.skipMarkers()
 	}
 	return x.nextID
+}
+
+// Recorded returns the input that the next action had if it is asked for in a replay, and
+// is an activity's of that name; otherwise the given one, which it has now. The action
+// must be asked for then.
+func (x *Execution) Recorded(name string, input []byte) []byte {
+	if !x.past {
+		return input
+	}
+	id := x.NextID()
+	if ev := x.expected(); ev != nil && ev.Kind == model.TaskScheduled && ev.ID == id && ev.Name == name {
+		return ev.Payload
+	}
+	return input
 }
 
 // skipMarkers passes markers that the code no longer asks for.

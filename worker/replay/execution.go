@@ -424,33 +424,35 @@ func (x *Execution) CurrentStack() string {
 }
 
 // enter checks that the caller is the code that is running, and returns its coroutine.
+// Every call comes here first, also one that is refused before it would have an effect.
 func (x *Execution) enter() *coroutine {
 	c := x.running.Load()
 	if c == nil || c.self != goroutine() {
 		misuse(x)
+	}
+	if x.unwinding.Load() {
+		x.swallow()
 	}
 	return c
 }
 
 // inert reports whether calls must have no effect: while unwinding, and after
 // the execution has ended, for what a branch or deferred function still does.
-func (x *Execution) inert() bool {
-	if x.unwinding.Load() {
-		x.swallow()
-		return true
-	}
-	return x.done
-}
+func (x *Execution) inert() bool { return x.unwinding.Load() || x.done }
 
 // maxSwallowed is how many calls without effect an execution makes that is being
 // unwound. More is a deferred function that repeats something until it succeeds.
 const maxSwallowed = 100_000
 
+// maxSwallowedMore is how many it makes after that until the next function is ended: each
+// of many branches may have one.
+const maxSwallowedMore = 1_000
+
 // swallow counts a call without effect. Code that does not stop making them would hold
 // up whoever unwinds it for good: its function is ended, and those deferred before it run.
 func (x *Execution) swallow() {
 	if x.swallowed++; x.swallowed > maxSwallowed {
-		x.swallowed = 0
+		x.swallowed = maxSwallowed - maxSwallowedMore
 		runtime.Goexit()
 	}
 }

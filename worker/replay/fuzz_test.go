@@ -115,7 +115,7 @@ type retried struct {
 	times int
 }
 
-func (r *retried) Asked([]byte, int32) {}
+func (r *retried) Asked(model.Event) {}
 
 func (r *retried) Answered(op *Op, ev *model.Event) bool {
 	if ev.Failure == nil || r.times == 2 {

@@ -39,9 +39,9 @@ const (
 
 // Hook sees the answers to an operation first, to retry it.
 type Hook interface {
-	// Asked is called in a replay, with the input that the operation had then, and which
-	// of the calls with the same input it was.
-	Asked(input []byte, call int32)
+	// Asked is called in a replay, with what had been asked for then. What that refers to
+	// is the history's: it must not be changed, and is to be copied if it is kept.
+	Asked(ev model.Event)
 	// Answered is called while the answer is delivered, outside of any
 	// coroutine. True means that the operation goes on: the answer is dropped.
 	Answered(op *Op, ev *model.Event) bool
@@ -120,8 +120,11 @@ func (op *Op) watch(w watcher) {
 	}
 }
 
-// tell has w told once more.
+// tell has w told once more. Of an operation of nobody there is nothing to tell.
 func (op *Op) tell(w watcher) {
+	if op.x == nil {
+		return // without a trace: several executions may have it
+	}
 	if op.watcher == nil {
 		op.watcher = w
 	} else {
@@ -167,10 +170,10 @@ func WaitFirst(x *Execution, ops []*Op) int {
 }
 
 // owns refuses operations of others: whoever makes them done would resume this
-// execution's code, which may be running.
+// execution's code, which may be running. Those of nobody are never done.
 func (x *Execution) owns(ops []*Op) {
 	for _, op := range ops {
-		if op.x != x {
+		if op.x != x && op.x != nil {
 			misuse(op.x)
 		}
 	}

@@ -26,8 +26,11 @@ type termination struct {
 // goes with the part that has what was asked for before: that may start the instance.
 func (x *Execution) Terminate(r engine.TerminateRequest) {
 	x.enter()
-	if x.inert() || x.past && (x.rewound || len(x.out) == 0) {
-		return // in the past, it went with what came before it unless that is still owed
+	// In the past it went with what came before it, unless that is still owed. Code that is
+	// rewound may owe something while history has more: it comes from an ID that a rewind
+	// has freed, and does not tell whether the code was here before.
+	if x.inert() || x.past && (len(x.out) == 0 || x.expected() != nil) {
+		return
 	}
 	x.terminate = append(x.terminate, termination{r, x.nextID})
 }

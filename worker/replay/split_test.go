@@ -9,12 +9,12 @@ import (
 )
 
 // splitSteps lists what the parts of a step come to, with the live copy kept or lost
-// before each.
-func splitSteps(t *testing.T, lost bool, program code, maxEvents int) (parts []*engine.OrchestrationResult) {
+// before each. The first step has been told of more than the start.
+func splitSteps(t *testing.T, lost bool, program code, maxEvents int, with ...model.Event) (parts []*engine.OrchestrationResult) {
 	t.Helper()
 	h := newHost(t, program)
 	h.config.MaxEvents = maxEvents
-	parts = append(parts, h.step(started()))
+	parts = append(parts, h.step(append([]model.Event{started()}, with...)...))
 	for parts[len(parts)-1].More {
 		if len(parts) > 100 {
 			t.Fatal("it does not come to an end")
@@ -39,32 +39,66 @@ func told(r *engine.OrchestrationResult) string {
 	return s
 }
 
+// rewoundEvent is what a history has of a rewind.
+var rewoundEvent = model.Event{Kind: model.ExecutionRewound, ID: model.NoID}
+
 // TestTerminationGoesWithWhatWasAskedForBeforeIt: the instance may be one that the step
-// starts.
+// starts. So it does if the execution was rewound before.
 func TestTerminationGoesWithWhatWasAskedForBeforeIt(t *testing.T) {
-	for _, lost := range []bool{false, true} {
-		parts := splitSteps(t, lost, func(x *Execution, _ []byte) Outcome {
-			terminate(x, "first")
-			task(x, "0")
-			task(x, "1")
-			terminate(x, "second")
-			task(x, "2")
-			x.Act(model.Event{Kind: model.ChildCreated, Instance: "child"})
-			terminate(x, "child")
-			task(x, "4").Wait()
-			return Outcome{}
-		}, 3)
-		var got []string
-		for _, r := range parts {
-			got = append(got, told(r))
+	for _, with := range [][]model.Event{nil, {rewoundEvent}} {
+		for _, lost := range []bool{false, true} {
+			parts := splitSteps(t, lost, func(x *Execution, _ []byte) Outcome {
+				terminate(x, "first")
+				task(x, "0")
+				task(x, "1")
+				terminate(x, "second")
+				task(x, "2")
+				x.Act(model.Event{Kind: model.ChildCreated, Instance: "child"})
+				terminate(x, "child")
+				task(x, "4").Wait()
+				return Outcome{}
+			}, 3, with...)
+			var got []string
+			for _, r := range parts {
+				got = append(got, told(r))
+			}
+			want := []string{
+				"TaskScheduled#0 end of first", "TaskScheduled#1 TaskScheduled#2 end of second",
+				"SubOrchestrationInstanceCreated#3 TaskScheduled#4 end of child",
+			}
+			if fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("rewound %v, lost %v: the parts are\n%q, want\n%q", with != nil, lost, got, want)
+			}
 		}
-		want := []string{
-			"TaskScheduled#0 end of first", "TaskScheduled#1 TaskScheduled#2 end of second",
-			"SubOrchestrationInstanceCreated#3 TaskScheduled#4 end of child",
+	}
+}
+
+// TestRewoundCodeTerminatesWhatItHadNotComeTo: the failure that a rewind has taken back
+// is not there any more, so an answer that came after it makes the code go on.
+func TestRewoundCodeTerminatesWhatItHadNotComeTo(t *testing.T) {
+	h := newHost(t, func(x *Execution, _ []byte) Outcome {
+		a, b := task(x, "a"), task(x, "b")
+		terminate(x, "early")
+		if WaitFirst(x, []*Op{a, b}) == 0 {
+			return Outcome{Failure: a.Failure}
 		}
-		if fmt.Sprint(got) != fmt.Sprint(want) {
-			t.Errorf("lost %v: the parts are\n%q, want\n%q", lost, got, want)
-		}
+		terminate(x, "with the answer")
+		task(x, "c")
+		terminate(x, "late")
+		a.Wait()
+		return Outcome{}
+	})
+	if got := told(h.step(started())); got != "TaskScheduled#0 TaskScheduled#1 end of early" {
+		t.Fatal(got)
+	}
+	h.evict() // it failed, and what the rewind has left of that is this:
+	h.history = append(h.history, model.Event{Kind: model.OrchestratorStarted, ID: model.NoID}, completed(1, ""), rewoundEvent)
+	if got := told(h.step()); got != "TaskScheduled#2 end of late" {
+		t.Errorf("after the rewind it asks for %q", got)
+	}
+	h.evict()
+	if got := told(h.step(completed(0, ""))); got != "ExecutionCompleted#3" {
+		t.Errorf("after that it asks for %q", got)
 	}
 }
 
