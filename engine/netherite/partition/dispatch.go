@@ -308,29 +308,28 @@ func (s *State) ResumeAll() {
 	}
 	slices.Sort(ords)
 	for _, ord := range ords {
-		s.Resume(ord)
+		s.Resume(ord, [3]bool{})
 	}
 }
 
-// Resume queues what a loaded instance has to run and is not handed out.
-func (s *State) Resume(ord uint64) {
+// Resume queues what a loaded instance has to run and is not handed out, but nothing of
+// the kinds of which enough waits: its activities do not wait for its step to be wanted.
+func (s *State) Resume(ord uint64, enough [3]bool) {
 	inst := s.byOrd[ord]
 	if inst == nil || inst.quarantine != nil {
 		return
 	}
-	inst.tasks.all(func(_ int32, t *task) bool {
-		s.offer(inst, t)
-		return true
-	})
-	if _, ok := s.runnable(inst); ok {
+	if !enough[engine.ActivityKind] {
+		inst.tasks.all(func(_ int32, t *task) bool {
+			s.offer(inst, t)
+			return true
+		})
+	}
+	kind := engine.OrchestrationKind
+	if inst.isEntity() {
+		kind = engine.EntityKind
+	}
+	if _, ok := s.runnable(inst); ok && !enough[kind] {
 		s.wake(inst)
 	}
-}
-
-// KindOf is the kind of the steps of a loaded instance.
-func (s *State) KindOf(ord uint64) engine.ItemKind {
-	if inst := s.byOrd[ord]; inst != nil && inst.isEntity() {
-		return engine.EntityKind
-	}
-	return engine.OrchestrationKind
 }
