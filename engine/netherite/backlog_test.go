@@ -3,6 +3,7 @@ package netherite_test
 import (
 	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -162,5 +163,37 @@ func TestLookingBehindStepsThatPileUpEndsAndTakesNoMemory(t *testing.T) {
 	}
 	if s.StateBytes > limit*3/16 { // the share of what may be evicted: half of the limit is set aside
 		t.Errorf("%d bytes of state", s.StateBytes)
+	}
+}
+
+// All that has a slot is handed out, however much there is, without waiting for
+// something else to happen.
+func TestAllThatHasASlotIsHandedOut(t *testing.T) {
+	const many = 1_000
+	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleaseConservative} {
+		t.Run(fmt.Sprint(release), func(t *testing.T) {
+			e := openHub(t, newMemory(1), func(o *netherite.Options) {
+				o.Release = release
+				o.Checkpoint = netherite.Checkpoint{Bytes: 1 << 40, Records: 1 << 40, Idle: time.Hour} // each wakes the partition
+			})
+			if err := e.Checkpoint(t.Context()); err != nil { // of the opening
+				t.Fatal(err)
+			}
+			w := newHoarder("", engine.Limits{Entities: many})
+			defer w.connect(t, e).Close()
+			var signals sync.WaitGroup
+			e.Together("", func() {
+				for i := range many {
+					signals.Go(func() {
+						if err := e.Signal(t.Context(), engine.SignalRequest{Entity: fmt.Sprint("@counter@", i), Operation: "add"}); err != nil {
+							t.Error(err)
+						}
+					})
+				}
+				e.Arrived("", many)
+			})
+			signals.Wait()
+			w.await(t, "all operations", func() bool { return len(w.entities) == many })
+		})
 	}
 }

@@ -76,6 +76,13 @@ func (s *State) dispatchSteps(epoch uint64, now model.Time, w Wanted, items *eng
 // Unbegun is how many orchestrations could make their first step.
 func (s *State) Unbegun() int { return len(s.fresh) }
 
+// Queued reports whether there is anything to dispatch of the given kinds, beside
+// orchestrations that have not begun.
+func (s *State) Queued(kinds [3]bool) bool {
+	return kinds[engine.OrchestrationKind] && len(s.ready) > 0 || kinds[engine.EntityKind] && len(s.batches) > 0 ||
+		kinds[engine.ActivityKind] && len(s.tasks) > 0
+}
+
 // freshTurn is how many of the steps handed out begin an orchestration while others
 // wait that have begun: one of so many. Finishing what has begun
 // keeps few alive at a time, so that they are found alive. Taking turns among all,
