@@ -166,6 +166,36 @@ func TestLookingBehindStepsThatPileUpEndsAndTakesNoMemory(t *testing.T) {
 	}
 }
 
+// Steps of what has ended wait for no slot any more, and hold up nothing.
+func TestStepsOfWhatHasEndedAreNotWaitedFor(t *testing.T) {
+	const many = 100
+	for _, release := range []netherite.Release{netherite.ReleaseNode, netherite.ReleaseConservative} {
+		for _, purged := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%v/purged=%v", release, purged), func(t *testing.T) {
+				e := openHub(t, newMemory(1), func(o *netherite.Options) { o.Release = release })
+				x, y := newHoarder("X", engine.Limits{Orchestrations: 1}), newHoarder("Y", engine.Limits{})
+				defer x.connect(t, e).Close()
+				defer y.connect(t, e).Close()
+				start(t, e, "X", many)
+				start(t, e, "Y", 1)
+				for i := range many {
+					id := fmt.Sprint("X-", i)
+					if err := e.Terminate(t.Context(), engine.TerminateRequest{Instance: id}); err != nil {
+						t.Fatal(err)
+					}
+					if !purged {
+						continue
+					}
+					if _, err := e.Purge(t.Context(), id, false); err != nil {
+						t.Fatal(err)
+					}
+				}
+				y.await(t, "the step of the other worker", func() bool { return len(y.steps) == 1 })
+			})
+		}
+	}
+}
+
 // All that has a slot is handed out, however much there is, without waiting for
 // something else to happen.
 func TestAllThatHasASlotIsHandedOut(t *testing.T) {

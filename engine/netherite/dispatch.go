@@ -183,10 +183,14 @@ var (
 )
 
 // place moves items from the backlog into the rounds of connections, and
-// returns those that have to wait for a slot.
+// returns those that have to wait for a slot. Those that nobody wants any more take
+// none, and no place in the backlog.
 func place[T any](h *host, backlog []T, k kindOf[T]) []T {
 	kept := 0
 	for i, item := range backlog {
+		if k.kind != engine.ActivityKind && !h.state.HandedOut(k.token(item)) {
+			continue // its instance has ended, or is set aside; activities: see cancel
+		}
 		to, known := h.destinations(k.code(item))
 		if len(to) == 0 {
 			if !known || !h.n.e.feed.miss(h.n, k.code(item), k.token(item), h.hands.version) {

@@ -114,9 +114,9 @@ func (s *State) Hold(items *engine.Items) {
 // because their instance has ended meanwhile, or has been built anew.
 func (s *State) Release(items *engine.Items) {
 	items.Orchestrations = slices.DeleteFunc(items.Orchestrations, func(i *engine.OrchestrationItem) bool {
-		return !s.handedOut(i.Token)
+		return !s.HandedOut(i.Token)
 	})
-	items.Entities = slices.DeleteFunc(items.Entities, func(i *engine.EntityItem) bool { return !s.handedOut(i.Token) })
+	items.Entities = slices.DeleteFunc(items.Entities, func(i *engine.EntityItem) bool { return !s.HandedOut(i.Token) })
 	items.Activities = slices.DeleteFunc(items.Activities, func(i *engine.ActivityItem) bool {
 		t := s.taskOf(i.Token)
 		if t == nil || t.hand != handHeld {
@@ -127,8 +127,9 @@ func (s *State) Release(items *engine.Items) {
 	})
 }
 
-// handedOut reports whether a step is what its instance has handed out last.
-func (s *State) handedOut(t engine.Token) bool {
+// HandedOut reports whether a step is what its instance has handed out last: that of what
+// has ended is not.
+func (s *State) HandedOut(t engine.Token) bool {
 	inst := s.byOrd[t.Instance]
 	return inst != nil && inst.handout == t.Name
 }
