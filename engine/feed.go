@@ -122,7 +122,7 @@ type OrchestrationItem struct {
 	Last Name
 	// Now is the step's replay-safe time, the Time of the OrchestratorStarted
 	// event that begins the step in history. It never goes back. The first step
-	// after continue-as-new is at least 100 ns later than those before it, so that
+	// after continue-as-new is in a later tick of 100 ns than those before it, so that
 	// GUIDs, which languages derive from it and the instance's ID, are new.
 	Now model.Time
 	// NewEvents are the messages to consume, in order. Empty only when the

@@ -104,15 +104,6 @@ func (h *host) collect() (more bool) {
 	return more
 }
 
-// enough says of which kinds as much waits as may.
-func (hd *hands) enough() (kinds [3]bool) {
-	it := &hd.items
-	kinds[engine.OrchestrationKind] = len(hd.orchestrations) >= maxStepBacklog || len(it.Orchestrations) >= maxHeldSteps
-	kinds[engine.EntityKind] = len(hd.entities) >= maxStepBacklog || len(it.Entities) >= maxHeldSteps
-	kinds[engine.ActivityKind] = len(hd.activities) >= maxTaskBacklog || len(it.Activities) >= maxTaskBacklog
-	return kinds
-}
-
 // stow moves the built items into the backlog.
 func (h *host) stow() {
 	hd := &h.hands
@@ -150,12 +141,14 @@ func (h *host) handOut() {
 			h.round(c) // so that a slot kept for this partition is given back if unused
 		}
 	}
+	full := hd.enough()
 	hd.orchestrations = place(h, hd.orchestrations, orchestrationWork)
 	hd.entities = place(h, hd.entities, entityWork)
 	hd.activities = place(h, hd.activities, activityWork)
 	for _, r := range hd.order {
 		h.send(r)
 	}
+	h.refill(full)
 }
 
 // kindOf describes one type of item to place.
@@ -190,10 +183,14 @@ var (
 )
 
 // place moves items from the backlog into the rounds of connections, and
-// returns those that have to wait for a slot.
+// returns those that have to wait for a slot. Those that nobody wants any more take
+// none, and no place in the backlog.
 func place[T any](h *host, backlog []T, k kindOf[T]) []T {
 	kept := 0
 	for i, item := range backlog {
+		if k.kind != engine.ActivityKind && !h.state.HandedOut(k.token(item)) {
+			continue // its instance has ended, or is set aside; activities: see cancel
+		}
 		to, known := h.destinations(k.code(item))
 		if len(to) == 0 {
 			if !known || !h.n.e.feed.miss(h.n, k.code(item), k.token(item), h.hands.version) {

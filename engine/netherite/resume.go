@@ -1,7 +1,8 @@
 package netherite
 
 import (
-	"github.com/netherite-go/netherite/engine"
+	"math"
+
 	"github.com/netherite-go/netherite/engine/netherite/partition"
 	"github.com/netherite-go/netherite/internal/mark"
 )
@@ -23,8 +24,8 @@ type scan struct {
 	ahead   [3]ahead // by kind
 }
 
-// ahead is a look at what the search has yet to come to, while it waits because enough
-// of another kind waits for workers: that is passed over, and found later.
+// ahead is how far a look has come at what the search has yet to come to, while it waits
+// because enough of another kind waits for workers: that is passed over, and found later.
 type ahead struct {
 	after  uint64 // as in scan
 	passed int    // of told
@@ -63,25 +64,37 @@ func (s *scan) next(h *host) (ords []uint64, err error) {
 	return ords, nil
 }
 
-// peek returns the next slice of what is to be looked at for the sake of one kind.
-func (s *scan) peek(h *host, kind engine.ItemKind) (ords []uint64, err error) {
-	a := &s.ahead[kind]
-	if a.over {
+// peek returns the next slice of what is to be looked at for the sake of those kinds of
+// which there is not enough. It begins where one of them has got least far, so that
+// kinds that are wanted together are looked for together: each slice is loaded.
+func (s *scan) peek(h *host, enough [3]bool) (ords []uint64, err error) {
+	at := ahead{math.MaxUint64, math.MaxInt, true}
+	for kind, a := range s.ahead {
+		if !enough[kind] && !a.over {
+			at = ahead{min(at.after, a.after), min(at.passed, a.passed), false}
+		}
+	}
+	if at.over {
 		return nil, nil
 	}
 	if s.pending {
 		var more bool
-		ords, more, err = partition.ScanActive(reader{h.n.store}, h.id, max(a.after, s.after), s.size)
-		if a.over = !more; len(ords) > 0 {
-			a.after = ords[len(ords)-1]
+		ords, more, err = partition.ScanActive(reader{h.n.store}, h.id, max(at.after, s.after), s.size)
+		if at.over = !more; len(ords) > 0 {
+			at.after = ords[len(ords)-1]
 		}
-		return ords, err
+	} else {
+		n := min(s.size, len(s.told)-at.passed)
+		ords = s.told[at.passed : at.passed+n]
+		at.passed += n
+		at.over = at.passed == len(s.told)
 	}
-	n := min(s.size, len(s.told)-a.passed)
-	ords = s.told[a.passed : a.passed+n]
-	a.passed += n
-	a.over = a.passed == len(s.told)
-	return ords, nil
+	for kind := range s.ahead {
+		if a := &s.ahead[kind]; !enough[kind] && !a.over {
+			*a = ahead{max(a.after, at.after), max(a.passed, at.passed), at.over}
+		}
+	}
+	return ords, err
 }
 
 // took notes how much memory the last slice took, of which none is to take more than
@@ -96,8 +109,8 @@ func (s *scan) took(bytes, bound int64) {
 }
 
 // resumeMore makes another slice of stored instances ready, when there are
-// workers and what is ready has been handed out. If that is so of one kind only, it
-// looks ahead for that.
+// workers and what is ready has been handed out. If that is so of some kinds only, it
+// looks ahead for those.
 func (h *host) resumeMore() {
 	s := &h.upkeep.scan
 	if !s.pending && len(s.told) == 0 || !h.n.e.feed.connected() || !h.n.mayDispatch() {
@@ -112,14 +125,10 @@ func (h *host) resumeMore() {
 	var ords []uint64
 	var err error
 	enough := h.hands.enough()
-	switch steps, batches := enough[engine.OrchestrationKind], enough[engine.EntityKind]; {
-	case steps && batches:
-	case steps:
-		ords, err = s.peek(h, engine.EntityKind)
-	case batches:
-		ords, err = s.peek(h, engine.OrchestrationKind)
-	default:
+	if enough == [...]bool{false, false, false} {
 		ords, err = s.next(h)
+	} else {
+		ords, err = s.peek(h, enough)
 	}
 	if err == nil {
 		err = h.resume(ords, enough)
@@ -133,7 +142,8 @@ func (h *host) resumeMore() {
 	}
 }
 
-// resume makes stored instances ready, but those of kinds of which there is enough.
+// resume makes stored instances ready, but nothing of the kinds of which there is
+// enough: what has nothing else may be evicted until the search comes to it.
 func (h *host) resume(ords []uint64, enough [3]bool) error {
 	if len(ords) == 0 {
 		return nil
@@ -147,10 +157,8 @@ func (h *host) resume(ords []uint64, enough [3]bool) error {
 		return err
 	}
 	for _, ord := range ords {
-		if !enough[h.state.KindOf(ord)] {
-			mark.Hit(mark.StoredWorkResumed)
-			h.state.Resume(ord)
-		}
+		mark.Hit(mark.StoredWorkResumed)
+		h.state.Resume(ord, enough)
 	}
 	h.state.ForgetAbsent()
 	after, _ := h.state.Bytes()

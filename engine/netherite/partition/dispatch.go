@@ -76,6 +76,13 @@ func (s *State) dispatchSteps(epoch uint64, now model.Time, w Wanted, items *eng
 // Unbegun is how many orchestrations could make their first step.
 func (s *State) Unbegun() int { return len(s.fresh) }
 
+// Queued reports whether there is anything to dispatch of the given kinds, beside
+// orchestrations that have not begun.
+func (s *State) Queued(kinds [3]bool) bool {
+	return kinds[engine.OrchestrationKind] && len(s.ready) > 0 || kinds[engine.EntityKind] && len(s.batches) > 0 ||
+		kinds[engine.ActivityKind] && len(s.tasks) > 0
+}
+
 // freshTurn is how many of the steps handed out begin an orchestration while others
 // wait that have begun: one of so many. Finishing what has begun
 // keeps few alive at a time, so that they are found alive. Taking turns among all,
@@ -107,9 +114,9 @@ func (s *State) Hold(items *engine.Items) {
 // because their instance has ended meanwhile, or has been built anew.
 func (s *State) Release(items *engine.Items) {
 	items.Orchestrations = slices.DeleteFunc(items.Orchestrations, func(i *engine.OrchestrationItem) bool {
-		return !s.handedOut(i.Token)
+		return !s.HandedOut(i.Token)
 	})
-	items.Entities = slices.DeleteFunc(items.Entities, func(i *engine.EntityItem) bool { return !s.handedOut(i.Token) })
+	items.Entities = slices.DeleteFunc(items.Entities, func(i *engine.EntityItem) bool { return !s.HandedOut(i.Token) })
 	items.Activities = slices.DeleteFunc(items.Activities, func(i *engine.ActivityItem) bool {
 		t := s.taskOf(i.Token)
 		if t == nil || t.hand != handHeld {
@@ -120,8 +127,9 @@ func (s *State) Release(items *engine.Items) {
 	})
 }
 
-// handedOut reports whether a step is what its instance has handed out last.
-func (s *State) handedOut(t engine.Token) bool {
+// HandedOut reports whether a step is what its instance has handed out last: that of what
+// has ended is not.
+func (s *State) HandedOut(t engine.Token) bool {
 	inst := s.byOrd[t.Instance]
 	return inst != nil && inst.handout == t.Name
 }
@@ -308,29 +316,28 @@ func (s *State) ResumeAll() {
 	}
 	slices.Sort(ords)
 	for _, ord := range ords {
-		s.Resume(ord)
+		s.Resume(ord, [3]bool{})
 	}
 }
 
-// Resume queues what a loaded instance has to run and is not handed out.
-func (s *State) Resume(ord uint64) {
+// Resume queues what a loaded instance has to run and is not handed out, but nothing of
+// the kinds of which enough waits: its activities do not wait for its step to be wanted.
+func (s *State) Resume(ord uint64, enough [3]bool) {
 	inst := s.byOrd[ord]
 	if inst == nil || inst.quarantine != nil {
 		return
 	}
-	inst.tasks.all(func(_ int32, t *task) bool {
-		s.offer(inst, t)
-		return true
-	})
-	if _, ok := s.runnable(inst); ok {
+	if !enough[engine.ActivityKind] {
+		inst.tasks.all(func(_ int32, t *task) bool {
+			s.offer(inst, t)
+			return true
+		})
+	}
+	kind := engine.OrchestrationKind
+	if inst.isEntity() {
+		kind = engine.EntityKind
+	}
+	if _, ok := s.runnable(inst); ok && !enough[kind] {
 		s.wake(inst)
 	}
-}
-
-// KindOf is the kind of the steps of a loaded instance.
-func (s *State) KindOf(ord uint64) engine.ItemKind {
-	if inst := s.byOrd[ord]; inst != nil && inst.isEntity() {
-		return engine.EntityKind
-	}
-	return engine.OrchestrationKind
 }

@@ -118,7 +118,7 @@ func (p *testPart) open(epoch uint64) {
 	}
 	for _, ord := range ords {
 		p.load(p.state, p.store, []Key{{Ord: ord}})
-		p.state.Resume(ord)
+		p.state.Resume(ord, [3]bool{})
 	}
 	p.state.ForgetAbsent()
 	p.name = engine.Name{Epoch: epoch}

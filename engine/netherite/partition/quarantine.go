@@ -250,7 +250,7 @@ func (s *State) release(inst *instance) {
 		}
 	}
 	if s.live {
-		s.Resume(inst.ord)
+		s.Resume(inst.ord, [3]bool{})
 	}
 }
 
