@@ -3,7 +3,6 @@ package netherite_test
 import (
 	"errors"
 	"slices"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
-	"github.com/netherite-go/netherite/substrate/mem"
 )
 
 // taskWith gives a worker an activity, whose schedule is durable and stored.
@@ -55,14 +53,7 @@ func TestRunThatANodeHasCancelledDoesNotGiveTheNextOneBack(t *testing.T) {
 		e := openHub(t, storage)
 		w := newHoarder("", engine.Limits{})
 		c, first := taskWith(t, e, w)
-		var fail atomic.Bool
-		fail.Store(true)
-		storage.log.SetFault(func(op mem.Op, _ int) error {
-			if op == mem.OpSync && fail.Swap(false) {
-				return errors.New("broken")
-			}
-			return nil
-		})
+		storage.failSyncOnce()
 		start(t, e, "Y", 1) // by the next node
 		w.await(t, "the activity again", func() bool {
 			return len(w.tasks) == 2 && slices.Equal(w.cancelled, []engine.Token{first.Token})

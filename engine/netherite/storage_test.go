@@ -1,9 +1,11 @@
 package netherite_test
 
 import (
+	"errors"
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2/vfs"
 
@@ -29,6 +31,17 @@ func (m *memory) Parameters() netherite.Parameters         { return m.params }
 func (m *memory) OpenLog() (substrate.Log, error)          { return m.log.Open() }
 func (m *memory) OpenStore(int64) (substrate.Store, error) { return m.store.Open() }
 func (m *memory) Close() error                             { return nil }
+
+// failSyncOnce has the next sync of the log fail.
+func (m *memory) failSyncOnce() {
+	var failed atomic.Bool
+	m.log.SetFault(func(op mem.Op, _ int) error {
+		if op == mem.OpSync && !failed.Swap(true) {
+			return errors.New("broken")
+		}
+		return nil
+	})
+}
 
 // files is a hub on a file system. An opening that was killed, with its goroutines
 // left behind, changes nothing any more once there is a later one.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -132,14 +131,7 @@ func TestAWatchOutlivesTheNodeAndIsToldToLook(t *testing.T) {
 		storage := newMemory(1)
 		e := openHub(t, storage)
 		w := watching(t, e, engine.WatchOptions{})
-		var fail atomic.Bool
-		fail.Store(true)
-		storage.log.SetFault(func(op mem.Op, _ int) error {
-			if op == mem.OpSync && fail.Swap(false) {
-				return errors.New("broken")
-			}
-			return nil
-		})
+		storage.failSyncOnce()
 		start(t, e, "X", 1) // by the next node
 		got, lost := told(t, w)
 		if !lost {

@@ -202,16 +202,23 @@ func TestErrorAtAnyOperationLeavesABackupThatIsWhole(t *testing.T) {
 	}
 }
 
-func TestDamageOfABackupIsNamedWithFileAndOffset(t *testing.T) {
-	fs := faultfs.New()
+// saved makes a backup at dest, and returns its manifest.
+func saved(t *testing.T, fs vfs.FS, dest string) *backup.Manifest {
+	t.Helper()
 	before, _ := versions()
-	if _, err := before.save(fs, "/dest", source); err != nil {
+	if _, err := before.save(fs, dest, source); err != nil {
 		t.Fatal(err)
 	}
-	m, err := backup.Read(fs, "/dest")
+	m, err := backup.Read(fs, dest)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return m
+}
+
+func TestDamageOfABackupIsNamedWithFileAndOffset(t *testing.T) {
+	fs := faultfs.New()
+	m := saved(t, fs, "/dest")
 	check := func(what, file string, offset int64) {
 		t.Helper()
 		found, err := m.Verify(t.Context(), fs, "/dest")
@@ -259,14 +266,7 @@ func TestDamageOfABackupIsNamedWithFileAndOffset(t *testing.T) {
 // A disk that cannot read a file says nothing about the others.
 func TestFileThatCannotBeReadHidesNoDamageOfOthers(t *testing.T) {
 	fs := faultfs.New()
-	before, _ := versions()
-	if _, err := before.save(fs, "/dest", source); err != nil {
-		t.Fatal(err)
-	}
-	m, err := backup.Read(fs, "/dest")
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := saved(t, fs, "/dest")
 	bad := errors.New("the disk says no")
 	unread := []string{"/dest/000001/STORE/1", "/dest/000001/STORE/2"}
 	fs.SetFault(func(op faultfs.Op) error {

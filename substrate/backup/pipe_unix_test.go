@@ -17,14 +17,7 @@ import (
 // To open a pipe that nobody writes to does not end, and cannot be interrupted.
 func TestPipeInThePlaceOfAFileOfABackupIsDamage(t *testing.T) {
 	dest := filepath.Join(t.TempDir(), "dest")
-	before, _ := versions()
-	if _, err := before.save(vfs.Default, dest, source); err != nil {
-		t.Fatal(err)
-	}
-	m, err := backup.Read(vfs.Default, dest)
-	if err != nil {
-		t.Fatal(err)
-	}
+	m := saved(t, vfs.Default, dest)
 	replace := func(name string) {
 		path := filepath.Join(dest, name)
 		if err := errors.Join(vfs.Default.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
