@@ -87,9 +87,9 @@ func (c *copies) release(name string) (remove bool) {
 	return remove
 }
 
-// copyLater makes the copies. All files are let go, also after an error.
-func (s *Store) copyLater(todo []pairOfNames) error {
-	var failed error
+// copyLater makes the copies, unless the export has failed. All files are let go, also
+// after an error.
+func (s *Store) copyLater(todo []pairOfNames, failed error) error {
 	for _, c := range todo {
 		if failed == nil {
 			failed = s.copyOne(c)

@@ -132,3 +132,36 @@ func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
 		}
 	}
 }
+
+// An export that has failed already copies nothing more.
+func TestExportThatHasFailedCopiesNothing(t *testing.T) {
+	for range 8 { // which of the databases comes first is chance
+		fs := faultfs.New()
+		s, err := open(fs, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := layer(s, substrate.Main, 1); err != nil {
+			t.Fatal(err)
+		}
+		fs.SetFault(func(op faultfs.Op) error {
+			switch {
+			case op.Kind == faultfs.OpLink:
+				return syscall.EXDEV
+			case op.Kind != faultfs.OpCreate || !strings.HasPrefix(op.Path, exportDir):
+			case strings.HasPrefix(op.Path, exportDir+"/history/MANIFEST"):
+				return syscall.EMFILE
+			case strings.HasSuffix(op.Path, ".sst"):
+				t.Errorf("%s is copied", op.Path)
+			}
+			return nil
+		})
+		if _, err := s.Export(exportDir); !errors.Is(err, syscall.EMFILE) {
+			t.Error(err)
+		}
+		fs.SetFault(nil)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
