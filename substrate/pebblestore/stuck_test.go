@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -264,4 +267,26 @@ func TestCompactionThatIsAskedForEndsByDamageThatIsMetMeanwhile(t *testing.T) {
 	if err := pebblestore.EndedByDamage("before", "meanwhile"); err == nil || !strings.Contains(err.Error(), "meanwhile") {
 		t.Error(err)
 	}
+}
+
+// A flush reads memory only: damage that it meets does not go away when Pebble tries it again
+// and again, and nothing else ends the wait for it. The store dies, and the log has it all.
+func TestFlushThatMeetsDamageEndsTheStore(t *testing.T) {
+	leaktest.StoresDie(t)
+	fs := faultfs.New()
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
+			return pebble.ErrCorruption
+		}
+		return nil
+	})
+	if err := inTime(t, "a flush", func() error { return layer(s, substrate.Main, 1) }); !errors.Is(err, substrate.ErrFailed) {
+		t.Error(err)
+	}
+	fs.SetFault(nil)
+	_ = inTime(t, "a close", s.Close) // which tells of its death, too
 }
