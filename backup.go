@@ -1,9 +1,11 @@
 package netherite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -44,9 +46,9 @@ type BackupResult struct {
 // has changed is copied, and the earlier one stays valid until this one is
 // complete. Restore makes a hub of it.
 //
-// What is copied of the store is looked over. A hub that is damaged is copied all the
-// same, with the result and an ErrDamaged that names file and offset in the hub; what an
-// earlier backup has of it from before it was damaged stays as it is.
+// What is copied is looked over, but for what is of now only. A hub that is damaged is
+// copied all the same, with the result and an ErrDamaged that names file and offset in the
+// hub; what an earlier backup has of it from before it was damaged stays as it is.
 //
 // Errors wrap engine.ErrInvalid (the directory is part of the hub, or of another hub,
 // backup or data directory of a server, or the hub has none), ErrForeign (it holds something else), ErrHeld (another backup to it is
@@ -138,7 +140,7 @@ func (h *Hub) backup(ctx context.Context, dest string) (r BackupResult, err erro
 	}
 	if err == nil && len(hurt) > 0 {
 		err = &advised{
-			fmt.Errorf("backup %d in %s is complete, but the hub is damaged, and so is the copy: %w", done.Number, dest, errors.Join(hurt...)),
+			fmt.Errorf("backup %d in %s is complete, but the hub is damaged, and so is what was copied of that: %w", done.Number, dest, errors.Join(hurt...)),
 			"close the hub and run netherite inspect --verify on it, then netherite repair",
 		}
 	}
@@ -169,10 +171,15 @@ func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, hu
 		m.LogBegin = log.Begin()
 		m.LogEnd, err = log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error {
 			f.Name = logName + "/" + f.Name
-			if err := segmentID(&f); err != nil {
-				return err
+			content, ok := f.Content.(io.ReaderAt)
+			if f.ID == "" || f.Check == nil || !ok {
+				return w.Add(ctx, f)
 			}
-			return w.Add(ctx, f)
+			id, unread := segmentID(&f, content)
+			f.ID = cmp.Or(id, f.ID)
+			damage, err := addNamed(ctx, w, f, content, unread)
+			hurt = append(hurt, damage...)
+			return err
 		})
 		if err != nil {
 			return err
@@ -184,37 +191,27 @@ func (h *Hub) fill(ctx context.Context, w *backup.Writer) (m backup.Manifest, hu
 		add := substrate.ExportedFile{Name: storeName + "/" + f.Name, Size: f.Size, Stored: f.Size}
 		path := d.fs.PathJoin(exported, f.Name)
 		if strings.HasSuffix(f.Name, ".sst") {
-			if add.ID, err = d.tableID(f.Name, path, f.Size); err != nil {
-				return m, hurt, err
-			}
-			damage := d.checkTable(w, path, &add)
-			if hurt = append(hurt, damage...); ctx.Err() != nil {
-				return m, nil, context.Cause(ctx)
-			}
+			var damage []error
+			damage, err = d.backupTable(ctx, w, f.Name, path, add)
+			hurt = append(hurt, damage...)
+		} else {
+			err = d.backupFile(ctx, w, path, add)
 		}
-		err = d.backupFile(ctx, w, path, add)
 	}
 	return m, hurt, err
 }
 
-// checkTable looks at a table that is to be copied, once: one that is copied as it is
-// would be taken for whole by all who read the backup. What is damaged is named, and
-// loses its ID: the next backup is to look at it again.
-func (d *directory) checkTable(w *backup.Writer, path string, f *substrate.ExportedFile) (hurt []error) {
-	if w.Has(*f) {
-		return nil
+// backupTable backs up a table that was exported.
+func (d *directory) backupTable(ctx context.Context, w *backup.Writer, name, path string, f substrate.ExportedFile) (hurt []error, err error) {
+	in, err := d.fs.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
 	}
-	damage, ok := errors.AsType[*substrate.Damage](pebblestore.CheckTable(d.fs, path))
-	if !ok {
-		return nil // whole; or it cannot be read, which copying it finds
-	}
-	was := *f
-	if was.ID = w.IDBefore(f.Name); spoiled(was.ID, f.ID) && w.Has(was) {
-		f.ID = was.ID // the backup has it whole
-		return nil
-	}
-	damage.File, f.ID = f.Name, ""
-	return []error{damage}
+	defer func() { err = errors.Join(err, in.Close()) }()
+	f.Content, f.Check = in, func() error { return pebblestore.CheckTable(d.fs, path) }
+	id, unread := d.tableID(name, path, in, f.Size)
+	f.ID = cmp.Or(id, plainTable)
+	return addNamed(ctx, w, f, in, unread)
 }
 
 func (d *directory) backupSideFiles(ctx context.Context, w *backup.Writer) error {

@@ -104,7 +104,7 @@ func (w *world) copy(p *process) (*copied, error) {
 			pause *= 10 // less happens then
 		}
 		w.sleep(pause)
-		_, err := log.(*wal).Log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error { return writeFile(c.fs, hubDir, f) })
+		_, err := log.(*wal).Log.(substrate.LogExporter).Export(func(f substrate.ExportedFile) error { return copyChecked(c.fs, f) })
 		return cmp.Or(err, w.copySideFiles(c.fs))
 	})
 	c.ledger, c.prefix = w.ledger.AsOf(before), w.prefix.AsOf(synced)
@@ -131,6 +131,16 @@ func (w *world) copySideFiles(to *faultfs.FS) error {
 		err = cmp.Or(err, writeFile(to, sideDir, substrate.ExportedFile{Name: name, Size: size, Stored: size, Content: bytes.NewReader(data)}))
 	}
 	return err
+}
+
+// copyChecked copies a file of the log, which is whole whatever has happened to the hub.
+func copyChecked(to *faultfs.FS, f substrate.ExportedFile) error {
+	if f.Check != nil {
+		if err := f.Check(); err != nil {
+			return fmt.Errorf("check %s: %w", f.Name, err)
+		}
+	}
+	return writeFile(to, hubDir, f)
 }
 
 func writeFile(fs *faultfs.FS, dir string, f substrate.ExportedFile) error {

@@ -21,4 +21,7 @@ type ExportedFile struct {
 	// Size is that of the file; what lies beyond Stored bytes is zeros.
 	Size, Stored int64
 	Content      io.Reader // of Stored bytes, valid during the call
+	// Check reads a file that has an ID, and returns a Damage if it is not what was
+	// written. It may be called while Content is valid; nil if nothing is known of that.
+	Check func() error
 }

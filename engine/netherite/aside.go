@@ -104,8 +104,8 @@ func (p *progress) neededFrom() substrate.Offset {
 // left to be tried again.
 func (k *keeper) setAside(now time.Duration) (more bool) {
 	n := k.n
-	if n.side == nil {
-		return false
+	if n.side == nil || k.stuck != nil {
+		return false // without a note that is durable the log is needed, and has it
 	}
 	for id := range k.parts {
 		p, h := &k.parts[id], n.hosts[id]
@@ -245,7 +245,7 @@ func (k *keeper) asideFlushed() {
 // asideUnflushed reports whether a trim waits for a flush.
 func (k *keeper) asideUnflushed() bool {
 	for id := range k.parts {
-		if k.parts[id].aside.state == asideSaved {
+		if k.parts[id].aside.state == asideSaved && k.stuck == nil {
 			return true
 		}
 	}

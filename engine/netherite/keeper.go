@@ -38,7 +38,7 @@ type keeper struct {
 	active int         // captures under way
 	held   []*capture  // of these, those that a full disk keeps from being applied
 	full   shortage    // of the store
-	stuck  error       // damage because of which the store makes nothing durable any more
+	stuck  error       // damage because of which the last flush made nothing durable
 	force  bool
 	settle chan settling // requests to write everything
 	end    substrate.Offset
@@ -222,6 +222,13 @@ func (k *keeper) noteFull(err error) {
 	}
 }
 
+// notFull takes in that a flush has found space, unless captures still wait for some.
+func (k *keeper) notFull() {
+	if len(k.held) == 0 {
+		k.noteFull(nil)
+	}
+}
+
 // retry applies what a full disk kept from being applied.
 func (k *keeper) retry() {
 	held := k.held
@@ -292,10 +299,6 @@ func (k *keeper) pending() bool {
 
 // flush makes durable what was applied, and lets go of the log before it.
 func (k *keeper) flush() error {
-	if k.stuck != nil {
-		k.giveUpFlush(k.stuck)
-		return nil
-	}
 	if err := k.n.mayKeep(); err != nil {
 		return err
 	}
@@ -314,15 +317,15 @@ func (k *keeper) flush() error {
 		k.noteFull(err)
 		return nil
 	} else if isDamage(err) {
+		k.notFull()
 		k.giveUpFlush(err)
 		return nil
 	} else if err != nil {
 		mark.Hit(mark.FlushFailed)
 		return fmt.Errorf("flush checkpoints: %w", err)
 	}
-	if len(k.held) == 0 {
-		k.noteFull(nil)
-	}
+	k.stuck = nil // a compaction has succeeded where others had met damage
+	k.notFull()
 	for id := range k.parts {
 		p := &k.parts[id]
 		p.flushed, p.flushedRecords = applied[id].stamp, applied[id].records

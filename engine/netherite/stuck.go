@@ -5,7 +5,8 @@ import "fmt"
 // A store may be damaged where nobody reads: what it holds there is in the way of what
 // it has to write. Another opening would meet the same, so the node goes on, and the
 // partitions park whose checkpoints the store does not take. Their records are in the
-// log, which is kept.
+// log, which is kept. The store may take the checkpoints of the others again: another flush
+// is tried when one of them has something to write.
 
 // giveUp parks a partition whose checkpoint the store did not take.
 func (k *keeper) giveUp(h *host, damage error) {

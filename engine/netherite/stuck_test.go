@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/substrate"
 )
 
@@ -80,5 +83,88 @@ func TestDamageInTheWayOfACheckpointParksWhatCannotBeWritten(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// moody is a memory whose store is on a disk that is full, and then damaged.
+type moody struct {
+	*memory
+	flush atomic.Pointer[error]
+}
+
+func (m *moody) OpenStore(bytes int64) (substrate.Store, error) {
+	s, err := m.memory.OpenStore(bytes)
+	return &moodyStore{s, m}, err
+}
+
+type moodyStore struct {
+	substrate.Store
+	m *moody
+}
+
+func (s *moodyStore) Flush() error {
+	if err := s.m.flush.Load(); err != nil {
+		return fmt.Errorf("flush: %w", *err)
+	}
+	return s.Store.Flush()
+}
+
+func (m *moody) becomes(err error) { m.flush.Store(&err) }
+
+// openMoody opens a hub on a store that is still in order, and has all so far.
+func openMoody(t *testing.T) (*moody, *netherite.Engine) {
+	t.Helper()
+	m := &moody{memory: newMemory(2)}
+	e := openHub(t, m)
+	if err := e.Checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return m, e
+}
+
+// A disk that has space again is not full any more, also if it shows that it is damaged.
+func TestDiskThatIsDamagedInsteadOfFullIsNotFull(t *testing.T) {
+	m, e := openMoody(t)
+	m.becomes(substrate.ErrDiskFull)
+	startIn(t, e, "a", 0, 1, 1)
+	over, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	for !errors.Is(e.Health(), engine.ErrDiskFull) {
+		_ = e.Checkpoint(over) // which ends with the wait for space
+	}
+	m.becomes(inTheWay)
+	for e.Stats().Parked == 0 {
+		runtime.Gosched()
+	}
+	for deadline := time.Now().Add(30 * time.Second); errors.Is(e.Health(), engine.ErrDiskFull); runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("health: %v", e.Health())
+		}
+	}
+	startIn(t, e, "b", 1, 1, 1)
+	if err := e.Close(context.Background()); !errors.Is(err, engine.ErrDamaged) {
+		t.Errorf("close: %v", err)
+	}
+}
+
+// A store that could not be flushed may do so later: another compaction has succeeded. What
+// is not parked by then goes on.
+func TestStoreThatIsFlushedAgainKeepsTheCheckpointsOfTheOthers(t *testing.T) {
+	m, e := openMoody(t)
+	m.becomes(inTheWay)
+	startIn(t, e, "a", 0, 1, 1)
+	if err := e.Checkpoint(t.Context()); !errors.Is(err, engine.ErrDamaged) {
+		t.Errorf("checkpoint: %v", err)
+	}
+	m.flush.Store(nil)
+	startIn(t, e, "b", 1, 1, 1)
+	if err := e.Checkpoint(t.Context()); err != nil {
+		t.Errorf("checkpoint: %v", err)
+	}
+	if n := e.Stats().Parked; n != 1 {
+		t.Errorf("%d partitions are parked", n)
+	}
+	if err := e.Close(t.Context()); err != nil {
+		t.Errorf("close: %v", err)
 	}
 }

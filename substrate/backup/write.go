@@ -244,9 +244,6 @@ func (w *Writer) Has(f substrate.ExportedFile) bool {
 	return err == nil && info.Size() == old.Stored
 }
 
-// IDBefore returns the ID that a file has in the backup that is there, if it is in that.
-func (w *Writer) IDBefore(name string) string { return w.before[name].ID }
-
 func (w *Writer) add(ctx context.Context, f substrate.ExportedFile) error {
 	w.result.Files++
 	w.result.Bytes += f.Stored

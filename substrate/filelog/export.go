@@ -59,8 +59,43 @@ func (l *Log) exportSegment(seg *segment, full bool, put func(substrate.Exported
 	}
 	if full {
 		file.ID = fmt.Sprintf("incarnation %d, offsets %d to %d, %d bytes", seg.incarnation, seg.first, seg.end, seg.used)
+		file.Check = func() error { return seg.check(l.opts.FS, l.opts.Dir, l.hub) }
 	}
 	return errors.Join(put(file), f.Close())
+}
+
+// check reads all frames of a segment that is not written to any more, and what fills them
+// up to whole sectors: that carries nothing, but is not what was written if it is not zero.
+func (s *segment) check(fsys vfs.FS, dir string, hub HubID) error {
+	w := window{hub: hub}
+	defer w.close()
+	if err := w.open(fsys, dir, s); err != nil {
+		return err
+	}
+	want := cursor{incarnation: s.incarnation, at: s.first, anyPrev: true}
+	for place := int64(0); place < s.used; {
+		var h header
+		_, v, err := w.frame(place, &h)
+		if err != nil {
+			return err
+		}
+		if v != frameGood || h.at != want.at || h.incarnation != want.incarnation || h.prev != want.prev && !want.anyPrev {
+			return &substrate.Damage{File: segmentName(s.ordinal), Offset: place, Kind: kindCRC,
+				Detail: fmt.Sprintf("offset %d is unreadable, it was whole when the log was opened or written", want.at)}
+		}
+		want.at, want.prev, want.anyPrev = h.end(), h.crc, false
+		from := place + headerBytes + int64(h.length)
+		place += frameBytes(int(h.length))
+		padding, err := w.at(from, int(place-from))
+		if err != nil {
+			return err
+		}
+		if rest := bytes.TrimLeft(padding, "\x00"); len(rest) > 0 {
+			return &substrate.Damage{File: segmentName(s.ordinal), Offset: place - int64(len(rest)), Kind: kindCRC,
+				Detail: "the padding of a frame is not zero; nothing is lost"}
+		}
+	}
+	return nil
 }
 
 // Renumber raises the incarnation of a log that nobody has open: a copy of a log

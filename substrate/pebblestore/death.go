@@ -195,7 +195,14 @@ func (f *fatal) Unwrap() []error { return f.causes }
 func (s *Store) listener(c *scheduler) *pebble.EventListener {
 	return &pebble.EventListener{
 		BackgroundError: func(err error) { s.backgroundError(c, err) },
-		FlushEnd:        func(pebble.FlushInfo) { notify(s.progress) },
+		FlushEnd: func(info pebble.FlushInfo) {
+			if pebble.IsCorruptionError(info.Err) {
+				// It has read memory only, which stays as it is: Pebble would try again for ever.
+				s.die(info.Err)
+				runtime.Goexit() // as in Fatalf
+			}
+			notify(s.progress)
+		},
 		CompactionEnd: func(info pebble.CompactionInfo) {
 			c.ended(info.Err)
 			notify(s.progress)

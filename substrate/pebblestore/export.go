@@ -39,10 +39,7 @@ func (s *Store) export(dir string) (m substrate.Manifest, err error) {
 	}
 	var later []pairOfNames
 	m.Stamps, later, err = s.checkpoints(dir)
-	if copyErr := s.copyLater(later); err == nil {
-		err = copyErr
-	}
-	if err != nil {
+	if err := s.copyLater(later, err); err != nil {
 		return m, err
 	}
 	for _, name := range []string{historyDir, mainDir} {

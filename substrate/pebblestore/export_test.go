@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
 	"time"
 
@@ -43,6 +44,33 @@ func (s *Store) FailedCompactions() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.failures
+}
+
+// MetDamage reports whether a compaction of Main has met damage.
+func (s *Store) MetDamage() bool { return s.schedulerOf(s.main).hasMet() }
+
+// GivenUpDuringARest reports whether the compactions of a database are given up by who
+// looks while the scheduler rests after the first one that has met damage.
+func GivenUpDuringARest() bool {
+	never := make(chan struct{})
+	defer close(never)
+	s := newScheduler(func(time.Duration) bool { <-never; return false })
+	s.started = true
+	s.ended(pebble.ErrCorruption)
+	return s.giveUp(true) != nil
+}
+
+// EndedByDamage is why a compaction ends that is asked for after others have met damage,
+// when one meets more.
+func EndedByDamage(before, meanwhile string) error {
+	s := newScheduler(func(time.Duration) bool { return false })
+	meets := func(damage string) { s.ended(fmt.Errorf("%s: %w", damage, pebble.ErrCorruption)) }
+	meets(before)
+	ctx, cancel := s.untilDamage(context.Background())
+	defer cancel()
+	meets(meanwhile)
+	<-ctx.Done()
+	return context.Cause(ctx)
 }
 
 // Pauses counts the rests where Pebble reports background work that failed.

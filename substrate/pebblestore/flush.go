@@ -234,29 +234,29 @@ func (s *Store) unstall(db *pebble.DB) error {
 	case <-s.noSpace: // from before
 	default:
 	}
+	look := time.NewTicker(lookAgain) // also while others make progress
+	defer look.Stop()
 	for looks := 0; !s.ready(db); {
 		if err := s.stuck(db, false); err != nil {
 			return err
 		}
-		look := time.NewTimer(lookAgain)
 		select {
 		case <-s.progress:
 		case <-look.C:
 			if looks++; looks%tellAfter == 0 {
 				s.tell(db, looks)
 			}
-			if err := s.stuck(db, true); err != nil {
-				return err
-			}
 			for _, c := range s.schedulers {
 				c.choose()
+			}
+			if err := s.stuck(db, true); err != nil {
+				return err
 			}
 		case <-s.dead:
 			return s.death
 		case <-s.noSpace:
 			return s.full()
 		}
-		look.Stop()
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/netherite-go/netherite/internal/nospace"
 	"github.com/netherite-go/netherite/substrate"
+	"github.com/netherite-go/netherite/substrate/dirsync"
 )
 
 // Where a file cannot have a second name, on another disk or on a file system without
@@ -87,16 +88,23 @@ func (c *copies) release(name string) (remove bool) {
 	return remove
 }
 
-// copyLater makes the copies. All files are let go, also after an error.
-func (s *Store) copyLater(todo []pairOfNames) error {
-	var failed error
+// copyLater makes the copies, unless the export has failed. All files are let go, also
+// after an error.
+func (s *Store) copyLater(todo []pairOfNames, failed error) error {
+	into := map[string]bool{} // Pebble has synced these before
 	for _, c := range todo {
+		into[s.opts.FS.PathDir(c.to)] = true
 		if failed == nil {
 			failed = s.copyOne(c)
 		}
 		if s.fence.copies.release(c.from) && s.fence.mayChange() {
 			// Who opens the database removes what cannot be removed now.
 			_ = s.opts.FS.Remove(c.from)
+		}
+	}
+	for dir := range into {
+		if failed == nil {
+			failed = dirsync.Sync(s.opts.FS, dir)
 		}
 	}
 	return failed
@@ -110,7 +118,15 @@ func (s *Store) copyOne(c pairOfNames) error {
 		return substrate.ErrClosed
 	default:
 	}
+	// Nothing is fenced here: a copy that fails is the export's affair. But the directory,
+	// and what is copied from, may be the next owner's already.
+	if !s.fence.mayChange() {
+		return s.death
+	}
 	if err := vfs.Copy(s.opts.FS, c.from, c.to); err != nil {
+		if !s.fence.mayChange() {
+			return s.death // who has removed what was to be copied
+		}
 		return fmt.Errorf("copy %s: %w", s.relative(c.from), s.explain(err))
 	}
 	return nil

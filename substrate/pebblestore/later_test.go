@@ -4,10 +4,12 @@ import (
 	"errors"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -130,5 +132,101 @@ func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
 		if _, err := fs.Stat(name); err == nil && strings.Contains(name, "/main/") {
 			t.Errorf("%s is there still", name)
 		}
+	}
+}
+
+// An export that has failed already copies nothing more.
+func TestExportThatHasFailedCopiesNothing(t *testing.T) {
+	for range 8 { // which of the databases comes first is chance
+		fs := faultfs.New()
+		s, err := open(fs, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := layer(s, substrate.Main, 1); err != nil {
+			t.Fatal(err)
+		}
+		fs.SetFault(func(op faultfs.Op) error {
+			switch {
+			case op.Kind == faultfs.OpLink:
+				return syscall.EXDEV
+			case op.Kind != faultfs.OpCreate || !strings.HasPrefix(op.Path, exportDir):
+			case strings.HasPrefix(op.Path, exportDir+"/history/MANIFEST"):
+				return syscall.EMFILE
+			case strings.HasSuffix(op.Path, ".sst"):
+				t.Errorf("%s is copied", op.Path)
+			}
+			return nil
+		})
+		if _, err := s.Export(exportDir); !errors.Is(err, syscall.EMFILE) {
+			t.Error(err)
+		}
+		fs.SetFault(nil)
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The directory of an export may be the next owner's already: a store that was taken over
+// makes no other file in it.
+func TestStoreThatWasTakenOverCopiesNoOtherTable(t *testing.T) {
+	leaktest.StoresDie(t)
+	fs := faultfs.New()
+	var copied atomic.Int64
+	s, err := pebblestore.Open(pebblestore.Options{Create: true, FS: fs, Dir: dir, Owned: func() error {
+		if copied.Load() > 0 {
+			return errTaken
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, space := range []substrate.Space{substrate.Main, substrate.History} {
+		if err := layer(s, space, 1+int(space)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpLink {
+			return syscall.EXDEV
+		}
+		if op.Kind == faultfs.OpCreate && strings.HasPrefix(op.Path, exportDir) && strings.HasSuffix(op.Path, ".sst") {
+			copied.Add(1)
+		}
+		return nil
+	})
+	if _, err := s.Export(exportDir); !errors.Is(err, errTaken) || copied.Load() != 1 {
+		t.Errorf("%d tables are copied, %v", copied.Load(), err)
+	}
+	fs.SetFault(nil)
+	s.Abandon()
+}
+
+// What is copied late is as durable as what was linked.
+func TestExportThatCopiesIsDurable(t *testing.T) {
+	fs := faultfs.New()
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := layer(s, substrate.Main, 1); err != nil {
+		t.Fatal(err)
+	}
+	acrossDisks(fs, func() {})
+	m, err := s.Export(exportDir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetFault(nil)
+	after := fs.CrashClone(faultfs.Crash{})
+	for _, f := range m.Files {
+		if _, err := after.Stat(exportDir + "/" + f.Name); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
 	}
 }

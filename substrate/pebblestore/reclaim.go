@@ -254,7 +254,7 @@ func (s *Store) rewrite(ctx context.Context, db *pebble.DB, r run) (progress, er
 	ctx, cancel := s.schedulerOf(db).untilDamage(ctx)
 	defer cancel()
 	if err := s.guard(func() error { return db.Compact(ctx, r.low, high, false) }); err != nil {
-		return brokenOff, fmt.Errorf("compact: %w", cmp.Or(context.Cause(ctx), err))
+		return brokenOff, fmt.Errorf("compact: %w", cmp.Or(s.explain(context.Cause(ctx)), err))
 	}
 	return finished, nil
 }

@@ -22,17 +22,18 @@ type scheduler struct {
 	refused  bool // a compaction was refused while one was being chosen
 	chosen   sync.Cond
 
-	resting  bool          // after damage, no compaction begins for a while
-	damaged  chan struct{} // closed when a compaction has met damage
-	unmended error         // of the last one that did, if none has succeeded since
-	failures int           // how many have, since then
-	hopeless bool          // none will succeed
+	resting   bool     // after damage, no compaction begins for a while
+	next      *meeting // when a compaction meets damage
+	hasFailed bool     // one has
+	unmended  error    // of the last one that did, if none has succeeded since
+	failures  int      // how many have, since then
+	hopeless  bool     // none will succeed
 }
 
 var _ pebble.CompactionScheduler = (*scheduler)(nil)
 
 func newScheduler(pause func(time.Duration) bool) *scheduler {
-	s := &scheduler{pause: pause, damaged: make(chan struct{})}
+	s := &scheduler{pause: pause, next: &meeting{met: make(chan struct{})}}
 	s.chosen.L = &s.mu
 	return s
 }
@@ -80,6 +81,11 @@ func (s *scheduler) UpdateGetAllowedWithoutPermission() {}
 func (s *scheduler) choose() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.chooseLocked()
+}
+
+// chooseLocked is choose with s.mu held, which it lets go meanwhile.
+func (s *scheduler) chooseLocked() {
 	for s.started && !s.busy && !s.resting && !s.choosing {
 		s.busy, s.choosing, s.refused = true, true, false
 		s.mu.Unlock()

@@ -3,6 +3,7 @@ package pebblestore
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/cockroachdb/pebble/v2"
@@ -18,6 +19,17 @@ import (
 // that every read needs.
 const damageRest = time.Second
 
+// maxFailures is how many compactions in a row meet damage before no other one is waited
+// for. Pebble picks one that leaves out what has failed, for a while: with damage in two
+// places the third may succeed.
+const maxFailures = 4
+
+// meeting is the next time that a compaction meets damage.
+type meeting struct {
+	met    chan struct{} // closed then
+	damage error         // set before
+}
+
 // ended takes in how a compaction has ended. After one that has succeeded others may,
 // as well.
 func (s *scheduler) ended(err error) {
@@ -27,10 +39,11 @@ func (s *scheduler) ended(err error) {
 	case err == nil:
 		s.unmended, s.failures, s.hopeless = nil, 0, false
 	case pebble.IsCorruptionError(err):
-		if s.unmended = err; !s.hasMet() {
-			close(s.damaged)
-		}
+		s.unmended, s.hasFailed = err, true
 		s.failures++
+		s.next.damage = err
+		close(s.next.met)
+		s.next = &meeting{met: make(chan struct{})}
 		s.rest()
 	}
 }
@@ -46,9 +59,9 @@ func (s *scheduler) rest() {
 			return // no other one is to begin
 		}
 		s.mu.Lock()
+		defer s.mu.Unlock()
 		s.resting = false
-		s.mu.Unlock()
-		s.choose()
+		s.chooseLocked() // at once: who looks now is to find that one begins
 	}()
 }
 
@@ -61,12 +74,9 @@ func (s *scheduler) rests(err error) bool {
 
 // hasMet reports whether a compaction has ever met damage.
 func (s *scheduler) hasMet() bool {
-	select {
-	case <-s.damaged:
-		return true
-	default:
-		return false
-	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.hasFailed
 }
 
 // hasStarted reports whether compactions may begin.
@@ -76,17 +86,18 @@ func (s *scheduler) hasStarted() bool {
 	return s.started
 }
 
-// errDamageMet ends a compaction that was asked for.
-var errDamageMet = errors.New("other compactions have met damage")
-
-// untilDamage returns a context that ends when a compaction meets damage: one that was
-// asked for would wait for ever for its turn, since Pebble tries those that are due before.
+// untilDamage returns a context that ends when a compaction meets damage, with that as its
+// cause: one that was asked for would wait for ever for its turn, since Pebble tries those
+// that are due before. What was met earlier does not count: no other may be due.
 func (s *scheduler) untilDamage(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
+	s.mu.Lock()
+	next := s.next
+	s.mu.Unlock()
 	go func() {
 		select {
-		case <-s.damaged:
-			cancel(errDamageMet)
+		case <-next.met:
+			cancel(next.damage)
 		case <-ctx.Done():
 		}
 	}()
@@ -94,15 +105,18 @@ func (s *scheduler) untilDamage(ctx context.Context) (context.Context, context.C
 }
 
 // giveUp returns the damage that compactions have met since the last one that succeeded,
-// if no other one is going to: two in a row have failed, or one has and none has begun
-// for one look of unstall. What was given up stays so.
+// if no other one is going to: too many in a row have failed, or somebody has looked and
+// none has begun, though it was asked for and nothing rests. What was given up stays so.
 func (s *scheduler) giveUp(looked bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.unmended == nil || s.busy && !s.hopeless {
+	if s.unmended == nil {
 		return nil
 	}
-	if s.hopeless = s.hopeless || looked || s.failures > 1; !s.hopeless {
+	if looked && !s.busy && !s.resting || s.failures >= maxFailures {
+		s.hopeless = true
+	}
+	if !s.hopeless {
 		return nil
 	}
 	return s.unmended
@@ -133,11 +147,11 @@ func (s *Store) stuck(db *pebble.DB, looked bool) error {
 // would merge them, or so many that Pebble would hold the next flush but one. Those that
 // lie over one key are counted, as Pebble does.
 func (s *Store) blocked(db *pebble.DB, layers int32) bool {
-	if layers < maxLayers {
-		return false
+	c, limit := s.schedulerOf(db), int32(stopLayers-1)
+	if c.hasMet() {
+		limit = maxLayers
 	}
-	c, n := s.schedulerOf(db), depth(db)
-	return n >= maxLayers && c.hasMet() || n >= stopLayers-1 && c.hasStarted()
+	return layers >= limit && (c.hasMet() || c.hasStarted()) && int32(depth(db)) >= limit
 }
 
 // depth is how many tables of level 0 lie over one key, at most.
@@ -146,16 +160,19 @@ func depth(db *pebble.DB) int {
 	if err != nil {
 		return 0 // it is asked for nothing that could fail
 	}
-	deepest := 0
-	for _, at := range levels[0] { // where most lie over each other, one of them begins
-		n := 0
-		for _, t := range levels[0] {
-			if pebble.DefaultComparer.Compare(t.Smallest.UserKey, at.Smallest.UserKey) <= 0 &&
-				pebble.DefaultComparer.Compare(at.Smallest.UserKey, t.Largest.UserKey) <= 0 {
-				n++
-			}
+	var begin, end [][]byte
+	for _, t := range levels[0] {
+		begin, end = append(begin, t.Smallest.UserKey), append(end, t.Largest.UserKey)
+	}
+	compare := pebble.DefaultComparer.Compare
+	slices.SortFunc(begin, compare)
+	slices.SortFunc(end, compare)
+	deepest, over := 0, 0
+	for i, at := range begin { // where most lie over each other, one of them begins
+		for compare(end[over], at) < 0 {
+			over++
 		}
-		deepest = max(deepest, n)
+		deepest = max(deepest, i+1-over)
 	}
 	return deepest
 }

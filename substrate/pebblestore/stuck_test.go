@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cockroachdb/pebble/v2"
+
+	"github.com/netherite-go/netherite/internal/leaktest"
 	"github.com/netherite-go/netherite/substrate"
 	"github.com/netherite-go/netherite/substrate/faultfs"
 	"github.com/netherite-go/netherite/substrate/pebblestore"
@@ -202,4 +205,88 @@ func TestDamageInTheWayOfCompactionsEndsTheOneThatGivesSpaceBack(t *testing.T) {
 	if err := inTime(t, "a close", s.Close); err != nil {
 		t.Error(err)
 	}
+}
+
+// Damage below level 0 is in the way of some compactions, and Pebble goes on to others that
+// merge layers with each other. Nothing is given up before these have had their turn, after
+// the rest that follows the one that failed.
+func TestDamageThatCompactionsGoAroundEndsNobodyWhoWrites(t *testing.T) {
+	if pebblestore.GivenUpDuringARest() {
+		t.Error("it is given up while nothing may begin")
+	}
+	for range 3 { // chance has to do with it
+		fs := faultfs.New()
+		opened, err := open(fs, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := opened.(*pebblestore.Store)
+		if err := errors.Join(layer(s, substrate.Main, 1), s.RewriteMain()); err != nil {
+			t.Fatal(err)
+		}
+		s.HoldCompactions()
+		var below []string
+		for _, name := range tablesOf(t, fs) {
+			if strings.Contains(name, "/main/") {
+				below = append(below, name)
+			}
+		}
+		for n := range 61 {
+			if err := layer(s, substrate.Main, n+2); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range below {
+			if size(t, fs, name) > 10_000 {
+				fs.Harm(name, 0, 5000, 4)
+			}
+		}
+		if opened, err = open(fs, dir); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 14 {
+			if err := inTime(t, "a flush", func() error { return layer(opened, substrate.Main, n+100) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if s = opened.(*pebblestore.Store); !s.MetDamage() {
+			t.Error("no compaction met the damage: the test is to make one")
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// A compaction that is asked for ends by the damage that is met while it waits. What was met
+// before is no reason: space is given back elsewhere, with damage in one place.
+func TestCompactionThatIsAskedForEndsByDamageThatIsMetMeanwhile(t *testing.T) {
+	if err := pebblestore.EndedByDamage("before", "meanwhile"); err == nil || !strings.Contains(err.Error(), "meanwhile") {
+		t.Error(err)
+	}
+}
+
+// A flush reads memory only: damage that it meets does not go away when Pebble tries it again
+// and again, and nothing else ends the wait for it. The store dies, and the log has it all.
+func TestFlushThatMeetsDamageEndsTheStore(t *testing.T) {
+	leaktest.StoresDie(t)
+	fs := faultfs.New()
+	s, err := open(fs, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fs.SetFault(func(op faultfs.Op) error {
+		if op.Kind == faultfs.OpCreate && strings.HasSuffix(op.Path, ".sst") {
+			return pebble.ErrCorruption
+		}
+		return nil
+	})
+	if err := inTime(t, "a flush", func() error { return layer(s, substrate.Main, 1) }); !errors.Is(err, substrate.ErrFailed) {
+		t.Error(err)
+	}
+	fs.SetFault(nil)
+	_ = inTime(t, "a close", s.Close) // which tells of its death, too
 }
