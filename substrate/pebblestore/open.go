@@ -132,7 +132,7 @@ func unusable(name string, err error) error {
 		d.File, d.Kind = name+"/"+table[1]+".sst", "short"
 	case strings.Contains(text, "name from file"): // keys are in another order
 	case strings.Contains(text, "not pristine"): // it is of the first format, or seems to be
-		d.File, d.Kind = name+"/marker.format-version.*", "short"
+		d.File, d.Kind = name+"/"+formatMarker+"*", "short"
 		d.Detail = "the marker of its format is missing: " + text
 	default:
 		return err
