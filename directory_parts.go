@@ -260,11 +260,14 @@ func (a *advised) Error() string { return a.error.Error() + "; " + a.advice }
 // Unwrap returns the error itself.
 func (a *advised) Unwrap() error { return a.error }
 
-// advise says what to do about a directory that is damaged, or of which a part is
-// another hub's.
+// advise says what to do about a directory that is damaged, of which a part is another
+// hub's, or that has no space.
 func advise(dir string, err error) error {
 	if _, ok := errors.AsType[*advised](err); ok {
 		return err // it says so already
+	}
+	if errors.Is(err, engine.ErrDiskFull) && !errors.Is(err, engine.ErrDamaged) {
+		return &advised{err, "free some space on its disk, and open it again: nothing that was acknowledged is lost"}
 	}
 	left, _ := leftOver(vfs.Default, dir) // what cannot be read needs no advice here
 	if !errors.Is(err, engine.ErrDamaged) && !(errors.Is(err, engine.ErrForeign) && left != "") {

@@ -19,15 +19,27 @@ import (
 // with one about databases that are not there, nothing has been changed.
 func Open(opts Options) (*Store, error) {
 	opts = opts.withDefaults()
-	s := newStore(opts)
-	if err := s.open(); err != nil {
-		s.abandon()
+	s, err := tryOpen(opts)
+	if errors.Is(err, substrate.ErrDiskFull) && (opts.Owned == nil || opts.Owned() == nil) && SpendBallast(opts) {
+		s, err = tryOpen(opts)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
 	}
 	s.restoreBallast()
 	s.draw()
 	for _, c := range s.schedulers {
 		c.start()
+	}
+	return s, nil
+}
+
+// tryOpen opens the databases.
+func tryOpen(opts Options) (*Store, error) {
+	s := newStore(opts)
+	if err := s.open(); err != nil {
+		s.abandon()
+		return nil, err
 	}
 	return s, nil
 }
