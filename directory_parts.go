@@ -66,6 +66,9 @@ func (d *directory) known() error {
 		err = d.knownStore(log)
 	}
 	side := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
+	if damage, ok := errors.AsType[*substrate.Damage](side.KnownDirectory()); ok && err == nil {
+		err = inPart(sideName, damage)
+	}
 	for p := 0; p < d.params.Partitions && err == nil; p++ {
 		err = side.Known(p)
 	}
