@@ -395,10 +395,14 @@ func (d *directory) OpenLog() (substrate.Log, error) {
 	if _, err := d.knownLog(); err != nil {
 		return nil, err
 	}
-	log, err := filelog.Open(filelog.Options{
+	o := filelog.Options{
 		FS: d.fs, Dir: d.fs.PathJoin(d.dir, logName), Hub: filelog.HubID(d.params.Hub),
 		Least: d.reach, Known: core.KnownGroup, Logger: d.logger, Inline: d.inline, MinSegmentBytes: d.segments[0], MaxSegmentBytes: d.segments[1],
-	})
+	}
+	log, err := filelog.Open(o)
+	if errors.Is(err, substrate.ErrDiskFull) && d.owned() == nil && pebblestore.SpendBallast(d.storeOptions()) {
+		log, err = filelog.Open(o) // an opening may need another segment
+	}
 	if err != nil {
 		return nil, err
 	}

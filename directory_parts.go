@@ -66,6 +66,9 @@ func (d *directory) known() error {
 		err = d.knownStore(log)
 	}
 	side := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
+	if damage, ok := errors.AsType[*substrate.Damage](side.KnownDirectory()); ok && err == nil {
+		err = inPart(sideName, damage)
+	}
 	for p := 0; p < d.params.Partitions && err == nil; p++ {
 		err = side.Known(p)
 	}
@@ -260,11 +263,14 @@ func (a *advised) Error() string { return a.error.Error() + "; " + a.advice }
 // Unwrap returns the error itself.
 func (a *advised) Unwrap() error { return a.error }
 
-// advise says what to do about a directory that is damaged, or of which a part is
-// another hub's.
+// advise says what to do about a directory that is damaged, of which a part is another
+// hub's, or that has no space.
 func advise(dir string, err error) error {
 	if _, ok := errors.AsType[*advised](err); ok {
 		return err // it says so already
+	}
+	if errors.Is(err, engine.ErrDiskFull) && !errors.Is(err, engine.ErrDamaged) {
+		return &advised{err, "free some space on its disk, and open it again: nothing that was acknowledged is lost"}
 	}
 	left, _ := leftOver(vfs.Default, dir) // what cannot be read needs no advice here
 	if !errors.Is(err, engine.ErrDamaged) && !(errors.Is(err, engine.ErrForeign) && left != "") {

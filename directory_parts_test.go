@@ -219,3 +219,25 @@ func TestDirectoryThatCannotBeLookedIntoIsNotOneWithoutAHub(t *testing.T) {
 		t.Errorf("a file: %t, %v", there, err)
 	}
 }
+
+// Nobody would notice before a partition has to be parked, and has no place for its records.
+func TestSideFilesThatHaveNoDirectoryAreNoticed(t *testing.T) {
+	dir, acknowledged := bankHub(t, true)
+	if err := os.WriteFile(filepath.Join(dir, "side"), []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	hub, err := netherite.Open(dir)
+	if err == nil {
+		hub.Kill()
+	}
+	if !errors.Is(err, engine.ErrDamaged) || !strings.Contains(err.Error(), "file=side offset=0 kind=short: it is no directory") {
+		t.Errorf("open: %v", err)
+	}
+	if r, err := netherite.Inspect(dir); err != nil || len(r.Damage) != 1 || r.Damage[0].File != "side" || r.Damage[0].Partition != -1 {
+		t.Errorf("inspect: %+v, %v", r, err)
+	}
+	if r, err := netherite.Repair(t.Context(), dir, netherite.RepairOptions{}); err != nil || !r.Done || r.Loses() {
+		t.Errorf("repair: %+v, %v", r, err)
+	}
+	openBank(t, dir).check(t, acknowledged)
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -95,5 +96,102 @@ func TestHubThatDoesNotFitOnTheDiskSaysSo(t *testing.T) {
 		if !errors.Is(err, engine.ErrDiskFull) || !strings.Contains(err.Error(), "/hub") {
 			t.Errorf("with %d bytes: %v", space, err)
 		}
+	}
+}
+
+// closedHub makes a hub that is closed, with the instances of these names.
+func closedHub(t *testing.T) (files *faultfs.FS, ids []string) {
+	t.Helper()
+	files = faultfs.New()
+	hub, err := netherite.Open("/hub", netherite.Serve(greet, tour), netherite.Files(files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 30 {
+		ids = append(ids, fmt.Sprint("tour-", i))
+		if _, err := tour.Start(t.Context(), hub, []string{"x"}, durable.ID(ids[i])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return files, ids
+}
+
+func fillUp(t *testing.T, files *faultfs.FS) {
+	t.Helper()
+	usage, err := files.GetDiskUsage("/hub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files.SetCapacity(int64(usage.UsedBytes))
+}
+
+// reopen opens a hub, which has all of these instances, and closes it.
+func reopen(t *testing.T, files *faultfs.FS, ids []string) {
+	t.Helper()
+	hub, err := netherite.Open("/hub", netherite.Serve(greet, tour), netherite.Files(files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range ids {
+		if _, err := tour.Attach(hub, id).Status(t.Context()); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if err := hub.Close(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+// A hub that is opened on a disk without any space uses what it has set aside. Once that is
+// used up it says so each time, and opens when there is space.
+func TestHubOpensOnAFullDiskWithItsBallast(t *testing.T) {
+	replaycheck.Not(t)
+	files, ids := closedHub(t)
+	fillUp(t, files)
+	reopen(t, files, ids)
+
+	fillUp(t, files)
+	if _, err := files.Stat("/hub/store/ballast"); err == nil {
+		t.Fatal("the ballast is there again, on a full disk")
+	}
+	for i := range 6 {
+		hub, err := netherite.Open("/hub", netherite.Serve(greet, tour), netherite.Files(files))
+		if err == nil {
+			hub.Kill()
+		}
+		if !errors.Is(err, engine.ErrDiskFull) || !strings.Contains(err.Error(), "free some space") {
+			t.Errorf("attempt %d: %v", i, err)
+		}
+	}
+	files.SetCapacity(1 << 40)
+	reopen(t, files, ids)
+	if _, err := files.Stat("/hub/store/ballast"); err != nil {
+		t.Errorf("the ballast is not made again: %v", err)
+	}
+}
+
+// The ballast is also there for the log, of which each opening may need another file.
+func TestLogOpensOnAFullDiskWithTheBallast(t *testing.T) {
+	replaycheck.Not(t)
+	files, ids := closedHub(t)
+	refused := 0
+	files.SetFault(func(op faultfs.Op) error {
+		if op.Kind != faultfs.OpCreate || !strings.HasPrefix(op.Path, "/hub/log/") {
+			return nil
+		}
+		if _, err := files.Stat("/hub/store/ballast"); err != nil {
+			return nil
+		}
+		refused++
+		return syscall.ENOSPC
+	})
+	for i := 0; i < 4 && refused == 0; i++ {
+		reopen(t, files, ids)
+	}
+	if refused == 0 {
+		t.Error("the log has needed no file")
 	}
 }

@@ -72,6 +72,9 @@ func (r *Report) add(sequence *core.Sequence, run core.Run, file string, end int
 // log the last record of each partition ended that it found there.
 func (r *Report) side(d *directory, sequence *core.Sequence) ([]substrate.Offset, error) {
 	files := sidefile.Open(d.fs, d.fs.PathJoin(d.dir, sideName), d.params.Hub)
+	if damage, ok := errors.AsType[*substrate.Damage](files.KnownDirectory()); ok {
+		r.damaged(sideName, damage, -1) // no partition could be parked
+	}
 	ends := make([]substrate.Offset, r.Partitions)
 	for p, note := range r.notes {
 		file := d.fs.PathJoin(sideName, sidefile.Name(p))

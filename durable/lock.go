@@ -134,6 +134,7 @@ func (s *section) checkCall(entity string, op *replay.Op) error {
 // IsLocked reports whether the orchestration is in a critical section, and of
 // which entities.
 func IsLocked(ctx *Context) (entities []string, locked bool) {
+	ctx.x.Now() // checks the caller
 	if ctx.section == nil || !ctx.section.granted {
 		return nil, false
 	}

@@ -1,6 +1,7 @@
 package durable_test
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/netherite-go/netherite/durable"
@@ -25,6 +26,13 @@ func TestDeferredFunctionThatRepeatsUntilItSucceedsEndsWhenUnwound(t *testing.T)
 		"child":  func(ctx *durable.Context) error { return durable.WaitAll(ctx, below.Call(ctx, durable.None{})) },
 		"signal": func(ctx *durable.Context) error { return add.Signal(ctx, accounts.Key("y"), 1) },
 		"entity": func(ctx *durable.Context) error { return durable.WaitAll(ctx, add.Call(ctx, accounts.Key("y"), 1)) },
+		// It is also all that such a loop may look at.
+		"locked": func(ctx *durable.Context) error {
+			if _, locked := durable.IsLocked(ctx); locked {
+				return errors.New("in a critical section")
+			}
+			return nil
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after := false
@@ -32,7 +40,7 @@ func TestDeferredFunctionThatRepeatsUntilItSucceedsEndsWhenUnwound(t *testing.T)
 				defer func() { after = true }()
 				unlock := func() {}
 				switch name {
-				case "child", "signal", "entity":
+				case "child", "signal", "entity", "locked":
 					var err error
 					if unlock, err = durable.Lock(ctx, accounts.Key("y")); err != nil {
 						return "", err

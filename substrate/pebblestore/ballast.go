@@ -33,6 +33,20 @@ func (s *Store) ReleaseBallast() {
 	s.opts.Logger.Warn("disk is full: released the ballast to finish what is under way", "dir", s.opts.Dir, "bytes", s.opts.BallastBytes)
 }
 
+// SpendBallast removes the ballast file of a store that is not open, for an opening that
+// has met a full disk, of this store or of what lies beside it: it takes space each time,
+// for new manifests for example, before the store could release anything. It reports
+// whether there was one. Once there is space, the opened store makes it again.
+func SpendBallast(opts Options) bool {
+	opts = opts.withDefaults()
+	name := opts.FS.PathJoin(opts.Dir, ballastName)
+	if info, err := opts.FS.Stat(name); err != nil || !info.Mode().IsRegular() || info.Size() == 0 || opts.FS.Remove(name) != nil {
+		return false
+	}
+	opts.Logger.Warn("disk is full: released the ballast to open what is there", "dir", opts.Dir)
+	return true
+}
+
 // metFull is called whenever an operation has met a full disk, before it pauses
 // and is tried again: who waits for it is told.
 func (s *Store) metFull() {

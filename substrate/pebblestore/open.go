@@ -19,15 +19,27 @@ import (
 // with one about databases that are not there, nothing has been changed.
 func Open(opts Options) (*Store, error) {
 	opts = opts.withDefaults()
-	s := newStore(opts)
-	if err := s.open(); err != nil {
-		s.abandon()
+	s, err := tryOpen(opts)
+	if errors.Is(err, substrate.ErrDiskFull) && (opts.Owned == nil || opts.Owned() == nil) && SpendBallast(opts) {
+		s, err = tryOpen(opts)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open the state store in %s: %w", opts.Dir, err)
 	}
 	s.restoreBallast()
 	s.draw()
 	for _, c := range s.schedulers {
 		c.start()
+	}
+	return s, nil
+}
+
+// tryOpen opens the databases.
+func tryOpen(opts Options) (*Store, error) {
+	s := newStore(opts)
+	if err := s.open(); err != nil {
+		s.abandon()
+		return nil, err
 	}
 	return s, nil
 }
@@ -132,7 +144,7 @@ func unusable(name string, err error) error {
 		d.File, d.Kind = name+"/"+table[1]+".sst", "short"
 	case strings.Contains(text, "name from file"): // keys are in another order
 	case strings.Contains(text, "not pristine"): // it is of the first format, or seems to be
-		d.File, d.Kind = name+"/marker.format-version.*", "short"
+		d.File, d.Kind = name+"/"+formatMarker+"*", "short"
 		d.Detail = "the marker of its format is missing: " + text
 	default:
 		return err

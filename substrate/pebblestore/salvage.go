@@ -155,13 +155,18 @@ func (r *Remains) look(opts Options, space substrate.Space, name string, every b
 }
 
 // liveTables asks the manifest. Pebble does not list a table which is not there:
-// such a table is made up, and found to be missing when it is read.
+// such a table is made up, and found to be missing when it is read. So is the marker of
+// the format: without it Pebble opens no database that has tables, though the manifest
+// says which these are.
 func (s *Store) liveTables(name string, o *pebble.Options) (tables []*table, err error) {
 	there, err := s.made(name)
 	if err != nil || !there {
 		return nil, err
 	}
 	full := &madeUp{FS: o.FS}
+	if s.lacksFormat(name) {
+		full.names = append(full.names, fmt.Sprintf("%s000001.%03d", formatMarker, o.FormatMajorVersion))
+	}
 	o.FS, o.ReadOnly, o.DisableConsistencyCheck = full, true, true
 	levels, err := s.listTables(name, o)
 	for err != nil {
@@ -173,6 +178,17 @@ func (s *Store) liveTables(name string, o *pebble.Options) (tables []*table, err
 		levels, err = s.listTables(name, o)
 	}
 	return tablesIn(levels), nil
+}
+
+// formatMarker is what the name of the file begins with that names the format of a
+// database; the number of its move and the format follow.
+const formatMarker = "marker.format-version."
+
+// lacksFormat reports whether nothing names the format of a database that has a
+// manifest. It is no later one than this program writes, or its tables cannot be read.
+func (s *Store) lacksFormat(name string) bool {
+	found, err := pebble.Peek(s.opts.FS.PathJoin(s.opts.Dir, name), s.opts.FS)
+	return err == nil && found.Exists && found.FormatMajorVersion == pebble.FormatDefault
 }
 
 // tablesIn lists the tables of all levels.

@@ -284,3 +284,21 @@ func regions(t *testing.T, fs vfs.FS, name string) map[string][]block.Handle {
 	add("names", layout.MetaIndex)
 	return parts
 }
+
+// The manifest says which tables there are, also without the marker that names the format.
+func TestSalvageWithoutTheMarkerOfAFormat(t *testing.T) {
+	fs, want := layered(t, rand.New(rand.NewPCG(7, 7)))
+	for _, database := range []string{"main", "history"} {
+		lose(t, fs, path.Join(dir, database), "marker.format-version.")
+	}
+	before := fs.Sum()
+	if lost := agree(t, "without the markers", fs, want); lost > 0 {
+		t.Errorf("%d rows are lost", lost)
+	}
+	if r, err := pebblestore.Verify(pebblestore.Options{FS: fs, Dir: dir}, everything); err != nil || len(r.Damage) != 2 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if fs.Sum() != before {
+		t.Error("it has changed something")
+	}
+}

@@ -169,6 +169,16 @@ func (f *Files) Places(partition int, visit func(end substrate.Offset, chunk []b
 	return nil
 }
 
+// KnownDirectory says whether what has the directory's name is one: a Damage if not. One
+// that is not there is made when it is needed.
+func (f *Files) KnownDirectory() error {
+	info, err := f.fs.Stat(f.dir)
+	if err == nil && !info.IsDir() {
+		return &substrate.Damage{Kind: "short", Detail: "it is no directory"}
+	}
+	return nil // what keeps it from being looked at keeps its files from that
+}
+
 // Known says whether a partition's file, if it has one, is of a version that this
 // program reads: ErrNewerFormat if not. Damage is for Read to find.
 func (f *Files) Known(partition int) error {
