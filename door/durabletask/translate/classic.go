@@ -34,7 +34,7 @@ type classicRequest struct {
 	Parent    string          `json:"parent,omitempty"`
 	Execution string          `json:"parentExecution,omitempty"`
 	Due       *time.Time      `json:"due,omitempty"`
-	LockSet   []classicEntity `json:"lockset,omitempty"`
+	LockSet   []classicEntity `json:"lockset,omitzero"` // of none it is still a lock request
 	Position  int32           `json:"pos,omitempty"`
 }
 
