@@ -53,21 +53,26 @@ func goOn(s *pebblestore.Store) error {
 	}
 }
 
-// Where files cannot be linked, an export copies them: for as long as that takes the store
-// goes on, and the copy is of the moment in which it began.
-func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
+// threeLayers is a store of three tables over each other, and the names of its tables.
+func threeLayers(t *testing.T) (*faultfs.FS, *pebblestore.Store, []string) {
+	t.Helper()
 	fs := faultfs.New()
-	opened, err := open(fs, dir)
+	s, err := open(fs, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := opened.(*pebblestore.Store)
 	for n := range 3 {
 		if err := layer(s, substrate.Main, n+1); err != nil {
 			t.Fatal(err)
 		}
 	}
-	before := tablesOf(t, fs)
+	return fs, s.(*pebblestore.Store), tablesOf(t, fs)
+}
+
+// Where files cannot be linked, an export copies them: for as long as that takes the store
+// goes on, and the copy is of the moment in which it began.
+func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
+	fs, s, before := threeLayers(t)
 	acrossDisks(fs, func() {
 		if err := goOn(s); err != nil {
 			t.Error(err)
@@ -103,18 +108,7 @@ func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
 
 // An export that fails, or whose store dies, keeps no table for good.
 func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
-	fs := faultfs.New()
-	opened, err := open(fs, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := opened.(*pebblestore.Store)
-	for n := range 3 {
-		if err := layer(s, substrate.Main, n+1); err != nil {
-			t.Fatal(err)
-		}
-	}
-	before := tablesOf(t, fs)
+	fs, s, before := threeLayers(t)
 	fs.SetFault(func(op faultfs.Op) error {
 		if op.Kind == faultfs.OpLink || op.Kind == faultfs.OpCreate && strings.HasPrefix(op.Path, exportDir) && strings.HasSuffix(op.Path, ".sst") {
 			return syscall.EXDEV
