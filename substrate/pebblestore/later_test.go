@@ -53,8 +53,8 @@ func goOn(s *pebblestore.Store) error {
 	}
 }
 
-// threeLayers is a store of three tables over each other, and the names of its tables.
-func threeLayers(t *testing.T) (*faultfs.FS, *pebblestore.Store, []string) {
+// threeTables is a store of three tables over each other, and the names of its tables.
+func threeTables(t *testing.T) (*faultfs.FS, *pebblestore.Store, []string) {
 	t.Helper()
 	fs := faultfs.New()
 	s, err := open(fs, dir)
@@ -72,7 +72,7 @@ func threeLayers(t *testing.T) (*faultfs.FS, *pebblestore.Store, []string) {
 // Where files cannot be linked, an export copies them: for as long as that takes the store
 // goes on, and the copy is of the moment in which it began.
 func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
-	fs, s, before := threeLayers(t)
+	fs, s, before := threeTables(t)
 	acrossDisks(fs, func() {
 		if err := goOn(s); err != nil {
 			t.Error(err)
@@ -108,7 +108,7 @@ func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
 
 // An export that fails, or whose store dies, keeps no table for good.
 func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
-	fs, s, before := threeLayers(t)
+	fs, s, before := threeTables(t)
 	fs.SetFault(func(op faultfs.Op) error {
 		if op.Kind == faultfs.OpLink || op.Kind == faultfs.OpCreate && strings.HasPrefix(op.Path, exportDir) && strings.HasSuffix(op.Path, ".sst") {
 			return syscall.EXDEV
