@@ -301,6 +301,7 @@ func (e *Engine) Kill(abandon bool) {
 		return
 	}
 	defer close(e.ended)
+	e.feed.detach() // code that hears that the hub is closed may say that it has failed, which no crash does
 	close(e.closed)
 	close(e.stop)
 	<-e.done
