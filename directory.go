@@ -264,7 +264,7 @@ type hubFile struct {
 
 // sum is the checksum of the fields before Check. Two that differ say different things.
 func (f *hubFile) sum(of string) string {
-	return fmt.Sprintf("%08x", crc32.Checksum(fmt.Appendf(nil, "%s%d %s %d %s", of, f.Format, f.Hub, f.Partitions, f.Lineage), crc32.MakeTable(crc32.Castagnoli)))
+	return fmt.Sprintf("%08x", crc32.Checksum(fmt.Appendf(nil, "%s%d %s %d %s", of, f.Format, f.Hub, f.Partitions, f.Lineage), castagnoli))
 }
 
 // What the checksums of a hub file begin with.

@@ -53,26 +53,36 @@ func goOn(s *pebblestore.Store) error {
 	}
 }
 
-// threeTables is a store of three tables over each other, and the names of its tables.
-func threeTables(t *testing.T) (*faultfs.FS, *pebblestore.Store, []string) {
+// layers is a store of so many tables over each other, and the names of its tables.
+func layers(t *testing.T, n int) (*faultfs.FS, *pebblestore.Store, []string) {
 	t.Helper()
 	fs := faultfs.New()
 	s, err := open(fs, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for n := range 3 {
-		if err := layer(s, substrate.Main, n+1); err != nil {
+	for i := range n {
+		if err := layer(s, substrate.Main, i+1); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return fs, s.(*pebblestore.Store), tablesOf(t, fs)
 }
 
+// wantGone checks that tables are not kept.
+func wantGone(t *testing.T, fs *faultfs.FS, tables []string) {
+	t.Helper()
+	for _, name := range tables {
+		if _, err := fs.Stat(name); err == nil && strings.Contains(name, "/main/") {
+			t.Errorf("%s is there still", name)
+		}
+	}
+}
+
 // Where files cannot be linked, an export copies them: for as long as that takes the store
 // goes on, and the copy is of the moment in which it began.
 func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
-	fs, s, before := threeTables(t)
+	fs, s, before := layers(t, 3)
 	acrossDisks(fs, func() {
 		if err := goOn(s); err != nil {
 			t.Error(err)
@@ -86,11 +96,7 @@ func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range before {
-		if _, err := fs.Stat(name); err == nil && strings.Contains(name, "/main/") {
-			t.Errorf("%s is there still", name)
-		}
-	}
+	wantGone(t, fs, before)
 	for at, want := range map[string]substrate.Offset{exportDir: 3, dir: 129} {
 		s, err := open(fs, at)
 		if err != nil {
@@ -108,7 +114,7 @@ func TestStoreGoesOnWhileAnExportCopiesWhatCannotBeLinked(t *testing.T) {
 
 // An export that fails, or whose store dies, keeps no table for good.
 func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
-	fs, s, before := threeTables(t)
+	fs, s, before := layers(t, 3)
 	fs.SetFault(func(op faultfs.Op) error {
 		if op.Kind == faultfs.OpLink || op.Kind == faultfs.OpCreate && strings.HasPrefix(op.Path, exportDir) && strings.HasSuffix(op.Path, ".sst") {
 			return syscall.EXDEV
@@ -122,24 +128,13 @@ func TestExportThatCannotCopyKeepsNoTable(t *testing.T) {
 	if err := errors.Join(goOn(s), s.Close()); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range before {
-		if _, err := fs.Stat(name); err == nil && strings.Contains(name, "/main/") {
-			t.Errorf("%s is there still", name)
-		}
-	}
+	wantGone(t, fs, before)
 }
 
 // An export that has failed already copies nothing more.
 func TestExportThatHasFailedCopiesNothing(t *testing.T) {
 	for range 8 { // which of the databases comes first is chance
-		fs := faultfs.New()
-		s, err := open(fs, dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := layer(s, substrate.Main, 1); err != nil {
-			t.Fatal(err)
-		}
+		fs, s, _ := layers(t, 1)
 		fs.SetFault(func(op faultfs.Op) error {
 			switch {
 			case op.Kind == faultfs.OpLink:
@@ -200,14 +195,7 @@ func TestStoreThatWasTakenOverCopiesNoOtherTable(t *testing.T) {
 
 // What is copied late is as durable as what was linked.
 func TestExportThatCopiesIsDurable(t *testing.T) {
-	fs := faultfs.New()
-	s, err := open(fs, dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := layer(s, substrate.Main, 1); err != nil {
-		t.Fatal(err)
-	}
+	fs, s, _ := layers(t, 1)
 	acrossDisks(fs, func() {})
 	m, err := s.Export(exportDir)
 	if err != nil {
