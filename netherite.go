@@ -272,6 +272,7 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	if h.worker != nil {
+		h.worker.BeginClose() // before anything is refused that its activities may ask for
 		// An end of ctx only means that activities run again.
 		wg.Go(func() { _ = h.worker.Close(ctx) })
 	}

@@ -29,7 +29,8 @@ type ActivityOf[In, Out any] struct {
 // and its result is recorded once. It may do anything; IdempotencyKey helps where
 // running twice would do harm. A panic fails the call with its stack. The context
 // is done when the attempt's Timeout is up, when nobody wants the result any
-// more, or when the hub closes; an attempt cut short by closing runs again.
+// more, or when the hub closes; an attempt cut short by closing runs again, and so
+// does one that fails with engine.ErrClosed because it asked that hub for something.
 func Activity[In, Out any](name string, fn func(context.Context, In) (Out, error), defaults ...ActivityOption) *ActivityOf[In, Out] {
 	a := DeclareActivity[In, Out](name, defaults...)
 	a.fn = fn
@@ -88,7 +89,7 @@ func (h activityHandler[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
 		}
 		out, err := h.fn(ctx, in)
 		if err != nil {
-			return nil, FailureOf(err)
+			return nil, FailureOf(outcome(ctx, err))
 		}
 		payload, err := encode(env, "result", out)
 		if err != nil {
@@ -96,6 +97,16 @@ func (h activityHandler[In, Out]) Bind(env *worker.Env) (worker.Code, error) {
 		}
 		return payload, nil
 	}}, nil
+}
+
+// outcome is what an attempt that returned an error fails with. What a hub refused that
+// closes under its own activity is no outcome: the activity is given back, and runs again
+// when the hub is open.
+func outcome(ctx context.Context, err error) error {
+	if a := worker.ActivityOf(ctx); a != nil && errors.Is(err, engine.ErrClosed) && a.Closing() {
+		return a.GiveBack(0)
+	}
+	return err
 }
 
 // Call asks for the activity to be run. It fails, without having been asked

@@ -202,6 +202,14 @@ func (c *ActivityContext) workerCloses() {
 	}
 }
 
+// Closing reports whether the worker closes: whatever refuses requests since then, such
+// as the hub that the worker belongs to, the attempt will find open when it is run again.
+func (c *ActivityContext) Closing() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closing
+}
+
 // stop makes the context done. What the attempt fails with is no outcome then.
 func (c *ActivityContext) stop() {
 	c.stopped.Store(true)

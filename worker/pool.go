@@ -92,7 +92,7 @@ func (p *pool[T]) bring() {
 
 // work is a goroutine's life.
 func (p *pool[T]) work(s *slot[T]) {
-	defer p.ended(s)
+	defer p.left(s)
 	label := p.label()
 	p.mu.Lock()
 	p.coming, s.label = false, label
@@ -182,7 +182,7 @@ func (p *pool[T]) runGuarded(s *slot[T], item T, again bool) {
 		}
 		p.mu.Unlock()
 		go func() {
-			defer p.ended(s)
+			defer p.left(s)
 			label := p.label()
 			p.mu.Lock()
 			s.label = label
@@ -218,8 +218,8 @@ func (p *pool[T]) detach(s *slot[T], item T, leave bool) {
 	p.mu.Unlock()
 }
 
-// ended notes that a goroutine of the slot has ended.
-func (p *pool[T]) ended(s *slot[T]) {
+// left notes that a goroutine of the slot has ended.
+func (p *pool[T]) left(s *slot[T]) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !s.left {
@@ -249,14 +249,18 @@ func (p *pool[T]) items(f func(T)) {
 	p.running(func(s *slot[T]) { f(s.item) })
 }
 
-// close stops taking items; what is queued is dropped. The channel is closed when
-// the last goroutine has ended.
-func (p *pool[T]) close() <-chan struct{} {
+// stop takes no more items; what is queued is dropped.
+func (p *pool[T]) stop() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.closed = true
 	p.queue, p.head = nil, 0
 	p.cond.Broadcast()
-	p.mu.Unlock()
+}
+
+// ended returns a channel that is closed when the last goroutine of a pool that was
+// stopped has ended.
+func (p *pool[T]) ended() <-chan struct{} {
 	done := make(chan struct{})
 	go func() {
 		p.all.Wait()

@@ -31,7 +31,7 @@ func (p *pool[T]) runOne(i int) {
 	p.total++
 	p.occupied[s] = struct{}{}
 	p.mu.Unlock()
-	defer p.ended(s)
+	defer p.left(s)
 	p.run(s, item, false)
 	p.mu.Lock()
 	delete(p.occupied, s)

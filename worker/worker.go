@@ -34,6 +34,7 @@ type Worker struct {
 	tick     atomic.Uint64 // of the watch on slow steps
 	watching atomic.Bool
 	closing  atomic.Bool
+	closed   atomic.Bool
 	cut      atomic.Bool // activities have been cancelled: their results do not count
 }
 
@@ -73,18 +74,30 @@ func (w *Worker) Run(feed engine.Feed) error {
 	return nil
 }
 
+// BeginClose takes no new items from now on, tells the activities that run, and waits
+// for nothing. Whoever is about to refuse what activities ask for calls it before, so
+// that none takes the refusal for a failure of its own (see ActivityContext.Closing).
+// Close is to follow.
+func (w *Worker) BeginClose() {
+	if w.closing.Swap(true) {
+		return
+	}
+	w.steps.stop()
+	w.activities.stop()
+	w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.workerCloses() })
+}
+
 // Close takes no new items, lets what runs end, and gives the rest back, also activities
 // that only wait (see ActivityContext.OnlyWaits). When
 // ctx ends first, activities that run are cancelled, and their results dropped:
 // they run again elsewhere or later. Functions that ignore that are not waited
 // for. The error is ctx's if there were any.
 func (w *Worker) Close(ctx context.Context) error {
-	if w.closing.Swap(true) {
+	w.BeginClose()
+	if w.closed.Swap(true) {
 		return nil
 	}
-	steps, activities := w.steps.close(), w.activities.close()
-	w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.workerCloses() })
-	err := first(ctx, steps, activities)
+	err := first(ctx, w.steps.ended(), w.activities.ended())
 	if err != nil {
 		w.cut.Store(true)
 		w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.Cancel(context.Canceled) })
