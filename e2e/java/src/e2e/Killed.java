@@ -9,6 +9,7 @@ import io.grpc.ClientInterceptor;
 import io.grpc.ClientInterceptors;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.ForwardingClientCallListener.SimpleForwardingClientCallListener;
+import io.grpc.ManagedChannel;
 import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
@@ -95,7 +96,28 @@ final class Killed {
 
     /** A channel for a worker, that tells what goes by. */
     static Channel channel(int port) {
-        return ClientInterceptors.intercept(ManagedChannelBuilder.forAddress("localhost", port).usePlaintext().build(), new Teller());
+        return ClientInterceptors.intercept(eager(port), new Teller());
+    }
+
+    /**
+     * A channel that comes back soon after the server. By itself one waits longer after each failure, two minutes in the end,
+     * and a server that lives as shortly as here may be gone again each time.
+     */
+    static Channel eager(int port) {
+        ManagedChannel c = ManagedChannelBuilder.forAddress("localhost", port).usePlaintext().build();
+        Thread resetter = new Thread(() -> {
+            while (!c.isShutdown()) {
+                c.resetConnectBackoff();
+                try {
+                    Thread.sleep(500);
+                } catch (InterruptedException e) {
+                    return;
+                }
+            }
+        });
+        resetter.setDaemon(true);
+        resetter.start();
+        return c;
     }
 
     /** Notes which activities a worker is given. It looks, and changes nothing. */

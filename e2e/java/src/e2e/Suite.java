@@ -48,10 +48,9 @@ public final class Suite {
         int port = Integer.parseInt(args[0]);
         Registry registry = new Registry();
         Cases cases = new Cases();
-        DurableTaskClient client = new DurableTaskGrpcClientBuilder().port(port).build();
-        if (Killed.ON) {
-            client = new Patient(client);
-        }
+        DurableTaskClient client = Killed.ON
+                ? new Patient(new DurableTaskGrpcClientBuilder().grpcChannel(Killed.eager(port)).build())
+                : new DurableTaskGrpcClientBuilder().port(port).build();
         Env env = new Env(port, client, registry, cases);
         for (Group g : List.of(new Tasks(), new Failures(), new Children(), new Timers(), new Events(), new Lifecycle(),
                 new Starts(), new Queries(), new Payloads(), new Rewinds())) {
