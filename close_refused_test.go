@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"testing"
 
 	"github.com/netherite-go/netherite"
@@ -14,9 +15,35 @@ import (
 // Nothing in it went wrong: the hub that it belongs to closed under it, so that the call
 // has its outcome from the run after the next Open, and a Retry counts no attempt.
 func TestAnActivityThatItsOwnClosingHubRefusesRunsAgain(t *testing.T) {
+	asked := map[string]func(context.Context, *netherite.Hub, string) error{
+		"start": func(ctx context.Context, hub *netherite.Hub, _ string) error {
+			_, err := tour.Start(ctx, hub, nil)
+			return err
+		},
+		"backup": func(ctx context.Context, hub *netherite.Hub, dir string) error {
+			_, err := hub.Backup(ctx, filepath.Join(dir, "copy"))
+			return err
+		},
+	}
+	ends := map[string]func(testing.TB, *netherite.Hub){
+		"close": func(t testing.TB, hub *netherite.Hub) {
+			if err := hub.Close(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		"kill": func(_ testing.TB, hub *netherite.Hub) { hub.Kill() },
+	}
+	for what, ask := range asked {
+		for how, end := range ends {
+			t.Run(what+", "+how, func(t *testing.T) { refusedByItsHub(t, ask, end) })
+		}
+	}
+}
+
+func refusedByItsHub(t *testing.T, ask func(context.Context, *netherite.Hub, string) error, end func(testing.TB, *netherite.Hub)) {
 	began, refused := make(chan struct{}), make(chan error, 1)
 	var hub *netherite.Hub
-	first := true
+	other, first := t.TempDir(), true
 	asks := durable.Activity("Asks", func(ctx context.Context, _ string) (string, error) {
 		if !first {
 			return fmt.Sprint("attempt ", durable.Attempt(ctx)), nil
@@ -24,7 +51,7 @@ func TestAnActivityThatItsOwnClosingHubRefusesRunsAgain(t *testing.T) {
 		first = false
 		close(began)
 		for {
-			if _, err := tour.Start(ctx, hub, nil); err != nil {
+			if err := ask(ctx, hub, other); err != nil {
 				refused <- err
 				return "", fmt.Errorf("ask the hub: %w", err)
 			}
@@ -39,11 +66,9 @@ func TestAnActivityThatItsOwnClosingHubRefusesRunsAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	<-began
-	if err := hub.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := <-refused; !errors.Is(err, engine.ErrClosed) {
-		t.Fatalf("the hub that closed refused its activity with %v", err)
+	end(t, hub)
+	if err := <-refused; !errors.Is(err, engine.ErrClosed) && !errors.Is(err, context.Canceled) {
+		t.Fatalf("the hub that ended refused its activity with %v", err)
 	}
 	hub = open(t, dir, netherite.Serve(asks, order))
 	if got, err := order.Attach(hub, "order").Wait(t.Context()); err != nil || got != "attempt 1" {

@@ -258,7 +258,16 @@ func (h *Hub) Close(ctx context.Context) error {
 	return h.err
 }
 
+// beginClose tells activities that the hub closes, before anything is refused that they
+// may ask for.
+func (h *Hub) beginClose() {
+	if h.worker != nil {
+		h.worker.BeginClose()
+	}
+}
+
 func (h *Hub) close(ctx context.Context) error {
+	h.beginClose()
 	h.copying.end()
 	var err error
 	if h.metrics != nil {
@@ -272,7 +281,6 @@ func (h *Hub) close(ctx context.Context) error {
 	}
 	var wg sync.WaitGroup
 	if h.worker != nil {
-		h.worker.BeginClose() // before anything is refused that its activities may ask for
 		// An end of ctx only means that activities run again.
 		wg.Go(func() { _ = h.worker.Close(ctx) })
 	}
@@ -285,6 +293,7 @@ func (h *Hub) close(ctx context.Context) error {
 // checkpointed. It is for tests of what survives.
 func (h *Hub) Kill() {
 	h.once.Do(func() {
+		h.beginClose()
 		h.copying.end()
 		if h.server != nil {
 			_ = h.server.Close()
