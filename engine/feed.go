@@ -87,6 +87,14 @@ type Connection interface {
 	Close()
 }
 
+// Drainer is a Connection that can be told that its worker takes nothing more, but goes
+// on with what it has, maybe for long: others are to be given the work meanwhile.
+type Drainer interface {
+	Connection
+	// Drain returns at once. No item is offered any more when it has returned.
+	Drain()
+}
+
 // Token names one piece of handed-out work. It is opaque to workers and
 // comparable. For a step it is good for this hand-out only. For an activity it
 // is the name of the record that scheduled it, so it stays good exactly as long

@@ -2,6 +2,7 @@ package remote
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -28,7 +29,10 @@ type feed struct {
 	conn *connection
 }
 
-var _ engine.Feed = (*feed)(nil)
+var (
+	_ engine.Feed    = (*feed)(nil)
+	_ engine.Drainer = (*connection)(nil)
+)
 
 const (
 	// connectTime is how long Connect waits to hear that the server gives this
@@ -53,7 +57,12 @@ type connection struct {
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when no stream is read any more
 
-	held   held
+	held    held
+	name    string // of the stream, for the server
+	offers  sync.Mutex
+	drains  bool           // the worker takes nothing more; guarded by offers
+	leaving sync.WaitGroup // who tells that to the server
+
 	broken atomic.Pointer[error] // why there is no stream now
 	life   atomic.Uint64         // messages received
 }
@@ -61,7 +70,8 @@ type connection struct {
 // Connect implements engine.Feed. It fails if the server refuses the worker; if the
 // server is away it tries on in the background.
 func (f *feed) Connect(w engine.Worker) (engine.Connection, error) {
-	c := &connection{feed: f, worker: w, request: requestOf(w, f.standard), ended: make(chan struct{})}
+	name := rand.Text()
+	c := &connection{feed: f, worker: w, name: name, request: requestOf(w, name, f.standard), ended: make(chan struct{})}
 	c.ctx, c.cancel = context.WithCancel(f.ctx)
 	c.out = newOutbox(c)
 	c.held.items, c.held.memory, c.held.seed = map[engine.Token]*item{}, map[string]*known{}, maphash.MakeSeed()
@@ -92,7 +102,7 @@ func (f *feed) health() error {
 }
 
 // requestOf says what a worker has code for, and how much it takes.
-func requestOf(w engine.Worker, standard bool) *wire.GetWorkItemsRequest {
+func requestOf(w engine.Worker, name string, standard bool) *wire.GetWorkItemsRequest {
 	limits := w.Limits()
 	q := &wire.GetWorkItemsRequest{
 		MaxConcurrentOrchestrationWorkItems: int32(limits.Orchestrations), MaxConcurrentActivityWorkItems: int32(limits.Activities),
@@ -101,7 +111,7 @@ func requestOf(w engine.Worker, standard bool) *wire.GetWorkItemsRequest {
 	if !standard {
 		q.Capabilities = []wire.WorkerCapability{wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING}
 		traces, ok := w.(interface{ Traces() bool })
-		extra.Put(q, &extra.Worker{Revision: 1, Live: int32(min(limits.Live, 1<<30)), Traces: ok && traces.Traces()})
+		extra.Put(q, &extra.Worker{Revision: 1, Live: int32(min(limits.Live, 1<<30)), Traces: ok && traces.Traces(), Stream: name})
 	}
 	if served, ok := w.(interface{ Serves() []worker.Served }); ok {
 		q.WorkItemFilters = filtersOf(served.Serves())
@@ -153,7 +163,7 @@ func (c *connection) run(first chan<- error) {
 		began := c.clock.Mono()
 		err := c.stream(first)
 		c.lose()
-		if c.ctx.Err() != nil {
+		if c.ctx.Err() != nil || c.draining() {
 			return
 		}
 		if c.clock.Mono()-began > steady {
@@ -166,6 +176,38 @@ func (c *connection) run(first chan<- error) {
 		tell(first, err)
 		c.pause(c.ctx, p.next())
 	}
+}
+
+// draining reports whether the worker takes nothing more.
+func (c *connection) draining() bool {
+	c.offers.Lock()
+	defer c.offers.Unlock()
+	return c.drains
+}
+
+// Drain implements engine.Drainer.
+func (c *connection) Drain() {
+	c.offers.Lock()
+	c.drains = true
+	c.offers.Unlock()
+	c.leave()
+}
+
+// leave tells the server that the worker takes nothing more, in the background.
+func (c *connection) leave() {
+	if c.standard {
+		return // there are no words for it: what comes is given back
+	}
+	c.leaving.Go(func() {
+		// A server that does not understand it, as one of an earlier version, goes on
+		// offering what is given back.
+		_ = c.call(c.ctx, "leave", sending, func(ctx context.Context, _ bool) error {
+			q := &wire.AbandonActivityTaskRequest{}
+			extra.Put(q, &extra.Leave{Stream: c.name})
+			_, err := c.api.AbandonTaskActivityWorkItem(ctx, q, again)
+			return err
+		})
+	})
 }
 
 // tell tells how the first stream began, unless that was told before.
@@ -199,6 +241,9 @@ func (c *connection) stream(first chan<- error) error {
 	}
 	generation := c.held.begin(out, cancel)
 	tell(first, nil)
+	if c.draining() { // the server did not know this stream when it was told
+		c.leave()
+	}
 	return c.receive(s, generation)
 }
 

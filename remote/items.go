@@ -166,8 +166,29 @@ func (c *connection) take(m *wire.WorkItem, generation uint64) (err error) {
 	if err != nil {
 		return fmt.Errorf("the server sent what this program does not understand: %w", err)
 	}
-	c.worker.Offer(items)
+	c.offer(items)
 	return nil
+}
+
+// offer hands items to the worker, or back to the server if the worker takes nothing
+// more.
+func (c *connection) offer(items engine.Items) {
+	c.offers.Lock()
+	defer c.offers.Unlock()
+	if !c.drains {
+		c.worker.Offer(items)
+		return
+	}
+	// They may be stale, which is all the same.
+	for _, i := range items.Orchestrations {
+		_ = c.Abandon(engine.OrchestrationKind, i.Token, refusedPause)
+	}
+	for _, i := range items.Activities {
+		_ = c.Abandon(engine.ActivityKind, i.Token, refusedPause)
+	}
+	for _, i := range items.Entities {
+		_ = c.Abandon(engine.EntityKind, i.Token, refusedPause)
+	}
 }
 
 // cancelled tells the worker of an activity whose result nobody wants any more.

@@ -96,7 +96,7 @@ func (c *connection) takeRaw(b []byte, generation uint64) error {
 		err = errUnusual
 	}
 	if err == nil {
-		c.worker.Offer(items)
+		c.offer(items)
 		return nil
 	}
 	m := &wire.WorkItem{}

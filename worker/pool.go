@@ -249,13 +249,15 @@ func (p *pool[T]) items(f func(T)) {
 	p.running(func(s *slot[T]) { f(s.item) })
 }
 
-// stop takes no more items; what is queued is dropped.
-func (p *pool[T]) stop() {
+// stop takes no more items, and returns what was queued, which will not run.
+func (p *pool[T]) stop() (queued []T) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	queued = p.queue[p.head:]
 	p.closed = true
 	p.queue, p.head = nil, 0
 	p.cond.Broadcast()
+	return queued
 }
 
 // ended returns a channel that is closed when the last goroutine of a pool that was

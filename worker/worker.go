@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,6 +24,9 @@ type Worker struct {
 
 	tracer *spans.Tracer // nil: nothing is traced
 	conn   engine.Connection
+	// drainer is conn, if it can be told that the worker closes; else all that the
+	// worker has and does not run is given back when conn is closed.
+	drainer engine.Drainer
 
 	steps      *pool[*stepJob]
 	activities *pool[*activityRun]
@@ -33,6 +37,7 @@ type Worker struct {
 
 	tick     atomic.Uint64 // of the watch on slow steps
 	watching atomic.Bool
+	begin    sync.Once // of closing
 	closing  atomic.Bool
 	closed   atomic.Bool
 	cut      atomic.Bool // activities have been cancelled: their results do not count
@@ -69,6 +74,7 @@ func (w *Worker) Run(feed engine.Feed) error {
 		return fmt.Errorf("connect worker: %w", err)
 	}
 	w.conn = conn
+	w.drainer, _ = conn.(engine.Drainer)
 	w.steps.open()
 	w.activities.open()
 	return nil
@@ -79,12 +85,32 @@ func (w *Worker) Run(feed engine.Feed) error {
 // that none takes the refusal for a failure of its own (see ActivityContext.Closing).
 // Close is to follow.
 func (w *Worker) BeginClose() {
-	if w.closing.Swap(true) {
-		return
+	w.begin.Do(func() {
+		w.closing.Store(true)
+		if w.drainer != nil {
+			w.drainer.Drain()
+		}
+		steps, activities := w.steps.stop(), w.activities.stop()
+		w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.workerCloses() })
+		if w.drainer != nil {
+			w.giveBack(steps, activities)
+		}
+	})
+}
+
+// giveBack gives back what has not begun.
+func (w *Worker) giveBack(steps []*stepJob, activities []*activityRun) {
+	for _, j := range steps {
+		if i := j.orchestration; i != nil {
+			w.refused(w.conn.Abandon(engine.OrchestrationKind, i.Token, 0), engine.OrchestrationKind, i.Instance)
+		} else {
+			w.refused(w.conn.Abandon(engine.EntityKind, j.entity.Token, 0), engine.EntityKind, j.entity.Instance)
+		}
 	}
-	w.steps.stop()
-	w.activities.stop()
-	w.activities.running(func(s *slot[*activityRun]) { s.item.ctx.workerCloses() })
+	for _, run := range activities {
+		i := run.ctx.Item
+		w.refused(w.conn.Abandon(engine.ActivityKind, i.Token, 0), engine.ActivityKind, i.Instance)
+	}
 }
 
 // Close takes no new items, lets what runs end, and gives the rest back, also activities
@@ -179,10 +205,12 @@ func liveBytes(cache int64) int64 { return cache / 4 * 3 }
 
 // abandon gives an item back that cannot be run now, and says why.
 func (w *Worker) abandon(kind engine.ItemKind, t engine.Token, instance string, why error) {
-	if w.closing.Load() {
+	switch closing := w.closing.Load(); {
+	case closing && w.drainer == nil:
 		return // the connection gives back everything when it is closed
+	case !closing:
+		w.opts.Logger.Warn("work item cannot be run now, it will be offered again", "kind", kind.String(), "instance", instance, "error", why)
 	}
-	w.opts.Logger.Warn("work item cannot be run now, it will be offered again", "kind", kind.String(), "instance", instance, "error", why)
 	w.refused(w.conn.Abandon(kind, t, retryDelay), kind, instance)
 }
 

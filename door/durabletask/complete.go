@@ -57,8 +57,12 @@ func (s *Service) CompleteActivityTask(ctx context.Context, q *wire.ActivityResp
 	return done(h.completeActivity(r))
 }
 
-// AbandonTaskActivityWorkItem gives an activity back.
+// AbandonTaskActivityWorkItem gives an activity back. From a worker of this project it
+// may say that it takes no more work.
 func (s *Service) AbandonTaskActivityWorkItem(ctx context.Context, q *wire.AbandonActivityTaskRequest) (*wire.AbandonActivityTaskResponse, error) {
+	if stream := leaving(q); stream != "" {
+		return &wire.AbandonActivityTaskResponse{}, s.takesNoMore(ctx, stream)
+	}
 	return &wire.AbandonActivityTaskResponse{}, s.abandon(ctx, engine.ActivityKind, q.GetCompletionToken(), delayOf(q))
 }
 

@@ -87,6 +87,18 @@ func (s *Service) desk(hub Hub) *desk {
 	return newDesk()
 }
 
+// session returns the worker that calls its stream so; nil if there is none.
+func (d *desk) session(stream string) *session {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for w := range d.sessions { // order-free: no two are called alike
+		if w.stream == stream {
+			return w
+		}
+	}
+	return nil
+}
+
 // put notes an item that goes to a worker, unless the worker has left.
 func (d *desk) put(h *held) bool {
 	d.mu.Lock()

@@ -20,6 +20,7 @@ func (w *session) readExtra(q *wire.GetWorkItemsRequest) {
 	x := &extra.Worker{}
 	if w.extras = extra.Get(q, x) && x.GetRevision() > 0; w.extras {
 		w.limits.Live = max(int(x.GetLive()), 0)
+		w.stream = x.GetStream()
 		if x.GetTraces() {
 			w.tracer = nil
 		}
@@ -101,6 +102,35 @@ func readStep(r *engine.OrchestrationResult, q *wire.OrchestratorResponse) {
 	if x.GetKeepStatus() {
 		r.SetStatus, r.CustomStatus = false, nil
 	}
+}
+
+// leaving is the stream whose worker takes no more work; empty if that is not what a
+// request says.
+func leaving(q *wire.AbandonActivityTaskRequest) string {
+	x := &extra.Leave{}
+	if q.GetCompletionToken() != "" || len(q.ProtoReflect().GetUnknown()) == 0 || !extra.Get(q, x) {
+		return ""
+	}
+	return x.GetStream()
+}
+
+// takesNoMore has others given the work that a worker would be given. What it has it
+// may complete as ever.
+func (s *Service) takesNoMore(ctx context.Context, stream string) error {
+	hub, err := s.hub(ctx)
+	if err != nil {
+		return err
+	}
+	w := s.desk(hub).session(stream)
+	if w == nil {
+		return errStale
+	}
+	w.leaves.Store(true)
+	select {
+	case w.leaving <- struct{}{}:
+	default: // it has been told
+	}
+	return nil
 }
 
 // maxAbandon is the longest that a worker can put an item off.

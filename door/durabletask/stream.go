@@ -30,6 +30,9 @@ type session struct {
 	limits  engine.Limits
 	streams bool          // the worker reads long histories by itself
 	extras  bool          // it is one of this project
+	stream  string        // what it calls the stream
+	leaves  atomic.Bool   // it takes no more
+	leaving chan struct{} // says so to run
 	java    bool          // its SDK is that for Java
 	tracer  *spans.Tracer // nil: nobody wants spans, or the worker makes them itself
 	now     func() time.Time
@@ -75,7 +78,7 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 	w := &session{
 		reader: newReader(ctx), clock: s.opts.Clock, id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
 		tracer: s.tracer, now: s.opts.Clock.Wall, noCalls: s.opts.NoCalls,
-		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
+		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), leaving: make(chan struct{}, 1), held: map[engine.Token]*held{},
 	}
 	for _, c := range q.GetCapabilities() {
 		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING
@@ -120,7 +123,10 @@ func (w *session) Limits() engine.Limits { return w.limits }
 
 // Handles implements engine.Worker.
 func (w *session) Handles(kind engine.ItemKind, name, version string) bool {
-	if w.filter == nil && reserved(name) {
+	switch {
+	case w.leaves.Load():
+		return false
+	case w.filter == nil && reserved(name):
 		return w.takesReserved(kind, name)
 	}
 	return w.filter.handles(kind, name, version) && (kind != engine.EntityKind || w.handlesEntities())
@@ -187,6 +193,9 @@ func (w *session) run(ctx context.Context, s *Service, hub Hub) error {
 			return statusOf(ctx.Err())
 		case <-s.ctx.Done():
 			return nil // to SDKs the end of a server that stops
+		case <-w.leaving:
+			w.beginDrain()
+			w.conn.Changed()
 		case <-w.gone:
 			return errRefused
 		case <-w.trial.due:

@@ -34,7 +34,9 @@ type Worker struct {
 	// About how many orchestrations it keeps alive between steps.
 	Live int32 `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
 	// It makes the spans of what it runs by itself: the server makes none of it.
-	Traces        bool `protobuf:"varint,3,opt,name=traces,proto3" json:"traces,omitempty"`
+	Traces bool `protobuf:"varint,3,opt,name=traces,proto3" json:"traces,omitempty"`
+	// What it calls its stream in Leave: random, so that no two are alike.
+	Stream        string `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -90,6 +92,59 @@ func (x *Worker) GetTraces() bool {
 	return false
 }
 
+func (x *Worker) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
+// In AbandonActivityTaskRequest, which has no token then: the worker of the stream takes
+// no more work, but completes what it has. So others get what it would have been given.
+type Leave struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stream        string                 `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Leave) Reset() {
+	*x = Leave{}
+	mi := &file_extra_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Leave) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Leave) ProtoMessage() {}
+
+func (x *Leave) ProtoReflect() protoreflect.Message {
+	mi := &file_extra_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Leave.ProtoReflect.Descriptor instead.
+func (*Leave) Descriptor() ([]byte, []int) {
+	return file_extra_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *Leave) GetStream() string {
+	if x != nil {
+		return x.Stream
+	}
+	return ""
+}
+
 // In the requests of clients.
 type Request struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -114,7 +169,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_extra_proto_msgTypes[1]
+	mi := &file_extra_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -126,7 +181,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[1]
+	mi := &file_extra_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -139,7 +194,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{1}
+	return file_extra_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Request) GetKey() string {
@@ -213,7 +268,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_extra_proto_msgTypes[2]
+	mi := &file_extra_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -225,7 +280,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[2]
+	mi := &file_extra_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -238,7 +293,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{2}
+	return file_extra_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *Answer) GetExecution() []byte {
@@ -303,7 +358,7 @@ type Error struct {
 
 func (x *Error) Reset() {
 	*x = Error{}
-	mi := &file_extra_proto_msgTypes[3]
+	mi := &file_extra_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -315,7 +370,7 @@ func (x *Error) String() string {
 func (*Error) ProtoMessage() {}
 
 func (x *Error) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[3]
+	mi := &file_extra_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -328,7 +383,7 @@ func (x *Error) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Error.ProtoReflect.Descriptor instead.
 func (*Error) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{3}
+	return file_extra_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Error) GetCode() string {
@@ -379,7 +434,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_extra_proto_msgTypes[4]
+	mi := &file_extra_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -391,7 +446,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[4]
+	mi := &file_extra_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -404,7 +459,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{4}
+	return file_extra_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Event) GetMarker() string {
@@ -503,7 +558,7 @@ type Sent struct {
 
 func (x *Sent) Reset() {
 	*x = Sent{}
-	mi := &file_extra_proto_msgTypes[5]
+	mi := &file_extra_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +570,7 @@ func (x *Sent) String() string {
 func (*Sent) ProtoMessage() {}
 
 func (x *Sent) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[5]
+	mi := &file_extra_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +583,7 @@ func (x *Sent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sent.ProtoReflect.Descriptor instead.
 func (*Sent) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{5}
+	return file_extra_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Sent) GetInstance() string {
@@ -570,7 +625,7 @@ type Trace struct {
 
 func (x *Trace) Reset() {
 	*x = Trace{}
-	mi := &file_extra_proto_msgTypes[6]
+	mi := &file_extra_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -582,7 +637,7 @@ func (x *Trace) String() string {
 func (*Trace) ProtoMessage() {}
 
 func (x *Trace) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[6]
+	mi := &file_extra_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -595,7 +650,7 @@ func (x *Trace) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trace.ProtoReflect.Descriptor instead.
 func (*Trace) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{6}
+	return file_extra_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Trace) GetParent() string {
@@ -632,7 +687,7 @@ type Sender struct {
 
 func (x *Sender) Reset() {
 	*x = Sender{}
-	mi := &file_extra_proto_msgTypes[7]
+	mi := &file_extra_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +699,7 @@ func (x *Sender) String() string {
 func (*Sender) ProtoMessage() {}
 
 func (x *Sender) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[7]
+	mi := &file_extra_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +712,7 @@ func (x *Sender) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Sender.ProtoReflect.Descriptor instead.
 func (*Sender) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{7}
+	return file_extra_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Sender) GetInstance() string {
@@ -727,7 +782,7 @@ type Item struct {
 
 func (x *Item) Reset() {
 	*x = Item{}
-	mi := &file_extra_proto_msgTypes[8]
+	mi := &file_extra_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +794,7 @@ func (x *Item) String() string {
 func (*Item) ProtoMessage() {}
 
 func (x *Item) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[8]
+	mi := &file_extra_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +807,7 @@ func (x *Item) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Item.ProtoReflect.Descriptor instead.
 func (*Item) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{8}
+	return file_extra_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Item) GetName() *Name {
@@ -849,7 +904,7 @@ type Name struct {
 
 func (x *Name) Reset() {
 	*x = Name{}
-	mi := &file_extra_proto_msgTypes[9]
+	mi := &file_extra_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -861,7 +916,7 @@ func (x *Name) String() string {
 func (*Name) ProtoMessage() {}
 
 func (x *Name) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[9]
+	mi := &file_extra_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -874,7 +929,7 @@ func (x *Name) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Name.ProtoReflect.Descriptor instead.
 func (*Name) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{9}
+	return file_extra_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Name) GetEpoch() uint64 {
@@ -907,7 +962,7 @@ type Step struct {
 
 func (x *Step) Reset() {
 	*x = Step{}
-	mi := &file_extra_proto_msgTypes[10]
+	mi := &file_extra_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -919,7 +974,7 @@ func (x *Step) String() string {
 func (*Step) ProtoMessage() {}
 
 func (x *Step) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[10]
+	mi := &file_extra_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -932,7 +987,7 @@ func (x *Step) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Step.ProtoReflect.Descriptor instead.
 func (*Step) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{10}
+	return file_extra_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Step) GetMore() bool {
@@ -980,7 +1035,7 @@ type Cancelled struct {
 
 func (x *Cancelled) Reset() {
 	*x = Cancelled{}
-	mi := &file_extra_proto_msgTypes[11]
+	mi := &file_extra_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1047,7 @@ func (x *Cancelled) String() string {
 func (*Cancelled) ProtoMessage() {}
 
 func (x *Cancelled) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[11]
+	mi := &file_extra_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1060,7 @@ func (x *Cancelled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancelled.ProtoReflect.Descriptor instead.
 func (*Cancelled) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{11}
+	return file_extra_proto_rawDescGZIP(), []int{12}
 }
 
 // In the requests that give an item back: when it is to be offered again, in
@@ -1019,7 +1074,7 @@ type Abandon struct {
 
 func (x *Abandon) Reset() {
 	*x = Abandon{}
-	mi := &file_extra_proto_msgTypes[12]
+	mi := &file_extra_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1031,7 +1086,7 @@ func (x *Abandon) String() string {
 func (*Abandon) ProtoMessage() {}
 
 func (x *Abandon) ProtoReflect() protoreflect.Message {
-	mi := &file_extra_proto_msgTypes[12]
+	mi := &file_extra_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1044,7 +1099,7 @@ func (x *Abandon) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Abandon.ProtoReflect.Descriptor instead.
 func (*Abandon) Descriptor() ([]byte, []int) {
-	return file_extra_proto_rawDescGZIP(), []int{12}
+	return file_extra_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Abandon) GetAfter() int64 {
@@ -1058,11 +1113,14 @@ var File_extra_proto protoreflect.FileDescriptor
 
 const file_extra_proto_rawDesc = "" +
 	"\n" +
-	"\vextra.proto\"P\n" +
+	"\vextra.proto\"h\n" +
 	"\x06Worker\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x05R\brevision\x12\x12\n" +
 	"\x04live\x18\x02 \x01(\x05R\x04live\x12\x16\n" +
-	"\x06traces\x18\x03 \x01(\bR\x06traces\"\xae\x01\n" +
+	"\x06traces\x18\x03 \x01(\bR\x06traces\x12\x16\n" +
+	"\x06stream\x18\x04 \x01(\tR\x06stream\"\x1f\n" +
+	"\x05Leave\x12\x16\n" +
+	"\x06stream\x18\x01 \x01(\tR\x06stream\"\xae\x01\n" +
 	"\aRequest\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x1b\n" +
 	"\tif_exists\x18\x02 \x01(\rR\bifExists\x12\x1c\n" +
@@ -1158,31 +1216,32 @@ func file_extra_proto_rawDescGZIP() []byte {
 	return file_extra_proto_rawDescData
 }
 
-var file_extra_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
+var file_extra_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_extra_proto_goTypes = []any{
 	(*Worker)(nil),    // 0: Worker
-	(*Request)(nil),   // 1: Request
-	(*Answer)(nil),    // 2: Answer
-	(*Error)(nil),     // 3: Error
-	(*Event)(nil),     // 4: Event
-	(*Sent)(nil),      // 5: Sent
-	(*Trace)(nil),     // 6: Trace
-	(*Sender)(nil),    // 7: Sender
-	(*Item)(nil),      // 8: Item
-	(*Name)(nil),      // 9: Name
-	(*Step)(nil),      // 10: Step
-	(*Cancelled)(nil), // 11: Cancelled
-	(*Abandon)(nil),   // 12: Abandon
-	nil,               // 13: Event.TagsEntry
+	(*Leave)(nil),     // 1: Leave
+	(*Request)(nil),   // 2: Request
+	(*Answer)(nil),    // 3: Answer
+	(*Error)(nil),     // 4: Error
+	(*Event)(nil),     // 5: Event
+	(*Sent)(nil),      // 6: Sent
+	(*Trace)(nil),     // 7: Trace
+	(*Sender)(nil),    // 8: Sender
+	(*Item)(nil),      // 9: Item
+	(*Name)(nil),      // 10: Name
+	(*Step)(nil),      // 11: Step
+	(*Cancelled)(nil), // 12: Cancelled
+	(*Abandon)(nil),   // 13: Abandon
+	nil,               // 14: Event.TagsEntry
 }
 var file_extra_proto_depIdxs = []int32{
-	3,  // 0: Answer.incomplete:type_name -> Error
-	7,  // 1: Event.sender:type_name -> Sender
-	13, // 2: Event.tags:type_name -> Event.TagsEntry
-	6,  // 3: Event.trace:type_name -> Trace
-	5,  // 4: Event.sent:type_name -> Sent
-	9,  // 5: Item.name:type_name -> Name
-	9,  // 6: Item.last:type_name -> Name
+	4,  // 0: Answer.incomplete:type_name -> Error
+	8,  // 1: Event.sender:type_name -> Sender
+	14, // 2: Event.tags:type_name -> Event.TagsEntry
+	7,  // 3: Event.trace:type_name -> Trace
+	6,  // 4: Event.sent:type_name -> Sent
+	10, // 5: Item.name:type_name -> Name
+	10, // 6: Item.last:type_name -> Name
 	7,  // [7:7] is the sub-list for method output_type
 	7,  // [7:7] is the sub-list for method input_type
 	7,  // [7:7] is the sub-list for extension type_name
@@ -1201,7 +1260,7 @@ func file_extra_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_extra_proto_rawDesc), len(file_extra_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   14,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
