@@ -15,10 +15,18 @@ type evidence struct {
 	missing uint64 // a segment that must have existed
 	foreign place  // the first whole frame of another hub, if its file is not nil
 	begun   int    // index of the first file of an incarnation that has lost its open frame, or -1
+	copied  first  // what is left of the copies that this incarnation may have begun with
 
 	next       int // where a walk can go on: file, place; next < 0 if nowhere
 	nextOffset int64
 	nextFrame  header
+}
+
+// first is the place of the first whole frame of an incarnation.
+type first struct {
+	incarnation uint64
+	file        int
+	at          int64
 }
 
 // bad decides what it means that no frame continues the log here: damage, after
@@ -194,11 +202,19 @@ func (s *scan) weigh(ev *evidence, h *header, file int, at int64) (done bool) {
 		ev.marked = true
 		ev.proof = fmt.Sprintf("and incarnation %d was built on it", h.incarnation)
 		return true
-	case h.kind != kindCopy:
-		// Copies may be the remains of a recovery that was cut short; but no group
-		// is written before the open frame is durable.
+	case h.kind == kindCopy:
+		// They may be the remains of a recovery that was cut short; but no group is
+		// written before the open frame is durable.
+		if ev.copied.incarnation != h.incarnation {
+			ev.copied = first{h.incarnation, file, at}
+		}
+	default:
 		if ev.begun < 0 {
-			ev.begun = s.opening(file, at)
+			begins := first{h.incarnation, file, at}
+			if ev.copied.incarnation == h.incarnation {
+				begins = ev.copied
+			}
+			ev.begun = s.opening(begins.file, begins.at)
 		}
 		ev.goOn(h, file, at)
 		return true
