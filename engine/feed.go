@@ -93,6 +93,17 @@ type Drainer interface {
 	Connection
 	// Drain returns at once. No item is offered any more when it has returned.
 	Drain()
+	// Decline gives back, after Drain, an item that has not begun: as soon as that cannot
+	// bring it here again, with the connection at the latest.
+	Decline(kind ItemKind, t Token)
+}
+
+// Leaver is a Connection that can be told to hand its worker nothing more. What the
+// worker has it may complete as ever, and what is on its way it gives back. Code that it
+// alone has counts as being there until the connection is closed.
+type Leaver interface {
+	Connection
+	Leave()
 }
 
 // Token names one piece of handed-out work. It is opaque to workers and

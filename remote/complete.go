@@ -122,7 +122,7 @@ func (c *connection) Close() {
 	c.out.close()
 	c.cancel()
 	<-c.ended
-	c.leaving.Wait()
+	c.telling.Wait()
 }
 
 // result is what is sent of an item: one of the messages, or that it is given back.

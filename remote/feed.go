@@ -57,11 +57,9 @@ type connection struct {
 	cancel context.CancelFunc
 	ended  chan struct{} // closed when no stream is read any more
 
-	held    held
-	name    string // of the stream, for the server
-	offers  sync.Mutex
-	drains  bool           // the worker takes nothing more; guarded by offers
-	leaving sync.WaitGroup // who tells that to the server
+	held held
+	name string // of the stream, for the server
+	leaving
 
 	broken atomic.Pointer[error] // why there is no stream now
 	life   atomic.Uint64         // messages received
@@ -176,38 +174,6 @@ func (c *connection) run(first chan<- error) {
 		tell(first, err)
 		c.pause(c.ctx, p.next())
 	}
-}
-
-// draining reports whether the worker takes nothing more.
-func (c *connection) draining() bool {
-	c.offers.Lock()
-	defer c.offers.Unlock()
-	return c.drains
-}
-
-// Drain implements engine.Drainer.
-func (c *connection) Drain() {
-	c.offers.Lock()
-	c.drains = true
-	c.offers.Unlock()
-	c.leave()
-}
-
-// leave tells the server that the worker takes nothing more, in the background.
-func (c *connection) leave() {
-	if c.standard {
-		return // there are no words for it: what comes is given back
-	}
-	c.leaving.Go(func() {
-		// A server that does not understand it, as one of an earlier version, goes on
-		// offering what is given back.
-		_ = c.call(c.ctx, "leave", sending, func(ctx context.Context, _ bool) error {
-			q := &wire.AbandonActivityTaskRequest{}
-			extra.Put(q, &extra.Leave{Stream: c.name})
-			_, err := c.api.AbandonTaskActivityWorkItem(ctx, q, again)
-			return err
-		})
-	})
 }
 
 // tell tells how the first stream began, unless that was told before.

@@ -34,7 +34,11 @@ func (c *connection) deliver(r *result) {
 	if err == nil || errors.Is(c.explain(err), engine.ErrStale) || c.held.current(r.item) == nil {
 		return
 	}
-	if c.delivered(r, c.handIn(r)) {
+	err = c.handIn(r)
+	if r.message() == nil && c.draining() {
+		return // it is given back with the connection at the latest, and what runs goes on
+	}
+	if c.delivered(r, err) {
 		return
 	}
 	if back := (&result{item: r.item, after: refusedPause}); r.message() != nil && c.delivered(back, c.handIn(back)) {

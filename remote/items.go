@@ -170,8 +170,7 @@ func (c *connection) take(m *wire.WorkItem, generation uint64) (err error) {
 	return nil
 }
 
-// offer hands items to the worker, or back to the server if the worker takes nothing
-// more.
+// offer hands items to the worker, unless it takes nothing more.
 func (c *connection) offer(items engine.Items) {
 	c.offers.Lock()
 	defer c.offers.Unlock()
@@ -179,15 +178,14 @@ func (c *connection) offer(items engine.Items) {
 		c.worker.Offer(items)
 		return
 	}
-	// They may be stale, which is all the same.
 	for _, i := range items.Orchestrations {
-		_ = c.Abandon(engine.OrchestrationKind, i.Token, refusedPause)
+		c.decline(declined{engine.OrchestrationKind, i.Token})
 	}
 	for _, i := range items.Activities {
-		_ = c.Abandon(engine.ActivityKind, i.Token, refusedPause)
+		c.decline(declined{engine.ActivityKind, i.Token})
 	}
 	for _, i := range items.Entities {
-		_ = c.Abandon(engine.EntityKind, i.Token, refusedPause)
+		c.decline(declined{engine.EntityKind, i.Token})
 	}
 }
 

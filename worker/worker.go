@@ -102,14 +102,13 @@ func (w *Worker) BeginClose() {
 func (w *Worker) giveBack(steps []*stepJob, activities []*activityRun) {
 	for _, j := range steps {
 		if i := j.orchestration; i != nil {
-			w.refused(w.conn.Abandon(engine.OrchestrationKind, i.Token, 0), engine.OrchestrationKind, i.Instance)
+			w.drainer.Decline(engine.OrchestrationKind, i.Token)
 		} else {
-			w.refused(w.conn.Abandon(engine.EntityKind, j.entity.Token, 0), engine.EntityKind, j.entity.Instance)
+			w.drainer.Decline(engine.EntityKind, j.entity.Token)
 		}
 	}
 	for _, run := range activities {
-		i := run.ctx.Item
-		w.refused(w.conn.Abandon(engine.ActivityKind, i.Token, 0), engine.ActivityKind, i.Instance)
+		w.drainer.Decline(engine.ActivityKind, run.ctx.Item.Token)
 	}
 }
 
@@ -208,9 +207,11 @@ func (w *Worker) abandon(kind engine.ItemKind, t engine.Token, instance string, 
 	switch closing := w.closing.Load(); {
 	case closing && w.drainer == nil:
 		return // the connection gives back everything when it is closed
-	case !closing:
-		w.opts.Logger.Warn("work item cannot be run now, it will be offered again", "kind", kind.String(), "instance", instance, "error", why)
+	case closing:
+		w.drainer.Decline(kind, t)
+		return
 	}
+	w.opts.Logger.Warn("work item cannot be run now, it will be offered again", "kind", kind.String(), "instance", instance, "error", why)
 	w.refused(w.conn.Abandon(kind, t, retryDelay), kind, instance)
 }
 

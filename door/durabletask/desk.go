@@ -87,16 +87,17 @@ func (s *Service) desk(hub Hub) *desk {
 	return newDesk()
 }
 
-// session returns the worker that calls its stream so; nil if there is none.
-func (d *desk) session(stream string) *session {
+// called returns the sessions of the worker that calls its stream so: one that has
+// connected anew may have had others, of which the server has not noticed the end.
+func (d *desk) called(stream string) (all []*session) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for w := range d.sessions { // order-free: no two are called alike
+	for w := range d.sessions { // order-free: each is told the same
 		if w.stream == stream {
-			return w
+			all = append(all, w)
 		}
 	}
-	return nil
+	return all
 }
 
 // put notes an item that goes to a worker, unless the worker has left.

@@ -25,8 +25,13 @@ func (w *session) beginDrain() {
 }
 
 // unoffer gives back an item that has not been sent. It reports whether it was one.
-// The delay is for a hub that does not drain: it would offer the item at once.
+// The delay is for a hub that does not drain: it would offer the item at once, if the
+// worker were not known to leave.
 func (w *session) unoffer(item any) bool {
+	delay := abandonDelay
+	if w.leaves.Load() {
+		delay = 0
+	}
 	var d dropped
 	switch i := item.(type) {
 	case *engine.ActivityItem:
@@ -40,6 +45,6 @@ func (w *session) unoffer(item any) bool {
 	default:
 		return false
 	}
-	_ = w.conn.Abandon(d.kind, d.token, abandonDelay) // it may be stale, which is all the same
+	_ = w.conn.Abandon(d.kind, d.token, delay) // it may be stale, which is all the same
 	return true
 }

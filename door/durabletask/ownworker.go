@@ -121,16 +121,29 @@ func (s *Service) takesNoMore(ctx context.Context, stream string) error {
 	if err != nil {
 		return err
 	}
-	w := s.desk(hub).session(stream)
-	if w == nil {
+	sessions := s.desk(hub).called(stream)
+	if len(sessions) == 0 {
 		return errStale
 	}
-	w.leaves.Store(true)
-	select {
-	case w.leaving <- struct{}{}:
-	default: // it has been told
+	for _, w := range sessions {
+		w.leave()
 	}
 	return nil
+}
+
+// leave has nothing more offered to the worker, and gives back what has not been sent.
+func (w *session) leave() {
+	w.mu.Lock()
+	conn := w.connected
+	w.mu.Unlock()
+	if conn == nil {
+		return // it has no work yet, nor a stream: it says so again
+	}
+	if l, ok := conn.(engine.Leaver); ok {
+		l.Leave()
+		w.leaves.Store(true)
+	}
+	w.beginDrain()
 }
 
 // maxAbandon is the longest that a worker can put an item off.

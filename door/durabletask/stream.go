@@ -31,8 +31,7 @@ type session struct {
 	streams bool          // the worker reads long histories by itself
 	extras  bool          // it is one of this project
 	stream  string        // what it calls the stream
-	leaves  atomic.Bool   // it takes no more
-	leaving chan struct{} // says so to run
+	leaves  atomic.Bool   // it is offered no more
 	java    bool          // its SDK is that for Java
 	tracer  *spans.Tracer // nil: nobody wants spans, or the worker makes them itself
 	now     func() time.Time
@@ -45,17 +44,18 @@ type session struct {
 	fields  []byte                 // memory for the next item
 	held    map[engine.Token]*held // guarded by d.mu
 
-	mu      sync.Mutex
-	queue   []any // items, not yet sent
-	dropped []dropped
-	drains  bool // nothing is sent any more that is not about what the worker has
-	trial   trial
-	sends   uint64 // begun
-	sending bool
-	seen    uint64 // sends at the last tick
-	stuck   int    // ticks that found the same message under way
-	stalled bool
-	stop    func() // the next tick
+	mu        sync.Mutex
+	connected engine.Connection // conn, once there is one
+	queue     []any             // items, not yet sent
+	dropped   []dropped
+	drains    bool // nothing is sent any more that is not about what the worker has
+	trial     trial
+	sends     uint64 // begun
+	sending   bool
+	seen      uint64 // sends at the last tick
+	stuck     int    // ticks that found the same message under way
+	stalled   bool
+	stop      func() // the next tick
 }
 
 // dropped is an item that was offered and is to be given back without being sent.
@@ -78,7 +78,7 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 	w := &session{
 		reader: newReader(ctx), clock: s.opts.Clock, id: newSessionID(), filter: newFilter(q.GetWorkItemFilters()), limits: limitsOf(q), send: stream.Send,
 		tracer: s.tracer, now: s.opts.Clock.Wall, noCalls: s.opts.NoCalls,
-		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), leaving: make(chan struct{}, 1), held: map[engine.Token]*held{},
+		stir: make(chan struct{}, 1), ping: make(chan struct{}, 1), held: map[engine.Token]*held{},
 	}
 	for _, c := range q.GetCapabilities() {
 		w.streams = w.streams || c == wire.WorkerCapability_WORKER_CAPABILITY_HISTORY_STREAMING
@@ -92,6 +92,9 @@ func (s *Service) GetWorkItems(q *wire.GetWorkItemsRequest, stream grpc.ServerSt
 		return statusOf(err)
 	}
 	defer w.close()
+	w.mu.Lock()
+	w.connected = w.conn
+	w.mu.Unlock()
 	w.d.reviewAll()
 	if err := stream.SendHeader(nil); err != nil { // tells the worker that it is connected
 		return statusOf(err)
@@ -123,10 +126,7 @@ func (w *session) Limits() engine.Limits { return w.limits }
 
 // Handles implements engine.Worker.
 func (w *session) Handles(kind engine.ItemKind, name, version string) bool {
-	switch {
-	case w.leaves.Load():
-		return false
-	case w.filter == nil && reserved(name):
+	if w.filter == nil && reserved(name) {
 		return w.takesReserved(kind, name)
 	}
 	return w.filter.handles(kind, name, version) && (kind != engine.EntityKind || w.handlesEntities())
@@ -193,9 +193,6 @@ func (w *session) run(ctx context.Context, s *Service, hub Hub) error {
 			return statusOf(ctx.Err())
 		case <-s.ctx.Done():
 			return nil // to SDKs the end of a server that stops
-		case <-w.leaving:
-			w.beginDrain()
-			w.conn.Changed()
 		case <-w.gone:
 			return errRefused
 		case <-w.trial.due:

@@ -37,7 +37,7 @@ func (k handler) String() string {
 type feed struct {
 	e       *Engine
 	version atomic.Uint64 // grows with every change of conns
-	workers atomic.Int64  // len(conns)
+	workers atomic.Int64  // of conns, those that do not leave
 	live    atomic.Int64  // orchestrations that all workers together keep alive; 0 if one does not say
 	handed  atomic.Uint64 // activities; the last number of a hand-out
 
@@ -56,7 +56,13 @@ type conn struct {
 	live   int
 	at     atomic.Pointer[attachment] // nil once closed, or while there is no node
 	closed atomic.Bool
+	leaves bool // it is handed nothing more; guarded by f.mu
 }
+
+var (
+	_ engine.Connection = (*conn)(nil)
+	_ engine.Leaver     = (*conn)(nil)
+)
 
 // attachment is a connection's part in one node: what the worker has from it.
 type attachment struct {
@@ -124,6 +130,9 @@ func (f *feed) add(c *conn) {
 func (f *feed) countLive() {
 	sum := 0
 	for _, c := range f.conns {
+		if c.leaves {
+			continue
+		}
 		if c.live == 0 {
 			sum = 0
 			break
@@ -247,11 +256,24 @@ func (c *conn) Close() {
 	f := c.f
 	f.mu.Lock()
 	f.conns = slices.DeleteFunc(slices.Clone(f.conns), func(o *conn) bool { return o == c })
-	f.workers.Add(-1)
+	if !c.leaves {
+		f.workers.Add(-1)
+	}
 	f.countLive()
 	f.version.Add(1)
-	a := c.at.Swap(nil)
+	a, n := c.at.Swap(nil), f.node
+	var more []map[uint32]*found
+	for _, o := range f.conns { // which may take, or refuse, what they left to this one
+		if !o.leaves {
+			more = append(more, f.absent.found(o.w))
+		}
+	}
 	f.mu.Unlock()
+	for _, all := range more {
+		if len(all) > 0 {
+			n.wake(all)
+		}
+	}
 	if a == nil {
 		return
 	}
@@ -268,6 +290,23 @@ func (c *conn) Close() {
 	}
 }
 
+// Leave implements engine.Leaver.
+func (c *conn) Leave() {
+	f := c.f
+	f.mu.Lock()
+	if c.closed.Load() || c.leaves {
+		f.mu.Unlock()
+		return
+	}
+	c.leaves = true
+	f.workers.Add(-1)
+	f.countLive()
+	f.version.Add(1)
+	n := f.node
+	f.mu.Unlock()
+	n.wake(nil) // what waits for a slot of it may go to others
+}
+
 // route lists the connections that have code for the work, with the version of
 // the feed for which that holds.
 func (f *feed) route(k handler) ([]*conn, uint64) {
@@ -275,7 +314,7 @@ func (f *feed) route(k handler) ([]*conn, uint64) {
 	defer f.mu.Unlock()
 	var able []*conn
 	for _, c := range f.conns {
-		if c.w.Handles(k.kind, k.name, k.version) {
+		if !c.leaves && c.w.Handles(k.kind, k.name, k.version) {
 			able = append(able, c)
 		}
 	}

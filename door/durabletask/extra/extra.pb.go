@@ -35,7 +35,7 @@ type Worker struct {
 	Live int32 `protobuf:"varint,2,opt,name=live,proto3" json:"live,omitempty"`
 	// It makes the spans of what it runs by itself: the server makes none of it.
 	Traces bool `protobuf:"varint,3,opt,name=traces,proto3" json:"traces,omitempty"`
-	// What it calls its stream in Leave: random, so that no two are alike.
+	// What it calls its streams in Leave: random, so that no two workers are alike.
 	Stream        string `protobuf:"bytes,4,opt,name=stream,proto3" json:"stream,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -99,7 +99,7 @@ func (x *Worker) GetStream() string {
 	return ""
 }
 
-// In AbandonActivityTaskRequest, which has no token then: the worker of the stream takes
+// In AbandonActivityTaskRequest, which has no token then: the worker of the streams takes
 // no more work, but completes what it has. So others get what it would have been given.
 type Leave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
