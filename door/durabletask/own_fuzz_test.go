@@ -2,6 +2,7 @@ package durabletask
 
 import (
 	"encoding/json"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -76,6 +77,7 @@ func FuzzExtraOfAWorker(f *testing.F) {
 	for _, x := range []proto.Message{
 		&extra.Worker{Revision: 1, Live: 5, Traces: true}, &extra.Worker{Revision: -1, Live: -5}, &extra.Worker{Revision: 1, Live: -1 << 31},
 		&extra.Step{More: true, KeepStatus: true, CancelTimers: []int32{1, -1}, CancelTasks: []int32{2}, Awaits: []string{"n"}},
+		&extra.Worker{Revision: 1, Stream: "s"}, &extra.Worker{Revision: 1, Stream: strings.Repeat("s", maxStream+1)}, &extra.Leave{}, &extra.Leave{Stream: "s"},
 		&extra.Abandon{After: 5e9}, &extra.Abandon{After: -1}, &extra.Abandon{After: 1<<63 - 1},
 	} {
 		f.Add(extra.Append(nil, x))
@@ -85,13 +87,18 @@ func FuzzExtraOfAWorker(f *testing.F) {
 			asks := &wire.GetWorkItemsRequest{}
 			asks.ProtoReflect().SetUnknown(unknown)
 			w := &session{}
-			if w.readExtra(asks); w.limits.Live < 0 || w.limits.Live > 0 && !w.extras {
-				t.Fatalf("limits %+v, extras %v", w.limits, w.extras)
+			if w.readExtra(asks); w.limits.Live < 0 || w.limits.Live > 0 && !w.extras || len(w.stream) > maxStream {
+				t.Fatalf("limits %+v, extras %v, stream %q", w.limits, w.extras, w.stream)
 			}
 			back := &wire.AbandonActivityTaskRequest{}
 			back.ProtoReflect().SetUnknown(unknown)
 			if d := delayOf(back); d < 0 || d > maxAbandon {
 				t.Fatalf("put off for %v", d)
+			}
+			again := &wire.AbandonActivityTaskRequest{}
+			extra.Put(again, &extra.Leave{Stream: leaving(back)})
+			if leaving(again) != leaving(back) {
+				t.Fatalf("stream %q leaves, or %q", leaving(back), leaving(again))
 			}
 			stepAgain(t, unknown)
 		})

@@ -20,7 +20,9 @@ func (w *session) readExtra(q *wire.GetWorkItemsRequest) {
 	x := &extra.Worker{}
 	if w.extras = extra.Get(q, x) && x.GetRevision() > 0; w.extras {
 		w.limits.Live = max(int(x.GetLive()), 0)
-		w.stream = x.GetStream()
+		if s := x.GetStream(); len(s) <= maxStream {
+			w.stream = s
+		}
 		if x.GetTraces() {
 			w.tracer = nil
 		}
@@ -103,6 +105,10 @@ func readStep(r *engine.OrchestrationResult, q *wire.OrchestratorResponse) {
 		r.SetStatus, r.CustomStatus = false, nil
 	}
 }
+
+// maxStream bounds what a worker can call its streams, in bytes. One with a longer name
+// cannot leave.
+const maxStream = 64
 
 // leaving is the stream whose worker takes no more work; empty if that is not what a
 // request says.
