@@ -173,6 +173,9 @@ func (c *connection) run(first chan<- error) {
 		}
 		tell(first, err)
 		c.pause(c.ctx, p.next())
+		if c.draining() { // and has lost what it had
+			return
+		}
 	}
 }
 

@@ -70,11 +70,16 @@ func (c *connection) handIn(r *result) error {
 		if size, limit, is := tooLarge(err); is && r.message() != nil && translate.TooLarge(r.message(), size, limit) {
 			err = c.send(ctx, r)
 		}
-		if s := status.Convert(err); s.Code() == codes.ResourceExhausted { // that passes
-			return status.Error(codes.Unavailable, s.Message())
-		}
-		return err
+		return passingIfBusy(err)
 	})
+}
+
+// passingIfBusy makes a refusal for how much is asked at a time one that passes.
+func passingIfBusy(err error) error {
+	if s := status.Convert(err); s.Code() == codes.ResourceExhausted {
+		return status.Error(codes.Unavailable, s.Message())
+	}
+	return err
 }
 
 // tooLarge reports whether a message was refused for its size, and the sizes. It is

@@ -50,13 +50,15 @@ func (c *connection) leave() {
 		return // there are no words for it
 	}
 	c.telling.Go(func() {
+		understood := false
 		err := c.call(c.ctx, "leave", sending, func(ctx context.Context, _ bool) error {
 			q := &wire.AbandonActivityTaskRequest{}
 			extra.Put(q, &extra.Leave{Stream: c.name})
-			_, err := c.api.AbandonTaskActivityWorkItem(ctx, q, again)
-			return err
+			r, err := c.api.AbandonTaskActivityWorkItem(ctx, q, again)
+			understood = extra.Get(r, &extra.Leave{})
+			return passingIfBusy(err)
 		})
-		if err == nil {
+		if err == nil && understood {
 			c.leaves()
 		}
 	})

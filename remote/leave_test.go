@@ -133,21 +133,59 @@ func TestAWorkerThatClosesEndsWhatItHasAtAnyServer(t *testing.T) {
 	}
 }
 
+// A server that has too many calls for a moment is told again.
+func TestAWorkerLeavesABusyServer(t *testing.T) {
+	var refused atomic.Int32
+	address := guarded(t, func(method string) error {
+		if strings.HasSuffix(method, "/AbandonTaskActivityWorkItem") && refused.Add(1) == 1 {
+			return status.Error(codes.ResourceExhausted, "too many calls a second")
+		}
+		return nil
+	})
+	l := newLonging()
+	before := dialed(t, address, l.serve)
+	if _, err := l.order.Start(timely(t), before, "", durable.ID("long")); err != nil {
+		t.Fatal(err)
+	}
+	<-l.began
+	after := dialed(t, address, l.serve)
+	closed := make(chan error, 1)
+	go func() { closed <- before.Close(timely(t)) }()
+	for i := range 20 {
+		ran(t, after, sequence, fmt.Sprint(i), fmt.Sprint(i, "!!!"))
+	}
+	if refused.Load() == 0 {
+		t.Error("nothing was refused")
+	}
+	l.judge(t, l.order.Attach(after, "long"), closed)
+}
+
 // unforgiving starts a server that takes no work back. Who tries is noted.
 func unforgiving(t *testing.T) (address string, refused chan struct{}) {
+	t.Helper()
+	refused = make(chan struct{}, 1)
+	return guarded(t, func(method string) error {
+		if !strings.Contains(method, "Abandon") {
+			return nil
+		}
+		select {
+		case refused <- struct{}{}:
+		default:
+		}
+		return status.Error(codes.Unimplemented, "unknown method")
+	}), refused
+}
+
+// guarded starts a server that refuses what it is told to.
+func guarded(t *testing.T, refuses func(method string) error) (address string) {
 	t.Helper()
 	hub, err := netherite.Open("", netherite.InMemory())
 	if err != nil {
 		t.Fatal(err)
 	}
-	refused = make(chan struct{}, 1)
 	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, q any, i *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		if strings.Contains(i.FullMethod, "Abandon") {
-			select {
-			case refused <- struct{}{}:
-			default:
-			}
-			return nil, status.Error(codes.Unimplemented, "unknown method")
+		if err := refuses(i.FullMethod); err != nil {
+			return nil, err
 		}
 		return next(ctx, q)
 	}))
@@ -159,5 +197,5 @@ func unforgiving(t *testing.T) (address string, refused chan struct{}) {
 		s.Stop()
 		_ = hub.Close(context.Background())
 	})
-	return l.Addr().String(), refused
+	return l.Addr().String()
 }

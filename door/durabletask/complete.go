@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/netherite-go/netherite/door/durabletask/extra"
 	"github.com/netherite-go/netherite/door/durabletask/translate"
 	"github.com/netherite-go/netherite/door/durabletask/wire"
 	"github.com/netherite-go/netherite/engine"
@@ -61,7 +62,12 @@ func (s *Service) CompleteActivityTask(ctx context.Context, q *wire.ActivityResp
 // may say that it takes no more work.
 func (s *Service) AbandonTaskActivityWorkItem(ctx context.Context, q *wire.AbandonActivityTaskRequest) (*wire.AbandonActivityTaskResponse, error) {
 	if stream := leaving(q); stream != "" {
-		return &wire.AbandonActivityTaskResponse{}, s.takesNoMore(ctx, stream)
+		if err := s.takesNoMore(ctx, stream); err != nil {
+			return nil, err
+		}
+		r := &wire.AbandonActivityTaskResponse{}
+		extra.Put(r, &extra.Leave{Stream: stream}) // others would say nothing
+		return r, nil
 	}
 	return &wire.AbandonActivityTaskResponse{}, s.abandon(ctx, engine.ActivityKind, q.GetCompletionToken(), delayOf(q))
 }

@@ -5,6 +5,8 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
+
+	"github.com/netherite-go/netherite/door/durabletask/wire"
 )
 
 // Registrar registers services whose calls pass the gate before their messages are
@@ -45,13 +47,24 @@ func (g *Gate) method(handle grpc.MethodHandler) grpc.MethodHandler {
 			if err := g.receive(ctx, v, m); err != nil {
 				return err
 			}
-			part, ok := m.(interface{ GetIsPartial() bool })
-			v.partial = ok && part.GetIsPartial()
+			v.partial = partial(m)
 			return nil
 		}, next)
 		taken = err == nil && !v.partial
 		return answer, err
 	}
+}
+
+// partial reports whether a message is not the whole of an answer to work that was given
+// out: there is more of it to come, or it is about no work at all.
+func partial(m any) bool {
+	switch q := m.(type) {
+	case interface{ GetIsPartial() bool }:
+		return q.GetIsPartial()
+	case *wire.AbandonActivityTaskRequest:
+		return q.GetCompletionToken() == "" // a worker says that it leaves
+	}
+	return false
 }
 
 // openCall counts a call. Answers that are owed are bounded by what was given out,

@@ -186,6 +186,9 @@ func (f *feed) logAbsent(now time.Duration) {
 		return
 	}
 	for k, a := range f.absent.of {
+		if slices.ContainsFunc(f.conns, func(c *conn) bool { return c.w.Handles(k.kind, k.name, k.version) }) {
+			continue // by one that leaves: it may be replaced
+		}
 		if a.logged == 0 || now-a.logged >= time.Minute {
 			a.logged = max(now, 1)
 			f.e.log.Warn("no handler for "+k.String()+": the work waits until a worker with that code connects", "waiting", a.count())

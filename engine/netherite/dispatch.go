@@ -73,10 +73,10 @@ type round struct {
 
 // dispatch builds work items and hands them to workers, as many as these take.
 func (h *host) dispatch() {
-	if !h.n.mayDispatch() || !h.n.e.feed.connected() {
+	if !h.n.mayDispatch() {
 		return
 	}
-	for more := true; more; {
+	for more := h.n.e.feed.connected(); more; {
 		more = h.collect()
 		h.stow()
 	}
@@ -122,6 +122,10 @@ func (h *host) stow() {
 func (h *host) handOut() {
 	if h.n.e.draining.Load() {
 		return // what has been built is built anew after the next Open
+	}
+	if !h.n.e.feed.connected() {
+		h.holding.Store(false) // as none is held back for the sake of others
+		return                 // the first worker to come wakes all
 	}
 	hd := &h.hands
 	if v := h.n.e.feed.version.Load(); v != hd.version || hd.routes == nil {
@@ -203,7 +207,7 @@ func place[T any](h *host, backlog []T, k kindOf[T]) []T {
 		}
 		r := h.slot(to, k.kind, h.hands.turn(k.kind, k.token(item)), len(backlog)-i)
 		if r == nil {
-			if len(h.hands.rounds) <= 1 { // nobody else to try for the rest
+			if h.n.e.feed.workers.Load() <= 1 { // nobody else to try for the rest
 				kept += copy(backlog[kept:], backlog[i:])
 				break
 			}

@@ -2,8 +2,10 @@ package netherite_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -91,4 +93,29 @@ func TestWhatAWorkerThatLeavesStillRunsIsShownAndWaitedFor(t *testing.T) {
 	other := newHoarder("", engine.Limits{})
 	defer other.connect(t, e).Close()
 	other.await(t, "the activity that was not completed", func() bool { return len(other.tasks) == 1 })
+}
+
+// Whether it leaves or has gone: nothing that it might have been handed keeps the hub busy.
+func TestAHubRestsWhoseLastWorkerTakesNothingMore(t *testing.T) {
+	for name, release := range map[string]netherite.Release{"held back": netherite.ReleaseNode, "built": netherite.ReleaseConservative} {
+		for how, end := range map[string]func(engine.Connection){
+			"leaves": func(c engine.Connection) { c.(engine.Leaver).Leave() },
+			"closes": engine.Connection.Close,
+		} {
+			t.Run(name+", "+how, func(t *testing.T) {
+				e := openHub(t, newMemory(1), func(o *netherite.Options) {
+					o.Release = release
+					o.KeeperTick(time.Millisecond)
+					o.Checkpoint.Idle = time.Millisecond
+				})
+				w := newHoarder("", engine.Limits{Live: 1, Orchestrations: 1})
+				c := w.connect(t, e)
+				defer c.Close()
+				start(t, e, "X", 50)
+				w.await(t, "a step", func() bool { return len(w.steps) == 1 })
+				end(c)
+				until(t, "the hub rests", e.KeeperRests)
+			})
+		}
+	}
 }

@@ -101,6 +101,7 @@ func (x *Worker) GetStream() string {
 
 // In AbandonActivityTaskRequest, which has no token then: the worker of the streams takes
 // no more work, but completes what it has. So others get what it would have been given.
+// In the response it says that the server has understood.
 type Leave struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stream        string                 `protobuf:"bytes,1,opt,name=stream,proto3" json:"stream,omitempty"`
