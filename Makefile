@@ -33,7 +33,7 @@ FAST := ./model/... ./engine/netherite/partition/... ./worker/... ./durable/... 
 .DEFAULT_GOAL := help
 # COUNTED is the packages with a table of allocations.
 COUNTED = $(patsubst %/testdata/allocs.golden,%,$(shell find . -name allocs.golden))
-.PHONY: help build test ci test-long check fmt vet lint race allocs types cross bench proto sim test-planted fuzz sweep metamorphic linear chaos soak demo tools
+.PHONY: help build test ci test-long check fmt vet lint race allocs types cross bench proto sim test-planted test-named fuzz sweep metamorphic linear chaos soak demo tools
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -118,6 +118,9 @@ sim: build ## run SIMSEEDS seeds of the simulator
 # PLANTED names some of the bugs, all by default.
 test-planted: ## build the simulator with the planted bugs: each must be found within 500 seeds
 	@internal/planted/test.sh $(PLANTED)
+
+test-named: ## run the Go test that is named for each planted bug (PLANTED), with the bug: it must fail
+	@internal/planted/named.sh $(PLANTED)
 
 # Only packages that have a target are built. What a target finds it leaves in
 # testdata/fuzz of its package, where "go test" runs it from then on.

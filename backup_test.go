@@ -27,7 +27,8 @@ func verified(t testing.TB, dir string) *netherite.Report {
 
 func TestBackupsUnderLoadHoldAllThatWasAcknowledged(t *testing.T) {
 	dir, dest := t.TempDir(), filepath.Join(t.TempDir(), "dest")
-	b := openBank(t, dir, netherite.Partitions(4))
+	// The log has several segments, all of which a copy needs, the one that is written to as well.
+	b := openBank(t, dir, netherite.Partitions(4), netherite.LogSegments(16<<10, 64<<10))
 	b.fund(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	var load sync.WaitGroup

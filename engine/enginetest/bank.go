@@ -72,7 +72,31 @@ var (
 		return "", err
 	})
 
-	bankCode = []durable.Handler{move, audit, holdLock}
+	// alone reads an entity, reads it again after an event, and adds one: it releases
+	// the entity before it knows what came of that.
+	alone = durable.Orchestration("Alone", func(ctx *durable.Context, key string) (values [3]int, err error) {
+		k := tallies.Key(key)
+		unlock, err := durable.Lock(ctx, k)
+		if err != nil {
+			return values, err
+		}
+		defer unlock()
+		if values[0], err = readFrom.Call(ctx, k).Await(); err != nil {
+			return values, err
+		}
+		if _, err = operation.Wait(ctx, durable.Forever); err != nil {
+			return values, err
+		}
+		if values[1], err = readFrom.Call(ctx, k).Await(); err != nil {
+			return values, err
+		}
+		last := addTo.Call(ctx, k, 1)
+		unlock()
+		values[2], err = last.Await()
+		return values, err
+	})
+
+	bankCode = []durable.Handler{move, audit, holdLock, alone}
 )
 
 // bank is a number of accounts with a number each.
@@ -167,6 +191,22 @@ func sections(s *scene) {
 	b := newBank(s, 5, 100)
 	b.run(s.ctx, 0, 60, 6)
 	b.check()
+}
+
+// sectionAlone holds that an operation from outside waits for the end of the section in
+// which it has come: what the holder has asked for before it left comes first.
+func sectionAlone(s *scene) {
+	for i := range 5 {
+		key := s.id(fmt.Sprint("tally-", i))
+		s.post(key, 10)
+		run := start(s, alone, fmt.Sprint("alone-", i), key)
+		s.awaits(run.ID())
+		s.post(key, 100)
+		s.raise(run.ID(), "go on")
+		result(s, run, [3]int{10, 10, 11})
+		n, _ := s.read(key)
+		want(s, "its value", n, 111)
+	}
 }
 
 // sectionEnds holds that a lock is given back however its holder ends.

@@ -22,6 +22,7 @@ var entities = []scenario{
 	{name: "EntityStartsOrchestration", run: entityStarts},
 	{name: "EntityBatchOverCrash", run: batchOverCrash},
 	{name: "CriticalSectionsExcludeEachOther", run: sections},
+	{name: "CriticalSectionsLetNobodyIn", run: sectionAlone},
 	{name: "CriticalSectionEndsWithItsOrchestration", run: sectionEnds},
 	{name: "CriticalSectionsOverCrashes", run: sectionsOverCrashes},
 }

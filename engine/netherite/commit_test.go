@@ -66,7 +66,7 @@ func (g *gated) Sync() error {
 }
 
 func TestNoAnswerBeforeItsPositionIsDurable(t *testing.T) {
-	g := &gated{began: make(chan struct{}, 1), pass: make(chan struct{})}
+	g := &gated{began: make(chan struct{}, 1), pass: make(chan struct{}, 1)}
 	open := false
 	storage := &tampered{newMemory(2), func(l substrate.Log) substrate.Log {
 		g.Log = l
@@ -81,9 +81,19 @@ func TestNoAnswerBeforeItsPositionIsDurable(t *testing.T) {
 		t.Fatal(err)
 	}
 	open = true
-	go func() { g.pass <- struct{}{} }() // the new epochs
+	g.pass <- struct{}{} // the new epochs
 	e := openHub(t, storage)
-	<-g.began
+	release := sync.OnceFunc(func() { close(g.pass) })
+	defer release() // the hub syncs when it is closed
+	syncing := func(what string) {
+		t.Helper()
+		select {
+		case <-g.began:
+		case <-time.After(patience):
+			t.Fatalf("%s: nobody syncs", what)
+		}
+	}
+	syncing("the new epochs")
 	done := make(chan string, 10)
 	ask := func(what string, f func() error) {
 		go func() { done <- fmt.Sprint(what, " ", f()) }()
@@ -93,7 +103,7 @@ func TestNoAnswerBeforeItsPositionIsDurable(t *testing.T) {
 		_, err := e.Start(ctx, engine.StartRequest{Instance: "a", Name: "X"})
 		return err
 	})
-	<-g.began
+	syncing("the start")
 	// What is in doubt must not be told: neither that it is there, nor that it is taken.
 	ask("get", func() error { _, err := e.Get(ctx, "a", engine.GetOptions{}); return err })
 	ask("refusal", func() error {
@@ -101,14 +111,20 @@ func TestNoAnswerBeforeItsPositionIsDurable(t *testing.T) {
 		return err
 	})
 	ask("query", func() error { _, err := e.Query(ctx, engine.Query{}); return err })
+	unanswered := 4
 	select {
 	case got := <-done:
 		t.Errorf("answered before the sync: %s", got)
+		unanswered--
 	case <-time.After(50 * time.Millisecond):
 	}
-	close(g.pass)
-	for range 4 {
-		<-done
+	release()
+	for range unanswered {
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatal("no answer after the sync")
+		}
 	}
 }
 

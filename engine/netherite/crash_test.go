@@ -68,7 +68,16 @@ func crashes(t *testing.T, seed uint64, release netherite.Release, keep func(*ra
 			cancel()
 		}()
 		l.run(ctx, t, e, round, 200, 8, rng)
-		<-ctx.Done()
+		alive := time.After(patience) // what goes on comes to its end of its own accord
+		if t.Failed() {
+			alive = time.After(0) // what has failed may not
+		}
+		select {
+		case <-ctx.Done():
+		case <-alive:
+			cancel()
+			t.Fatalf("seed %d, round %d: it does not get on", seed, round)
+		}
 		w.close()
 		storage.log.Crash(keep(rng))
 		storage.store.Crash(keep(rng), keep(rng))

@@ -362,33 +362,6 @@ func TestTerminateCancelsRunningActivities(t *testing.T) {
 	w.await(t, "cancellations", func() bool { return len(w.cancelled) == 4 })
 }
 
-func TestResultsOfALostIncarnationAreStale(t *testing.T) {
-	storage := newMemory(2)
-	e := openHub(t, storage, fastRecovery)
-	w := newHoarder("", engine.Limits{})
-	c := w.connect(t, e)
-	defer c.Close()
-	start(t, e, "X", 1)
-	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
-	storage.log.SetFault(failIn("sync", 1))
-	start(t, e, "Y", 1) // answered only by the next incarnation
-	if err := c.CompleteOrchestration(schedule(w.step(0), 1)); !errors.Is(err, engine.ErrStale) {
-		t.Errorf("result of a hand-out of the lost incarnation: %v", err)
-	}
-	var r *engine.OrchestrationItem
-	w.await(t, "the step again", func() bool {
-		for _, i := range w.steps {
-			if i.Instance == "X-0" && i.Token.Name.Epoch > w.steps[0].Token.Name.Epoch {
-				r = i
-			}
-		}
-		return r != nil
-	})
-	if err := c.CompleteOrchestration(schedule(r, 1)); err != nil {
-		t.Errorf("result: %v", err)
-	}
-}
-
 func TestCloseWaitsForRunningWorkAndCancelsActivitiesWhenItsContextEnds(t *testing.T) {
 	storage := newMemory(2)
 	e, err := netherite.Open(netherite.Options{Storage: storage, CheckReplay: true, Logger: testLogger(t)})

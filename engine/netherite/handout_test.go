@@ -10,6 +10,7 @@ import (
 	"github.com/netherite-go/netherite/engine"
 	"github.com/netherite-go/netherite/engine/netherite"
 	"github.com/netherite-go/netherite/engine/netherite/partition"
+	"github.com/netherite-go/netherite/model"
 )
 
 // taskWith gives a worker an activity, whose schedule is durable and stored.
@@ -89,4 +90,45 @@ func TestActivityThatARebuildHandsOutIsNotHandedOutLaterAsWell(t *testing.T) {
 		<-time.After(2 * later)
 		wantRunTwice(t, c, w)
 	})
+}
+
+// A result of a lost incarnation is refused before its work is handed out again and
+// afterwards, when there is a hand-out of the same step that it could be taken for.
+func TestResultsOfALostIncarnationAreStale(t *testing.T) {
+	storage := newMemory(2)
+	e := openHub(t, storage, fastRecovery)
+	w := newHoarder("", engine.Limits{})
+	c := w.connect(t, e)
+	defer c.Close()
+	start(t, e, "X", 1)
+	w.await(t, "the step", func() bool { return len(w.steps) == 1 })
+	storage.log.SetFault(failIn("sync", 1))
+	start(t, e, "Y", 1) // answered only by the next incarnation
+	stale := func() {
+		t.Helper()
+		if err := c.CompleteOrchestration(schedule(w.step(0), 2)); !errors.Is(err, engine.ErrStale) {
+			t.Errorf("result of a hand-out of the lost incarnation: %v", err)
+		}
+	}
+	stale()
+	var r *engine.OrchestrationItem
+	w.await(t, "the step again", func() bool {
+		for _, i := range w.steps {
+			if i.Instance == "X-0" && i.Token.Name.Epoch > w.steps[0].Token.Name.Epoch {
+				r = i
+			}
+		}
+		return r != nil
+	})
+	stale()
+	if err := c.CompleteOrchestration(schedule(r, 1)); err != nil {
+		t.Errorf("result: %v", err)
+	}
+	h, err := e.History(t.Context(), "X-0") // behind all results
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps, tasks := count(model.OrchestratorStarted, h), count(model.TaskScheduled, h); steps != 1 || tasks != 1 {
+		t.Errorf("%d steps with %d activities, want one with one: %+v", steps, tasks, h)
+	}
 }

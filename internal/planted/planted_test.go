@@ -2,6 +2,7 @@ package planted_test
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -45,6 +46,58 @@ func TestEachPlantedBugIsNamedWithARuleInTheDocumentation(t *testing.T) {
 			t.Errorf("docs/robustness.md has no rule with %s under \"Planted bugs\"", m[1])
 		}
 	}
+}
+
+// TestEachPlantedBugIsNoticedByATestThatTheDocumentationNames holds that the list of tests is
+// complete, that they exist, and that who reads what is promised is told of them.
+// internal/planted/named.sh runs them.
+func TestEachPlantedBugIsNoticedByATestThatTheDocumentationNames(t *testing.T) {
+	var docs strings.Builder
+	for _, page := range []string{"guarantees", "robustness"} {
+		text, err := os.ReadFile("../../docs/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		docs.Write(text)
+	}
+	var bugs, listed []string
+	for _, m := range matches(t, "expected", `(?m)^(\w+) +\S`) {
+		bugs = append(bugs, m[1])
+	}
+	for _, m := range matches(t, "tests", `(?m)^(\w+) +(\S+)(?: +(\w+)\S*)?$`) {
+		listed = append(listed, m[1])
+		if m[2] == "-" {
+			continue
+		}
+		if !strings.Contains(docs.String(), "`"+m[3]+"`") {
+			t.Errorf("the documentation does not name %s, which notices %s", m[3], m[1])
+		}
+		if !declared(t, filepath.Join("../..", m[2]), m[3]) {
+			t.Errorf("%s has no %s, which is to notice %s", m[2], m[3], m[1])
+		}
+	}
+	if !slices.Equal(bugs, listed) {
+		t.Errorf("not the same bugs, in the same order:\n%q in expected\n%q in tests", bugs, listed)
+	}
+}
+
+// declared reports whether a package has a test.
+func declared(t *testing.T, dir, test string) bool {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(text), "\nfunc "+test+"(") {
+			return true
+		}
+	}
+	return false
 }
 
 // bare is a bug's name without what tells its words apart.

@@ -179,38 +179,58 @@ func write(t *testing.T, l substrate.Log, group string, sync bool) {
 }
 
 // Two openings at a time are what the lock of the directory prevents, where it
-// works.
+// works. Each attempt is the first one of an earlier opening: what has been refused
+// once is over for good, and would be refused for that.
 func TestAnEarlierOpeningIsRefusedWhateverItTries(t *testing.T) {
-	fs := faultfs.New()
-	old, err := filelog.Open(small(fs, "/hub/log"))
-	if err != nil {
-		t.Fatal(err)
+	group := func(n int) []byte { return []byte(strings.Repeat("g", n)) }
+	for name, try := range map[string]struct {
+		left int // bytes that the earlier opening has written, and not synced
+		call func(substrate.Log) error
+	}{
+		"owned":                  {0, substrate.Log.Owned},
+		"write":                  {0, func(l substrate.Log) error { return l.Write(group(5)) }},
+		"write to a new segment": {0, func(l substrate.Log) error { return l.Write(group(15 << 10)) }},
+		"sync":                   {5, substrate.Log.Sync},
+		"trim":                   {0, func(l substrate.Log) error { return l.Trim(l.End()) }},
+		"close":                  {0, substrate.Log.Close},
+		"close of what it wrote": {5, substrate.Log.Close},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fs := faultfs.New()
+			old := opened(t, fs)
+			for range 4 { // several segments
+				write(t, old, string(group(6000)), true)
+			}
+			if try.left > 0 {
+				write(t, old, string(group(try.left)), false)
+			}
+			l := opened(t, fs)
+			begin, end := l.Begin(), l.End()
+			if err := l.Owned(); err != nil {
+				t.Errorf("the later opening: %v", err)
+			}
+			if err := try.call(old); !errors.Is(err, substrate.ErrFailed) {
+				t.Errorf("it was let through: %v", err)
+			}
+			write(t, l, "third", true)
+			if err := l.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if again := opened(t, fs); again.Begin() != begin || again.End() != end+5 {
+				t.Errorf("the log is from %d to %d, want %d to %d", again.Begin(), again.End(), begin, end+5)
+			}
+		})
 	}
-	write(t, old, "first", true)
-	write(t, old, "second", false)
+}
+
+// opened opens the log.
+func opened(t *testing.T, fs vfs.FS) *filelog.Log {
+	t.Helper()
 	l, err := filelog.Open(small(fs, "/hub/log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	end := l.End()
-	if err := l.Owned(); err != nil {
-		t.Errorf("the later opening: %v", err)
-	}
-	for name, err := range map[string]error{
-		"owned": old.Owned(), "sync": old.Sync(), "write": old.Write([]byte("third")), "trim": old.Trim(5), "close": old.Close(),
-	} {
-		if !errors.Is(err, substrate.ErrFailed) && name != "trim" { // which has nothing to let go
-			t.Errorf("%s: %v", name, err)
-		}
-	}
-	write(t, l, "third", true)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	again, err := filelog.Open(small(fs, "/hub/log"))
-	if err != nil || again.End() != end+5 {
-		t.Fatalf("the log ends at %d, want %d: %v", again.End(), end+5, err)
-	}
+	return l
 }
 
 // A new segment takes a while to be made. Who has opened the log meanwhile writes
