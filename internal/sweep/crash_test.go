@@ -75,6 +75,7 @@ type sweep struct {
 	seen       map[imageKey]bool
 	recoveries int
 	nestedRuns int // recoveries from a crash of a recovery
+	repeated   int // images that were recovered a second time
 	err        error
 	giveUp     func() // the workload
 }
@@ -180,12 +181,17 @@ func (s *sweep) recover(im *image) {
 	s.mu.Lock()
 	failed := s.err != nil
 	s.recoveries++
+	twice := s.recoveries%repeatEvery == 0
 	if im.depth > 1 {
 		s.nestedRuns++
 	}
 	s.mu.Unlock()
 	if failed {
 		return
+	}
+	var copied *faultfs.FS
+	if twice {
+		copied = im.fs.KillClone()
 	}
 	var mu sync.Mutex
 	var again []*image
@@ -203,6 +209,9 @@ func (s *sweep) recover(im *image) {
 	r := recovery{scenario: s.scenario, asked: im.asked, granted: im.granted}
 	err := r.run(im.fs)
 	im.fs.SetAfter(nil)
+	if err == nil && twice {
+		err = s.repeats(&r, copied)
+	}
 	if err != nil {
 		s.fail(fmt.Errorf("%w: %s: %w", errBroken, im.where, err))
 		return
@@ -230,6 +239,6 @@ func (s *sweep) fail(err error) {
 }
 
 func (s *sweep) String() string {
-	return fmt.Sprintf("%d operations %v, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery",
-		s.operations, s.kinds, s.crashes, len(s.seen), s.recoveries, s.nestedRuns)
+	return fmt.Sprintf("%d operations %v, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery; %d were made twice",
+		s.operations, s.kinds, s.crashes, len(s.seen), s.recoveries, s.nestedRuns, s.repeated)
 }

@@ -31,6 +31,7 @@ type recovery struct {
 	ctx            context.Context
 	moved          map[string]int64        // by the transfers that have taken place, by account
 	found          map[string]model.Status // orchestrations that are there, with how they have ended
+	outcome        map[string]string       // of it all, by instance
 }
 
 func (r *recovery) run(fs *faultfs.FS) (err error) {
@@ -93,7 +94,7 @@ func (r *recovery) check() error {
 	if s := r.hub.Stats(); s.Panics > 0 || s.Parked > 0 || s.Failures > 0 {
 		return fmt.Errorf("%d panics of the core, %d partitions parked, %d failures of the storage", s.Panics, s.Parked, s.Failures)
 	}
-	return r.hub.Health()
+	return errors.Join(r.hub.Health(), r.look())
 }
 
 // rests waits until nothing goes on but what waits.

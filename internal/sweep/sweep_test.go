@@ -85,7 +85,7 @@ func TestCrashAtAnyOperationBreaksNoGuarantee(t *testing.T) {
 
 func (s *sweep) isEnough(t *testing.T) {
 	t.Helper()
-	if s.operations < 300 || s.recoveries < 100 || s.nestedRuns < 10 {
+	if s.operations < 300 || s.recoveries < 100 || s.nestedRuns < 10 || s.repeated < 5 {
 		t.Errorf("that is too little: %v", s)
 	}
 	for _, k := range []faultfs.Kind{faultfs.OpCreate, faultfs.OpRename, faultfs.OpRemove, faultfs.OpWrite, faultfs.OpSync, faultfs.OpSyncDir} {
