@@ -118,9 +118,11 @@ func (s *sweep) run() error {
 		}
 		defer over.RUnlock()
 		w.operations.Add(1)
-		for _, im := range s.crash(fs, op, w) {
-			images <- im
-		}
+		w.clock.during(func() {
+			for _, im := range s.crash(fs, op, w) {
+				images <- im
+			}
+		})
 	})
 	err := s.play(w, fs, s.rounds)
 	over.Lock()

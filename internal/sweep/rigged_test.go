@@ -31,13 +31,13 @@ const why = "as it was told to"
 var _ core.SideStorage = (*rigged)(nil)
 
 // openRigged opens a hub that was closed, with a partition that cannot be read.
-func openRigged(fs *faultfs.FS, m *mending, sick int) (*netherite.Hub, *rigged, error) {
+func openRigged(fs *faultfs.FS, m *mending, sick int, more ...netherite.Option) (*netherite.Hub, *rigged, error) {
 	report, err := netherite.InspectFiles(fs, dir)
 	if err != nil {
 		return nil, nil, err
 	}
 	r := &rigged{fs: fs, hub: report.Hub, sick: sick}
-	hub, err := openWith(fs, m, netherite.Storage(r))
+	hub, err := openWith(fs, m, append(more, netherite.Storage(r))...)
 	return hub, r, err
 }
 

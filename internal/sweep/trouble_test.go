@@ -65,7 +65,7 @@ func trouble(w *workload, fs *faultfs.FS, _ int) error {
 // begin leaves three orchestrations that have failed, and waits until others are
 // beyond their retention, which is looked at every second.
 func begin(w *workload, fs *faultfs.FS) (err error) {
-	w.hub, err = openWith(fs, w.mending, netherite.RetentionRules(netherite.RetentionRule{Names: []string{"Brief*"}, Keep: time.Millisecond}))
+	w.hub, err = openWith(fs, w.mending, netherite.Clock(w.clock), netherite.RetentionRules(netherite.RetentionRule{Names: []string{"Brief*"}, Keep: time.Millisecond}))
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func begin(w *workload, fs *faultfs.FS) (err error) {
 // one is ended and purged; two stay as they are.
 func setAside(w *workload, fs *faultfs.FS) (err error) {
 	var r *rigged
-	if w.hub, r, err = openRigged(fs, w.mending, -1); err != nil {
+	if w.hub, r, err = openRigged(fs, w.mending, -1, netherite.Clock(w.clock)); err != nil {
 		return err
 	}
 	err = errors.Join(
@@ -114,7 +114,7 @@ func setAside(w *workload, fs *faultfs.FS) (err error) {
 // forget purges by query. It tells the one that continues as new all its words, tries
 // one again that was set aside by an earlier opening, and ends with a kill.
 func forget(w *workload, fs *faultfs.FS) (err error) {
-	if w.hub, err = openWith(fs, w.mending); err != nil {
+	if w.hub, err = openWith(fs, w.mending, netherite.Clock(w.clock)); err != nil {
 		return err
 	}
 	err = together(
@@ -141,7 +141,7 @@ func forget(w *workload, fs *faultfs.FS) (err error) {
 func withoutPartition(w *workload, fs *faultfs.FS) (err error) {
 	w.note(func(f *facts) { f.troubles.parked = true })
 	defer w.note(func(f *facts) { f.troubles.parked = false })
-	if w.hub, _, err = openRigged(fs, w.mending, sickPartition); err != nil {
+	if w.hub, _, err = openRigged(fs, w.mending, sickPartition, netherite.Clock(w.clock)); err != nil {
 		return err
 	}
 	err = errors.Join(
@@ -169,7 +169,7 @@ func keptApart(fs *faultfs.FS) error {
 
 // comeBack has all partitions again, and sees to what is left.
 func comeBack(w *workload, fs *faultfs.FS) (err error) {
-	if w.hub, err = openWith(fs, w.mending); err != nil {
+	if w.hub, err = openWith(fs, w.mending, netherite.Clock(w.clock)); err != nil {
 		return err
 	}
 	defer w.hub.Kill()

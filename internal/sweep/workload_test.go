@@ -46,12 +46,13 @@ type workload struct {
 	hub        *netherite.Hub
 	ctx        context.Context
 	mending    *mending
+	clock      *halting
 	operations atomic.Int64  // on files, up to now
 	rare       atomic.Uint64 // bits of the share of crashes now; zero is all of them
 }
 
 func newWorkload(ctx context.Context) *workload {
-	return &workload{ledger: newLedger(), ctx: ctx, mending: newMending()}
+	return &workload{ledger: newLedger(), ctx: ctx, mending: newMending(), clock: newHalting()}
 }
 
 // share is the share of operations to crash after, of those that would be.
