@@ -44,17 +44,19 @@ var (
 	ticking = durable.DeclareOrchestration[int, string]("Ticking")
 
 	// listener keeps what it is told until that is "end".
-	listener = durable.Orchestration("Listener", func(ctx *durable.Context, _ durable.None) ([]string, error) {
-		var all []string
-		for {
-			s, err := said.Wait(ctx, durable.Forever)
-			if err != nil || s == "end" {
-				return all, err
-			}
-			all = append(all, s)
-		}
-	})
+	listener = durable.Orchestration("Listener", listen)
 )
+
+func listen(ctx *durable.Context, _ durable.None) ([]string, error) {
+	var all []string
+	for {
+		s, err := said.Wait(ctx, durable.Forever)
+		if err != nil || s == "end" {
+			return all, err
+		}
+		all = append(all, s)
+	}
+}
 
 func tick(ctx *durable.Context, left int) (string, error) {
 	if left == 0 {
@@ -72,7 +74,11 @@ func tick(ctx *durable.Context, left int) (string, error) {
 // ticks is the entity that counts the generations of an instance.
 func ticks(id string) durable.Key[int64] { return hubtest.Accounts.Key("ticks-" + id) }
 
-var code = []durable.Handler{hubtest.Accounts, square, hubtest.Transfer, squares, parent, ticking.By(tick), listener}
+// code is what a hub serves.
+func code(m *mending) []durable.Handler {
+	all := []durable.Handler{hubtest.Accounts, square, hubtest.Transfer, squares, parent, ticking.By(tick), listener}
+	return append(all, troubleCode(m)...)
+}
 
 // sumOfSquares is what squares returns.
 func sumOfSquares(n int) (sum int) {

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/netherite-go/netherite/substrate/faultfs"
 )
@@ -58,12 +59,14 @@ type image struct {
 // What two crashes leave alike, known to a client that knows the same, is looked
 // at once.
 type sweep struct {
+	*scenario
 	seed   uint64
 	rounds int                   // of the workload
 	points float64               // the share of operations after which there is a crash
 	nested float64               // the same for operations of recoveries
-	lie    func(faultfs.Op) bool // syncs that are reported and not done
-	depth  int                   // crashes in a row: 1, or 2 to crash recoveries
+	lie    func(faultfs.Op) bool // syncs that are reported and not done; nothing is crashed before
+	lied   atomic.Bool
+	depth  int // crashes in a row: 1, or 2 to crash recoveries
 
 	mu         sync.Mutex
 	operations int // of the workload
@@ -72,7 +75,9 @@ type sweep struct {
 	seen       map[imageKey]bool
 	recoveries int
 	nestedRuns int // recoveries from a crash of a recovery
+	repeated   int // images that were recovered a second time
 	err        error
+	giveUp     func() // the workload
 }
 
 type imageKey struct {
@@ -94,23 +99,38 @@ func (s *sweep) run() error {
 			}
 		})
 	}
-	w := workload{ledger: newLedger(), ctx: context.Background()}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	s.giveUp = cancel
+	w := newWorkload(ctx)
 	fs := faultfs.New()
 	fs.SetFault(func(op faultfs.Op) error {
 		if s.lie != nil && s.lie(op) {
+			s.lied.Store(true)
 			return faultfs.ErrLie
 		}
 		return nil
 	})
+	var over sync.RWMutex // a hub that fails may still be at work
 	fs.SetAfter(func(op faultfs.Op) {
-		for _, im := range s.crash(fs, op, w.ledger) {
-			images <- im
+		if !over.TryRLock() {
+			return
 		}
+		defer over.RUnlock()
+		w.operations.Add(1)
+		w.clock.during(func() {
+			for _, im := range s.crash(fs, op, w) {
+				images <- im
+			}
+		})
 	})
-	err := w.run(fs, s.rounds)
-	fs.SetAfter(nil)
+	err := s.play(w, fs, s.rounds)
+	over.Lock()
 	close(images)
 	wg.Wait()
+	if err != nil && w.hub != nil {
+		w.hub.Kill()
+	}
 	if s.err != nil {
 		return s.err
 	}
@@ -121,7 +141,7 @@ func (s *sweep) run() error {
 }
 
 // crash returns what crashes now would leave.
-func (s *sweep) crash(fs *faultfs.FS, op faultfs.Op, l *ledger) (left []*image) {
+func (s *sweep) crash(fs *faultfs.FS, op faultfs.Op, w *workload) (left []*image) {
 	s.mu.Lock()
 	s.operations++
 	s.kinds[op.Kind]++
@@ -129,15 +149,16 @@ func (s *sweep) crash(fs *faultfs.FS, op faultfs.Op, l *ledger) (left []*image) 
 	failed := s.err != nil
 	s.mu.Unlock()
 	rng := rand.New(rand.NewPCG(s.seed, uint64(n)))
-	if failed || rng.Float64() >= s.points {
+	if failed || s.lie != nil && !s.lied.Load() || rng.Float64() >= s.points*w.share() {
 		return nil
 	}
-	for i, w := range ways {
+	for _, i := range rng.Perm(len(ways))[:s.ways] {
+		how := ways[i]
 		rng := rand.New(rand.NewPCG(s.seed, uint64(n*len(ways)+i)))
 		// In this order: what was acknowledged before the crash must be there, what
 		// is there was asked for before it.
-		im := &image{granted: l.Granted(), fs: fs.CrashClone(w.crash(rng)), asked: l.Asked(), depth: 1, rng: rng}
-		im.where = fmt.Sprintf("crash after operation %d, %s %d of %s; %v", n, op.Kind, op.N, op.Path, w)
+		im := &image{granted: w.Granted(), fs: fs.CrashClone(how.crash(rng)), asked: w.Asked(), depth: 1, rng: rng}
+		im.where = fmt.Sprintf("crash after operation %d, %s %d of %s; %v", n, op.Kind, op.N, op.Path, how)
 		if s.isNew(im) {
 			left = append(left, im)
 		}
@@ -162,12 +183,17 @@ func (s *sweep) recover(im *image) {
 	s.mu.Lock()
 	failed := s.err != nil
 	s.recoveries++
+	twice := s.recoveries%repeatEvery == 0
 	if im.depth > 1 {
 		s.nestedRuns++
 	}
 	s.mu.Unlock()
 	if failed {
 		return
+	}
+	var copied *faultfs.FS
+	if twice {
+		copied = im.fs.KillClone()
 	}
 	var mu sync.Mutex
 	var again []*image
@@ -182,9 +208,12 @@ func (s *sweep) recover(im *image) {
 			}
 		})
 	}
-	r := recovery{asked: im.asked, granted: im.granted}
+	r := recovery{scenario: s.scenario, asked: im.asked, granted: im.granted}
 	err := r.run(im.fs)
 	im.fs.SetAfter(nil)
+	if err == nil && twice {
+		err = s.repeats(&r, copied)
+	}
 	if err != nil {
 		s.fail(fmt.Errorf("%w: %s: %w", errBroken, im.where, err))
 		return
@@ -194,14 +223,10 @@ func (s *sweep) recover(im *image) {
 	}
 }
 
-// crash returns what a crash in the middle of its recovery leaves. That may have
-// told the listeners to end.
+// crash returns what a crash in the middle of its recovery leaves.
 func (im *image) crash(op faultfs.Op) *image {
 	w := ways[im.rng.IntN(len(ways))]
-	next := &image{fs: im.fs.CrashClone(w.crash(im.rng)), asked: im.asked.clone(), granted: im.granted, rng: im.rng, depth: im.depth + 1}
-	for id := range im.asked.listeners { // order-free: fills a set
-		next.asked.resumed[id] = true
-	}
+	next := &image{fs: im.fs.CrashClone(w.crash(im.rng)), asked: im.asked.afterRecovery(), granted: im.granted, rng: im.rng, depth: im.depth + 1}
 	next.where = fmt.Sprintf("%s; again after %s %d of %s; %v", im.where, op.Kind, op.N, op.Path, w)
 	return next
 }
@@ -211,10 +236,11 @@ func (s *sweep) fail(err error) {
 	defer s.mu.Unlock()
 	if s.err == nil {
 		s.err = err
+		s.giveUp()
 	}
 }
 
 func (s *sweep) String() string {
-	return fmt.Sprintf("%d operations %v, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery",
-		s.operations, s.kinds, s.crashes, len(s.seen), s.recoveries, s.nestedRuns)
+	return fmt.Sprintf("%d operations %v, %d crashes, %d of them different, %d recoveries, %d of them after a crash of a recovery; %d were made twice",
+		s.operations, s.kinds, s.crashes, len(s.seen), s.recoveries, s.nestedRuns, s.repeated)
 }

@@ -63,8 +63,7 @@ func operations() (int, error) {
 	o := outage{n: -1}
 	fs := faultfs.New()
 	fs.SetFault(o.fault)
-	w := workload{ledger: newLedger(), ctx: context.Background()}
-	err := w.run(fs, 1)
+	err := mixed(newWorkload(context.Background()), fs, 1)
 	fs.SetFault(nil)
 	return o.count, err
 }
@@ -107,15 +106,15 @@ func (s *errorSweep) fail(n int) {
 	defer cancel()
 	o, fs := outage{n: n}, faultfs.New()
 	fs.SetFault(o.fault)
-	w := workload{ledger: newLedger(), ctx: ctx}
-	told := w.run(fs, 1)
+	w := newWorkload(ctx)
+	told := mixed(w, fs, 1)
 	if told != nil && w.hub != nil {
 		w.hub.Kill() // what a program does that gives up
 	}
 	fs.SetFault(nil)
 	err := judge(told, ctx, fs)
 	if err == nil {
-		r := recovery{asked: w.Asked(), granted: w.Granted()}
+		r := recovery{scenario: scenarios[0], asked: w.Asked(), granted: w.Granted()}
 		err = r.run(fs)
 	}
 	if err == nil {

@@ -22,28 +22,31 @@ type facts struct {
 	parents   map[string]int
 	tickings  map[string]int
 	listeners map[string]bool
-	said      map[string]int  // to a listener
-	deposits  map[string]int  // to an account
-	finished  map[string]bool // by instance: its end was reported
+	said      map[string]int    // to a listener
+	deposits  map[string]int    // to an account
+	inputs    map[string]string // as JSON, of instances that do not continue as new
+	finished  map[string]bool   // by instance: its end was reported
 	purged    map[string]bool
 	ended     map[string]bool // terminated
 	suspended map[string]bool
 	resumed   map[string]bool
+	troubles  troubles // what only the workload of that name asks for
 	changes   int
 }
 
 func newFacts() facts {
 	return facts{
 		transfers: map[string]hubtest.Move{}, squares: map[string]int{}, parents: map[string]int{}, tickings: map[string]int{}, listeners: map[string]bool{},
-		said: map[string]int{}, deposits: map[string]int{}, finished: map[string]bool{}, purged: map[string]bool{}, ended: map[string]bool{}, suspended: map[string]bool{}, resumed: map[string]bool{},
+		said: map[string]int{}, deposits: map[string]int{}, inputs: map[string]string{}, finished: map[string]bool{}, purged: map[string]bool{}, ended: map[string]bool{}, suspended: map[string]bool{}, resumed: map[string]bool{},
+		troubles: newTroubles(),
 	}
 }
 
 func (f *facts) clone() facts {
 	return facts{
 		transfers: maps.Clone(f.transfers), squares: maps.Clone(f.squares), parents: maps.Clone(f.parents), tickings: maps.Clone(f.tickings), listeners: maps.Clone(f.listeners),
-		said: maps.Clone(f.said), deposits: maps.Clone(f.deposits), finished: maps.Clone(f.finished), purged: maps.Clone(f.purged), ended: maps.Clone(f.ended), suspended: maps.Clone(f.suspended),
-		resumed: maps.Clone(f.resumed), changes: f.changes,
+		said: maps.Clone(f.said), deposits: maps.Clone(f.deposits), inputs: maps.Clone(f.inputs), finished: maps.Clone(f.finished), purged: maps.Clone(f.purged), ended: maps.Clone(f.ended), suspended: maps.Clone(f.suspended),
+		resumed: maps.Clone(f.resumed), troubles: f.troubles.clone(), changes: f.changes,
 	}
 }
 
@@ -51,9 +54,7 @@ func newLedger() *ledger { return &ledger{asked: newFacts(), granted: newFacts()
 
 // ask notes a request, makes it, and notes that it was granted.
 func (l *ledger) ask(note func(*facts), request func() error) error {
-	l.mu.Lock()
-	note(&l.asked)
-	l.mu.Unlock()
+	l.note(note)
 	if err := request(); err != nil {
 		return err
 	}
@@ -62,6 +63,13 @@ func (l *ledger) ask(note func(*facts), request func() error) error {
 	note(&l.granted)
 	l.granted.changes++
 	return nil
+}
+
+// note notes what may come to be from now on.
+func (l *ledger) note(asked func(*facts)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	asked(&l.asked)
 }
 
 // Granted returns what was acknowledged up to now.
@@ -89,5 +97,18 @@ func (f *facts) all() map[string]bool {
 			ids[id] = true
 		}
 	}
+	maps.Copy(ids, f.troubles.all())
 	return ids
+}
+
+// afterRecovery returns what may have been asked for once a recovery was audited up to
+// anywhere: that tells listeners to end, has tried again what was set aside, and
+// rewinds what has failed.
+func (f *facts) afterRecovery() facts {
+	next := f.clone()
+	for id := range f.listeners { // order-free: fills a set
+		next.resumed[id] = true
+	}
+	next.troubles.afterRecovery()
+	return next
 }

@@ -25,16 +25,22 @@ const patience = time.Minute
 // acknowledged is there, everything goes on to its end, once, and that nothing is
 // damaged afterwards.
 type recovery struct {
+	*scenario
 	asked, granted facts
 	hub            *netherite.Hub
 	ctx            context.Context
-	moved          map[string]int64 // by the transfers that have taken place, by account
+	moved          map[string]int64        // by the transfers that have taken place, by account
+	found          map[string]model.Status // orchestrations that are there, with how they have ended
+	outcome        map[string]string       // of it all, by instance
 }
 
 func (r *recovery) run(fs *faultfs.FS) (err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	r.ctx, r.moved = ctx, map[string]int64{}
+	r.ctx, r.moved, r.found = ctx, map[string]int64{}, map[string]model.Status{}
+	if err := r.first(r, fs); err != nil {
+		return err
+	}
 	if r.hub, err = openHub(fs); err != nil {
 		return err
 	}
@@ -61,17 +67,16 @@ func verify(fs *faultfs.FS) error {
 }
 
 func (r *recovery) check() error {
+	if err := r.before(r); err != nil {
+		return err
+	}
 	for _, id := range slices.Sorted(maps.Keys(r.asked.all())) {
 		if err := r.instance(id); err != nil {
 			return fmt.Errorf("%s: %w", id, err)
 		}
 	}
-	for working := true; working; { // signals may be on their way
-		runtime.Gosched()
-		working, _ = r.hub.Working()
-		if r.ctx.Err() != nil {
-			return errors.New("the hub does not come to rest")
-		}
+	if err := r.rests(); err != nil { // signals may be on their way
+		return err
 	}
 	for id, n := range r.asked.tickings { // order-free: the first difference ends it
 		if err := r.ticked(id, n); err != nil {
@@ -83,10 +88,25 @@ func (r *recovery) check() error {
 			return err
 		}
 	}
+	if err := r.after(r); err != nil {
+		return err
+	}
 	if s := r.hub.Stats(); s.Panics > 0 || s.Parked > 0 || s.Failures > 0 {
 		return fmt.Errorf("%d panics of the core, %d partitions parked, %d failures of the storage", s.Panics, s.Parked, s.Failures)
 	}
-	return r.hub.Health()
+	return errors.Join(r.hub.Health(), r.look())
+}
+
+// rests waits until nothing goes on but what waits.
+func (r *recovery) rests() error {
+	for working := true; working; {
+		runtime.Gosched()
+		working, _ = r.hub.Working()
+		if r.ctx.Err() != nil {
+			return errors.New("the hub does not come to rest")
+		}
+	}
+	return nil
 }
 
 // instance sees an orchestration to its end.
@@ -114,11 +134,15 @@ func (r *recovery) instance(id string) error {
 	if err != nil {
 		return fmt.Errorf("wait for its end: %w", err)
 	}
+	r.found[id] = end.Status
 	if want := model.Completed; end.Status != want && !(r.asked.ended[id] && end.Status == model.Terminated) {
 		return fmt.Errorf("it is %v: %v", end.Status, end.Failure)
 	}
 	if r.granted.ended[id] && end.Status != model.Terminated {
 		return fmt.Errorf("it is %v, its termination was acknowledged", end.Status)
+	}
+	if want, ok := r.asked.inputs[id]; ok && string(end.Input) != want {
+		return fmt.Errorf("its input is %q, want %q", end.Input, want)
 	}
 	history, err := r.hub.Engine().History(r.ctx, id)
 	if err != nil {
@@ -167,6 +191,10 @@ func (r *recovery) result(id string, end *model.Instance) (err error) {
 			r.moved[t.To] += t.Amount
 		}
 		return err
+	} else if want, ok := r.asked.troubles.outputs[id]; ok {
+		return sameOutput(end, want)
+	} else if _, ok := r.asked.troubles.relays[id]; ok {
+		return r.relayed(id, end)
 	} else {
 		return r.heard(id, end)
 	}

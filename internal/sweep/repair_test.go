@@ -28,7 +28,7 @@ import (
 func atRest(t *testing.T, rounds int) (fs *faultfs.FS, older []*faultfs.FS) {
 	t.Helper()
 	fs = faultfs.New()
-	w := workload{ledger: newLedger(), ctx: t.Context()}
+	w := newWorkload(t.Context())
 	var err error
 	for round := range rounds {
 		if w.hub, err = openHub(fs); err != nil {

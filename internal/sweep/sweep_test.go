@@ -36,14 +36,14 @@ const (
 	seedsVariable = "NETHERITE_SWEEP_SEEDS"
 )
 
-// fromEnvironment returns the sweeps that are asked for.
-func fromEnvironment(t *testing.T) (all []*sweep) {
+// fromEnvironment returns the sweeps of a workload that are asked for.
+func fromEnvironment(t *testing.T, of *scenario) (all []*sweep) {
 	t.Helper()
-	rounds, points, nested := 1, 0.1, 0.01
+	rounds, points, nested := 1, 0.1, of.nested/2
 	switch how := os.Getenv(sweepVariable); how {
 	case "":
 	case "full":
-		rounds, points, nested = 3, 1, 0.02
+		rounds, points, nested = 3, 1, of.nested
 	case "double":
 		rounds, points, nested = 2, 1, 0.3
 	default:
@@ -51,7 +51,7 @@ func fromEnvironment(t *testing.T) (all []*sweep) {
 	}
 	first := number(t, seedVariable)
 	for i := range number(t, seedsVariable) {
-		all = append(all, &sweep{seed: first + i, rounds: rounds, points: points, nested: nested, depth: 2})
+		all = append(all, &sweep{scenario: of, seed: first + i, rounds: rounds, points: points, nested: nested, depth: 2})
 	}
 	return all
 }
@@ -70,39 +70,56 @@ func number(t *testing.T, variable string) uint64 {
 }
 
 func TestCrashAtAnyOperationBreaksNoGuarantee(t *testing.T) {
-	for _, s := range fromEnvironment(t) {
-		if err := s.run(); err != nil {
-			t.Fatalf("seed %d: %v", s.seed, err)
-		}
-		t.Logf("seed %d: %v", s.seed, s)
-		if s.operations < 300 || s.recoveries < 100 || s.nestedRuns < 10 {
-			t.Errorf("that is too little: %v", s)
-		}
-		for _, k := range []faultfs.Kind{faultfs.OpCreate, faultfs.OpRename, faultfs.OpRemove, faultfs.OpWrite, faultfs.OpSync, faultfs.OpSyncDir} {
-			if s.kinds[k] == 0 {
-				t.Errorf("there was no %s", k)
+	for _, of := range scenarios {
+		t.Run(of.name, func(t *testing.T) {
+			for _, s := range fromEnvironment(t, of) {
+				if err := s.run(); err != nil {
+					t.Fatalf("seed %d: %v", s.seed, err)
+				}
+				t.Logf("seed %d: %v", s.seed, s)
+				s.isEnough(t)
 			}
+		})
+	}
+}
+
+func (s *sweep) isEnough(t *testing.T) {
+	t.Helper()
+	if s.operations < 300 || s.recoveries < 100 || s.nestedRuns < 10 || s.repeated < 5 {
+		t.Errorf("that is too little: %v", s)
+	}
+	for _, k := range []faultfs.Kind{faultfs.OpCreate, faultfs.OpRename, faultfs.OpRemove, faultfs.OpWrite, faultfs.OpSync, faultfs.OpSyncDir} {
+		if s.kinds[k] == 0 {
+			t.Errorf("there was no %s", k)
 		}
 	}
 }
 
 // TestSweepCatchesAMissingSync removes one kind of sync after the other.
 func TestSweepCatchesAMissingSync(t *testing.T) {
-	for name, lie := range map[string]func(faultfs.Op) bool{
-		"Log":          func(op faultfs.Op) bool { return op.Kind == faultfs.OpSync && strings.HasSuffix(op.Path, ".log") },
-		"LogDirectory": func(op faultfs.Op) bool { return op.Kind == faultfs.OpSyncDir && op.Path == path.Join(dir, "log") },
-		"Store": func(op faultfs.Op) bool {
-			return op.Kind == faultfs.OpSync && strings.Contains(op.Path, "/store/main/")
-		},
-		"History": func(op faultfs.Op) bool {
-			return op.Kind == faultfs.OpSync && strings.Contains(op.Path, "/store/history/")
-		},
-		"Tables":        func(op faultfs.Op) bool { return op.Kind == faultfs.OpSync && strings.HasSuffix(op.Path, ".sst") },
-		"HubDirectory":  func(op faultfs.Op) bool { return op.Kind == faultfs.OpSyncDir && op.Path == dir },
-		"HubsDirectory": func(op faultfs.Op) bool { return op.Kind == faultfs.OpSyncDir && op.Path == path.Dir(dir) },
+	isSync := func(of func(name string) bool) func(faultfs.Op) bool {
+		return func(op faultfs.Op) bool { return op.Kind == faultfs.OpSync && of(op.Path) }
+	}
+	isSyncDir := func(name string) func(faultfs.Op) bool {
+		return func(op faultfs.Op) bool { return op.Kind == faultfs.OpSyncDir && op.Path == name }
+	}
+	mixed, trouble := scenarios[0], scenarios[1]
+	for name, missing := range map[string]struct {
+		of  *scenario
+		lie func(faultfs.Op) bool
+	}{
+		"Log":           {mixed, isSync(func(name string) bool { return strings.HasSuffix(name, ".log") })},
+		"LogDirectory":  {mixed, isSyncDir(path.Join(dir, "log"))},
+		"Store":         {mixed, isSync(func(name string) bool { return strings.Contains(name, "/store/main/") })},
+		"History":       {mixed, isSync(func(name string) bool { return strings.Contains(name, "/store/history/") })},
+		"Tables":        {mixed, isSync(func(name string) bool { return strings.HasSuffix(name, ".sst") })},
+		"HubDirectory":  {mixed, isSyncDir(dir)},
+		"HubsDirectory": {mixed, isSyncDir(path.Dir(dir))},
+		"SideFile":      {trouble, isSync(func(name string) bool { return strings.Contains(name, "/side/") })},
+		"SideDirectory": {trouble, isSyncDir(path.Join(dir, "side"))},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := &sweep{seed: 1, rounds: 1, points: 0.3, depth: 1, lie: lie}
+			s := &sweep{scenario: missing.of, seed: 1, rounds: 1, points: 0.3, depth: 1, lie: missing.lie}
 			if err := s.run(); !errors.Is(err, errBroken) {
 				t.Fatalf("the sweep found nothing wrong: %v; %v", err, s)
 			} else {

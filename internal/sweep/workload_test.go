@@ -2,11 +2,14 @@ package sweep_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/netherite-go/netherite"
 	"github.com/netherite-go/netherite/durable"
@@ -18,24 +21,58 @@ const (
 	dir        = "/srv/hub"
 	partitions = 3
 	deposit    = 1000
+
+	segmentBytes = 16 << 10
+	ballastBytes = 64 << 10
 )
 
-// openHub opens the hub with files so small that the log has many.
-func openHub(fs *faultfs.FS) (*netherite.Hub, error) {
-	return netherite.Open(dir, netherite.Files(fs), netherite.Partitions(partitions), netherite.Serve(code...),
-		netherite.LogSegments(16<<10, 16<<10), netherite.Ballast(64<<10), netherite.Memory(16<<20), netherite.CheckReplay(),
-		netherite.Logger(slog.New(slog.DiscardHandler)))
+// openHub opens the hub with files so small that the log has many. What fails in the
+// workload is mended.
+func openHub(fs *faultfs.FS) (*netherite.Hub, error) { return openWith(fs, mended()) }
+
+func openWith(fs *faultfs.FS, m *mending, more ...netherite.Option) (*netherite.Hub, error) {
+	opts := []netherite.Option{
+		netherite.Files(fs), netherite.Partitions(partitions), netherite.Serve(code(m)...),
+		netherite.LogSegments(segmentBytes, segmentBytes), netherite.Ballast(ballastBytes), netherite.Memory(16 << 20), netherite.CheckReplay(),
+		netherite.Logger(slog.New(slog.DiscardHandler)),
+	}
+	return netherite.Open(dir, append(opts, more...)...)
 }
 
-// workload is what the crashes interrupt: it creates a hub, uses everything there
-// is, closes the hub, and goes on with it.
+// workload is what the crashes interrupt: a client that knows what it has asked for,
+// and the hub that it has open.
 type workload struct {
 	*ledger
-	hub *netherite.Hub
-	ctx context.Context
+	hub        *netherite.Hub
+	ctx        context.Context
+	mending    *mending
+	clock      *halting
+	operations atomic.Int64  // on files, up to now
+	rare       atomic.Uint64 // bits of the share of crashes now; zero is all of them
 }
 
-func (w *workload) run(fs *faultfs.FS, rounds int) (err error) {
+func newWorkload(ctx context.Context) *workload {
+	return &workload{ledger: newLedger(), ctx: ctx, mending: newMending(), clock: newHalting()}
+}
+
+// share is the share of operations to crash after, of those that would be.
+func (w *workload) share() float64 {
+	if bits := w.rare.Load(); bits != 0 {
+		return math.Float64frombits(bits)
+	}
+	return 1
+}
+
+// sampled does something large, in which not each operation is as good as a crash.
+func (w *workload) sampled(share float64, do func() error) error {
+	w.rare.Store(math.Float64bits(share))
+	defer w.rare.Store(0)
+	return do()
+}
+
+// mixed creates a hub, uses everything that is used every day, closes the hub, and
+// goes on with it.
+func mixed(w *workload, fs *faultfs.FS, rounds int) (err error) {
 	for round := range rounds {
 		if w.hub, err = openHub(fs); err != nil {
 			return err
@@ -144,7 +181,11 @@ func (w *workload) listen(id string) error {
 // start starts an instance, and waits for its end if asked to.
 func start[In, Out any](w *workload, o *durable.OrchestrationOf[In, Out], id string, in In, note func(*facts), wait bool) error {
 	var run *durable.Run[Out]
-	err := w.ask(note, func() (err error) {
+	err := w.ask(func(f *facts) {
+		if note(f); o != any(ticking) && o != any(relay) {
+			f.inputs[id] = asJSON(in)
+		}
+	}, func() (err error) {
 		run, err = o.Start(w.ctx, w.hub, in, durable.ID(id))
 		return err
 	})
@@ -155,6 +196,15 @@ func start[In, Out any](w *workload, o *durable.OrchestrationOf[In, Out], id str
 		_, err := run.Wait(w.ctx)
 		return err
 	})
+}
+
+// asJSON is a value as it is stored; None is as nothing.
+func asJSON(v any) string {
+	if v == any(durable.None{}) {
+		return ""
+	}
+	data, _ := json.Marshal(v) // of types of this package, which can be
+	return string(data)
 }
 
 // padding makes events large enough to fill segments of the log.
