@@ -9,7 +9,7 @@
 //	operations.go                  what clients do with it
 //	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
 //	bulk.go                        loads as large as may be, and many clients at once
-//	poison.go glut.go              what the core cannot apply, and logs that are full
+//	poison.go doom.go glut.go      what the core cannot apply, and logs that are full
 //	files.go turns.go              what must be closed in the end, and that there is one
 //	parking.go witness.go          a partition that cannot run, while the others do
 //	batch.go shrink.go             many seeds, and less of one that fails

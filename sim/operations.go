@@ -33,6 +33,8 @@ func (c *client) run() {
 			c.haul("freight-" + id)
 		case w.plan.throngs && w.bulk.IntN(100) == 0:
 			c.throng(id)
+		case w.plan.dooms && w.doom.IntN(60) == 0:
+			c.doom("doomed-" + id)
 		default:
 			c.operation(id)
 		}
@@ -109,12 +111,17 @@ func (c *client) errand(id string) {
 	c.start(id, "Errand", n, n)
 	w.sleep(time.Duration(w.work.IntN(3000)) * time.Millisecond)
 	w.poisons.mark(entity, false)
-	for w.failure == nil {
+	c.tend(id, entity)
+}
+
+// tend has the entity of an errand tried again until the errand has ended.
+func (c *client) tend(id, entity string) {
+	for c.w.failure == nil {
 		if got := c.see(id); got == nil || got.Status.Ended() {
 			return
 		}
 		c.retry(entity)
-		w.sleep(time.Second)
+		c.w.sleep(time.Second)
 	}
 }
 
@@ -220,13 +227,7 @@ func (c *client) captive(id string) {
 	c.await(id)
 	if w.work.IntN(2) == 0 {
 		i.Purged = true
-		purged := false
-		acked := c.command("purge", id, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) error {
-			n, err := e.Purge(ctx, id, true)
-			purged = n > 0
-			return err
-		})
-		if acked && purged {
+		if c.purge(id) {
 			i.Gone, i.Forgotten = true, true
 		}
 	}

@@ -100,6 +100,7 @@ type plan struct {
 	drift       float64       // by how much the wall clock is too fast, of the time that passes
 	lost, twins int           // frames in a hundred
 	errorOf     int           // of how many operations that change the disk one fails
+	dooms       bool          // some of what is set aside is ended, in place of being tried again
 	throngs     bool          // many clients come at once, now and then
 	bulky       bool          // some of what clients start carries a large load
 	limit       int           // bytes of a payload, at most
@@ -161,6 +162,7 @@ func newPlan(seed uint64, o Options) plan {
 	if p.bulky && size.IntN(2) == 0 {
 		p.limit = smallLimit
 	}
+	p.dooms = p.has(Poison) && rand.New(rand.NewPCG(seed, 104)).IntN(2) == 0 // of its own, again
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations
 	for _, f := range o.Without {
