@@ -60,7 +60,7 @@ func (c *client) once(instance string, names []string, request func(context.Cont
 	}()
 	if w.chaos && w.plan.has(Impatience) && w.work.IntN(10) == 0 {
 		defer w.after(time.Duration(w.work.IntN(3000))*time.Microsecond, func() {
-			w.fault("client gives up", uint64(c.nr), 0)
+			w.fault(Impatience, "client gives up", uint64(c.nr), 0)
 			cancel(errImpatient)
 		})()
 	}

@@ -11,13 +11,17 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// enough reports whether there is no need for another operation.
+// enough reports whether there is no need for another operation. It sees to it that
+// there are enough faults in the end.
 func (w *world) enough() bool {
 	switch {
 	case w.failure != nil || !w.chaos:
 		return true
 	case w.plan.operations > 0:
 		return w.asked >= w.plan.operations
+	}
+	if w.steps >= w.plan.events && w.faults < leastFaults {
+		w.plan.harden()
 	}
 	return w.steps >= w.plan.events && (w.faults >= leastFaults || w.steps >= 3*w.plan.events)
 }

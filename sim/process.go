@@ -150,7 +150,7 @@ func (w *world) meet(p *process) {
 		w.connect(p)
 		return
 	}
-	w.fault("no worker yet", uint64(p.nr), 0)
+	w.fault(WorkerLosses, "no worker yet", uint64(p.nr), 0)
 	w.connectIn(time.Duration(w.faulty.IntN(3000))*time.Millisecond, p)
 }
 
@@ -233,7 +233,7 @@ func (p *process) job(j netherite.Job) {
 		return
 	}
 	if j.Kind == netherite.RunRecovery {
-		w.fault("node recovers", uint64(p.nr), 0)
+		w.note("node recovers", uint64(p.nr), 0)
 	}
 	w.spawn("job", p, func() {
 		if p.eng.Do(j); j.Kind == netherite.RunRecovery && !p.eng.Failed() {
@@ -330,7 +330,7 @@ func (c *conn) again(kind string, hand func() error) {
 		if c.p.dead {
 			return
 		}
-		w.fault(kind+" again", uint64(c.p.nr), 0)
+		w.fault(TwinResults, kind+" again", uint64(c.p.nr), 0)
 		// An activity may have been offered again under the same token, to the
 		// same worker; then one more result is as good as any.
 		if err := hand(); !errors.Is(err, engine.ErrStale) && kind != "activity" {

@@ -335,10 +335,10 @@ func (l *workload) square(ctx context.Context, n int) (int, error) {
 	if w.chaos && w.plan.has(BadTasks) {
 		switch w.workers.IntN(12) {
 		case 0:
-			w.fault("activity fails", uint64(n), 0)
+			w.fault(BadTasks, "activity fails", uint64(n), 0)
 			return 0, errBadDay
 		case 1:
-			w.fault("activity hangs", uint64(n), 0)
+			w.fault(BadTasks, "activity hangs", uint64(n), 0)
 			for range 60 {
 				if w.sleep(time.Second); ctx.Err() != nil {
 					return 0, ctx.Err()

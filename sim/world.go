@@ -64,6 +64,7 @@ type world struct {
 	latest    time.Time     // for when something was posted
 
 	turns, events, steps, faults int
+	kinds                        Tally          // of the faults
 	tally                        map[string]int // of what has happened lately, if that is a lot
 	activities                   map[string]int // runs, by idempotency key
 	keys                         *check.Keys    // of the same, by call
@@ -133,8 +134,9 @@ func (w *world) note(what string, a, b uint64) {
 }
 
 // fault is note for what goes wrong on purpose.
-func (w *world) fault(what string, a, b uint64) {
+func (w *world) fault(kind Fault, what string, a, b uint64) {
 	w.faults++
+	w.kinds[kind]++
 	w.note(what, a, b)
 }
 
