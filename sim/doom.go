@@ -12,7 +12,7 @@ import (
 // doom ends what is set aside, with all that it holds. By chance that is too rare:
 // what has fallen ill has to be sent something, and to be ended before its nurse comes.
 func (c *client) doom(id string) {
-	if c.w.doom.IntN(3) == 0 {
+	if c.w.often.IntN(3) == 0 {
 		c.dismiss(id)
 		return
 	}
@@ -30,11 +30,11 @@ func (c *client) lose(id string) {
 		return
 	}
 	i.Want, i.Any, i.Purged = "", true, true
-	w.sleep(time.Duration(w.doom.IntN(1000)) * time.Millisecond)
-	for n := range 1 + w.doom.IntN(2) {
+	w.sleep(time.Duration(w.often.IntN(1000)) * time.Millisecond)
+	for n := range 1 + w.often.IntN(2) {
 		c.raise(i, id, "Free", fmt.Sprint("too late ", n), false)
 	}
-	if w.doom.IntN(2) == 0 && c.purge(id) { // of what is not set aside nothing is purged
+	if w.often.IntN(2) == 0 && c.purge(id) { // of what is not set aside nothing is purged
 		i.Gone, i.Forgotten = true, true
 	}
 	i.Stopped = c.command("terminate", id, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) error {
@@ -51,7 +51,7 @@ func (c *client) dismiss(id string) {
 	defer w.poisons.mark(entity, false)
 	c.start(id, "Errand", 2, 2)
 	w.ledger.Instances[id].Want, w.ledger.Instances[id].Any = "", true
-	w.sleep(time.Duration(w.doom.IntN(1000)) * time.Millisecond)
+	w.sleep(time.Duration(w.often.IntN(1000)) * time.Millisecond)
 	c.purge(entity)
 	w.poisons.mark(entity, false)
 	c.tend(id, entity)

@@ -37,7 +37,7 @@ func (c *client) run() {
 			c.haul("freight-" + id)
 		case w.plan.throngs && w.bulk.IntN(100) == 0:
 			c.throng(id)
-		case w.plan.dooms && w.doom.IntN(60) == 0:
+		case w.plan.dooms && w.often.IntN(60) == 0:
 			c.doom("doomed-" + id)
 		default:
 			c.operation(id)

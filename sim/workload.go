@@ -327,7 +327,8 @@ var errBadDay = errors.New("a bad day")
 // square is an activity that can take long or fail.
 func (l *workload) square(ctx context.Context, n int) (int, error) {
 	w := l.w
-	key, item := durable.IdempotencyKey(ctx), worker.ActivityOf(ctx).Item
+	key, attempt := durable.IdempotencyKey(ctx), worker.ActivityOf(ctx)
+	item := attempt.Item
 	w.activities[key]++
 	if err := w.keys.Ran(item.Execution, item.Name, item.Input, key); err != nil {
 		w.fail("%w", err)
@@ -344,6 +345,10 @@ func (l *workload) square(ctx context.Context, n int) (int, error) {
 					return 0, ctx.Err()
 				}
 			}
+		}
+		if w.often.IntN(50) == 0 {
+			w.fault(BadTasks, "activity is given back", uint64(n), 0)
+			return 0, attempt.GiveBack(time.Duration(w.often.IntN(2)*w.often.IntN(5000)) * time.Millisecond)
 		}
 	}
 	if w.workers.IntN(4) == 0 {

@@ -24,8 +24,8 @@ type world struct {
 	hash  uint64
 
 	// One source of randomness for each concern, so that a change of one does
-	// not reshuffle the others.
-	disk, net, clocks, work, schedule, workers, faulty, parking, bulk, doom *rand.Rand
+	// not reshuffle the others. Often is for what would happen too seldom.
+	disk, net, clocks, work, schedule, workers, faulty, parking, bulk, often *rand.Rand
 
 	now        time.Duration
 	skew       time.Duration // of the wall clock
@@ -91,7 +91,7 @@ func newWorld(seed uint64, p plan) *world {
 	source := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, concern)) }
 	w := &world{
 		seed: seed, plan: p, hash: 14695981039346656037,
-		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7), parking: source(20), bulk: source(21), doom: source(22),
+		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7), parking: source(20), bulk: source(21), often: source(22),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, keys: check.NewKeys(), poisons: newPoisons(source(8)),
 		requests: map[string]partition.Event{}, repeated: map[partition.Event]bool{},
 	}
