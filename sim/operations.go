@@ -39,6 +39,8 @@ func (c *client) run() {
 			c.throng(id)
 		case w.plan.dooms && w.often.IntN(60) == 0:
 			c.doom("doomed-" + id)
+		case w.plan.watches && w.often.IntN(30) == 0:
+			c.spectate()
 		default:
 			c.operation(id)
 		}

@@ -121,6 +121,7 @@ type plan struct {
 	lost, twins int           // frames in a hundred
 	errorOf     int           // of how many operations that change the disk one fails
 	dooms       bool          // some of what is set aside is ended, in place of being tried again
+	watches     bool          // some clients watch what others do
 	throngs     bool          // many clients come at once, now and then
 	bulky       bool          // some of what clients start carries a large load
 	limit       int           // bytes of a payload, at most
@@ -205,6 +206,7 @@ func (p *plan) oftener(seed uint64) {
 	if r.IntN(16) == 0 && !p.bulky {
 		p.bulky, p.limit = true, smallLimit
 	}
+	p.watches = r.IntN(4) == 0
 }
 
 // harden gives a run another kind of fault, if those that were drawn for it hardly

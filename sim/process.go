@@ -38,6 +38,7 @@ type process struct {
 	alone      bool // it has no worker
 	replaced   bool // somebody else opens the hub: a zombie
 	superseded bool // somebody else has opened its log since
+	spectators []*spectator
 }
 
 // logger drops what an engine tells of, unless there is a trace.
@@ -228,8 +229,10 @@ func (p *process) job(j netherite.Job) {
 	w.note("job", uint64(p.nr), uint64(j.Kind)<<8|uint64(j.Partition))
 	if j.Kind == netherite.RunPartition {
 		p.log.releases.before(p)
+		p.listen()
 		p.eng.Do(j)
 		p.log.releases.appended(p, j.Partition)
+		p.listenTo(j.Partition)
 		return
 	}
 	if j.Kind == netherite.RunRecovery {
