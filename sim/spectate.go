@@ -159,7 +159,7 @@ func (s *spectator) read(id string) {
 	if len(s.o.Statuses) > 0 { // then it need not have been told of how it is now
 		return
 	}
-	if err := s.seen.Read(id, check.ViewOf(got), asked); err != nil {
+	if err := s.seen.Saw(id, check.ViewOf(got), asked); err != nil {
 		w.fail("%w", err)
 	}
 }

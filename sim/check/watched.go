@@ -101,9 +101,9 @@ func (w *Watched) Told(id string, v View) error {
 // Ask is called before an instance is read.
 func (w *Watched) Ask(id string) Asked { return Asked{w.known[id], w.losses} }
 
-// Read compares what was read with what is known, once all has been taken that the
+// Saw compares what was read with what is known, once all has been taken that the
 // watch tells.
-func (w *Watched) Read(id string, got View, asked Asked) error {
+func (w *Watched) Saw(id string, got View, asked Asked) error {
 	k := w.known[id]
 	switch {
 	case asked.losses != w.losses: // it may be from before

@@ -85,7 +85,7 @@ func TestWhatIsReadHasBeenTold(t *testing.T) {
 			if c.lost {
 				w.Lost()
 			}
-			if err := w.Read("x", c.read, asked); (err != nil) != c.wrong {
+			if err := w.Saw("x", c.read, asked); (err != nil) != c.wrong {
 				t.Errorf("%v", err)
 			}
 		})
@@ -94,17 +94,17 @@ func TestWhatIsReadHasBeenTold(t *testing.T) {
 
 func TestWhatWasReadFirstIsWhatChangesAreToldAfter(t *testing.T) {
 	w := check.NewWatched()
-	if err := w.Read("x", running, w.Ask("x")); err != nil {
+	if err := w.Saw("x", running, w.Ask("x")); err != nil {
 		t.Error(err)
 	}
-	if err := w.Read("x", completed, w.Ask("x")); err == nil {
+	if err := w.Saw("x", completed, w.Ask("x")); err == nil {
 		t.Error("a change between two reads was not told, and that is not noticed")
 	}
 	w.Lost()
-	if err := w.Read("x", completed, w.Ask("x")); err != nil {
+	if err := w.Saw("x", completed, w.Ask("x")); err != nil {
 		t.Errorf("changes were lost, it may have been one of them: %v", err)
 	}
-	if err := w.Read("x", nothing, w.Ask("x")); err == nil {
+	if err := w.Saw("x", nothing, w.Ask("x")); err == nil {
 		t.Error("since then nothing was lost, and it is not noticed that it was not told")
 	}
 }
