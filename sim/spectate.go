@@ -102,6 +102,9 @@ func (s *spectator) wait(d time.Duration) {
 		w.fail("watch: it has ended with %w", err)
 	}
 	s.told(changes, lost)
+	if err != nil { // which of several things that have happened Next tells of is by chance
+		s.take()
+	}
 }
 
 // over is a context that has ended.
