@@ -9,14 +9,30 @@ import (
 	"github.com/netherite-go/netherite/engine/netherite"
 )
 
-// doom ends what is set aside, with all that it holds. By chance that is too rare:
-// what has fallen ill has to be sent something, and to be ended before its nurse comes.
+// doom has something set aside that holds several messages, for long, or ends it with
+// them. By chance that is too rare: what has fallen ill has to be sent something, and
+// not to be tried again before it is stored, or ended.
 func (c *client) doom(id string) {
-	if c.w.often.IntN(3) == 0 {
+	switch c.w.often.IntN(4) {
+	case 0:
+		c.ail(id)
+	case 1:
 		c.dismiss(id)
-		return
+	default:
+		c.lose(id)
 	}
-	c.lose(id)
+}
+
+// ail starts an errand whose entity holds all calls but the first one behind that, for
+// so long that there is likely to be a checkpoint, and a recovery from it.
+func (c *client) ail(id string) {
+	w := c.w
+	entity := frails.Key(id).InstanceID()
+	w.poisons.mark(entity, w.chaos)
+	c.start(id, "Errand", -3, 3)
+	w.sleep(time.Duration(w.often.IntN(20_000)) * time.Millisecond)
+	w.poisons.mark(entity, false)
+	c.tend(id, entity)
 }
 
 // lose starts an orchestration that cannot make its first step, sends it something

@@ -254,9 +254,20 @@ func transfer(ctx *durable.Context, m move) (string, error) {
 	return "ok", err
 }
 
-// errand calls a frail entity of its own a few times. It returns how often that was
-// called.
+// errand calls a frail entity of its own a few times, a negative number all at once. It
+// returns how often that was called.
 func errand(ctx *durable.Context, n int) (count int, err error) {
+	if n < 0 {
+		calls := make([]*durable.Future[int], -n)
+		for i := range calls {
+			calls[i] = bear.Call(ctx, frails.Key(ctx.ID()), durable.None{})
+		}
+		counts, err := durable.All(ctx, calls...)
+		if err != nil {
+			return 0, err
+		}
+		return slices.Max(counts), nil
+	}
 	for range n {
 		if count, err = bear.Call(ctx, frails.Key(ctx.ID()), durable.None{}).Await(); err != nil {
 			return 0, err
