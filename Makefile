@@ -41,7 +41,7 @@ help: ## list the targets
 build: ## build the command to bin/netherite
 	$(GO) build -ldflags "-X main.commit=$$(git describe --always --dirty --abbrev=12 --exclude '*' 2>/dev/null)" -o bin/netherite ./cmd/netherite
 
-test: tools fmt vet lint race allocs ## run every check and test, with samples of seeds and crashes
+test: tools fmt vet lint race allocs sim ## run every check and test, with samples of seeds and crashes
 	@echo "make test: all passed"
 
 # What CI runs: also the other platforms, 2,000 seeds, the whole crash sweep of one

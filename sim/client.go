@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,7 +36,7 @@ var (
 // once makes a request about an instance, or about all of them, to the process
 // that serves. Its names are those by which the record is known that it leads to.
 func (c *client) once(instance string, names []string, request func(context.Context, *netherite.Engine) error) (err error) {
-	w, t := c.w, c.w.task
+	w := c.w
 	w.park(func() bool { return w.serving() != nil })
 	p := w.serving()
 	if len(w.procs) > 1 && w.work.IntN(4) == 0 {
@@ -46,6 +47,12 @@ func (c *client) once(instance string, names []string, request func(context.Cont
 			}
 		}
 	}
+	return c.onceOf(p, instance, names, request)
+}
+
+// onceOf is once, of a process.
+func (c *client) onceOf(p *process, instance string, names []string, request func(context.Context, *netherite.Engine) error) (err error) {
+	w, t := c.w, c.w.task
 	t.peer = p
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer func() {
@@ -60,7 +67,7 @@ func (c *client) once(instance string, names []string, request func(context.Cont
 	}()
 	if w.chaos && w.plan.has(Impatience) && w.work.IntN(10) == 0 {
 		defer w.after(time.Duration(w.work.IntN(3000))*time.Microsecond, func() {
-			w.fault("client gives up", uint64(c.nr), 0)
+			w.fault(Impatience, "client gives up", uint64(c.nr), 0)
 			cancel(errImpatient)
 		})()
 	}
@@ -219,23 +226,25 @@ func (c *client) expect(what, id string, expected, err error) (acked bool) {
 
 // see reads an instance, and has it compared with what was known of it.
 func (c *client) see(id string) (got *model.Instance) {
+	told := c.w.ledger.LastTold(id)
 	err := c.request("get", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Get(ctx, id, engine.GetOptions{Payloads: true})
 		return err
 	})
-	return c.saw(id, got, err)
+	return c.saw(id, got, told, err)
 }
 
 // await waits for the end of an instance.
 func (c *client) await(id string) (got *model.Instance) {
+	told := c.w.ledger.LastTold(id)
 	err := c.request("wait for", id, func(ctx context.Context, e *netherite.Engine, _ string) (err error) {
 		got, err = e.Wait(ctx, id, engine.UntilEnded, engine.GetOptions{Payloads: true})
 		return err
 	})
-	return c.saw(id, got, err)
+	return c.saw(id, got, told, err)
 }
 
-func (c *client) saw(id string, got *model.Instance, err error) *model.Instance {
+func (c *client) saw(id string, got *model.Instance, told check.View, err error) *model.Instance {
 	switch {
 	case errors.Is(err, engine.ErrNotFound):
 		got = nil
@@ -245,7 +254,7 @@ func (c *client) saw(id string, got *model.Instance, err error) *model.Instance 
 		c.w.fail("client: read of %q: %w", id, err)
 		return nil
 	}
-	if err := c.w.ledger.Saw(id, got, c.w.latestWall); err != nil {
+	if err := cmp.Or(c.w.ledger.Saw(id, got, c.w.latestWall), c.w.ledger.Kept(id, told, got, c.w.latestWall)); err != nil {
 		c.w.fail("%w", err)
 	}
 	return got

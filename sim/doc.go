@@ -7,9 +7,10 @@
 //	process.go storage.go net.go   an engine with its disk, its store and its messages
 //	workload.go client.go          what the hub is used for, and by whom
 //	operations.go                  what clients do with it
+//	spectate.go                    who watches
 //	query.go letters.go repeat.go  queries, messages between workflows, requests that come again
 //	bulk.go                        loads as large as may be, and many clients at once
-//	poison.go glut.go              what the core cannot apply, and logs that are full
+//	poison.go doom.go glut.go      what the core cannot apply, and logs that are full
 //	files.go turns.go              what must be closed in the end, and that there is one
 //	parking.go witness.go          a partition that cannot run, while the others do
 //	batch.go shrink.go             many seeds, and less of one that fails

@@ -78,7 +78,7 @@ func (w *world) seldom(most, seldom time.Duration) time.Duration {
 
 // killOne kills the process that serves, and often a zombie with it.
 func (w *world) killOne() {
-	w.fault("kill", uint64(len(w.procs)), 0)
+	w.fault(Kills, "kill", uint64(len(w.procs)), 0)
 	if last := len(w.procs) - 1; last > 0 && w.faulty.IntN(2) == 0 {
 		w.killed(w.procs[last:])
 		return
@@ -91,7 +91,7 @@ func (w *world) haunt() {
 	if p := w.serving(); p == nil || len(w.procs) > 1 {
 		return
 	}
-	w.fault("zombie", uint64(w.opened), 0)
+	w.fault(Zombies, "zombie", uint64(w.opened), 0)
 	z := w.serving()
 	w.open()
 	w.after(w.seldom(10*time.Second, 2*time.Minute), func() {
@@ -108,7 +108,7 @@ func (w *world) fillDisk() {
 	if err != nil || w.storeFull {
 		return
 	}
-	w.fault("full disk", 0, 0)
+	w.fault(FullDisks, "full disk", 0, 0)
 	// Half of the time nothing is left, for long enough that the log needs the
 	// segment that it cannot make.
 	left, most := w.faulty.Int64N(32<<10), 10_000
@@ -142,7 +142,7 @@ func (w *world) jump() {
 	if w.clocks.IntN(2) == 0 {
 		to = w.skew + to/600
 	}
-	w.fault("clock jump", uint64(w.setSkew(to)), 0)
+	w.fault(ClockJumps, "clock jump", uint64(w.setSkew(to)), 0)
 }
 
 // setSkew sets the wall clock, and returns by how much. Several small steps forward

@@ -30,7 +30,7 @@ func (w *world) flip() {
 	if err != nil {
 		return
 	}
-	w.fault("bit flip", digest(name), uint64(at))
+	w.fault(BitFlips, "bit flip", digest(name), uint64(at))
 	l, err := filelog.Open(filelog.Options{FS: fs, Dir: hubDir, Hub: filelog.HubID{1}, Inline: true, MinSegmentBytes: w.plan.segment})
 	if err == nil {
 		err = w.prefix.Holds(l, w.prefix.BeforeLast())

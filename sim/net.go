@@ -38,13 +38,13 @@ func (l *link) Send(frames []netherite.Frame) {
 		n := w.net.IntN(100)
 		switch {
 		case w.plan.has(LostFrames) && l.isCut(f.From, f.To):
-			w.fault("frame cut off", uint64(f.Kind), uint64(f.To))
+			w.fault(LostFrames, "frame cut off", uint64(f.Kind), uint64(f.To))
 			continue
 		case n < w.plan.lost && w.plan.has(LostFrames):
-			w.fault("frame lost", uint64(f.Kind), uint64(f.To))
+			w.fault(LostFrames, "frame lost", uint64(f.Kind), uint64(f.To))
 			continue
 		case n >= 100-w.plan.twins && w.plan.has(TwinFrames):
-			w.fault("frame twice", uint64(f.Kind), uint64(f.To))
+			w.fault(TwinFrames, "frame twice", uint64(f.Kind), uint64(f.To))
 			l.later(f)
 		}
 		l.later(f)
@@ -68,7 +68,7 @@ func (l *link) later(f netherite.Frame) {
 		l.deliver([]netherite.Frame{f})
 		return
 	}
-	w.fault("frame late", uint64(f.Kind), uint64(f.To))
+	w.fault(LateFrames, "frame late", uint64(f.Kind), uint64(f.To))
 	f.Messages = slices.Clone(f.Messages)
 	delay := time.Duration(w.net.IntN(100)) * time.Millisecond
 	if w.net.IntN(20) == 0 {

@@ -11,13 +11,17 @@ import (
 	"github.com/netherite-go/netherite/model"
 )
 
-// enough reports whether there is no need for another operation.
+// enough reports whether there is no need for another operation. It sees to it that
+// there are enough faults in the end.
 func (w *world) enough() bool {
 	switch {
 	case w.failure != nil || !w.chaos:
 		return true
 	case w.plan.operations > 0:
 		return w.asked >= w.plan.operations
+	}
+	if w.steps >= w.plan.events && w.faults < leastFaults {
+		w.plan.harden()
 	}
 	return w.steps >= w.plan.events && (w.faults >= leastFaults || w.steps >= 3*w.plan.events)
 }
@@ -33,6 +37,10 @@ func (c *client) run() {
 			c.haul("freight-" + id)
 		case w.plan.throngs && w.bulk.IntN(100) == 0:
 			c.throng(id)
+		case w.plan.dooms && w.often.IntN(60) == 0:
+			c.doom("doomed-" + id)
+		case w.plan.watches && w.often.IntN(30) == 0:
+			c.spectate()
 		default:
 			c.operation(id)
 		}
@@ -109,12 +117,17 @@ func (c *client) errand(id string) {
 	c.start(id, "Errand", n, n)
 	w.sleep(time.Duration(w.work.IntN(3000)) * time.Millisecond)
 	w.poisons.mark(entity, false)
-	for w.failure == nil {
+	c.tend(id, entity)
+}
+
+// tend has the entity of an errand tried again until the errand has ended.
+func (c *client) tend(id, entity string) {
+	for c.w.failure == nil {
 		if got := c.see(id); got == nil || got.Status.Ended() {
 			return
 		}
 		c.retry(entity)
-		w.sleep(time.Second)
+		c.w.sleep(time.Second)
 	}
 }
 
@@ -220,13 +233,7 @@ func (c *client) captive(id string) {
 	c.await(id)
 	if w.work.IntN(2) == 0 {
 		i.Purged = true
-		purged := false
-		acked := c.command("purge", id, engine.ErrNotFound, func(ctx context.Context, e *netherite.Engine, _ string) error {
-			n, err := e.Purge(ctx, id, true)
-			purged = n > 0
-			return err
-		})
-		if acked && purged {
+		if c.purge(id) {
 			i.Gone, i.Forgotten = true, true
 		}
 	}

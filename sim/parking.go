@@ -116,7 +116,7 @@ func (w *world) damageRow(id int) {
 	atOnce := strings.ContainsRune("Msk", rune(table)) || table == 'o' && w.plan.checkReplay
 	w.damage = &damage{partition: id, key: keys[w.parking.IntN(len(keys))], atOnce: atOnce}
 	w.store.Damage(substrate.Main, w.damage.key)
-	w.fault("damaged row", uint64(id), digest(string(w.damage.key)))
+	w.fault(DamagedRows, "damaged row", uint64(id), digest(string(w.damage.key)))
 }
 
 // isThere reports whether a damaged row is still part of what is stored: a batch that

@@ -65,17 +65,37 @@ func ParseFaults(names []string) ([]Fault, error) {
 	return list, nil
 }
 
+// Tally is how often each kind of fault has happened.
+type Tally [faultKinds]int
+
+// Add adds another one.
+func (t *Tally) Add(other *Tally) {
+	for f := range t {
+		t[f] += other[f]
+	}
+}
+
 // What each run has at least, unless it is told to have less.
 const (
 	leastEvents = 2_000
 	leastFaults = 10
 )
 
+// tooLittle is what is wrong with a run that has less; nil: nothing. One that had to
+// leave something out may have.
+func (o *Options) tooLittle(events, faults int) error {
+	if events >= leastEvents && faults >= leastFaults || o.Operations > 0 || len(o.Without) > 0 {
+		return nil
+	}
+	return fmt.Errorf("too little: it has %d events and %d faults, of at least %d and %d", events, faults, leastEvents, leastFaults)
+}
+
 // plan is what a seed decides before a run begins.
 type plan struct {
 	faults     [faultKinds]bool
-	operations int // of all clients on a day, at most; 0: no bound
-	events     int // that clients are to cause
+	without    [faultKinds]bool // that it must not have
+	operations int              // of all clients on a day, at most; 0: no bound
+	events     int              // that clients are to cause
 	clients    int
 	night      time.Duration // in which nothing is asked, before it all begins again; mostly none
 	chaos      time.Duration // at most, in virtual time
@@ -100,6 +120,8 @@ type plan struct {
 	drift       float64       // by how much the wall clock is too fast, of the time that passes
 	lost, twins int           // frames in a hundred
 	errorOf     int           // of how many operations that change the disk one fails
+	dooms       bool          // some of what is set aside is ended, in place of being tried again
+	watches     bool          // some clients watch what others do
 	throngs     bool          // many clients come at once, now and then
 	bulky       bool          // some of what clients start carries a large load
 	limit       int           // bytes of a payload, at most
@@ -161,12 +183,36 @@ func newPlan(seed uint64, o Options) plan {
 	if p.bulky && size.IntN(2) == 0 {
 		p.limit = smallLimit
 	}
+	p.oftener(seed)
 	p.faults[DamagedRows] = p.parks(seed)
 	p.operations = o.Operations
 	for _, f := range o.Without {
-		p.faults[f] = false
+		p.faults[f], p.without[f] = false, true
 	}
 	return p
+}
+
+// oftener has a run come more often to paths to which the plan drawn so far leads
+// less than one run in ten.
+func (p *plan) oftener(seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 104)) // of its own, again
+	p.dooms = p.has(Poison) && r.IntN(2) == 0
+	p.glut = p.glut || r.IntN(12) == 0
+	p.faults[FullDisks] = p.has(FullDisks) || p.glut // else it is never full
+	p.evictAlways = p.evictAlways || r.IntN(16) == 0
+	if p.evictAlways && slices.ContainsFunc(repeating, p.has) {
+		p.faults[WorkerLosses] = true // for who is evicted while nobody can run it
+	}
+	if r.IntN(16) == 0 && !p.bulky {
+		p.bulky, p.limit = true, smallLimit
+	}
+	p.watches = r.IntN(4) == 0
+}
+
+// harden gives a run another kind of fault, if those that were drawn for it hardly
+// ever happen in it, such as late frames where there is one partition.
+func (p *plan) harden() {
+	p.faults[TwinResults] = !p.without[TwinResults]
 }
 
 func (p *plan) has(f Fault) bool { return p.faults[f] }

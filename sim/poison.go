@@ -95,7 +95,7 @@ func (w *world) falls(id string) illness {
 
 func (w *world) panicIf(id string, ill illness, aside bool) {
 	if ill == hopeless || ill == unlucky && !aside {
-		w.fault("poison", uint64(ill), digest(id))
+		w.fault(Poison, "poison", uint64(ill), digest(id))
 		panic(cannotApply)
 	}
 }

@@ -38,6 +38,7 @@ type process struct {
 	alone      bool // it has no worker
 	replaced   bool // somebody else opens the hub: a zombie
 	superseded bool // somebody else has opened its log since
+	spectators []*spectator
 }
 
 // logger drops what an engine tells of, unless there is a trace.
@@ -150,7 +151,7 @@ func (w *world) meet(p *process) {
 		w.connect(p)
 		return
 	}
-	w.fault("no worker yet", uint64(p.nr), 0)
+	w.fault(WorkerLosses, "no worker yet", uint64(p.nr), 0)
 	w.connectIn(time.Duration(w.faulty.IntN(3000))*time.Millisecond, p)
 }
 
@@ -228,12 +229,14 @@ func (p *process) job(j netherite.Job) {
 	w.note("job", uint64(p.nr), uint64(j.Kind)<<8|uint64(j.Partition))
 	if j.Kind == netherite.RunPartition {
 		p.log.releases.before(p)
+		p.listen()
 		p.eng.Do(j)
 		p.log.releases.appended(p, j.Partition)
+		p.listenTo(j.Partition)
 		return
 	}
 	if j.Kind == netherite.RunRecovery {
-		w.fault("node recovers", uint64(p.nr), 0)
+		w.note("node recovers", uint64(p.nr), 0)
 	}
 	w.spawn("job", p, func() {
 		if p.eng.Do(j); j.Kind == netherite.RunRecovery && !p.eng.Failed() {
@@ -330,7 +333,7 @@ func (c *conn) again(kind string, hand func() error) {
 		if c.p.dead {
 			return
 		}
-		w.fault(kind+" again", uint64(c.p.nr), 0)
+		w.fault(TwinResults, kind+" again", uint64(c.p.nr), 0)
 		// An activity may have been offered again under the same token, to the
 		// same worker; then one more result is as good as any.
 		if err := hand(); !errors.Is(err, engine.ErrStale) && kind != "activity" {

@@ -42,7 +42,7 @@ func (w *world) repeatLate() {
 
 func (w *world) repeat(e partition.Event) {
 	if p := w.serving(); p != nil && !p.eng.Failed() {
-		w.fault("request again", uint64(e.Kind()), 0)
+		w.fault(Impatience, "request again", uint64(e.Kind()), 0)
 		w.repeated[p.eng.Repeat(e)] = true
 	}
 }

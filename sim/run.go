@@ -30,6 +30,7 @@ type Result struct {
 	Events     int    // that partitions applied
 	Operations int    // that clients began, on the day on which these were most
 	Faults     int
+	Kinds      Tally // of these
 	Virtual    time.Duration
 	Err        error // what happened that must not; nil: nothing
 }
@@ -64,7 +65,10 @@ func run(seed uint64, o Options) Result {
 		w.phases()
 	})
 	w.guarded(w.close)
-	return Result{Seed: seed, Hash: w.hash, Events: w.steps, Operations: max(w.most, w.asked), Faults: w.faults, Virtual: w.now, Err: w.failure}
+	return Result{
+		Seed: seed, Hash: w.hash, Events: w.steps, Operations: max(w.most, w.asked), Faults: w.faults, Kinds: w.kinds, Virtual: w.now,
+		Err: cmp.Or(w.failure, o.tooLittle(w.steps, w.faults)),
+	}
 }
 
 // guarded runs f; a panic, such as the replay checker's, is a failure of the run.
@@ -143,7 +147,7 @@ func (w *world) pauseProcess() {
 	if p == nil || p.paused {
 		return
 	}
-	w.fault("process stands still", uint64(p.nr), 0)
+	w.fault(Pauses, "process stands still", uint64(p.nr), 0)
 	p.paused = true
 	w.after(w.seldom(2*time.Second, 2*time.Minute), func() {
 		if !p.dead {
@@ -166,7 +170,7 @@ func (w *world) loseWorker() {
 		if p.dead {
 			return
 		}
-		w.fault("worker lost", uint64(p.nr), 0)
+		w.fault(WorkerLosses, "worker lost", uint64(p.nr), 0)
 		p.hung = false
 		p.disconnect()
 		w.connectIn(time.Duration(w.faulty.IntN(2)*w.faulty.IntN(3000))*time.Millisecond, p)

@@ -135,7 +135,7 @@ func (l *wal) Sync() error {
 // sync takes as long as a sync does. A slow one may outlast the chaos in which it began.
 func (w *world) sync() {
 	if w.chaos && w.plan.has(SlowDisks) && w.disk.IntN(50) == 0 {
-		w.fault("slow disk", 0, 0)
+		w.fault(SlowDisks, "slow disk", 0, 0)
 		w.sleep(time.Duration(w.disk.Int64N(int64(w.plan.slow))))
 		w.calm = w.now
 		return
@@ -259,7 +259,7 @@ func (w *world) diskError(op faultfs.Op, of int) error {
 	if !w.plan.has(DiskErrors) || w.disk.IntN(of*max(1, w.unopened)) > 0 {
 		return nil
 	}
-	w.fault("disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))
+	w.fault(DiskErrors, "disk error at "+string(op.Kind), digest(op.Path), uint64(op.N))
 	return fmt.Errorf("%s %s: %w", op.Kind, strings.TrimPrefix(op.Path, "/hub/"), errInjected)
 }
 
@@ -274,7 +274,7 @@ func (w *world) storeFault(op mem.Op, n int) error {
 	case !w.plan.has(StoreErrors):
 	case (op == mem.OpApply || op == mem.OpFlush) && w.disk.IntN(60) == 0,
 		(op == mem.OpGet || op == mem.OpScan) && w.disk.IntN(4000) == 0:
-		w.fault("store error at "+string(op), uint64(n), 0)
+		w.fault(StoreErrors, "store error at "+string(op), uint64(n), 0)
 		return errInjected
 	}
 	return nil
@@ -286,7 +286,7 @@ func (w *world) losePower(how string, detail uint64) {
 	if w.crashed {
 		return
 	}
-	w.fault(how, detail, 0)
+	w.fault(Crashes, how, detail, 0)
 	w.crashed = true
 	c := faultfs.Crash{Rand: w.disk, KeepSectors: [...]float64{0, 0.1, 0.5, 1}[w.disk.IntN(4)],
 		KeepNames: [...]float64{0, 0.5, 1}[w.disk.IntN(3)], Fill: faultfs.Fill(w.disk.IntN(4))}

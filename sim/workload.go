@@ -254,9 +254,20 @@ func transfer(ctx *durable.Context, m move) (string, error) {
 	return "ok", err
 }
 
-// errand calls a frail entity of its own a few times. It returns how often that was
-// called.
+// errand calls a frail entity of its own a few times, a negative number all at once. It
+// returns how often that was called.
 func errand(ctx *durable.Context, n int) (count int, err error) {
+	if n < 0 {
+		calls := make([]*durable.Future[int], -n)
+		for i := range calls {
+			calls[i] = bear.Call(ctx, frails.Key(ctx.ID()), durable.None{})
+		}
+		counts, err := durable.All(ctx, calls...)
+		if err != nil {
+			return 0, err
+		}
+		return slices.Max(counts), nil
+	}
 	for range n {
 		if count, err = bear.Call(ctx, frails.Key(ctx.ID()), durable.None{}).Await(); err != nil {
 			return 0, err
@@ -327,7 +338,8 @@ var errBadDay = errors.New("a bad day")
 // square is an activity that can take long or fail.
 func (l *workload) square(ctx context.Context, n int) (int, error) {
 	w := l.w
-	key, item := durable.IdempotencyKey(ctx), worker.ActivityOf(ctx).Item
+	key, attempt := durable.IdempotencyKey(ctx), worker.ActivityOf(ctx)
+	item := attempt.Item
 	w.activities[key]++
 	if err := w.keys.Ran(item.Execution, item.Name, item.Input, key); err != nil {
 		w.fail("%w", err)
@@ -335,15 +347,19 @@ func (l *workload) square(ctx context.Context, n int) (int, error) {
 	if w.chaos && w.plan.has(BadTasks) {
 		switch w.workers.IntN(12) {
 		case 0:
-			w.fault("activity fails", uint64(n), 0)
+			w.fault(BadTasks, "activity fails", uint64(n), 0)
 			return 0, errBadDay
 		case 1:
-			w.fault("activity hangs", uint64(n), 0)
+			w.fault(BadTasks, "activity hangs", uint64(n), 0)
 			for range 60 {
 				if w.sleep(time.Second); ctx.Err() != nil {
 					return 0, ctx.Err()
 				}
 			}
+		}
+		if w.often.IntN(50) == 0 {
+			w.fault(BadTasks, "activity is given back", uint64(n), 0)
+			return 0, attempt.GiveBack(time.Duration(w.often.IntN(2)*w.often.IntN(5000)) * time.Millisecond)
 		}
 	}
 	if w.workers.IntN(4) == 0 {

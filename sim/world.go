@@ -24,8 +24,8 @@ type world struct {
 	hash  uint64
 
 	// One source of randomness for each concern, so that a change of one does
-	// not reshuffle the others.
-	disk, net, clocks, work, schedule, workers, faulty, parking, bulk *rand.Rand
+	// not reshuffle the others. Often is for what would happen too seldom.
+	disk, net, clocks, work, schedule, workers, faulty, parking, bulk, often *rand.Rand
 
 	now        time.Duration
 	skew       time.Duration // of the wall clock
@@ -64,6 +64,7 @@ type world struct {
 	latest    time.Time     // for when something was posted
 
 	turns, events, steps, faults int
+	kinds                        Tally          // of the faults
 	tally                        map[string]int // of what has happened lately, if that is a lot
 	activities                   map[string]int // runs, by idempotency key
 	keys                         *check.Keys    // of the same, by call
@@ -90,7 +91,7 @@ func newWorld(seed uint64, p plan) *world {
 	source := func(concern uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, concern)) }
 	w := &world{
 		seed: seed, plan: p, hash: 14695981039346656037,
-		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7), parking: source(20), bulk: source(21),
+		disk: source(1), net: source(2), clocks: source(3), work: source(4), schedule: source(5), workers: source(6), faulty: source(7), parking: source(20), bulk: source(21), often: source(22),
 		fs: faultfs.New(), store: mem.NewStoreDisk(), ledger: check.NewLedger(), activities: map[string]int{}, keys: check.NewKeys(), poisons: newPoisons(source(8)),
 		requests: map[string]partition.Event{}, repeated: map[partition.Event]bool{},
 	}
@@ -133,8 +134,9 @@ func (w *world) note(what string, a, b uint64) {
 }
 
 // fault is note for what goes wrong on purpose.
-func (w *world) fault(what string, a, b uint64) {
+func (w *world) fault(kind Fault, what string, a, b uint64) {
 	w.faults++
+	w.kinds[kind]++
 	w.note(what, a, b)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,10 +16,11 @@ import (
 )
 
 var (
-	simFirst = regexp.MustCompile(`^sim: seed=(\d+) commit=\S+$`)
-	simSeed  = regexp.MustCompile(`^seed=(\d+) hash=[0-9a-f]{16} events=(\d+) faults=(\d+) virtual=\d+h\d\dm ok$`)
-	simMeans = regexp.MustCompile(`^means: events=\d+ faults=\d+\.\d cpu_ms=\d+\.\d$`)
-	simLast  = regexp.MustCompile(`^sim: seeds=(\d+) failed=0 events=(\d+) virtual_hours=\d+ faults=(\d+) marks=\d+/\d+$`)
+	simFirst  = regexp.MustCompile(`^sim: seed=(\d+) commit=\S+$`)
+	simSeed   = regexp.MustCompile(`^seed=(\d+) hash=[0-9a-f]{16} events=(\d+) faults=(\d+) virtual=\d+h\d\dm ok$`)
+	simFaults = regexp.MustCompile(fmt.Sprintf(`^faults:((?: [a-z-]+=\d+){%d})$`, len(sim.FaultNames())))
+	simMeans  = regexp.MustCompile(`^means: events=\d+ faults=\d+\.\d cpu_ms=\d+\.\d$`)
+	simLast   = regexp.MustCompile(`^sim: seeds=(\d+) failed=0 events=(\d+) virtual_hours=\d+ faults=(\d+) marks=\d+/\d+$`)
 )
 
 // simulate runs the command and returns its lines.
@@ -58,7 +60,7 @@ func sum(t *testing.T, numbers ...string) (total int) {
 
 func TestSimPrintsALineForEachSeedInOrderAndTheirSums(t *testing.T) {
 	lines := simulate(t, exitDone, "--seed", "7", "--seeds", "2")
-	if len(lines) != 5 {
+	if len(lines) != 6 {
 		t.Fatalf("%d lines:\n%s", len(lines), strings.Join(lines, "\n"))
 	}
 	if first := parts(t, simFirst, lines[0]); first[0] != "7" {
@@ -68,9 +70,17 @@ func TestSimPrintsALineForEachSeedInOrderAndTheirSums(t *testing.T) {
 	if a[0] != "7" || b[0] != "8" {
 		t.Errorf("seeds %s and %s", a[0], b[0])
 	}
-	parts(t, simMeans, lines[3])
-	last := parts(t, simLast, lines[4])
-	if last[0] != "2" || sum(t, last[1]) != sum(t, a[1], b[1]) || sum(t, last[2]) != sum(t, a[2], b[2]) {
+	var kinds []string
+	for n, kind := range strings.Fields(parts(t, simFaults, lines[3])[0]) {
+		name, count, _ := strings.Cut(kind, "=")
+		if name != sim.FaultNames()[n] {
+			t.Errorf("fault %d is %s", n, kind)
+		}
+		kinds = append(kinds, count)
+	}
+	parts(t, simMeans, lines[4])
+	last := parts(t, simLast, lines[5])
+	if last[0] != "2" || sum(t, last[1]) != sum(t, a[1], b[1]) || sum(t, last[2]) != sum(t, a[2], b[2]) || sum(t, last[2]) != sum(t, kinds...) {
 		t.Errorf("the sums are not those of the seeds:\n%s", strings.Join(lines, "\n"))
 	}
 }
@@ -79,8 +89,8 @@ func TestSimPrintsTheSameForASeedHoweverOftenItRunsAndWhateverItShows(t *testing
 	plain := simulate(t, exitDone, "--seed", "3", "--operations", "60")
 	for _, flags := range [][]string{{"--twice"}, {"--shrink"}, {"--stop"}, {"--trace"}} {
 		lines := simulate(t, exitDone, append(flags, "--seed", "3", "--operations", "60")...)
-		if lines[0] != plain[0] || lines[len(lines)-3] != plain[1] || lines[len(lines)-1] != plain[3] {
-			t.Errorf("%v prints other lines than without:\n%s\n%s", flags, lines[len(lines)-3], plain[1])
+		if lines[0] != plain[0] || lines[len(lines)-4] != plain[1] || lines[len(lines)-1] != plain[4] {
+			t.Errorf("%v prints other lines than without:\n%s\n%s", flags, lines[len(lines)-4], plain[1])
 		}
 		if traced := len(lines) - len(plain); (flags[0] == "--trace") != (traced > 100) {
 			t.Errorf("%v prints %d lines more", flags, traced)
@@ -144,39 +154,80 @@ func TestSimOfASeedThatFailsSaysWhatRepeatsIt(t *testing.T) {
 }
 
 // A batch is made up: it takes a hundred seeds to be judged.
-func TestSimFailsABatchThatDidTooLittleToProveAnything(t *testing.T) {
+func TestSimFailsABatchThatLeavesSomethingUntested(t *testing.T) {
 	for name, c := range map[string]struct {
-		seeds, events, faults int
-		o                     sim.Options
-		marks                 bool
-		want                  int
-		says                  string
+		seeds int
+		o     sim.Options
+		never sim.Fault // of all kinds of faults; -1: none
+		miss  int       // hundreds that have not come to the first mark
+		want  int
+		says  string
 	}{
-		"Enough":       {100, 2000, 10, sim.Options{}, true, exitDone, ""},
-		"FewEvents":    {100, 1999, 10, sim.Options{}, true, exitFailed, "too little: "},
-		"FewFaults":    {100, 2000, 9, sim.Options{}, true, exitFailed, "too little: "},
-		"MarksMissed":  {100, 2000, 10, sim.Options{}, false, exitFailed, "marks never reached: "},
-		"FewSeeds":     {99, 10, 0, sim.Options{}, false, exitDone, ""},
-		"LeftOut":      {100, 2000, 0, sim.Options{Without: []sim.Fault{sim.Crashes}}, false, exitDone, ""},
-		"OfOperations": {100, 10, 0, sim.Options{Operations: 3}, false, exitDone, ""},
+		"Nothing":         {100, sim.Options{}, none, 0, exitDone, ""},
+		"AMark":           {100, sim.Options{}, none, 1, exitFailed, "marks never reached: KeyRepeated\n"},
+		"AMarkEverywhere": {2000, sim.Options{}, none, 20, exitFailed, "marks never reached: KeyRepeated\n"},
+		"AMarkSomewhere":  {2000, sim.Options{}, none, 2, exitFailed, "mark too rare: KeyRepeated, which seeds 1 to 100, 101 to 200 have not reached\n"},
+		"ByChance":        {20_000, sim.Options{}, none, 2, exitDone, ""},
+		"AFault":          {100, sim.Options{}, sim.Zombies, 0, exitFailed, "faults that never happened: zombies\n"},
+		"FewSeeds":        {99, sim.Options{}, sim.Zombies, 1, exitDone, ""},
+		"WhatWasLeftOut":  {100, sim.Options{Without: []sim.Fault{sim.Zombies}}, sim.Zombies, 1, exitDone, ""},
+		"OfOperations":    {100, sim.Options{Operations: 3}, sim.Zombies, 1, exitDone, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			mark.Count()
-			if c.marks {
-				for _, m := range mark.All() {
-					mark.Hit(m)
-				}
-			}
+			total := madeUp(c.seeds, c.never, c.miss)
 			var out bytes.Buffer
-			total := simTotal{seeds: c.seeds, events: c.seeds * c.events, faults: c.seeds * c.faults, cpu: time.Second}
 			code := exitDone
 			if err := total.conclude(&out, &c.o); err != nil {
 				code = exitCode(err)
 			}
-			judged := strings.Contains(out.String(), "too little: ") || strings.Contains(out.String(), "marks never reached: ")
+			judged := strings.Contains(out.String(), "never") || strings.Contains(out.String(), "too rare")
 			if code != c.want || judged != (c.want == exitFailed) || !strings.Contains(out.String(), c.says) {
 				t.Errorf("exit code %d, prints\n%s", code, &out)
 			}
 		})
+	}
+}
+
+const none = sim.Fault(1 << 20)
+
+// madeUp is what a batch comes to of which so many hundreds miss the first mark, and
+// which never has a kind of fault.
+func madeUp(seeds int, never sim.Fault, miss int) simTotal {
+	total := simTotal{cpu: time.Second}
+	for at := 0; at < seeds; at += judgedSeeds {
+		mark.Count()
+		for _, m := range mark.All() {
+			if m > 0 || at/judgedSeeds >= miss {
+				mark.Hit(m)
+			}
+		}
+		total.count(uint64(at+1), min(judgedSeeds, seeds-at))
+	}
+	total.seeds = seeds
+	for f := range total.kinds {
+		if sim.Fault(f) != never {
+			total.kinds[f] = 1
+		}
+	}
+	return total
+}
+
+// What depends on the code that is simulated, and on the machine, is other by now.
+func TestWhatTheDocumentationShowsOfSimIsWhatItPrints(t *testing.T) {
+	data, err := os.ReadFile("../../docs/cli.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, shown, _ := strings.Cut(string(data), "\n    sim: seed=7 ")
+	shown, _, found := strings.Cut("sim: seed=7 "+shown, "\n\n")
+	if !found {
+		t.Fatal("docs/cli.md has no example of sim")
+	}
+	lines := strings.Split(shown, "\n")
+	if len(lines) != 5 {
+		t.Fatalf("docs/cli.md shows %d lines, it prints 5", len(lines))
+	}
+	for n, pattern := range []*regexp.Regexp{simFirst, simSeed, simFaults, simMeans, simLast} {
+		parts(t, pattern, strings.TrimSpace(lines[n]))
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 
 	"github.com/netherite-go/netherite/engine"
+	"github.com/netherite-go/netherite/internal/mark"
+	"github.com/netherite-go/netherite/internal/planted"
 	"github.com/netherite-go/netherite/model"
 )
 
@@ -113,11 +115,13 @@ func (w *watch) tell(changes []engine.Change) {
 		}
 		news = true
 		if at, ok := w.at[c.Instance]; ok {
+			mark.Hit(mark.ChangeSuperseded)
 			w.pending[at] = *c
 		} else if len(w.pending) < w.o.Buffer {
 			w.at[c.Instance] = len(w.pending)
 			w.pending = append(w.pending, *c)
-		} else {
+			mark.Hit(mark.ChangeTold)
+		} else if !planted.LossNotTold {
 			w.lost = true
 		}
 	}
@@ -142,7 +146,9 @@ func (w *watch) Next(ctx context.Context) ([]engine.Change, bool, error) {
 func (w *watch) take() (changes []engine.Change, lost bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	changes, lost = w.pending, w.lost
+	if changes, lost = w.pending, w.lost; lost {
+		mark.Hit(mark.ChangesLost)
+	}
 	w.pending, w.lost = nil, false
 	clear(w.at)
 	return changes, lost
@@ -158,6 +164,7 @@ func (w *watch) wait(ctx context.Context) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case <-w.e.closed:
+		mark.Hit(mark.WatchEnded)
 		return engine.ErrClosed
 	}
 }
@@ -178,6 +185,11 @@ func (n *news) release() {
 // holdNews queues what the batch has changed, to be told when it is durable.
 func (h *host) holdNews() {
 	if h.state.HasNoticed() {
-		h.batch.out = append(h.batch.out, &news{h.n.e, h.state.Noticed(nil)})
+		changed := &news{h.n.e, h.state.Noticed(nil)}
+		if planted.ChangeEarly {
+			h.early(changed)
+			return
+		}
+		h.batch.out = append(h.batch.out, changed)
 	}
 }

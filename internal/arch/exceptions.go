@@ -34,7 +34,7 @@ var Exceptions = []Exception{
 	{Rule: "leaks", Path: "internal/hubtest", Why: "hubs for the tests of other packages, which look; it has none of its own"},
 	{Rule: "panic", Path: "sim/task.go", Unit: "world.park", Why: "unwinds a coroutine whose process is gone; runTask or the client recovers it"},
 	{Rule: "panic", Path: "sim/poison.go", Unit: "world.panicIf", Why: "is the fault: the core cannot apply an event, and the host recovers"},
-	{Rule: "panic", Path: "sim/client.go", Unit: "client.once", Why: "passes on what it recovered and is not meant for it"},
+	{Rule: "panic", Path: "sim/client.go", Unit: "client.onceOf", Why: "passes on what it recovered and is not meant for it"},
 	{Rule: "banned calls", Path: "durable/durabletest/durabletest.go", Unit: "Hub.settle", Why: "bounds in real time how long it waits for code under test; virtual time stands still meanwhile"},
 	{Rule: "banned calls", Path: "substrate/dirlock/holder.go", Why: "tells people since when the directory is held; nothing depends on it"},
 	{Rule: "banned calls", Path: "substrate/pebblestore/fence.go", Why: "slows down a store that retries without end on a full disk; runs in the store's own goroutines"},

@@ -135,6 +135,10 @@ const (
 	MessageRecalled                     // messages that only the store has are read again
 	ParkedPartitionBack                 // a partition that has a side file runs again
 	SideFileGrown                       // a partition parks again before its side file is in a checkpoint
+	ChangeTold                          // a watch is told of a change
+	ChangeSuperseded                    // a change takes the place of one that nobody has read
+	ChangesLost                         // a watch is told that it has not heard of everything
+	WatchEnded                          // a watch ends with its engine
 	SideFileOutlived                    // all that a side file has is in a checkpoint
 	count
 )
@@ -270,5 +274,9 @@ var names = [...]string{
 	MessageRecalled:         "MessageRecalled",
 	ParkedPartitionBack:     "ParkedPartitionBack",
 	SideFileGrown:           "SideFileGrown",
+	ChangeTold:              "ChangeTold",
+	ChangeSuperseded:        "ChangeSuperseded",
+	ChangesLost:             "ChangesLost",
+	WatchEnded:              "WatchEnded",
 	SideFileOutlived:        "SideFileOutlived",
 }

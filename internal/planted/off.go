@@ -7,6 +7,9 @@ const (
 	// AckBeforeSync: the commit is not synced.
 	AckBeforeSync = false
 
+	// ChangeEarly: watches are told of changes one position early.
+	ChangeEarly = false
+
 	// CheckpointAhead: a checkpoint is applied before its position is durable.
 	CheckpointAhead = false
 
@@ -102,6 +105,9 @@ const (
 
 	// LockReleasedEarly: a lock is released before what its holder has asked for is written.
 	LockReleasedEarly = false
+
+	// LossNotTold: a watch whose buffer is full does not say so.
+	LossNotTold = false
 
 	// MapOrderLeak: locks are released in the order of a map.
 	MapOrderLeak = false

@@ -14,6 +14,7 @@ const Named = "NETHERITE_PLANTED"
 // These are documented where they are constants.
 var (
 	AckBeforeSync              = is("ack_before_sync")
+	ChangeEarly                = is("change_early")
 	CheckpointAhead            = is("checkpoint_ahead")
 	CheckpointWithoutOutbox    = is("checkpoint_without_outbox")
 	ChildrenForgotten          = is("children_forgotten")
@@ -46,6 +47,7 @@ var (
 	LiveCopyOfAnyPast          = is("live_copy_of_any_past")
 	LockPassed                 = is("lock_passed")
 	LockReleasedEarly          = is("lock_released_early")
+	LossNotTold                = is("loss_not_told")
 	MapOrderLeak               = is("map_order_leak")
 	MessageEarly               = is("message_early")
 	MessagesOutOfOrder         = is("messages_out_of_order")

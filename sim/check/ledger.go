@@ -41,6 +41,7 @@ type Instance struct {
 	Row       []string        // payloads that one sender has sent, in this order
 	Since     time.Time       // nothing of it happened before
 	seen      *model.Instance
+	told      View // by a watch; zero: nothing
 }
 
 // NewLedger returns an empty ledger.
@@ -58,7 +59,7 @@ func (l *Ledger) AsOf(before *Ledger) *Ledger {
 		if was == nil {
 			was = &Instance{}
 		}
-		i.Acked, i.Stopped, i.seen = was.Acked, was.Stopped, was.seen
+		i.Acked, i.Stopped, i.seen, i.told = was.Acked, was.Stopped, was.seen, was.told
 		i.Held = i.Held && was.Held
 		i.Gone, i.Forgotten = was.Gone, was.Forgotten
 	}
@@ -187,6 +188,36 @@ func (i *Instance) Seen() (model.Status, bool) {
 		return 0, false
 	}
 	return i.seen.Status, true
+}
+
+// Told notes what a watch has told of an instance.
+func (l *Ledger) Told(id string, v View) {
+	if i := l.Instances[id]; i != nil && (v.Execution != i.told.Execution || v.LastUpdated >= i.told.LastUpdated) {
+		i.told = v
+	}
+}
+
+// LastTold is what was told last; to be asked before an instance is read.
+func (l *Ledger) LastTold(id string) View {
+	if i := l.Instances[id]; i != nil {
+		return i.told
+	}
+	return View{}
+}
+
+// Kept compares what a client has read, nil for nothing, with what a watch had told
+// before it began to read: that was durable.
+func (l *Ledger) Kept(id string, told View, got *model.Instance, now time.Time) error {
+	switch i := l.Instances[id]; {
+	case told == View{} || i == nil:
+		return nil
+	case got == nil && !told.Gone && !i.Purged && !l.Retired(id, now):
+		return fmt.Errorf("watch: it was told that %q is %v, but there is no such instance", id, told)
+	}
+	if err := ViewOf(got).Follows(told); err != nil {
+		return fmt.Errorf("watch: it was told that %q %w", id, err)
+	}
+	return nil
 }
 
 // Child compares what is left of a child, nil for nothing, with what became of its
