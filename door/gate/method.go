@@ -5,8 +5,6 @@ import (
 	"slices"
 
 	"google.golang.org/grpc"
-
-	"github.com/netherite-go/netherite/door/durabletask/wire"
 )
 
 // Registrar registers services whose calls pass the gate before their messages are
@@ -47,7 +45,7 @@ func (g *Gate) method(handle grpc.MethodHandler) grpc.MethodHandler {
 			if err := g.receive(ctx, v, m); err != nil {
 				return err
 			}
-			v.partial = partial(m)
+			v.partial = v.need.partial(m)
 			return nil
 		}, next)
 		taken = err == nil && !v.partial
@@ -57,14 +55,13 @@ func (g *Gate) method(handle grpc.MethodHandler) grpc.MethodHandler {
 
 // partial reports whether a message is not the whole of an answer to work that was given
 // out: there is more of it to come, or it is about no work at all.
-func partial(m any) bool {
-	switch q := m.(type) {
-	case interface{ GetIsPartial() bool }:
-		return q.GetIsPartial()
-	case *wire.AbandonActivityTaskRequest:
-		return q.GetCompletionToken() == "" // a worker says that it leaves
+func (n Need) partial(m any) bool {
+	part, ok := m.(interface{ GetIsPartial() bool })
+	if ok && part.GetIsPartial() {
+		return true
 	}
-	return false
+	named, ok := m.(interface{ GetCompletionToken() string })
+	return ok && n.Named && named.GetCompletionToken() == ""
 }
 
 // openCall counts a call. Answers that are owed are bounded by what was given out,

@@ -9,6 +9,9 @@ type Need struct {
 	// stream, or reads what is needed for it: where some is out no limit on the number
 	// of calls counts.
 	Answers bool
+	// Named is that it is an answer only if it names by its token what it is about: else
+	// it says something of the worker, such as that it leaves.
+	Named bool
 }
 
 var (
@@ -18,6 +21,7 @@ var (
 	messages = Need{Role: Client} // what programs do all the time; see Options.AuditAll
 	manages  = Need{Role: Client, Audit: true}
 	works    = Need{Role: Worker, Answers: true}
+	returns  = Need{Role: Worker, Answers: true, Named: true}
 	serves   = Need{Role: Worker, Audit: true, Stream: true}
 	governs  = Need{Role: Admin, Audit: true}
 	operates = Need{Role: Admin} // and looks only
@@ -51,9 +55,9 @@ var Needs = map[string]Need{
 	"/TaskHubSidecarService/CompleteActivityTask":                  works,
 	"/TaskHubSidecarService/CompleteOrchestratorTask":              works,
 	"/TaskHubSidecarService/CompleteEntityTask":                    works,
-	"/TaskHubSidecarService/AbandonTaskActivityWorkItem":           works,
-	"/TaskHubSidecarService/AbandonTaskOrchestratorWorkItem":       works,
-	"/TaskHubSidecarService/AbandonTaskEntityWorkItem":             works,
+	"/TaskHubSidecarService/AbandonTaskActivityWorkItem":           returns,
+	"/TaskHubSidecarService/AbandonTaskOrchestratorWorkItem":       returns,
+	"/TaskHubSidecarService/AbandonTaskEntityWorkItem":             returns,
 	"/TaskHubSidecarService/CreateTaskHub":                         governs,
 	"/TaskHubSidecarService/DeleteTaskHub":                         governs,
 	"/netherite.Server/ListTaskHubs":                               governs,
