@@ -121,7 +121,7 @@ func (t *simTotal) judge(out io.Writer) (lacks bool) {
 func (t *simTotal) byKind() string {
 	var b strings.Builder
 	for f, n := range t.kinds {
-		fmt.Fprintf(&b, " %v=%d", sim.Fault(f), n)
+		terminal.Printf(&b, " %v=%d", sim.Fault(f), n)
 	}
 	return b.String()
 }
