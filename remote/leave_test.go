@@ -51,6 +51,17 @@ func newLonging() *longing {
 	return l
 }
 
+// busy connects a worker, which has begun the long activity of an orchestration.
+func (l *longing) busy(t *testing.T, address string, opts ...netherite.Option) *remote.Hub {
+	t.Helper()
+	hub := dialed(t, address, opts...)
+	if _, err := l.order.Start(timely(t), hub, "", durable.ID("long")); err != nil {
+		t.Fatal(err)
+	}
+	<-l.began
+	return hub
+}
+
 // judge ends the long activity, which has to have run once, and the worker.
 func (l *longing) judge(t *testing.T, run *durable.Run[string], closed <-chan error) {
 	t.Helper()
@@ -72,15 +83,11 @@ func (l *longing) judge(t *testing.T, run *durable.Run[string], closed <-chan er
 // to end that takes long, and whatever else there is to do is the new one's.
 func TestWorkGoesToOthersWhileAWorkerEndsWhatItHas(t *testing.T) {
 	address, l := sdktest.Start(t).GRPC, newLonging()
-	before := dialed(t, address, l.serve)
-	if _, err := l.order.Start(timely(t), before, "", durable.ID("long")); err != nil {
-		t.Fatal(err)
-	}
+	before := l.busy(t, address, l.serve)
 	alive, err := l.waits.Start(timely(t), before, "") // what it has alive goes on elsewhere, too
 	if err != nil {
 		t.Fatal(err)
 	}
-	<-l.began
 	after := dialed(t, address, l.serve)
 	closed := make(chan error, 1)
 	go func() { closed <- before.Close(timely(t)) }()
@@ -104,11 +111,7 @@ func TestAWorkerThatClosesEndsWhatItHasAtAnyServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			address, refused := unforgiving(t)
 			l := newLonging()
-			before := dialed(t, address, append(opts, l.serve)...)
-			if _, err := l.order.Start(timely(t), before, "", durable.ID("long")); err != nil {
-				t.Fatal(err)
-			}
-			<-l.began
+			before := l.busy(t, address, append(opts, l.serve)...)
 			client := dialed(t, address, netherite.Logger(nil))
 			closed := make(chan error, 1)
 			go func() { closed <- before.Close(timely(t)) }()
@@ -143,11 +146,7 @@ func TestAWorkerLeavesABusyServer(t *testing.T) {
 		return nil
 	})
 	l := newLonging()
-	before := dialed(t, address, l.serve)
-	if _, err := l.order.Start(timely(t), before, "", durable.ID("long")); err != nil {
-		t.Fatal(err)
-	}
-	<-l.began
+	before := l.busy(t, address, l.serve)
 	after := dialed(t, address, l.serve)
 	closed := make(chan error, 1)
 	go func() { closed <- before.Close(timely(t)) }()
