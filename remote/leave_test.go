@@ -3,16 +3,13 @@ package remote_test
 import (
 	"context"
 	"fmt"
-	"strings"
+	"math"
 	"sync/atomic"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	netherite "github.com/netherite-go/netherite"
-	"github.com/netherite-go/netherite/door/durabletask"
 	"github.com/netherite-go/netherite/durable"
 	"github.com/netherite-go/netherite/e2e/sdktest"
 	"github.com/netherite-go/netherite/remote"
@@ -109,14 +106,15 @@ func TestWorkGoesToOthersWhileAWorkerEndsWhatItHas(t *testing.T) {
 func TestAWorkerThatClosesEndsWhatItHasAtAnyServer(t *testing.T) {
 	for name, opts := range map[string][]netherite.Option{"with extras": nil, "without": {remote.Standard()}} {
 		t.Run(name, func(t *testing.T) {
-			address, refused := unforgiving(t)
+			unforgiving := &refusing{code: codes.Unimplemented, left: map[string]int{"Abandon": math.MaxInt}, said: make(chan struct{}, 1)}
+			address := refusingServer(t, unforgiving)
 			l := newLonging()
 			before := l.busy(t, address, append(opts, l.serve)...)
 			client := dialed(t, address, netherite.Logger(nil))
 			closed := make(chan error, 1)
 			go func() { closed <- before.Close(timely(t)) }()
 			if opts == nil {
-				<-refused // it has said that it leaves
+				<-unforgiving.said // it has said that it leaves
 			}
 			var runs []*durable.Run[string]
 			for i := range 3 {
@@ -138,13 +136,8 @@ func TestAWorkerThatClosesEndsWhatItHasAtAnyServer(t *testing.T) {
 
 // A server that has too many calls for a moment is told again.
 func TestAWorkerLeavesABusyServer(t *testing.T) {
-	var refused atomic.Int32
-	address := guarded(t, func(method string) error {
-		if strings.HasSuffix(method, "/AbandonTaskActivityWorkItem") && refused.Add(1) == 1 {
-			return status.Error(codes.ResourceExhausted, "too many calls a second")
-		}
-		return nil
-	})
+	busy := &refusing{code: codes.ResourceExhausted, left: map[string]int{"AbandonTaskActivityWorkItem": 1}, said: make(chan struct{}, 1)}
+	address := refusingServer(t, busy)
 	l := newLonging()
 	before := l.busy(t, address, l.serve)
 	after := dialed(t, address, l.serve)
@@ -153,48 +146,10 @@ func TestAWorkerLeavesABusyServer(t *testing.T) {
 	for i := range 20 {
 		ran(t, after, sequence, fmt.Sprint(i), fmt.Sprint(i, "!!!"))
 	}
-	if refused.Load() == 0 {
+	select {
+	case <-busy.said:
+	default:
 		t.Error("nothing was refused")
 	}
 	l.judge(t, l.order.Attach(after, "long"), closed)
-}
-
-// unforgiving starts a server that takes no work back. Who tries is noted.
-func unforgiving(t *testing.T) (address string, refused chan struct{}) {
-	t.Helper()
-	refused = make(chan struct{}, 1)
-	return guarded(t, func(method string) error {
-		if !strings.Contains(method, "Abandon") {
-			return nil
-		}
-		select {
-		case refused <- struct{}{}:
-		default:
-		}
-		return status.Error(codes.Unimplemented, "unknown method")
-	}), refused
-}
-
-// guarded starts a server that refuses what it is told to.
-func guarded(t *testing.T, refuses func(method string) error) (address string) {
-	t.Helper()
-	hub, err := netherite.Open("", netherite.InMemory())
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := grpc.NewServer(grpc.UnaryInterceptor(func(ctx context.Context, q any, i *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-		if err := refuses(i.FullMethod); err != nil {
-			return nil, err
-		}
-		return next(ctx, q)
-	}))
-	service := durabletask.Register(s, hub)
-	l := listen(t)
-	go func() { _ = s.Serve(l) }()
-	t.Cleanup(func() {
-		service.Close()
-		s.Stop()
-		_ = hub.Close(context.Background())
-	})
-	return l.Addr().String()
 }

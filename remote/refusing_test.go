@@ -26,6 +26,7 @@ type refusing struct {
 	mu   sync.Mutex
 	left map[string]int // how many of a method; of those of "Complete" and "Abandon" together
 	code codes.Code
+	said chan struct{} // if not nil, tells that a call was refused
 }
 
 func (r *refusing) unary(ctx context.Context, q any, i *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -34,6 +35,10 @@ func (r *refusing) unary(ctx context.Context, q any, i *grpc.UnaryServerInfo, ne
 	for part, n := range r.left { // order-free: a method has one of them in its name
 		if n > 0 && strings.Contains(i.FullMethod, part) {
 			r.left[part]--
+			select {
+			case r.said <- struct{}{}:
+			default:
+			}
 			return nil, status.Error(r.code, "refused by the test")
 		}
 	}
