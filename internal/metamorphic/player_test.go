@@ -24,6 +24,7 @@ type player struct {
 	setting setting
 	hub     *hubtest.Hub
 	clock   *watched
+	lossy   *hubtest.Lossy // nil unless the setting says so
 	ctx     context.Context
 	said    []string // what the client was told, by line of the script
 	hours   int      // that have passed
@@ -49,11 +50,12 @@ func (p *player) play(script []operation) ([]string, error) {
 	return append(p.said, all...), err
 }
 
-// A partition asks again for what was lost at the second tick of the engine's own
-// that it waits; so often nothing may happen until all have arrived.
 const (
+	// tick is that of the engine, at the second of which a partition asks again for
+	// what was lost.
 	tick = 25 * time.Millisecond
-	calm = 16
+	// patienceOfPeers is more than that by far: the engine may come late to its ticks.
+	patienceOfPeers = 16 * tick
 )
 
 // watched is a clock that counts how often the engine has asked to be woken a tick
@@ -81,24 +83,22 @@ func (p *player) rest() error {
 			return err
 		}
 	}
-	if err := p.hub.Settle(); err != nil || !p.setting.lossy {
-		return err
-	}
-	before := p.hub.Now().Stats().Records
-	for quiet := 0; quiet < calm; quiet++ {
+	for {
+		if err := p.hub.Settle(); err != nil || p.lossy == nil {
+			return err
+		}
+		if !p.lossy.Owes(patienceOfPeers) {
+			return p.hub.Settle() // the last answer may have come after the hub was at rest
+		}
 		ticks := p.clock.ticks.Load()
 		p.clock.Advance(tick)
 		for p.clock.ticks.Load() == ticks && p.ctx.Err() == nil {
 			runtime.Gosched() // until the engine has looked for what is lost
 		}
-		if err := p.hub.Settle(); err != nil {
+		if err := p.ctx.Err(); err != nil {
 			return err
 		}
-		if now := p.hub.Now().Stats().Records; now != before {
-			before, quiet = now, 0
-		}
 	}
-	return nil
 }
 
 // stride is how far the clock goes at a time. What falls due within happens at

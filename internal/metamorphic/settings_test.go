@@ -112,7 +112,8 @@ func (s setting) play(ctx context.Context, script []operation) (said []string, e
 		o.Engine.Checkpoint = netherite.Checkpoint{Records: 1 << 40, Bytes: 1 << 50, Idle: 1 << 60}
 	}
 	if s.lossy {
-		o.Engine.Transport, o.Engine.Resend = hubtest.NewLossy(1, p.clock.Clock).Transport, hubtest.Resend
+		p.lossy = hubtest.NewLossy(1, p.clock.Clock)
+		o.Engine.Transport, o.Engine.Resend = p.lossy.Transport, hubtest.Resend
 	}
 	if p.hub, err = hubtest.Open(o); err != nil {
 		return nil, err
