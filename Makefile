@@ -82,15 +82,21 @@ lint: ## run staticcheck, at the version in go.mod
 
 # Under the race detector Pebble notes a stack for every reference to a file, which makes
 # these, which open thousands of stores, twenty to fifty times slower. Of the root package
-# it is the tests of damage and repair, which are not built with it (!race). A simulation
-# is one goroutine; that several at once share nothing, the tests of the command show.
+# and of the store it is the tests of damage and repair, and one of amounts, which are not
+# built with it (!race). A simulation is one goroutine; that several at once share nothing,
+# the tests of the command show.
 RACELESS := ./internal/sweep ./internal/metamorphic ./sim
+# Packages with tests that are not built with the detector: they are tested without it, too.
+ALSO := $(sort $(shell grep -rl --include='*_test.go' '^//go:build .*!race' . | xargs -n 1 dirname))
 # These have nothing of the product in them: they test programs that they start, which are
 # built without the detector, or texts.
-OUTSIDE := ./e2e/raw ./e2e/java ./e2e/javascript ./e2e/python ./e2e/samples ./e2e/sdktest ./e2e/table ./internal/arch ./internal/readme
+OUTSIDE := ./e2e/ops ./e2e/raw ./e2e/java ./e2e/javascript ./e2e/python ./e2e/samples ./e2e/sdktest ./e2e/table ./internal/arch ./internal/readme
+# How many packages are tested at once: more than there are cores, as some of them wait
+# for processes, ports and clocks.
+TESTP ?= 4
 race: tools ## run all tests, with the race detector where it can find something, in random order
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v $(patsubst ./%,-e /%$$,$(RACELESS) $(OUTSIDE)))
-	$(GO) test -shuffle=on -timeout 20m . $(RACELESS) $(OUTSIDE)
+	CGO_ENABLED=1 $(GO) test -p $(TESTP) -race -shuffle=on -timeout 20m $$($(GO) list ./... | grep -v $(patsubst ./%,-e /%$$,$(RACELESS) $(OUTSIDE)))
+	$(GO) test -p $(TESTP) -shuffle=on -timeout 20m $(ALSO) $(RACELESS) $(OUTSIDE)
 
 # The race detector allocates on its own, so "make race" does not count.
 allocs: ## check the allocations of the benchmarks; ACCEPT=1 takes those that there are

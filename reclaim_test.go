@@ -1,3 +1,5 @@
+//go:build !race
+
 package netherite_test
 
 import (

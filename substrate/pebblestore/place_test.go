@@ -1,3 +1,5 @@
+//go:build !race
+
 package pebblestore_test
 
 import (
