@@ -29,8 +29,11 @@ type rebuild struct {
 	durable  atomic.Bool
 }
 
-// release is called when what was appended before the panic is durable.
+// release is called when what was appended before the panic is durable. Answers
+// tell of that from now on, so watches hear now that they do not: what the batch has
+// noticed goes with the memory.
 func (r *rebuild) release() {
+	r.h.n.e.watches.lose()
 	r.durable.Store(true)
 	r.h.poke()
 }
@@ -126,7 +129,6 @@ func (h *host) deferUntilRebuilt(in []input) {
 		return
 	}
 	mark.Hit(mark.Rebuilt)
-	h.n.e.watches.lose() // of what was noticed in the memory that is gone
 	rest := append([]input{{fn: (*host).hello}}, h.handlePoison(r)...)
 	h.rebuild = nil // not before: who waits for it is answered if that panics
 	rest = append(rest, r.deferred...)
