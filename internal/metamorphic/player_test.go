@@ -84,21 +84,30 @@ func (p *player) rest() error {
 		}
 	}
 	for {
-		if err := p.hub.Settle(); err != nil || p.lossy == nil {
+		owed := p.owes() // before it settles: the last answer may set it in motion
+		if err := p.hub.Settle(); err != nil {
 			return err
 		}
-		if !p.lossy.Owes(patienceOfPeers) {
-			return p.hub.Settle() // the last answer may have come after the hub was at rest
+		if !owed && !p.owes() {
+			return nil
 		}
-		ticks := p.clock.ticks.Load()
-		p.clock.Advance(tick)
-		for p.clock.ticks.Load() == ticks && p.ctx.Err() == nil {
-			runtime.Gosched() // until the engine has looked for what is lost
-		}
-		if err := p.ctx.Err(); err != nil {
+		if err := p.tick(); err != nil {
 			return err
 		}
 	}
+}
+
+// owes says whether something may have been lost that is yet to be sent again.
+func (p *player) owes() bool { return p.lossy != nil && p.lossy.Owes(patienceOfPeers) }
+
+// tick has the engine look for what is lost.
+func (p *player) tick() error {
+	ticks := p.clock.ticks.Load()
+	p.clock.Advance(tick)
+	for p.clock.ticks.Load() == ticks && p.ctx.Err() == nil {
+		runtime.Gosched()
+	}
+	return p.ctx.Err()
 }
 
 // stride is how far the clock goes at a time. What falls due within happens at
