@@ -358,7 +358,7 @@ func TestClassicHistoriesCanBeRewound(t *testing.T) {
 	r.start("x", "Tour")
 	w.answer(w.step("x"), classic(0, "@e@1", "op", map[string]any{"op": "a", "id": guid(1)}), classic(1, "@e@1", "op", map[string]any{"op": "b", "id": guid(2)}))
 	b := w.batch("@e@1")
-	w.applied(b, "1", "ra") // the other one stays
+	w.applied(b, "1", "ra")           // the other one stays
 	again, step := w.next(), w.next() // whichever comes first
 	if again.GetEntityRequestV2() == nil {
 		again, step = step, again
