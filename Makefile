@@ -87,7 +87,7 @@ lint: ## run staticcheck, at the version in go.mod
 # the tests of the command show.
 RACELESS := ./internal/sweep ./internal/metamorphic ./sim
 # Packages with tests that are not built with the detector: they are tested without it, too.
-ALSO := $(sort $(shell grep -rl --include='*_test.go' '^//go:build .*!race' . | xargs -n 1 dirname))
+ALSO = $(sort $(shell grep -rl --include='*_test.go' '^//go:build .*!race' . | xargs -n 1 dirname))
 # These have nothing of the product in them: they test programs that they start, which are
 # built without the detector, or texts.
 OUTSIDE := ./e2e/ops ./e2e/raw ./e2e/java ./e2e/javascript ./e2e/python ./e2e/samples ./e2e/sdktest ./e2e/table ./internal/arch ./internal/readme
